@@ -1,0 +1,82 @@
+package resolver
+
+import "github.com/baseplan/baseplan/provides"
+
+// A Kind tells a buildpack from an image extension.
+type Kind string
+
+// The kinds of module.
+const (
+	Buildpack Kind = "buildpack"
+	Extension Kind = "extension"
+)
+
+// A Module is a buildpack or an image extension.
+type Module struct {
+	Kind    Kind
+	ID      string
+	Version string
+}
+
+// String is the module as logs and files spell it: id@version.
+func (m Module) String() string {
+	if m.Version == "" {
+		return m.ID
+	}
+	return m.ID + "@" + m.Version
+}
+
+// A Context is where a dependency is needed.
+type Context string
+
+// The contexts. A run image counts for launch only, a build image for build only.
+const (
+	Build  Context = "build"
+	Launch Context = "launch"
+)
+
+// A Require is an entry of `requires` (buildpack.md, "Build Plan").
+type Require struct {
+	Name     string
+	Metadata map[string]any // as TOML gives it; "version", "build" and "launch" mean something here
+}
+
+// A Section is a pairing of `provides` and `requires`: one potential build plan
+// of a module (buildpack.md, "Build Plan").
+type Section struct {
+	Provides []string
+	Requires []Require
+}
+
+// A Candidate is a module that passed detection, with its alternatives in
+// order: the top-level section, then each of `or`. None means one empty section.
+type Candidate struct {
+	Module   Module
+	Optional bool
+	Plans    []Section
+}
+
+// A Base is a base image as a provider. *[provides.Set] is one; nil means that
+// nothing is known of the image.
+type Base interface {
+	// Answer says whether the image meets a requirement for name under a
+	// version constraint ("" for any).
+	Answer(name, constraint string) provides.Answer
+	// Prefers reports whether the operator wants the image to consume
+	// launch-only requirements of that name (DESIGN, "prefer").
+	Prefers(name string) bool
+}
+
+// A Requirement is a requirement of the chosen trial and what meets it.
+type Requirement struct {
+	Name     string
+	By       Module
+	Version  string    // the constraint, metadata.version; empty: any
+	Contexts []Context // as flagged, build before launch; empty: neither flag is set
+	Metadata map[string]any
+
+	Providers []Module        // the elements of the group that provide it, in order
+	Run       provides.Answer // the run image's, where the launch context or none is flagged
+	Build     provides.Answer // the build image's, where the build context or none is flagged
+	Consumed  bool            // taken from the plan by a preferred base image
+}

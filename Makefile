@@ -1,0 +1,39 @@
+# Everything is plain go commands; this file only names them.
+GOFLAGS_RELEASE = -trimpath -ldflags '-s -w'
+PURE     = ./sbom ./sbom/format ./provides ./resolver ./extensions
+FUZZTIME = 30s
+
+.PHONY: build demo test race lint bench fuzz size e2e
+
+build: ## bin/baseplan
+	CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/ ./cmd/baseplan
+
+demo: ## the main job on images made here: needs nothing but Go
+	go run ./cmd/demo
+
+test: ## no docker, no network
+	go test ./...
+
+race:
+	go test -race $(PURE)
+
+lint:
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w on these"; exit 1; }
+	go vet ./... && go vet -tags e2e ./...
+	go tool -modfile=.ci/tools.mod staticcheck ./...
+	go tool -modfile=.ci/tools.mod go-errorlint ./...
+
+bench: ## prints times, memory and the ratios that are promised
+	go test -run '^$$' -bench . -benchmem ./sbom/... ./provides ./resolver ./extensions
+
+fuzz: ## every fuzz target for FUZZTIME each
+	@for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+		for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$p/*_test.go | cut -d' ' -f2); do \
+			echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+		done; done
+
+size: build ## the stripped binary and what it may weigh
+	@bytes=$$(stat -c %s bin/baseplan); echo "bin/baseplan: $$((bytes / 1000000)) MB of at most 35 MB"; test $$bytes -le 35000000
+
+e2e: ## needs root; installs docker.io, docker-registry, mmdebstrap and rpm on Debian
+	.ci/e2e

@@ -1,0 +1,156 @@
+// Package cmd_test holds the architecture: which package may import which, and
+// who alone may import a heavy dependency. See docs/architecture.md.
+package cmd_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/baseplan/baseplan/"
+
+// floors are the top-level folders from left to right: an import may point left, never right.
+var floors = []string{"sbom", "provides", "resolver", "extensions", "lifecycle", "cmd"}
+
+// beside are folders that hold data and may be imported from tests and lifecycletest alone.
+var beside = []string{"testdata"}
+
+// A wall names who alone may import a dependency directly, and why.
+type wall struct {
+	dependency string // import path, or a prefix of it that ends in /
+	importers  []string
+	reason     string
+}
+
+var walls = []wall{
+	{"github.com/anchore/syft/", []string{"sbom/scan"}, "syft is 80 MB whole and changes fast: one package adapts it, and imports three catalogers"},
+	{"modernc.org/sqlite", []string{"sbom/scan"}, "only the RPM database needs a SQL driver"},
+	{"github.com/CycloneDX/cyclonedx-go", []string{"sbom/format"}, "formats end where sbom.Document begins"},
+	{"github.com/spdx/tools-golang/", []string{"sbom/format"}, "formats end where sbom.Document begins"},
+	{"github.com/moby/moby/", []string{"lifecycle/image"}, "images come from one place, so that a daemon is an image like any other"},
+	{"github.com/moby/buildkit/", []string{"extensions", "extensions/apply"}, "the Dockerfile language has one reader"},
+	{"mvdan.cc/sh/", []string{"extensions", "extensions/apply"}, "the shell has one reader"},
+	{"github.com/sigstore/", []string{"sbom/attach"}, "trust in an SBOM is decided where it is found"},
+	{"github.com/secure-systems-lab/", []string{"sbom/attach"}, "trust in an SBOM is decided where it is found"},
+	{"oras.land/oras-go/", []string{"sbom/attach"}, "carriers in a registry are the work of one package"},
+	{"github.com/awslabs/", []string{"lifecycle/image"}, "credentials are the work of one package"},
+	{"github.com/chrismellard/", []string{"lifecycle/image"}, "credentials are the work of one package"},
+	{"github.com/spf13/cobra", []string{"cmd/internal/cli", "cmd/baseplan", "cmd/demo"}, "the tool for people has a command tree; the specification's binaries keep the flag package"},
+}
+
+// pure packages do no I/O: same bytes in, same bytes out.
+var pure = []string{"sbom", "sbom/format", "provides", "resolver", "extensions"}
+
+// effects are what a pure package must not import.
+var effects = []string{"os", "os/exec", "net", "net/http", "flag", "log", "syscall"}
+
+func TestImports(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, imp := range p.Imports {
+			checkFloor(t, p.name(), imp)
+			checkWalls(t, p.name(), imp)
+			if slices.Contains(pure, p.name()) && slices.Contains(effects, imp) {
+				t.Errorf("%s imports %s: it is pure (same bytes in, same bytes out); take a value, a func or an fs.FS instead", p.name(), imp)
+			}
+		}
+	}
+}
+
+func TestFloorsKeepWhatTheyName(t *testing.T) {
+	found := map[string]bool{}
+	for _, p := range packages(t) {
+		found[floor(p.name())] = true
+	}
+	for _, f := range floors {
+		if !found[f] {
+			t.Errorf("no package stands in %s: the table of floors is out of date", f)
+		}
+	}
+}
+
+func TestEveryPackageHasADoc(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.Doc == "" && p.Name != "main" && len(p.GoFiles) > 0 {
+			t.Errorf("%s has no package comment: say what it is and the one type to start with", p.name())
+		}
+		if p.Name == "main" && p.Doc == "" {
+			t.Errorf("%s has no package comment: say what the command does", p.name())
+		}
+	}
+}
+
+func checkFloor(t *testing.T, from, imp string) {
+	t.Helper()
+	to, ours := strings.CutPrefix(imp, module)
+	if !ours {
+		return
+	}
+	if slices.Contains(beside, floor(to)) {
+		if from != "lifecycle/lifecycletest" {
+			t.Errorf("%s imports %s: test data reaches the product only through lifecycle/lifecycletest", from, to)
+		}
+		return
+	}
+	if slices.Index(floors, floor(from)) < slices.Index(floors, floor(to)) {
+		t.Errorf("%s imports %s: imports run from right to left in %v, so that data goes right and nothing is handed back", from, to, floors)
+	}
+	if from == "sbom" || from == "extensions" {
+		if strings.HasPrefix(to, from+"/") {
+			t.Errorf("%s imports its child %s: the children import it, never both", from, to)
+		}
+	}
+	if strings.HasPrefix(from, "lifecycle/") && to == "lifecycle" {
+		t.Errorf("%s imports lifecycle: the phases import their parts, never both", from)
+	}
+}
+
+func checkWalls(t *testing.T, from, imp string) {
+	t.Helper()
+	for _, w := range walls {
+		inside := imp == strings.TrimSuffix(w.dependency, "/") || strings.HasPrefix(imp, strings.TrimSuffix(w.dependency, "/")+"/")
+		if inside && !slices.Contains(w.importers, from) {
+			t.Errorf("%s imports %s, which only %v may: %s", from, imp, w.importers, w.reason)
+		}
+	}
+	if (imp == "flag" || imp == "os/signal") && floor(from) != "cmd" {
+		t.Errorf("%s imports %s: arguments and signals belong to cmd alone", from, imp)
+	}
+}
+
+func floor(name string) string {
+	first, _, _ := strings.Cut(name, "/")
+	return first
+}
+
+type goPackage struct {
+	ImportPath, Name, Doc string
+	Imports, GoFiles      []string
+}
+
+func (p goPackage) name() string { return strings.TrimPrefix(p.ImportPath, module) }
+
+// packages lists ours with their direct imports, tests left out.
+func packages(t *testing.T) []goPackage {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Name,Doc,Imports,GoFiles", module+"...").Output()
+	if err != nil {
+		t.Fatalf("listing packages: %v", err)
+	}
+	var all []goPackage
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		err := dec.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatalf("reading go list: %v", err)
+		}
+		all = append(all, p)
+	}
+}

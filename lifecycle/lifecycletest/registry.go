@@ -1,0 +1,53 @@
+package lifecycletest
+
+import (
+	"io"
+	"log"
+	"net/http/httptest"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+)
+
+// A Host is a registry in this process, on the loopback interface.
+type Host struct {
+	Name   string // "127.0.0.1:34567"
+	server *httptest.Server
+}
+
+// Registry starts a registry that keeps everything in memory and has the referrers
+// API. The caller closes it.
+func Registry(options ...registry.Option) *Host {
+	options = append([]registry.Option{
+		registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true),
+	}, options...)
+	server := httptest.NewServer(registry.New(options...))
+	return &Host{Name: strings.TrimPrefix(server.URL, "http://"), server: server}
+}
+
+// Close stops the registry.
+func (h *Host) Close() { h.server.Close() }
+
+// URL is the registry's address, "http://127.0.0.1:34567".
+func (h *Host) URL() string { return h.server.URL }
+
+// Push stores the image under a repository and tag ("run:noble") and returns its
+// full reference.
+func (h *Host) Push(repo string, img v1.Image) string {
+	ref := must(name.ParseReference(h.Name + "/" + repo))
+	check(remote.Write(ref, img))
+	return ref.String()
+}
+
+// PushIndex stores the index and its images, as [Host.Push] does.
+func (h *Host) PushIndex(repo string, index v1.ImageIndex) string {
+	ref := must(name.ParseReference(h.Name + "/" + repo))
+	check(remote.WriteIndex(ref, index))
+	return ref.String()
+}
+
+// Reference parses a reference that [Host.Push] returned.
+func Reference(ref string) name.Reference { return must(name.ParseReference(ref)) }

@@ -1,0 +1,142 @@
+// Package image opens images wherever they are: in a registry, in a docker daemon,
+// in an OCI layout or in a tar file. It also finds the credentials for that.
+//
+// Start with [Opener]. Whatever it opens is an [Image], which for all but a daemon's
+// image is a v1.Image of go-containerregistry with its digest, and the index that
+// it came through. An image in a daemon is not saved: its configuration is
+// there, and files of it can be read by their paths.
+//
+// This package alone imports the daemon's client.
+package image
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// ErrNotFound is wrapped by errors of [Opener.Open] when there is no such image.
+var ErrNotFound = errors.New("no such image")
+
+// An Image is what [Opener.Open] found.
+type Image struct {
+	Name   string         // as it was asked for
+	Ref    name.Reference // a registry image's reference; nil for others
+	Digest v1.Hash        // of the platform's manifest; of a daemon's image the image ID
+	Config *v1.ConfigFile // never nil
+
+	// Index is the digest of the index that led to the image, of which Parent is the
+	// content. Both are zero where there was none. Attestations and referrers may
+	// hang on it rather than on the image.
+	Index  v1.Hash
+	Parent v1.ImageIndex
+
+	// Image is nil for a daemon's image.
+	Image v1.Image
+
+	// Files reads an image of a daemon by path; nil for others.
+	Files *Files
+
+	// RepoDigests are the registry references ("host/repo@sha256:…") under which a
+	// daemon knows the image: where it was pulled from or pushed to.
+	RepoDigests []string
+
+	close func() error
+}
+
+// Close releases what the image holds: an open file, a container in the daemon. The
+// image is not to be used any more.
+func (i *Image) Close() error {
+	if i.close == nil {
+		return nil
+	}
+	return i.close()
+}
+
+// An opener of one kind of image, without its prefix.
+type opener func(ctx context.Context, rest string) (*Image, error)
+
+// Open opens an image by one of these names:
+//
+//	registry.example/run:noble   a registry reference
+//	docker://NAME                an image in the docker daemon, by name or ID
+//	oci:DIR                      an OCI layout, its only image or index
+//	oci:DIR@sha256:…             a manifest or index of an OCI layout
+//	oci:DIR:TAG                  the same, by the annotation org.opencontainers.image.ref.name
+//	tar:FILE                     a tar file of docker save, or an OCI layout as a tar file
+//
+// Of an index it opens the image for the Opener's platform. Errors name the image,
+// its registry and what was being done; [errors.Is] [ErrNotFound] where there is no such
+// image. The caller closes the image.
+func (o *Opener) Open(ctx context.Context, ref string) (*Image, error) {
+	open, rest := o.kind(ref)
+	img, err := open(ctx, rest)
+	if err != nil {
+		return nil, &openError{name: redact(ref), err: err}
+	}
+	img.Name = ref
+	return img, nil
+}
+
+func (o *Opener) kind(ref string) (opener, string) {
+	for _, k := range []struct {
+		prefix string
+		open   opener
+	}{
+		{"docker://", o.openDaemon}, {"oci:", o.openLayout}, {"tar:", o.openTar},
+	} {
+		if rest, ok := strings.CutPrefix(ref, k.prefix); ok {
+			return k.open, rest
+		}
+	}
+	return o.openRegistry, ref
+}
+
+// An openError says which image could not be opened. It unwraps to the cause, so its
+// text is redacted here once and for all.
+type openError struct {
+	name string
+	err  error
+}
+
+func (e *openError) Error() string { return "opening image " + e.name + ": " + redact(e.err.Error()) }
+func (e *openError) Unwrap() error { return e.err }
+
+var (
+	userinfo = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://)?[^\s/@"':]+:[^\s/@"']+@([^\s/@:"']+[.:/])`)
+	queries  = regexp.MustCompile(`\?[^\s"']+`)
+)
+
+// redact hides passwords before a host and the values of queries, which may be tokens.
+func redact(s string) string {
+	s = userinfo.ReplaceAllString(s, "${1}***@${2}")
+	return queries.ReplaceAllStringFunc(s, func(q string) string {
+		values, err := url.ParseQuery(q[1:])
+		if err != nil {
+			return "?***"
+		}
+		for k := range values {
+			if k != "scope" && k != "service" && k != "path" {
+				values[k] = []string{"***"}
+			}
+		}
+		return "?" + values.Encode()
+	})
+}
+
+// closers closes all, last first, and joins the errors.
+func closers(all ...io.Closer) func() error {
+	return func() error {
+		var errs []error
+		for i := len(all) - 1; i >= 0; i-- {
+			errs = append(errs, all[i].Close())
+		}
+		return errors.Join(errs...)
+	}
+}

@@ -1,0 +1,258 @@
+package image
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// refName is the annotation that names an image in an OCI layout.
+const refName = "org.opencontainers.image.ref.name"
+
+var ociName = regexp.MustCompile(`^(.+?)(?:@([a-z0-9]+:[0-9a-f]{32,})|:([A-Za-z0-9_][A-Za-z0-9._-]*))?$`)
+
+func (o *Opener) openLayout(_ context.Context, rest string) (*Image, error) {
+	m := ociName.FindStringSubmatch(rest)
+	if m == nil {
+		return nil, errors.New("reading OCI layout: no directory is named")
+	}
+	dir, digest, tag := m[1], m[2], m[3]
+	if tag != "" && isDir(rest) {
+		dir, tag = rest, "" // a colon in the directory's name
+	}
+	// An os.Root, so that no link in the layout leads out of it.
+	root, err := os.OpenRoot(filepath.Clean(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading OCI layout: %w: %w", ErrNotFound, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading OCI layout: %w", err)
+	}
+	img, err := o.fromLayout(layout{root.FS()}, digest, tag)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("reading OCI layout %s: %w", dir, err), root.Close())
+	}
+	img.close = root.Close
+	return img, nil
+}
+
+func isDir(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
+}
+
+// A layout is an OCI image layout in a directory or a tar file (image-layout.md of
+// the OCI image specification).
+type layout struct{ fs.FS }
+
+// fromLayout opens the manifest of that digest, or of that name, or the only one.
+func (o *Opener) fromLayout(l layout, digest, tag string) (*Image, error) {
+	raw, err := fs.ReadFile(l, "index.json")
+	if err != nil {
+		return nil, err
+	}
+	index, err := v1.ParseIndexManifest(bytes.NewReader(raw))
+	if err != nil {
+		return nil, fmt.Errorf("parsing index.json: %w", err)
+	}
+	desc, err := o.choose(index.Manifests, digest, tag)
+	if err != nil {
+		return nil, err
+	}
+	img := &Image{}
+	if desc.MediaType.IsIndex() {
+		img.Parent = &layoutIndex{l, desc}
+		err = o.fromIndex(img, img.Parent)
+	} else {
+		img.Image, err = l.image(desc)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return img, img.complete()
+}
+
+// choose is the manifest or index of index.json to open. What the layout names but does not
+// list (a manifest inside of an index) can be opened by digest too.
+func (o *Opener) choose(all []v1.Descriptor, digest, tag string) (v1.Descriptor, error) {
+	switch {
+	case digest != "":
+		hash, err := v1.NewHash(digest)
+		if err != nil {
+			return v1.Descriptor{}, err
+		}
+		for _, d := range all {
+			if d.Digest == hash {
+				return d, nil
+			}
+		}
+		return v1.Descriptor{Digest: hash, MediaType: types.OCIManifestSchema1}, nil
+	case tag != "":
+		for _, d := range all {
+			if d.Annotations[refName] == tag {
+				return d, nil
+			}
+		}
+		return v1.Descriptor{}, fmt.Errorf("%w: nothing in index.json is named %q", ErrNotFound, tag)
+	case len(all) == 1:
+		return all[0], nil
+	}
+	desc, err := pick(all, o.platform())
+	if err != nil {
+		return desc, fmt.Errorf("%w; say which one of %d it is with oci:DIR@DIGEST", err, len(all))
+	}
+	return desc, nil
+}
+
+// image is the image whose manifest the descriptor names.
+func (l layout) image(desc v1.Descriptor) (v1.Image, error) {
+	raw, err := l.read(desc.Digest)
+	if err != nil {
+		return nil, err
+	}
+	var kind struct {
+		MediaType types.MediaType `json:"mediaType"`
+	}
+	if err := json.Unmarshal(raw, &kind); err != nil {
+		return nil, fmt.Errorf("parsing manifest %s: %w", desc.Digest, err)
+	}
+	if kind.MediaType.IsIndex() {
+		return nil, fmt.Errorf("reading manifest %s: it is an index", desc.Digest)
+	}
+	if kind.MediaType != "" {
+		desc.MediaType = kind.MediaType
+	}
+	return partial.CompressedToImage(&layoutImage{layout: l, manifest: raw, mediaType: desc.MediaType})
+}
+
+// read is a small blob, checked against its digest.
+func (l layout) read(h v1.Hash) ([]byte, error) {
+	raw, err := fs.ReadFile(l, blob(h))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	got, _, err := v1.SHA256(bytes.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	if h.Algorithm == got.Algorithm && got != h {
+		return nil, fmt.Errorf("reading blob %s: its content has digest %s", h, got)
+	}
+	return raw, nil
+}
+
+func blob(h v1.Hash) string { return path.Join("blobs", h.Algorithm, h.Hex) }
+
+// layoutImage implements [partial.CompressedImageCore].
+type layoutImage struct {
+	layout
+	manifest  []byte
+	mediaType types.MediaType
+}
+
+func (i *layoutImage) RawManifest() ([]byte, error)        { return i.manifest, nil }
+func (i *layoutImage) MediaType() (types.MediaType, error) { return i.mediaType, nil }
+func (i *layoutImage) Manifest() (*v1.Manifest, error)     { return partial.Manifest(i) }
+func (i *layoutImage) ConfigLayer() (v1.Layer, error)      { return partial.ConfigLayer(i) }
+func (i *layoutImage) descriptor(h v1.Hash) (*v1.Descriptor, error) {
+	m, err := i.Manifest()
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range append(m.Layers, m.Config) {
+		if d.Digest == h {
+			return &d, nil
+		}
+	}
+	return nil, fmt.Errorf("the manifest has no blob %s", h)
+}
+
+func (i *layoutImage) RawConfigFile() ([]byte, error) {
+	m, err := i.Manifest()
+	if err != nil {
+		return nil, err
+	}
+	return i.read(m.Config.Digest)
+}
+
+func (i *layoutImage) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {
+	desc, err := i.descriptor(h)
+	if err != nil {
+		return nil, err
+	}
+	return &layoutLayer{i.layout, *desc}, nil
+}
+
+// layoutLayer implements [partial.CompressedLayer].
+type layoutLayer struct {
+	layout
+	desc v1.Descriptor
+}
+
+func (l *layoutLayer) Digest() (v1.Hash, error)            { return l.desc.Digest, nil }
+func (l *layoutLayer) Size() (int64, error)                { return l.desc.Size, nil }
+func (l *layoutLayer) MediaType() (types.MediaType, error) { return l.desc.MediaType, nil }
+func (l *layoutLayer) Descriptor() (*v1.Descriptor, error) { return &l.desc, nil }
+func (l *layoutLayer) Compressed() (io.ReadCloser, error)  { return l.Open(blob(l.desc.Digest)) }
+
+// layoutIndex implements [v1.ImageIndex].
+type layoutIndex struct {
+	layout
+	desc v1.Descriptor
+}
+
+func (i *layoutIndex) MediaType() (types.MediaType, error) { return i.desc.MediaType, nil }
+func (i *layoutIndex) Digest() (v1.Hash, error)            { return i.desc.Digest, nil }
+func (i *layoutIndex) Size() (int64, error)                { return i.desc.Size, nil }
+func (i *layoutIndex) RawManifest() ([]byte, error)        { return i.read(i.desc.Digest) }
+func (i *layoutIndex) Image(h v1.Hash) (v1.Image, error) {
+	desc, err := i.child(h)
+	if err != nil {
+		return nil, err
+	}
+	return i.image(desc)
+}
+
+func (i *layoutIndex) ImageIndex(h v1.Hash) (v1.ImageIndex, error) {
+	desc, err := i.child(h)
+	if err != nil {
+		return nil, err
+	}
+	return &layoutIndex{i.layout, desc}, nil
+}
+
+func (i *layoutIndex) IndexManifest() (*v1.IndexManifest, error) {
+	raw, err := i.RawManifest()
+	if err != nil {
+		return nil, err
+	}
+	return v1.ParseIndexManifest(bytes.NewReader(raw))
+}
+
+func (i *layoutIndex) child(h v1.Hash) (v1.Descriptor, error) {
+	m, err := i.IndexManifest()
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	for _, d := range m.Manifests {
+		if d.Digest == h {
+			return d, nil
+		}
+	}
+	return v1.Descriptor{}, fmt.Errorf("%w: the index has no manifest %s", ErrNotFound, h)
+}

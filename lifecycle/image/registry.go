@@ -1,0 +1,162 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+// An Opener opens images. Its zero value reads public images, as anonymous.
+type Opener struct {
+	Keychain   authn.Keychain    // nil: anonymous; see [Keychain]
+	Insecure   []string          // registries ("host:port") spoken to over plain http; loopback ones always are
+	Platform   *v1.Platform      // the image wanted of an index; nil: linux and this program's architecture
+	Transport  http.RoundTripper // nil: the transport of go-containerregistry
+	DockerHost string            // the daemon's address; empty: as the docker CLI finds it
+}
+
+// Reference parses a registry reference as Open does: with the defaults of docker
+// for registry and tag, and plain http for loopback and insecure registries.
+func (o *Opener) Reference(ref string) (name.Reference, error) {
+	r, err := name.ParseReference(ref, o.nameOptions(ref)...)
+	if err != nil {
+		return nil, fmt.Errorf("parsing image reference %s: %w", redact(ref), errors.New(redact(err.Error())))
+	}
+	return r, nil
+}
+
+func (o *Opener) nameOptions(ref string) []name.Option {
+	host, _, _ := strings.Cut(ref, "/")
+	if loopback(host) || slices.Contains(o.Insecure, host) {
+		return []name.Option{name.Insecure}
+	}
+	return nil
+}
+
+func loopback(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = strings.Trim(hostport, "[]")
+	}
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+// RemoteOptions are the options with which Open asks registries.
+func (o *Opener) RemoteOptions(ctx context.Context) []remote.Option {
+	opts := []remote.Option{remote.WithContext(ctx), remote.WithUserAgent("baseplan"), remote.WithPlatform(o.platform())}
+	if o.Keychain != nil {
+		opts = append(opts, remote.WithAuthFromKeychain(o.Keychain))
+	}
+	if o.Transport != nil {
+		opts = append(opts, remote.WithTransport(o.Transport))
+	}
+	return opts
+}
+
+func (o *Opener) platform() v1.Platform {
+	if o.Platform == nil {
+		return v1.Platform{OS: "linux", Architecture: runtime.GOARCH}
+	}
+	return *o.Platform
+}
+
+func (o *Opener) openRegistry(ctx context.Context, ref string) (*Image, error) {
+	r, err := o.Reference(ref)
+	if err != nil {
+		return nil, err
+	}
+	desc, err := remote.Get(r, o.RemoteOptions(ctx)...)
+	if err != nil {
+		return nil, fmt.Errorf("reading manifest from registry %s: %w", r.Context().RegistryStr(), orNotFound(err))
+	}
+	img := &Image{Ref: r}
+	if desc.MediaType.IsIndex() {
+		if img.Parent, err = desc.ImageIndex(); err == nil {
+			err = o.fromIndex(img, img.Parent)
+		}
+	} else {
+		img.Image, err = desc.Image()
+	}
+	if err == nil {
+		err = img.complete()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading image from registry %s: %w", r.Context().RegistryStr(), orNotFound(err))
+	}
+	return img, nil
+}
+
+// orNotFound adds [ErrNotFound] to a registry's answer that means it.
+func orNotFound(err error) error {
+	if t, ok := errors.AsType[*transport.Error](err); ok && t.StatusCode == http.StatusNotFound {
+		return fmt.Errorf("%w: %w", ErrNotFound, err)
+	}
+	return err
+}
+
+// fromIndex sets the image for the wanted platform.
+func (o *Opener) fromIndex(img *Image, index v1.ImageIndex) error {
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		return fmt.Errorf("reading index: %w", err)
+	}
+	if img.Index, err = index.Digest(); err != nil {
+		return fmt.Errorf("reading index: %w", err)
+	}
+	desc, err := pick(manifest.Manifests, o.platform())
+	if err != nil {
+		return err
+	}
+	if img.Image, err = index.Image(desc.Digest); err != nil {
+		return fmt.Errorf("reading manifest %s: %w", desc.Digest, err)
+	}
+	return nil
+}
+
+// pick is the first manifest for the platform, or the only one if it names no platform.
+func pick(all []v1.Descriptor, want v1.Platform) (v1.Descriptor, error) {
+	var offered []string
+	var images []v1.Descriptor
+	for _, d := range all {
+		if !d.MediaType.IsImage() || d.Platform != nil && d.Platform.OS == "unknown" {
+			continue // an attestation or another artifact, not an image
+		}
+		images = append(images, d)
+		if d.Platform == nil {
+			continue
+		}
+		if d.Platform.Satisfies(want) {
+			return d, nil
+		}
+		offered = append(offered, d.Platform.String())
+	}
+	if len(images) == 1 && images[0].Platform == nil {
+		return images[0], nil
+	}
+	if len(offered) == 0 {
+		return v1.Descriptor{}, fmt.Errorf("choosing platform %s: the index has %d images and names no platforms", want, len(images))
+	}
+	return v1.Descriptor{}, fmt.Errorf("choosing platform %s: %w for it, the index has %s", want, ErrNotFound, strings.Join(offered, ", "))
+}
+
+// complete reads digest and configuration of the image.
+func (i *Image) complete() (err error) {
+	if i.Digest, err = i.Image.Digest(); err != nil {
+		return fmt.Errorf("reading manifest: %w", err)
+	}
+	if i.Config, err = i.Image.ConfigFile(); err != nil {
+		return fmt.Errorf("reading configuration: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,109 @@
+package image
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"time"
+)
+
+// openTar reads an OCI layout where the file has one, since that has the image's true
+// digest, and else what docker save wrote before there were layouts.
+func (o *Opener) openTar(_ context.Context, file string) (*Image, error) {
+	f, err := os.Open(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading tar file: %w: %w", ErrNotFound, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading tar file: %w", err)
+	}
+	img, err := o.fromTar(f)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("reading tar file %s: %w", file, err), f.Close())
+	}
+	img.close = f.Close
+	return img, nil
+}
+
+func (o *Opener) fromTar(f *os.File) (*Image, error) {
+	files, err := indexTar(f)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := files["index.json"]; ok {
+		return o.fromLayout(layout{files}, "", "")
+	}
+	if _, ok := files["manifest.json"]; !ok {
+		return nil, errors.New("it has neither index.json (an OCI layout) nor manifest.json (docker save)")
+	}
+	return o.fromSaved(files)
+}
+
+// A tarFS is the regular files of an uncompressed tar file, by path.
+type tarFS map[string]tarEntry
+
+type tarEntry struct {
+	name    string
+	content *io.SectionReader
+}
+
+func indexTar(f *os.File) (tarFS, error) {
+	files, links := tarFS{}, map[string]string{}
+	for r := tar.NewReader(f); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if errors.Is(err, tar.ErrHeader) {
+			return nil, fmt.Errorf("%w (a compressed one has to be decompressed first)", err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		at, err := f.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return nil, err
+		}
+		name := path.Clean(h.Name)
+		switch h.Typeflag {
+		case tar.TypeReg:
+			files[name] = tarEntry{name, io.NewSectionReader(f, at, h.Size)}
+		case tar.TypeSymlink: // docker save once linked equal layers
+			links[name] = path.Join(path.Dir(name), h.Linkname)
+		case tar.TypeLink:
+			links[name] = path.Clean(h.Linkname)
+		}
+	}
+	for name, target := range links {
+		if e, ok := files[target]; ok {
+			files[name] = e
+		}
+	}
+	return files, nil
+}
+
+// Open implements [fs.FS].
+func (t tarFS) Open(name string) (fs.File, error) {
+	e, ok := t[name]
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	e.content = io.NewSectionReader(e.content, 0, e.content.Size())
+	return &e, nil
+}
+
+func (e *tarEntry) Read(p []byte) (int, error) { return e.content.Read(p) }
+func (e *tarEntry) Close() error               { return nil }
+func (e *tarEntry) Stat() (fs.FileInfo, error) { return e, nil }
+
+func (e *tarEntry) Name() string       { return path.Base(e.name) }
+func (e *tarEntry) Size() int64        { return e.content.Size() }
+func (e *tarEntry) Mode() fs.FileMode  { return 0o444 }
+func (e *tarEntry) ModTime() time.Time { return time.Time{} }
+func (e *tarEntry) IsDir() bool        { return false }
+func (e *tarEntry) Sys() any           { return nil }

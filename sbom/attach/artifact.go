@@ -1,0 +1,299 @@
+package attach
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/format"
+)
+
+// Media and artifact types of SBOMs as artifacts.
+const (
+	typeCosignSBOM = "application/vnd.dev.cosign.artifact.sbom.v1+json"
+	typeBuildKit   = "application/vnd.docker.attestation.manifest.v1+json"
+	typeEmpty      = "application/vnd.oci.empty.v1+json"
+
+	annotationScope           = "dev.sigstore.sbom.scope"
+	annotationBundlePredicate = "dev.sigstore.bundle.predicateType"
+	annotationBundleContent   = "dev.sigstore.bundle.content"
+	annotationLayerPredicate  = "in-toto.io/predicate-type"
+	annotationCosignPredicate = "predicateType"
+
+	maxLayers = 256
+)
+
+// bareFormat is the format that a media type promises; ok is false where it
+// promises no SBOM. BuildKit, cosign, trivy and the buildpack specification
+// spell them differently.
+func bareFormat(mediaType string) (f sbom.Format, ok bool) {
+	mediaType, _, _ = strings.Cut(strings.ToLower(mediaType), ";")
+	switch strings.TrimSpace(mediaType) {
+	case "application/vnd.cyclonedx+json", "application/vnd.cyclonedx+xml", "application/vnd.cyclonedx":
+		return sbom.CycloneDX, true
+	case "application/spdx+json", "application/spdx", "text/spdx+json", "text/spdx+xml", "text/spdx":
+		return sbom.SPDX, true
+	case "application/vnd.syft+json":
+		return sbom.Syft, true
+	}
+	return "", false
+}
+
+// rank orders formats by what they can say of a package (FACTS, 4): Syft's
+// knows virtual provides and owned files, CycloneDX the distribution, SPDX
+// neither of distribution and virtual provides.
+func rank(f sbom.Format) int {
+	switch f {
+	case sbom.Syft:
+		return 1
+	case sbom.CycloneDX:
+		return 2
+	case sbom.SPDX:
+		return 3
+	}
+	return 4
+}
+
+func decodeManifest(data []byte) (*ocispec.Manifest, error) {
+	var m ocispec.Manifest
+	if err := json.Unmarshal(data, &m); err != nil {
+		return nil, fmt.Errorf("reading an artifact's manifest: %w", err)
+	}
+	if m.Config.Digest == "" && len(m.Layers) == 0 {
+		return nil, unreadable("reading an artifact's manifest: it has neither config nor layers")
+	}
+	if len(m.Layers) > maxLayers {
+		return nil, unreadable("reading an artifact's manifest: %d layers are over the limit of %d", len(m.Layers), maxLayers)
+	}
+	return &m, nil
+}
+
+// A store holds manifests and blobs: a repository, or an image layout's index.
+type store interface {
+	manifest(ctx context.Context, reference string) (ocispec.Descriptor, []byte, error)
+	blob(ctx context.Context, desc ocispec.Descriptor, limit int64) ([]byte, error)
+}
+
+// An artifact is a manifest whose layers may be SBOMs; every carrier in a
+// registry comes down to that.
+type artifact struct {
+	Finding  // what is known before it is read: Carrier, Digest, Subject, Reference
+	store    store
+	manifest []byte
+	bound    bool // it must name its subject itself
+}
+
+// A part is a layer that may hold an SBOM.
+type part struct {
+	desc     ocispec.Descriptor
+	format   sbom.Format // as promised; empty: unknown
+	attested bool
+	order    int
+}
+
+// parts picks the layers that may hold an SBOM, best first: by format, then the
+// last, since cosign appends.
+func parts(m *ocispec.Manifest) []part {
+	var all []part
+	for i, layer := range m.Layers {
+		if layer.MediaType == typeEmpty {
+			continue
+		}
+		p := part{desc: layer, order: i}
+		var ok bool
+		if p.format, ok = bareFormat(layer.MediaType); !ok {
+			p.format, ok = bareFormat(m.ArtifactType) // a layer of any type in an artifact that is an SBOM
+		}
+		if layer.MediaType == typeInToto || layer.MediaType == typeEnvelope || strings.HasPrefix(layer.MediaType, typeBundlePrefix) {
+			p.attested = true
+			p.format, ok = promised(layer.Annotations, m.Annotations)
+		}
+		if scope := layer.Annotations[annotationScope]; scope != "" && scope != "all" {
+			ok = false // of one layer or path, not of the image
+		}
+		if ok {
+			all = append(all, p)
+		}
+	}
+	slices.SortFunc(all, func(a, b part) int {
+		return cmp.Or(cmp.Compare(rank(a.format), rank(b.format)), cmp.Compare(b.order, a.order))
+	})
+	return all
+}
+
+// promised reads a predicate type from annotations. Without one an attestation
+// may hold anything.
+func promised(annotations ...map[string]string) (sbom.Format, bool) {
+	for _, a := range annotations {
+		for _, key := range []string{annotationLayerPredicate, annotationCosignPredicate, annotationBundlePredicate} {
+			if t := a[key]; t != "" {
+				return predicateFormat(t)
+			}
+		}
+	}
+	return "", true
+}
+
+// read gives a finding for each SBOM in the artifact, or one that says why
+// there is none. It stops at the first that can be believed, unless all are wanted.
+func (r *search) read(ctx context.Context, a artifact) []Finding {
+	m, err := decodeManifest(a.manifest)
+	if err != nil {
+		return []Finding{a.failed(ctx, err)}
+	}
+	if m.Subject != nil && !r.isSubject(m.Subject.Digest.String()) {
+		return []Finding{a.with(WrongSubject, "its subject is "+clip(m.Subject.Digest.String()))}
+	}
+	if a.bound && m.Subject == nil {
+		return []Finding{a.with(WrongSubject, "it names no subject, though it is listed as a referrer")}
+	}
+	var all []Finding
+	for _, p := range parts(m) {
+		found, ok := r.readPart(ctx, a, p)
+		if !ok {
+			continue
+		}
+		all = append(all, found)
+		if found.Result == Found && !r.all {
+			break
+		}
+	}
+	if len(all) == 0 {
+		return []Finding{a.with(None, "the artifact holds no SBOM of the image")}
+	}
+	return all
+}
+
+func (a artifact) with(result Outcome, detail string) Finding {
+	f := a.Finding
+	f.Result, f.Detail = result, detail
+	return f
+}
+
+func (a artifact) failed(ctx context.Context, err error) Finding {
+	if e, ok := errors.AsType[*trustError](err); ok {
+		return a.with(e.result, e.why)
+	}
+	return a.with(explain(ctx, err))
+}
+
+// readPart reads one layer; ok is false where it turns out to hold something
+// else than an SBOM.
+func (r *search) readPart(ctx context.Context, a artifact, p part) (f Finding, ok bool) {
+	a.MediaType = p.desc.MediaType
+	if len(r.keys) > 0 && !p.attested {
+		var err error
+		repo, _ := a.store.(*repository)
+		if a.SignedBy, err = r.keys.manifest(ctx, repo, a.Digest); err != nil {
+			return a.failed(ctx, err), true
+		}
+	}
+	data, err := a.store.blob(ctx, p.desc, r.limits.SBOM)
+	if err != nil {
+		return a.failed(ctx, err), true
+	}
+	if p.attested {
+		s, by, err := r.attested(ctx, data)
+		if err != nil {
+			return a.failed(ctx, err), true
+		}
+		if _, ok := predicateFormat(s.PredicateType); !ok {
+			return Finding{}, false
+		}
+		a.SignedBy = by
+		if err := r.speaksOfUs(s, by); err != nil {
+			return a.failed(ctx, err), true
+		}
+		if data, err = decodePredicate(s.Predicate); err != nil {
+			return a.failed(ctx, err), true
+		}
+		if s.PredicateType == predicateCustom {
+			if _, err := format.Identify(data); err != nil {
+				return Finding{}, false
+			}
+		}
+	}
+	return r.believe(ctx, a.Finding, data), true
+}
+
+// attested opens an attestation and, with keys, checks who signed it.
+func (r *search) attested(ctx context.Context, data []byte) (*statement, string, error) {
+	att, err := openAttestation(data)
+	if err != nil {
+		return nil, "", err
+	}
+	var by string
+	if len(r.keys) > 0 {
+		if by, err = r.keys.envelope(ctx, att.envelope); err != nil {
+			return nil, "", err
+		}
+	}
+	s, err := decodeStatement(att.payload)
+	return s, by, err
+}
+
+func (r *search) speaksOfUs(s *statement, signedBy string) error {
+	digests := s.digests()
+	if slices.ContainsFunc(digests, r.isSubject) {
+		return nil
+	}
+	of := "no digest at all"
+	if len(digests) > 0 {
+		of = clip(strings.Join(digests, ", "))
+	}
+	if signedBy != "" {
+		return &trustError{WrongSubject, fmt.Sprintf("is signed by %s, but for %s", signedBy, of)}
+	}
+	return &trustError{WrongSubject, "its statement is about " + of}
+}
+
+// believe decodes an SBOM and decides whether it can be true of the image.
+func (r *search) believe(ctx context.Context, f Finding, data []byte) Finding {
+	doc, err := format.Decode(bytes.NewReader(data), f.Reference)
+	if err != nil {
+		f.Result, f.Detail = Unreadable, clip(err.Error())
+		return f
+	}
+	if !slices.ContainsFunc(doc.Packages, func(p sbom.Package) bool { return p.Type.OS() }) {
+		if why := r.contradicts(ctx); why != "" {
+			f.Result, f.Detail = Empty, why
+			return f
+		}
+	}
+	f.Result, f.Detail, f.Document, f.SBOM = Found, "", doc, data
+	return f
+}
+
+// contradicts says why a document without operating system packages is not
+// believed; empty: it is.
+func (r *search) contradicts(ctx context.Context) string {
+	if r.HasDatabase == nil {
+		return "it lists no operating system package, and whether the image has a package database is not known"
+	}
+	has, err := r.HasDatabase(ctx)
+	switch {
+	case err != nil:
+		return clip("it lists no operating system package, and looking for a package database in the image: " + err.Error())
+	case has:
+		return "it lists no operating system package, but the image has a package database"
+	}
+	return ""
+}
+
+// hash turns a digest into go-containerregistry's form; zero if it is none.
+func hash(digest string) v1.Hash {
+	h, err := v1.NewHash(digest)
+	if err != nil {
+		return v1.Hash{}
+	}
+	return h
+}

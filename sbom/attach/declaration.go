@@ -1,0 +1,96 @@
+package attach
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// DeclarationType is the artifact and media type of a provides declaration
+// (FORMATS, "Label io.buildpacks.base.provides").
+const DeclarationType = "application/vnd.baseplan.provides.v1+json"
+
+const (
+	maxDeclaration  = 1 << 20
+	maxDeclarations = 4 // read of one image, newest first
+)
+
+// declared notes a declaration that a list of referrers named.
+func (r *search) declared(c candidate) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.declarations = append(r.declarations, c)
+	slices.SortFunc(r.declarations, func(a, b candidate) int {
+		return cmp.Or(
+			compareBool(a.subject != r.Digest, b.subject != r.Digest),
+			cmp.Compare(b.desc.Annotations[ocispec.AnnotationCreated], a.desc.Annotations[ocispec.AnnotationCreated]),
+			cmp.Compare(a.desc.Digest, b.desc.Digest))
+	})
+	r.declarations = r.declarations[:min(len(r.declarations), maxDeclarations)]
+}
+
+// declare fills in the publisher's declaration: one in the lists of referrers
+// that were read anyway, since it was attached after the image was made; else
+// the label. With keys a referrer must be signed; the label is part of the
+// image itself.
+func (r *search) declare(ctx context.Context, result *Result) {
+	for _, c := range r.declarations {
+		data, by, err := r.readDeclaration(ctx, c)
+		if err == nil {
+			result.Declaration = &Declaration{Data: data, Reference: r.repo.at(c.desc.Digest.String()), SignedBy: by}
+			return
+		}
+		_, why := explain(ctx, err)
+		result.Warnings = append(result.Warnings, fmt.Sprintf("declaration %s: %s", r.repo.at(c.desc.Digest.String()), why))
+	}
+	if r.Image == nil {
+		return
+	}
+	config, err := r.Image.ConfigFile()
+	if err != nil {
+		return // the layer stage has reported it
+	}
+	label := config.Config.Labels[ProvidesLabel]
+	switch {
+	case label == "":
+	case !json.Valid([]byte(label)):
+		result.Warnings = append(result.Warnings, "label "+ProvidesLabel+": it is not JSON")
+	default:
+		result.Declaration = &Declaration{Data: []byte(label), Reference: "label " + ProvidesLabel}
+	}
+}
+
+func (r *search) readDeclaration(ctx context.Context, c candidate) (data []byte, signedBy string, err error) {
+	raw, err := r.fetch(ctx, c.desc)
+	if err != nil {
+		return nil, "", err
+	}
+	m, err := decodeManifest(raw)
+	if err != nil {
+		return nil, "", err
+	}
+	if m.Subject == nil || !r.isSubject(m.Subject.Digest.String()) {
+		return nil, "", &trustError{WrongSubject, "it does not name the image as its subject"}
+	}
+	if len(r.keys) > 0 {
+		if signedBy, err = r.keys.manifest(ctx, r.repo, hash(c.desc.Digest.String())); err != nil {
+			return nil, "", err
+		}
+	}
+	i := slices.IndexFunc(m.Layers, func(l ocispec.Descriptor) bool { return strings.HasPrefix(l.MediaType, DeclarationType) })
+	if i < 0 {
+		return nil, "", unreadable("it has no layer of type %s", DeclarationType)
+	}
+	if data, err = r.repo.blob(ctx, m.Layers[i], maxDeclaration); err != nil {
+		return nil, "", err
+	}
+	if !json.Valid(data) {
+		return nil, "", unreadable("it is not JSON")
+	}
+	return data, signedBy, nil
+}

@@ -1,0 +1,41 @@
+// Package attach finds the SBOM that travels with an image, decides whether it
+// can be believed, and attaches one.
+//
+// Start with a [Finder], a struct literal: Find stops at the first carrier that
+// holds a valid, fresh and (with keys) signed SBOM, FindAll reads every carrier.
+// Both report everything that was looked at, and what came of it, as
+// [Finding]s; [Result.Report] is the same as <layers>/run-image.toml. An
+// [Attacher] goes the other way.
+//
+// # Carriers, in the order in which they are searched
+//
+//  1. what the platform gives: a file, or a directory of <algorithm>-<hex>.<ext>;
+//  2. referrers (OCI distribution-spec 1.1, "Listing Referrers") of the image's
+//     manifest, then of its index: the API, else the tag <algorithm>-<hex>; bare
+//     SBOM artifacts, Sigstore bundles, in-toto statements in DSSE envelopes;
+//  3. cosign's tags <algorithm>-<hex>.sbom and .att, of the manifest, then the index;
+//  4. BuildKit's attestation manifests in the index;
+//  5. the layer that the label io.buildpacks.base.sbom names, if it is the last.
+//
+// Every artifact with a subject and every statement must name the digest of the
+// image's manifest or index. What does not parse, names another image, or lists
+// no operating system package though the image has a package database is
+// reported and passed over, never believed.
+//
+// # Round trips
+//
+// The index's referrers are asked for only when those of the manifest hold no
+// usable SBOM (side by side where the registry is already known to have the
+// API), because a registry without the API costs two requests a list. So
+// besides authentication a manifest's referrer costs at most 4 requests, an
+// index's 5, and nothing at all 6; see TestRequests for what is counted.
+//
+// # Trust
+//
+// With [Finder.Keys] only what one of them signed counts: DSSE envelopes, as
+// they stand or in a Sigstore bundle, and manifests with a cosign signature
+// (tag <algorithm>-<hex>.sig). Certificates and transparency logs take no part:
+// the keys are the whole of the policy. A cosign signature over an attached
+// .sbom manifest names that manifest and not the image; where that matters, use
+// an attestation or a referrer.
+package attach

@@ -1,0 +1,229 @@
+package attach
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// A Finder looks for the SBOM of an image. Its zero value looks everywhere but
+// in files, anonymously, and believes what is unsigned.
+type Finder struct {
+	Platform  string             // the platform's SBOM: a file, or a directory of <algorithm>-<hex>.<ext>; empty: none
+	Keys      []crypto.PublicKey // ECDSA P-256 or Ed25519; none: signatures are not looked at
+	Keychain  authn.Keychain     // nil: anonymous
+	Transport http.RoundTripper  // nil: as go-containerregistry's default, which honours proxies
+	Limits    Limits
+
+	api sync.Map // registries (string) known to answer the referrers API
+}
+
+// Limits bound what a search costs. Values ≤ 0 mean the default.
+type Limits struct {
+	SBOM       int64         // bytes of one SBOM, packed and unpacked; 64 MiB
+	Metadata   int64         // bytes of one manifest, or one page of a list; 4 MiB
+	Pages      int           // pages of one list of referrers; 128
+	Candidates int           // artifacts read of one list, best first; 16
+	Stage      time.Duration // one stage of the search; 15 s
+	Total      time.Duration // the whole search; 45 s
+}
+
+func (l Limits) orDefault() Limits {
+	def := Limits{SBOM: 64 << 20, Metadata: 4 << 20, Pages: 128, Candidates: 16, Stage: 15 * time.Second, Total: 45 * time.Second}
+	if l.SBOM > 0 {
+		def.SBOM = l.SBOM
+	}
+	if l.Metadata > 0 {
+		def.Metadata = l.Metadata
+	}
+	if l.Pages > 0 {
+		def.Pages = l.Pages
+	}
+	if l.Candidates > 0 {
+		def.Candidates = l.Candidates
+	}
+	if l.Stage > 0 {
+		def.Stage = l.Stage
+	}
+	if l.Total > 0 {
+		def.Total = l.Total
+	}
+	return def
+}
+
+// A Subject is the image whose SBOM is looked for.
+type Subject struct {
+	Ref    name.Reference // its repository is where carriers are; nil: there is no registry to ask
+	Digest v1.Hash        // of its manifest; zero: Image's
+	Image  v1.Image       // for labels and the SBOM layer; nil: neither is looked at
+	Index  v1.ImageIndex  // the index that it was resolved from; nil: none
+
+	// Switched says that the image is not the one that the platform named, so
+	// that a Platform file (though not a directory) does not speak of it.
+	Switched bool
+
+	// SBOMLayer reads the SBOM layer where Image would be dear, as in a daemon:
+	// a tar stream whose names are those of the layer, or begin at /cnb. Set, it
+	// is also asked before any registry. Nil: read from Image.
+	SBOMLayer func(ctx context.Context, diffID v1.Hash) (io.ReadCloser, error)
+
+	// HasDatabase tells whether the image has a package database. It is asked
+	// only when a document without operating system packages was found. Nil:
+	// such a document is not believed.
+	HasDatabase func(ctx context.Context) (bool, error)
+}
+
+// Find searches carrier after carrier and stops at the first SBOM that can be
+// believed. That there is none is no error: Result.Found is nil then and
+// Searched says why. An error means that the search could not be made at all,
+// or that ctx ended.
+func (f *Finder) Find(ctx context.Context, s Subject) (*Result, error) {
+	r, err := f.begin(s)
+	if err != nil {
+		return nil, err
+	}
+	total, cancel := context.WithTimeoutCause(ctx, r.limits.Total, fmt.Errorf("the search took longer than %s", r.limits.Total))
+	defer cancel()
+	result := &Result{}
+	for _, stage := range r.stages() {
+		if result.add(r.run(total, stage)); result.Found != nil {
+			break
+		}
+	}
+	r.declare(total, result)
+	return result, ended(ctx)
+}
+
+// FindAll reads every carrier, whether or not an earlier one has an SBOM. Found
+// is what Find would take.
+func (f *Finder) FindAll(ctx context.Context, s Subject) (*Result, error) {
+	r, err := f.begin(s)
+	if err != nil {
+		return nil, err
+	}
+	r.all = true
+	total, cancel := context.WithTimeoutCause(ctx, r.limits.Total, fmt.Errorf("the search took longer than %s", r.limits.Total))
+	defer cancel()
+	stages := r.stages()
+	findings := make([][]Finding, len(stages))
+	var wg sync.WaitGroup
+	for i, stage := range stages {
+		wg.Go(func() { findings[i] = r.run(total, stage) })
+	}
+	wg.Wait()
+	result := &Result{}
+	for _, found := range findings {
+		result.add(found)
+	}
+	r.declare(total, result)
+	return result, ended(ctx)
+}
+
+func ended(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return fmt.Errorf("looking for an SBOM: %w", context.Cause(ctx))
+}
+
+func (r *Result) add(findings []Finding) {
+	r.Searched = append(r.Searched, findings...)
+	if r.Found != nil {
+		return
+	}
+	if i := slices.IndexFunc(findings, isFound); i >= 0 {
+		found := findings[i]
+		r.Found = &found
+	}
+}
+
+func isFound(f Finding) bool { return f.Result == Found }
+
+// A search is one run of a Finder.
+type search struct {
+	Subject
+	finder *Finder
+	limits Limits
+	keys   keyring
+	index  v1.Hash     // zero: no index
+	repo   *repository // nil: no registry
+	all    bool        // read on after something was found
+
+	mu           sync.Mutex
+	declarations []candidate
+}
+
+func (f *Finder) begin(s Subject) (*search, error) {
+	r := &search{Subject: s, finder: f, limits: f.Limits.orDefault()}
+	var err error
+	if r.keys, err = newKeyring(f.Keys); err != nil {
+		return nil, err
+	}
+	if r.Digest == (v1.Hash{}) {
+		if s.Image == nil {
+			return nil, errors.New("looking for an SBOM: neither an image nor its digest is given")
+		}
+		if r.Digest, err = s.Image.Digest(); err != nil {
+			return nil, fmt.Errorf("looking for an SBOM: computing the image's digest: %w", err)
+		}
+	}
+	if s.Index != nil {
+		if r.index, err = s.Index.Digest(); err != nil {
+			return nil, fmt.Errorf("looking for an SBOM: computing the index's digest: %w", err)
+		}
+	}
+	if s.Ref != nil {
+		r.repo = newRepository(s.Ref.Context(), f.Keychain, f.Transport, r.limits)
+	}
+	return r, nil
+}
+
+// A stage looks at carriers that cost about the same.
+type stage func(context.Context) []Finding
+
+func (r *search) stages() []stage {
+	var all []stage
+	if r.finder.Platform != "" {
+		all = append(all, r.platform)
+	}
+	if r.SBOMLayer != nil {
+		all = append(all, r.layer)
+	}
+	if r.repo != nil {
+		all = append(all, r.referrers, r.cosign)
+	}
+	all = append(all, r.buildkit)
+	if r.SBOMLayer == nil {
+		all = append(all, r.layer)
+	}
+	return all
+}
+
+// run gives a stage its time.
+func (r *search) run(ctx context.Context, s stage) []Finding {
+	ctx, cancel := context.WithTimeoutCause(ctx, r.limits.Stage, fmt.Errorf("no answer within %s", r.limits.Stage))
+	defer cancel()
+	return s(ctx)
+}
+
+// subjects are the digests that a carrier may speak of, the manifest's first.
+func (r *search) subjects() []v1.Hash {
+	if r.index == (v1.Hash{}) || r.index == r.Digest {
+		return []v1.Hash{r.Digest}
+	}
+	return []v1.Hash{r.Digest, r.index}
+}
+
+func (r *search) isSubject(digest string) bool {
+	return slices.ContainsFunc(r.subjects(), func(h v1.Hash) bool { return h.String() == digest })
+}

@@ -1,0 +1,275 @@
+package attach
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	ggcr "github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"oras.land/oras-go/v2/content"
+	"oras.land/oras-go/v2/errdef"
+	"oras.land/oras-go/v2/registry"
+	"oras.land/oras-go/v2/registry/remote"
+	"oras.land/oras-go/v2/registry/remote/auth"
+	"oras.land/oras-go/v2/registry/remote/errcode"
+	"oras.land/oras-go/v2/registry/remote/retry"
+)
+
+// A repository is one repository of a registry, read within limits. It is
+// oras-go's client, which follows pages of referrers, falls back to their tag,
+// and keeps credentials at their origin, under go-containerregistry's names and
+// keychains.
+type repository struct {
+	*remote.Repository
+	name   name.Repository
+	limits Limits
+}
+
+func newRepository(n name.Repository, keys authn.Keychain, base http.RoundTripper, limits Limits) *repository {
+	if base == nil {
+		base = ggcr.DefaultTransport
+	}
+	limits = limits.orDefault()
+	transport := plainAnswers{
+		base:  &retry.Transport{Base: base, Policy: func() retry.Policy { return patience{} }},
+		limit: limits.Metadata,
+	}
+	return &repository{
+		name:   n,
+		limits: limits,
+		Repository: &remote.Repository{
+			Reference:            registry.Reference{Registry: n.RegistryStr(), Repository: n.RepositoryStr()},
+			PlainHTTP:            n.Scheme() == "http",
+			MaxMetadataBytes:     limits.Metadata,
+			ReferrerListMaxPages: limits.Pages,
+			TagListPageSize:      1000,
+			SkipReferrersGC:      true,
+			Client: &auth.Client{
+				Client:     &http.Client{Transport: transport},
+				Cache:      auth.NewCache(),
+				ClientID:   "baseplan",
+				Header:     http.Header{"User-Agent": {"baseplan"}},
+				Credential: credentials(n, keys),
+			},
+		},
+	}
+}
+
+// credentials lends a keychain's credentials to oras-go, for the repository's
+// own registry only.
+func credentials(n name.Repository, keys authn.Keychain) auth.CredentialFunc {
+	return func(ctx context.Context, hostport string) (auth.Credential, error) {
+		if keys == nil || hostport != n.RegistryStr() {
+			return auth.EmptyCredential, nil
+		}
+		who, err := authn.Resolve(ctx, keys, n)
+		if err != nil {
+			return auth.EmptyCredential, fmt.Errorf("finding credentials for %s: %w", n.RegistryStr(), err)
+		}
+		c, err := authn.Authorization(ctx, who)
+		if err != nil {
+			return auth.EmptyCredential, fmt.Errorf("finding credentials for %s: %w", n.RegistryStr(), err)
+		}
+		if c.Username == "" && c.Auth != "" {
+			if pair, err := base64.StdEncoding.DecodeString(c.Auth); err == nil {
+				c.Username, c.Password, _ = strings.Cut(string(pair), ":")
+			}
+		}
+		return auth.Credential{Username: c.Username, Password: c.Password, RefreshToken: c.IdentityToken, AccessToken: c.RegistryToken}, nil
+	}
+}
+
+// manifest gives a manifest by tag or digest, checked against its digest.
+func (r *repository) manifest(ctx context.Context, reference string) (ocispec.Descriptor, []byte, error) {
+	desc, body, err := r.FetchReference(ctx, reference)
+	if err != nil {
+		return desc, nil, err
+	}
+	defer body.Close()
+	if desc.Size > r.limits.Metadata {
+		return desc, nil, tooLarge("manifest", desc.Size, r.limits.Metadata)
+	}
+	data, err := content.ReadAll(body, desc)
+	return desc, data, err
+}
+
+// blob gives a blob of at most limit bytes, checked against its digest.
+func (r *repository) blob(ctx context.Context, desc ocispec.Descriptor, limit int64) ([]byte, error) {
+	if desc.Size > limit || desc.Size < 0 {
+		return nil, tooLarge("blob", desc.Size, limit)
+	}
+	if int64(len(desc.Data)) == desc.Size && desc.Digest.Validate() == nil && desc.Digest.Algorithm().FromBytes(desc.Data) == desc.Digest {
+		return desc.Data, nil
+	}
+	body, err := r.Blobs().Fetch(ctx, desc)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return content.ReadAll(body, desc)
+}
+
+// at spells a digest of this repository for people.
+func (r *repository) at(digest string) string { return r.name.Name() + "@" + digest }
+
+// tagged spells a tag of this repository for people.
+func (r *repository) tagged(tag string) string { return r.name.Name() + ":" + tag }
+
+// digestTag is the tag that stands for a digest (distribution-spec, "Referrers
+// Tag Schema", and cosign's with a suffix).
+func digestTag(h v1.Hash, suffix string) string { return h.Algorithm + "-" + h.Hex + suffix }
+
+// patience is when a request is sent again: thrice at most, after what the
+// registry asks for. One that asks for more than a few seconds is not waited for.
+type patience struct{}
+
+const maxWait = 5 * time.Second
+
+func (patience) Retry(attempt int, resp *http.Response, err error) (time.Duration, error) {
+	if attempt >= 3 {
+		return -1, nil
+	}
+	if again, err := retry.DefaultPredicate(resp, err); err != nil || !again {
+		return -1, nil //nolint:nilerr // the caller returns the response and error as they are
+	}
+	wait := retry.DefaultBackoff(attempt, nil)
+	if resp != nil {
+		if asked, ok := retryAfter(resp.Header.Get("Retry-After"), time.Now()); ok {
+			wait = asked
+		}
+	}
+	if wait > maxWait {
+		return -1, nil
+	}
+	return wait, nil
+}
+
+// retryAfter reads the header's two forms (RFC 9110, section 10.2.3).
+func retryAfter(value string, now time.Time) (time.Duration, bool) {
+	if s, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(s) * time.Second, true
+	}
+	if t, err := http.ParseTime(value); err == nil {
+		return max(0, t.Sub(now)), true
+	}
+	return 0, false
+}
+
+// plainAnswers irons out how registries answer, so that oras-go understands:
+// every way of not knowing the referrers API is a 404, media types carry no
+// parameters, and manifests come with a length (without one oras-go would ask
+// a second time).
+type plainAnswers struct {
+	base  http.RoundTripper
+	limit int64
+}
+
+func (p plainAnswers) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := p.base.RoundTrip(req)
+	if err != nil {
+		return resp, err
+	}
+	switch {
+	case strings.Contains(req.URL.Path, "/referrers/"):
+		switch resp.StatusCode {
+		case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusNotImplemented:
+			resp.StatusCode = http.StatusNotFound
+			resp.Body.Close()
+			resp.Body = io.NopCloser(strings.NewReader("{}")) // no NAME_UNKNOWN: the image was found, so the name is known
+		}
+	case req.Method == http.MethodGet && strings.Contains(req.URL.Path, "/manifests/") && resp.StatusCode == http.StatusOK && resp.ContentLength < 0:
+		data, err := io.ReadAll(io.LimitReader(resp.Body, p.limit+1))
+		resp.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+		resp.ContentLength = int64(len(data))
+		resp.Body = io.NopCloser(bytes.NewReader(data))
+	default:
+		return resp, nil
+	}
+	if t, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil {
+		resp.Header.Set("Content-Type", t)
+	}
+	return resp, nil
+}
+
+// An unreadableError says that something came, and could not be used.
+type unreadableError struct{ err error }
+
+func (e *unreadableError) Error() string { return e.err.Error() }
+func (e *unreadableError) Unwrap() error { return e.err }
+
+func unreadable(format string, args ...any) error {
+	return &unreadableError{fmt.Errorf(format, args...)}
+}
+
+func tooLarge(what string, size, limit int64) error {
+	return unreadable("%s of %s is over the limit of %s", what, bytesOf(size), bytesOf(limit))
+}
+
+func bytesOf(n int64) string {
+	switch {
+	case n < 0:
+		return "unknown size"
+	case n < 1<<20:
+		return fmt.Sprintf("%d bytes", n)
+	}
+	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+}
+
+// explain sorts an error into an outcome, with words for people.
+func explain(ctx context.Context, err error) (Outcome, string) {
+	if ctx.Err() != nil {
+		return Unreachable, context.Cause(ctx).Error()
+	}
+	if resp, ok := errors.AsType[*errcode.ErrorResponse](err); ok {
+		said := http.StatusText(resp.StatusCode)
+		if len(resp.Errors) > 0 {
+			said = clip(resp.Errors.Error())
+		}
+		return Unreachable, fmt.Sprintf("the registry answers %d: %s", resp.StatusCode, said)
+	}
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		where := e.URL
+		if u, err := url.Parse(e.URL); err == nil {
+			where = u.Host // a path may be long, a query secret
+		}
+		return Unreachable, fmt.Sprintf("asking %s: %s", where, clip(e.Err.Error()))
+	}
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	_, ours := errors.AsType[*unreadableError](err)
+	switch {
+	case ours, errors.As(err, &syntax), errors.As(err, &kind),
+		errors.Is(err, content.ErrMismatchedDigest), errors.Is(err, content.ErrTrailingData), errors.Is(err, content.ErrInvalidDescriptorSize),
+		errors.Is(err, digest.ErrDigestInvalidFormat), errors.Is(err, digest.ErrDigestUnsupported),
+		errors.Is(err, errdef.ErrSizeExceedsLimit), errors.Is(err, errdef.ErrTooManyPages), errors.Is(err, errdef.ErrNotFound):
+		return Unreadable, clip(err.Error())
+	}
+	return Unreachable, clip(err.Error())
+}
+
+// clip keeps what a registry says from flooding a report.
+func clip(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > 300 {
+		return strings.ToValidUTF8(s[:300], "") + "…"
+	}
+	return s
+}

@@ -1,0 +1,149 @@
+package attach
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/baseplan/baseplan/sbom"
+)
+
+// ReportVersion is the version that run-image.toml carries, "major.minor".
+const ReportVersion = "1.0"
+
+// A Report is <layers>/run-image.toml: what is known of the run image's
+// inventory, and where it was looked for.
+type Report struct {
+	Version  string     `toml:"version" json:"version"`
+	Image    string     `toml:"image" json:"image"`                       // as the user names it
+	Digest   string     `toml:"digest,omitempty" json:"digest,omitempty"` // of the platform's manifest; the image ID in a daemon build
+	SBOM     *Source    `toml:"sbom,omitempty" json:"sbom,omitempty"`     // nil: no inventory is known
+	Searched []Searched `toml:"searched,omitempty" json:"searched,omitempty"`
+}
+
+// A Source says where an inventory came from.
+type Source struct {
+	Carrier   Carrier     `toml:"carrier" json:"carrier"`
+	Format    sbom.Format `toml:"format" json:"format"`
+	Reference string      `toml:"reference,omitempty" json:"reference,omitempty"`
+	Packages  int         `toml:"packages" json:"packages"`
+	SignedBy  string      `toml:"signed-by,omitempty" json:"signed-by,omitempty"`
+	Created   *time.Time  `toml:"created,omitempty" json:"created,omitempty"` // nil: not said
+}
+
+// A Searched is one carrier that was looked at.
+type Searched struct {
+	Carrier Carrier `toml:"carrier" json:"carrier"`
+	Result  Outcome `toml:"result" json:"result"`
+	Digest  string  `toml:"digest,omitempty" json:"digest,omitempty"` // of the artifact or layer
+	Detail  string  `toml:"detail,omitempty" json:"detail,omitempty"`
+}
+
+// Report is the result as run-image.toml has it, for the image as the user
+// names it and the digest of its manifest.
+func (r *Result) Report(image, digest string) Report {
+	report := Report{Version: ReportVersion, Image: image, Digest: digest}
+	if r.Found != nil {
+		report.SBOM = r.Found.source()
+	}
+	for _, f := range r.Searched {
+		report.Searched = append(report.Searched, f.searched())
+	}
+	return report
+}
+
+func (f *Finding) source() *Source {
+	s := &Source{Carrier: f.Carrier, Format: f.Document.Format, Reference: f.Reference, Packages: len(f.Document.Packages), SignedBy: f.SignedBy}
+	if c := f.Document.Created; !c.IsZero() {
+		c = c.UTC()
+		s.Created = &c
+	}
+	return s
+}
+
+func (f *Finding) searched() Searched {
+	s := Searched{Carrier: f.Carrier, Result: f.Result, Detail: f.Detail}
+	if f.Digest.Hex != "" {
+		s.Digest = f.Digest.String()
+	}
+	return s
+}
+
+// String is the search in lines for people, "carrier: result: detail".
+func (s Searched) String() string {
+	text := string(s.Carrier) + ": " + string(s.Result)
+	if s.Digest != "" {
+		text += " " + s.Digest
+	}
+	if s.Detail != "" {
+		text += ": " + s.Detail
+	}
+	return text
+}
+
+// ErrNoSBOM is why a build fails that may use attached SBOMs only.
+var ErrNoSBOM = errors.New("no usable SBOM is attached")
+
+// Missing is the error for an image without a usable SBOM, naming everything
+// that was searched; nil if there is one.
+func (r *Result) Missing(image string) error {
+	if r.Found != nil {
+		return nil
+	}
+	lines := make([]string, len(r.Searched))
+	for i, f := range r.Searched {
+		lines[i] = "\n  " + f.searched().String()
+	}
+	return fmt.Errorf("looking for the SBOM of %s: %w; searched:%s", image, ErrNoSBOM, strings.Join(lines, ""))
+}
+
+// Encode gives the file's bytes: the same value, the same bytes.
+func (r Report) Encode() ([]byte, error) {
+	r.Version = ReportVersion
+	var b bytes.Buffer
+	enc := toml.NewEncoder(&b)
+	enc.Indent = ""
+	if err := enc.Encode(r); err != nil {
+		return nil, fmt.Errorf("encoding run-image.toml: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// DecodeReport reads run-image.toml; name is its path, for errors. A newer
+// major version is refused, unknown keys are ignored.
+func DecodeReport(data []byte, name string) (*Report, error) {
+	var head struct {
+		Version string `toml:"version"`
+	}
+	if err := decodeTOML(data, name, &head); err != nil {
+		return nil, err
+	}
+	major, _, _ := strings.Cut(head.Version, ".")
+	switch n, err := strconv.ParseUint(major, 10, 16); {
+	case err != nil:
+		return nil, fmt.Errorf("reading %s: key \"version\": %q is not a version: want %q", name, head.Version, ReportVersion)
+	case n != 1:
+		return nil, fmt.Errorf("reading %s: version %q is not understood here, which reads 1.x: use a newer baseplan, or have it written anew", name, head.Version)
+	}
+	var r Report
+	if err := decodeTOML(data, name, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+func decodeTOML(data []byte, name string, v any) error {
+	err := toml.Unmarshal(data, v)
+	if parse, ok := errors.AsType[toml.ParseError](err); ok {
+		return fmt.Errorf("reading %s, line %d: %s", name, parse.Position.Line, parse.Message)
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", name, err)
+	}
+	return nil
+}

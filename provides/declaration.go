@@ -1,0 +1,117 @@
+package provides
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/baseplan/baseplan/sbom"
+)
+
+// Where a publisher's declaration travels (FORMATS).
+const (
+	DeclarationLabel     = "io.buildpacks.base.provides"
+	DeclarationMediaType = "application/vnd.baseplan.provides.v1+json"
+)
+
+// A Declaration is what the publisher of an image says that it provides.
+type Declaration struct {
+	Version  string          `json:"version"`
+	Provides []DeclaredEntry `json:"provides"`
+}
+
+// A DeclaredEntry is one declared name.
+type DeclaredEntry struct {
+	Name     string   `json:"name"`
+	Version  string   `json:"version,omitempty"`
+	Evidence []string `json:"evidence"` // purl patterns, or file:/absolute/path; all must be backed
+}
+
+// A Refusal is a declared entry that the inventory does not back.
+type Refusal struct{ Name, Why string }
+
+// DecodeDeclaration reads a declaration; name says where it is from, for errors.
+func DecodeDeclaration(data []byte, name string) (*Declaration, error) {
+	var d Declaration
+	if err := json.Unmarshal(data, &d); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	if err := checkVersion(d.Version); err != nil {
+		return nil, fmt.Errorf("reading %s: key \"version\": %w", name, err)
+	}
+	for i, e := range d.Provides {
+		if e.Name == "" {
+			return nil, fmt.Errorf("reading %s: provides[%d]: key \"name\" is missing", name, i)
+		}
+		if len(e.Evidence) == 0 {
+			return nil, fmt.Errorf("reading %s: provides[%d] (%s): key \"evidence\": name the packages or files that back it", name, i, e.Name)
+		}
+		for _, text := range e.Evidence {
+			if err := checkEvidence(text); err != nil {
+				return nil, fmt.Errorf("reading %s: provides[%d] (%s): key \"evidence\": %w", name, i, e.Name, err)
+			}
+		}
+	}
+	return &d, nil
+}
+
+func checkEvidence(text string) error {
+	if file, ok := strings.CutPrefix(text, "file:"); ok {
+		if !path.IsAbs(file) || path.Clean(file) != file {
+			return fmt.Errorf("%q: spell the path absolute and clean", text)
+		}
+		return nil
+	}
+	_, err := ParsePattern(text)
+	return err
+}
+
+// backed turns a declared entry into a provide, or says why the inventory does
+// not back it.
+func (s *Set) backed(entry DeclaredEntry) (Provide, string) {
+	p := Provide{Name: entry.Name, Kind: Declared, Version: entry.Version, Rule: Semver}
+	for _, text := range entry.Evidence {
+		evidence, why := s.evidence(text)
+		if why != "" {
+			return p, why
+		}
+		p.Evidence = append(p.Evidence, evidence...)
+	}
+	if first := p.Evidence[0]; p.Version == "" && first.Package != "" {
+		for _, pkg := range s.document.Packages {
+			if pkg.PURL == first.PURL && pkg.Name == first.Package {
+				p.Version, p.Full, p.Rule = pkg.EVR().Version, pkg.Version, RuleOf(pkg.Type)
+			}
+		}
+	}
+	return p, ""
+}
+
+// evidence is what the inventory has for one entry of "evidence".
+func (s *Set) evidence(text string) ([]Evidence, string) {
+	if file, ok := strings.CutPrefix(text, "file:"); ok {
+		switch {
+		case s.owned()[mergeUsr(file)]:
+			return []Evidence{{Pattern: text, Path: file}}, ""
+		case !s.document.Knows(sbom.Files):
+			return nil, fmt.Sprintf("the SBOM does not say which files there are, so %s is not backed", text)
+		}
+		return nil, fmt.Sprintf("no package has %s", text)
+	}
+	pattern, err := ParsePattern(text)
+	if err != nil {
+		return nil, err.Error()
+	}
+	var found []Evidence
+	for _, pkg := range s.document.Packages {
+		if _, ok := pattern.Match(pkg); ok {
+			e := evidenceOf(pkg)
+			found = append(found, e)
+		}
+	}
+	if found == nil {
+		return nil, fmt.Sprintf("no package matches %s", text)
+	}
+	return found, ""
+}

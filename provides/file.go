@@ -1,0 +1,103 @@
+package provides
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// formatVersion is the version of the formats of this package.
+const formatVersion = "1.0"
+
+// checkVersion accepts any 1.x: a newer major version is refused.
+func checkVersion(version string) error {
+	major, _, _ := strings.Cut(version, ".")
+	switch {
+	case version == "":
+		return fmt.Errorf("missing: write %q", formatVersion)
+	case !numeric(major):
+		return fmt.Errorf("%q is not a version: write %q", version, formatVersion)
+	case major != "1":
+		return fmt.Errorf("%q is not understood here, which reads 1.x: use a newer baseplan", version)
+	}
+	return nil
+}
+
+// A File is run-image.provides.toml: a set as extension authors read it.
+type File struct {
+	Version  string     `toml:"version" json:"version"`
+	Image    string     `toml:"image" json:"image"`
+	Distro   FileDistro `toml:"distro,inline" json:"distro"`
+	Provides []Entry    `toml:"provides,omitempty" json:"provides"`
+}
+
+// A FileDistro names the image's distribution.
+type FileDistro struct {
+	ID      string `toml:"id" json:"id"`
+	Version string `toml:"version" json:"version"`
+}
+
+// An Entry is one provided name with its evidence.
+type Entry struct {
+	Name           string   `toml:"name" json:"name"`
+	Kind           Kind     `toml:"kind" json:"kind"`
+	PackageVersion string   `toml:"package-version,omitempty" json:"package-version,omitempty"`
+	Evidence       []string `toml:"evidence" json:"evidence"` // purls, or file:/path
+}
+
+// FileOf is the set of an image as the file has it.
+func FileOf(s *Set, image string) File {
+	f := File{Version: formatVersion, Image: image}
+	if doc := s.Document(); doc != nil {
+		f.Distro = FileDistro{ID: doc.Distro.ID, Version: doc.Distro.Version}
+	}
+	for _, p := range s.All() {
+		f.Provides = append(f.Provides, EntryOf(p))
+	}
+	return f
+}
+
+// EntryOf is a provide as files show it.
+func EntryOf(p Provide) Entry {
+	e := Entry{Name: p.Name, Kind: p.Kind, PackageVersion: p.Version}
+	for _, ev := range p.Evidence {
+		switch {
+		case ev.PURL != "":
+			e.Evidence = append(e.Evidence, ev.PURL)
+		case ev.Path != "":
+			e.Evidence = append(e.Evidence, "file:"+ev.Path)
+		default:
+			e.Evidence = append(e.Evidence, ev.Pattern)
+		}
+	}
+	return e
+}
+
+// Encode gives the file's bytes.
+func (f File) Encode() ([]byte, error) {
+	var b bytes.Buffer
+	enc := toml.NewEncoder(&b)
+	enc.Indent = ""
+	if err := enc.Encode(f); err != nil {
+		return nil, fmt.Errorf("encoding provides: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// DecodeFile reads run-image.provides.toml; name is its path, for errors.
+func DecodeFile(data []byte, name string) (*File, error) {
+	var f File
+	if err := toml.Unmarshal(data, &f); err != nil {
+		if parse, ok := errors.AsType[toml.ParseError](err); ok {
+			return nil, fmt.Errorf("reading %s, line %d: %s", name, parse.Position.Line, parse.Message)
+		}
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	if err := checkVersion(f.Version); err != nil {
+		return nil, fmt.Errorf("reading %s: key \"version\": %w", name, err)
+	}
+	return &f, nil
+}

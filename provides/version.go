@@ -1,0 +1,127 @@
+package provides
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"strings"
+
+	apk "github.com/knqyf263/go-apk-version"
+	deb "github.com/knqyf263/go-deb-version"
+	rpm "github.com/knqyf263/go-rpm-version"
+
+	"github.com/baseplan/baseplan/sbom"
+)
+
+// RuleOf is the way in which versions of packages of the type are compared.
+func RuleOf(t sbom.Type) Rule {
+	if t.OS() {
+		return Rule(t)
+	}
+	return Semver
+}
+
+// Compare orders two versions by a rule: negative where a is older, 0 where
+// they are equal, positive where a is newer. A version that the rule's
+// ecosystem does not allow is an error, and so is an unknown rule.
+func Compare(rule Rule, a, b string) (int, error) {
+	switch rule {
+	case Deb:
+		va, err := deb.NewVersion(a)
+		if err != nil {
+			return 0, fmt.Errorf("reading version %q: %w", a, err)
+		}
+		vb, err := deb.NewVersion(b)
+		if err != nil {
+			return 0, fmt.Errorf("reading version %q: %w", b, err)
+		}
+		return va.Compare(vb), nil
+	case RPM:
+		if !spelled.MatchString(a) || !spelled.MatchString(b) {
+			return 0, fmt.Errorf("comparing %q with %q: not versions of RPM packages", a, b)
+		}
+		return rpm.NewVersion(a).Compare(rpm.NewVersion(b)), nil
+	case APK:
+		va, err := apk.NewVersion(a)
+		if err != nil {
+			return 0, fmt.Errorf("reading version %q: %w", a, err)
+		}
+		vb, err := apk.NewVersion(b)
+		if err != nil {
+			return 0, fmt.Errorf("reading version %q: %w", b, err)
+		}
+		return va.Compare(vb), nil
+	case Semver:
+		return compareDotted(a, b)
+	}
+	return 0, fmt.Errorf("comparing %q with %q: unknown rule %q", a, b, rule)
+}
+
+// spelled is what any version looks like: it begins with a digit or letter, and
+// has no spaces or operators in it.
+var spelled = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.+~:^_-]*$`)
+
+// dotted is numbers, a pre-release part and build metadata, as semver.org has
+// them, but with any number of numbers: runtimes have versions of one part, two
+// or four ("17", "3.12", "17.0.12.1"), which semver libraries refuse or fill up.
+var dotted = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)*)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$`)
+
+func compareDotted(a, b string) (int, error) {
+	ma, mb := dotted.FindStringSubmatch(a), dotted.FindStringSubmatch(b)
+	if ma == nil || mb == nil {
+		return 0, fmt.Errorf("comparing %q with %q: not dotted numbers", a, b)
+	}
+	if c := compareParts(ma[1], mb[1]); c != 0 {
+		return c, nil
+	}
+	switch {
+	case ma[2] == "" || mb[2] == "": // a pre-release comes before its release
+		return cmp.Compare(min(1, len(mb[2])), min(1, len(ma[2]))), nil
+	default:
+		return comparePrerelease(ma[2], mb[2]), nil
+	}
+}
+
+// compareParts compares numbers between dots; missing ones count as 0.
+func compareParts(a, b string) int {
+	for a != "" || b != "" {
+		var pa, pb string
+		pa, a, _ = strings.Cut(a, ".")
+		pb, b, _ = strings.Cut(b, ".")
+		if c := compareNumbers(pa, pb); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// compareNumbers compares decimal numbers of any length.
+func compareNumbers(a, b string) int {
+	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
+}
+
+// comparePrerelease follows semver.org, point 11.4.
+func comparePrerelease(a, b string) int {
+	pa, pb := strings.Split(a, "."), strings.Split(b, ".")
+	for i := range min(len(pa), len(pb)) {
+		na, nb := numeric(pa[i]), numeric(pb[i])
+		var c int
+		switch {
+		case na && nb:
+			c = compareNumbers(pa[i], pb[i])
+		case na:
+			c = -1
+		case nb:
+			c = 1
+		default:
+			c = strings.Compare(pa[i], pb[i])
+		}
+		if c != 0 {
+			return c
+		}
+	}
+	return cmp.Compare(len(pa), len(pb))
+}
+
+func numeric(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }

@@ -1,0 +1,232 @@
+package attach
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/baseplan/baseplan/sbom"
+)
+
+// An Attacher attaches SBOMs and provides declarations to images in a registry.
+// Its zero value does so anonymously.
+type Attacher struct {
+	Keychain  authn.Keychain    // nil: anonymous
+	Transport http.RoundTripper // nil: as go-containerregistry's default
+
+	// Settle is how long an entry in a shared tag must stand before it counts
+	// as there to stay: see [Attacher.Attach]. ≤ 0: 3 s.
+	Settle time.Duration
+}
+
+// A Form is the way in which an SBOM is attached.
+type Form string
+
+// The forms.
+const (
+	AsReferrer Form = "referrer" // an artifact whose subject is the image; signed: a Sigstore bundle
+	AsCosign   Form = "cosign"   // cosign's tag .sbom; signed: .att
+	AsLayer    Form = "layer"    // the image's last layer and a label: a new image
+)
+
+// Options say what is attached, and how.
+type Options struct {
+	// Material gives what to attach to one image. It is asked for every target
+	// before anything is pushed, and an error of it stops everything, so it is
+	// the place for checks. Required.
+	Material func(context.Context, Target) (Material, error)
+
+	As       Form          // empty: AsReferrer
+	Platform *v1.Platform  // the one of an index that is meant; nil: every
+	Sign     crypto.Signer // ECDSA P-256 or Ed25519 private key; nil: unsigned
+	Created  time.Time     // when artifacts say they were made (SOURCE_DATE_EPOCH); zero: as the SBOM says, or nothing
+	Tag      name.Tag      // AsLayer: where the new image goes; zero: the tag of the reference, if it has one
+}
+
+// A Target is one image that something is attached to.
+type Target struct {
+	Ref      name.Digest
+	Digest   v1.Hash
+	Image    v1.Image
+	Index    v1.ImageIndex // that it was resolved from; nil: none
+	Platform *v1.Platform  // as the index says; nil: not in an index
+}
+
+// Material is what is attached to one image.
+type Material struct {
+	SBOMs    [][]byte // JSON, at most one of each format
+	Provides []byte   // a declaration, as FORMATS has it; nil: none
+}
+
+// Attached is one thing that is attached now, by this call or an earlier one.
+type Attached struct {
+	Target    name.Digest
+	Platform  *v1.Platform
+	What      string      // "sbom", "provides", "signature" or "image"
+	Format    sbom.Format // of an SBOM
+	Reference string      // where it is
+	Digest    v1.Hash     // of its manifest
+	Changed   bool        // false: it was there already
+}
+
+// Attach attaches material to an image, or to every platform of an index.
+//
+// Everything is made and checked before the first push, and manifests are pushed
+// after what they name, so a failed check leaves nothing behind. The same
+// material attached again changes nothing.
+//
+// Where the registry has no referrers API, an index under the tag
+// <algorithm>-<hex> lists the referrers, and all publishers write that one tag;
+// registries cannot compare and swap. Concurrent publishers are kept from losing
+// one another's entries so: an entry is added to all that was ever seen in the
+// tag, at most Settle/2 passes between reading and writing it, and the entry
+// must then stand for Settle, or it is added again. So among such publishers
+// none is lost, as long as the registry acts on a write within Settle/2 or not
+// at all. What remains: a tool that does not wait may have its own entry
+// overwritten in the moments between our read and write, and an entry that is
+// deleted during those moments comes back. Cosign's tags are kept the same way.
+func (a *Attacher) Attach(ctx context.Context, ref name.Reference, o Options) ([]Attached, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	r, err := a.resolve(ctx, ref, o.Platform)
+	if err != nil {
+		return nil, err
+	}
+	var pen *signer
+	if o.Sign != nil {
+		if pen, err = newSigner(o.Sign); err != nil {
+			return nil, err
+		}
+	}
+	plans := make([]*plan, len(r.targets))
+	for i, t := range r.targets {
+		m, err := o.Material(ctx, t)
+		if err != nil {
+			return nil, fmt.Errorf("attaching to %s: %w", t.Ref, err)
+		}
+		if plans[i], err = newPlan(t, m, o, pen); err != nil {
+			return nil, fmt.Errorf("attaching to %s: %w", t.Ref, err)
+		}
+	}
+	if o.As == AsLayer {
+		return a.layers(ctx, ref, r, plans, o)
+	}
+	p := a.publisher(ref.Context())
+	done := make([][]Attached, len(plans))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(4)
+	for i, plan := range plans {
+		group.Go(func() error {
+			var err error
+			if done[i], err = plan.publish(ctx, p); err != nil {
+				return fmt.Errorf("attaching to %s: %w", plan.target.Ref, err)
+			}
+			return nil
+		})
+	}
+	err = group.Wait()
+	var all []Attached
+	for _, d := range done {
+		all = append(all, d...)
+	}
+	return all, err
+}
+
+func (o *Options) check() error {
+	switch o.As {
+	case "":
+		o.As = AsReferrer
+	case AsReferrer, AsCosign:
+	case AsLayer:
+		if o.Sign != nil {
+			return errors.New("attaching as a layer: a layer carries no signature: sign the image itself, or attach as a referrer")
+		}
+	default:
+		return fmt.Errorf("attaching: %q is no form: want %s, %s or %s", o.As, AsReferrer, AsCosign, AsLayer)
+	}
+	if o.Material == nil {
+		return errors.New("attaching: no material is given")
+	}
+	return nil
+}
+
+func (a *Attacher) options(ctx context.Context) []remote.Option {
+	opts := []remote.Option{remote.WithContext(ctx), remote.WithUserAgent("baseplan")}
+	if a.Keychain != nil {
+		opts = append(opts, remote.WithAuthFromKeychain(a.Keychain))
+	}
+	if a.Transport != nil {
+		opts = append(opts, remote.WithTransport(a.Transport))
+	}
+	return opts
+}
+
+// resolved is what a reference stands for.
+type resolved struct {
+	desc    *remote.Descriptor
+	index   v1.ImageIndex // nil: a single image
+	targets []Target
+}
+
+func (a *Attacher) resolve(ctx context.Context, ref name.Reference, platform *v1.Platform) (*resolved, error) {
+	desc, err := remote.Get(ref, a.options(ctx)...)
+	if err != nil {
+		return nil, fmt.Errorf("resolving %s: %w", ref, err)
+	}
+	r := &resolved{desc: desc}
+	switch {
+	case desc.MediaType.IsImage():
+		image, err := desc.Image()
+		if err != nil {
+			return nil, fmt.Errorf("resolving %s: %w", ref, err)
+		}
+		r.targets = []Target{{Ref: ref.Context().Digest(desc.Digest.String()), Digest: desc.Digest, Image: image}}
+		return r, nil
+	case !desc.MediaType.IsIndex():
+		return nil, fmt.Errorf("resolving %s: it is neither an image nor an index: %s", ref, desc.MediaType)
+	}
+	if r.index, err = desc.ImageIndex(); err != nil {
+		return nil, fmt.Errorf("resolving %s: %w", ref, err)
+	}
+	r.targets, err = platforms(ref, r.index, platform)
+	return r, err
+}
+
+// platforms lists the images of an index, attestations left out.
+func platforms(ref name.Reference, index v1.ImageIndex, only *v1.Platform) ([]Target, error) {
+	m, err := index.IndexManifest()
+	if err != nil {
+		return nil, fmt.Errorf("resolving %s: %w", ref, err)
+	}
+	var all []Target
+	for _, d := range m.Manifests {
+		if !d.MediaType.IsImage() || d.Annotations[annotationReferenceType] != "" {
+			continue
+		}
+		if only != nil && (d.Platform == nil || !d.Platform.Satisfies(*only)) {
+			continue
+		}
+		image, err := index.Image(d.Digest)
+		if err != nil {
+			return nil, fmt.Errorf("resolving %s: %w", ref, err)
+		}
+		all = append(all, Target{Ref: ref.Context().Digest(d.Digest.String()), Digest: d.Digest, Image: image, Index: index, Platform: d.Platform})
+	}
+	if len(all) == 0 && only != nil {
+		return nil, fmt.Errorf("resolving %s: its index has no image for %s", ref, only)
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("resolving %s: its index has no image", ref)
+	}
+	return all, nil
+}

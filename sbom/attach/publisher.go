@@ -1,0 +1,290 @@
+package attach
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"oras.land/oras-go/v2/errdef"
+	"oras.land/oras-go/v2/registry/remote/errcode"
+)
+
+const (
+	defaultSettle = 3 * time.Second
+	maxWrites     = 40 // of one tag, before giving up
+)
+
+// A publisher writes to one repository.
+type publisher struct {
+	repo   *repository // reads, and finds out about the referrers API
+	writes *repository // writes, and leaves the tag of referrers to us
+	settle time.Duration
+}
+
+func (a *Attacher) publisher(n name.Repository) *publisher {
+	p := &publisher{
+		repo:   newRepository(n, a.Keychain, a.Transport, Limits{}),
+		writes: newRepository(n, a.Keychain, a.Transport, Limits{}),
+		settle: a.Settle,
+	}
+	p.repo.Client = p.writes.Client // one token serves both
+	_ = p.writes.SetReferrersCapability(true)
+	if p.settle <= 0 {
+		p.settle = defaultSettle
+	}
+	return p
+}
+
+// push pushes an artifact: what it names first, the manifest last. reference is
+// a tag, or empty to push by digest.
+func (p *publisher) push(ctx context.Context, a *packed, reference string) error {
+	for _, b := range a.blobs {
+		there, err := p.writes.Blobs().Exists(ctx, b.desc)
+		if err == nil && there {
+			continue
+		}
+		if err := p.writes.Blobs().Push(ctx, b.desc, bytes.NewReader(b.data)); err != nil {
+			return fmt.Errorf("pushing blob %s: %w", b.desc.Digest, err)
+		}
+	}
+	if reference == "" {
+		reference = a.desc.Digest.String()
+	}
+	desc := ocispec.Descriptor{MediaType: a.desc.MediaType, Digest: a.desc.Digest, Size: a.desc.Size}
+	if err := p.writes.Manifests().PushReference(ctx, desc, bytes.NewReader(a.data), reference); err != nil {
+		return fmt.Errorf("pushing manifest %s: %w", reference, err)
+	}
+	return nil
+}
+
+// A referrerList is what refers to an image now.
+type referrerList struct {
+	entries []ocispec.Descriptor
+	api     bool // the registry lists referrers itself
+}
+
+func (p *publisher) referrersOf(ctx context.Context, subject v1.Hash) (*referrerList, error) {
+	l := &referrerList{}
+	err := p.repo.Referrers(ctx, ocispec.Descriptor{Digest: digest.Digest(subject.String())}, "", func(page []ocispec.Descriptor) error {
+		l.entries = append(l.entries, page...)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing the referrers of %s: %w", p.repo.at(subject.String()), err)
+	}
+	l.api = p.repo.SetReferrersCapability(true) == nil
+	return l, nil
+}
+
+// refer makes the artifacts referrers of the subject, those that are not yet,
+// and says which were new.
+func (p *publisher) refer(ctx context.Context, subject v1.Hash, listed *referrerList, made []*packed) (map[v1.Hash]bool, error) {
+	changed := map[v1.Hash]bool{}
+	var entries []ocispec.Descriptor
+	for _, a := range made {
+		entries = append(entries, a.desc)
+		if slices.ContainsFunc(listed.entries, func(d ocispec.Descriptor) bool { return d.Digest == a.desc.Digest }) {
+			continue
+		}
+		if err := p.push(ctx, a, ""); err != nil {
+			return nil, err
+		}
+		changed[hash(a.desc.Digest.String())] = true
+	}
+	if listed.api || len(changed) == 0 {
+		return changed, nil
+	}
+	_, _, err := p.keep(ctx, digestTag(subject, ""), mergeReferrers(entries))
+	return changed, err
+}
+
+// mergeReferrers adds entries to an index of referrers, and whatever else was
+// ever seen in it.
+func mergeReferrers(entries []ocispec.Descriptor) merge {
+	seen := map[digest.Digest]ocispec.Descriptor{}
+	for _, e := range entries {
+		seen[e.Digest] = e
+	}
+	return func(old *tagged) (*packed, error) {
+		index := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
+		if old != nil {
+			if old.desc.MediaType != ocispec.MediaTypeImageIndex {
+				return nil, fmt.Errorf("it holds %s, not an index of referrers", clip(old.desc.MediaType))
+			}
+			if err := json.Unmarshal(old.data, &index); err != nil {
+				return nil, fmt.Errorf("reading the index of referrers in it: %w", err)
+			}
+		}
+		there := map[digest.Digest]bool{}
+		for _, e := range index.Manifests {
+			there[e.Digest] = true
+			if _, ok := seen[e.Digest]; !ok {
+				seen[e.Digest] = e
+			}
+		}
+		if len(there) == len(seen) {
+			return nil, nil
+		}
+		for d, e := range seen {
+			if !there[d] {
+				index.Manifests = append(index.Manifests, e)
+			}
+		}
+		slices.SortFunc(index.Manifests, func(a, b ocispec.Descriptor) int { return strings.Compare(string(a.Digest), string(b.Digest)) })
+		data, err := json.Marshal(index)
+		if err != nil {
+			return nil, fmt.Errorf("encoding the index of referrers: %w", err)
+		}
+		return &packed{desc: blobOf(ocispec.MediaTypeImageIndex, data).desc, data: data}, nil
+	}
+}
+
+// A tagged manifest is what a tag holds; nil: there is no such tag.
+type tagged struct {
+	desc ocispec.Descriptor
+	data []byte
+}
+
+func (t *tagged) layers() ([]ocispec.Descriptor, error) {
+	if t == nil {
+		return nil, nil
+	}
+	if !types.MediaType(t.desc.MediaType).IsImage() {
+		return nil, fmt.Errorf("it holds %s, not a manifest of cosign's", clip(t.desc.MediaType))
+	}
+	m, err := decodeManifest(t.data)
+	if err != nil {
+		return nil, err
+	}
+	return m.Layers, nil
+}
+
+// A merge makes of what a tag holds what it should hold; nil: it is as it should be.
+type merge func(old *tagged) (*packed, error)
+
+// packCosign makes a manifest as cosign does: an image whose layers are not packed.
+func packCosign(layers []ocispec.Descriptor, blobs []packedBlob) (*packed, error) {
+	config := v1.ConfigFile{RootFS: v1.RootFS{Type: "layers"}}
+	for _, l := range layers {
+		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, hash(l.Digest.String()))
+		config.History = append(config.History, v1.History{})
+	}
+	data, err := json.Marshal(config)
+	if err != nil {
+		return nil, fmt.Errorf("encoding a configuration: %w", err)
+	}
+	c := blobOf(ocispec.MediaTypeImageConfig, data)
+	return packManifest(ocispec.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2},
+		MediaType: ocispec.MediaTypeImageManifest,
+		Config:    c.desc,
+		Layers:    layers,
+	}, append(blobs, c)...)
+}
+
+// writing keeps the publishers of this process from overwriting one another.
+var writing sync.Map // repository and tag (string) to *sync.Mutex
+
+// keep merges into a tag that others may write at the same time, until the
+// merge has stood for a while: see [Attacher.Attach].
+func (p *publisher) keep(ctx context.Context, tag string, m merge) (at v1.Hash, changed bool, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("updating tag %s: %w", p.repo.tagged(tag), err)
+		}
+	}()
+	var written time.Time // zero: not by us
+	for writes := 0; ; {
+		now, wrote, err := p.mergeOnce(ctx, tag, m)
+		switch {
+		case err != nil && !again(ctx, err):
+			return at, changed, err
+		case wrote || err != nil:
+			if writes++; writes > maxWrites {
+				return at, changed, errors.Join(fmt.Errorf("others write it too, or writing takes longer than %s: try again, or wait longer", p.settle/2), err)
+			}
+			at, changed, written = now, true, time.Now()
+		case written.IsZero(), time.Since(written) >= p.settle:
+			return now, changed, nil
+		default:
+			at = now
+		}
+		// Publishers that began together must not go on in step.
+		if err := sleep(ctx, p.settle/8+rand.N(p.settle/4)); err != nil {
+			return at, changed, err
+		}
+	}
+}
+
+// mergeOnce reads, merges and writes, within half the time that publishers wait
+// for one another.
+func (p *publisher) mergeOnce(ctx context.Context, tag string, m merge) (at v1.Hash, wrote bool, err error) {
+	lock, _ := writing.LoadOrStore(p.repo.tagged(tag), new(sync.Mutex))
+	lock.(*sync.Mutex).Lock()
+	defer lock.(*sync.Mutex).Unlock()
+	ctx, cancel := context.WithTimeoutCause(ctx, p.settle/2, errSlow)
+	defer cancel()
+	old := &tagged{}
+	old.desc, old.data, err = p.repo.manifest(ctx, tag)
+	if errors.Is(err, errdef.ErrNotFound) {
+		old, err = nil, nil
+	}
+	if err != nil {
+		return at, false, cause(ctx, err)
+	}
+	next, err := m(old)
+	if err != nil {
+		return at, false, err
+	}
+	if next == nil {
+		if old != nil {
+			at = hash(old.desc.Digest.String())
+		}
+		return at, false, nil
+	}
+	return hash(next.desc.Digest.String()), true, cause(ctx, p.push(ctx, next, tag))
+}
+
+var errSlow = errors.New("the registry was slow to answer")
+
+func cause(ctx context.Context, err error) error {
+	if err != nil && errors.Is(context.Cause(ctx), errSlow) {
+		return errSlow
+	}
+	return err
+}
+
+// again says whether it makes sense to try once more: the registry was slow, or
+// had another write of the tag in hand.
+func again(ctx context.Context, err error) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	if resp, ok := errors.AsType[*errcode.ErrorResponse](err); ok {
+		return resp.StatusCode == http.StatusConflict || resp.StatusCode == http.StatusPreconditionFailed || resp.StatusCode == http.StatusLocked
+	}
+	return errors.Is(err, errSlow)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,303 @@
+package attach
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/secure-systems-lab/go-securesystemslib/dsse"
+	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
+	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+	protodsse "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
+	"github.com/sigstore/sigstore/pkg/cryptoutils"
+	"github.com/sigstore/sigstore/pkg/signature"
+	sigdsse "github.com/sigstore/sigstore/pkg/signature/dsse"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/baseplan/baseplan/sbom"
+)
+
+// ParseSigner reads a private key from PEM: PKCS #8, SEC 1, or encrypted as
+// cosign generates it. password is asked only for an encrypted one; nil: such
+// a key is refused. name says where the bytes are from, for errors.
+func ParseSigner(data []byte, name string, password func() ([]byte, error)) (crypto.Signer, error) {
+	var ask cryptoutils.PassFunc
+	if password != nil {
+		ask = func(bool) ([]byte, error) { return password() }
+	}
+	key, err := cryptoutils.UnmarshalPEMToPrivateKey(data, ask)
+	if err != nil {
+		return nil, fmt.Errorf("reading a private key from %s: %w", name, err)
+	}
+	s, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("reading a private key from %s: a key of type %T cannot sign", name, key)
+	}
+	if err := usable(s.Public()); err != nil {
+		return nil, fmt.Errorf("reading a private key from %s: %w", name, err)
+	}
+	return s, nil
+}
+
+// A signer signs, and recognizes what it signed before.
+type signer struct {
+	signature.Signer
+	public crypto.PublicKey
+	own    keyring
+}
+
+func newSigner(key crypto.Signer) (*signer, error) {
+	own, err := newKeyring([]crypto.PublicKey{key.Public()})
+	if err != nil {
+		return nil, fmt.Errorf("taking up the signing key: %w", err)
+	}
+	s, err := signature.LoadSigner(key, crypto.SHA256)
+	if err != nil {
+		return nil, fmt.Errorf("taking up the signing key: %w", err)
+	}
+	return &signer{s, key.Public(), own}, nil
+}
+
+// envelope signs a statement.
+func (s *signer) envelope(statement []byte) ([]byte, error) {
+	data, err := sigdsse.WrapSigner(s.Signer, typeInToto).SignMessage(bytes.NewReader(statement))
+	if err != nil {
+		return nil, fmt.Errorf("signing a statement: %w", err)
+	}
+	return data, nil
+}
+
+// bundle puts an envelope into a Sigstore bundle v0.3.
+func (s *signer) bundle(envelope []byte) ([]byte, error) {
+	var e dsse.Envelope
+	if err := json.Unmarshal(envelope, &e); err != nil {
+		return nil, err
+	}
+	payload, err := e.DecodeB64Payload()
+	if err != nil {
+		return nil, err
+	}
+	sig, err := base64.StdEncoding.DecodeString(e.Signatures[0].Sig)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKIXPublicKey(s.public)
+	if err != nil {
+		return nil, err
+	}
+	id := sha256.Sum256(der)
+	data, err := protojson.Marshal(&protobundle.Bundle{
+		MediaType: typeBundle,
+		VerificationMaterial: &protobundle.VerificationMaterial{Content: &protobundle.VerificationMaterial_PublicKey{
+			PublicKey: &protocommon.PublicKeyIdentifier{Hint: base64.StdEncoding.EncodeToString(id[:])}}},
+		Content: &protobundle.Bundle_DsseEnvelope{DsseEnvelope: &protodsse.Envelope{
+			Payload: payload, PayloadType: e.PayloadType, Signatures: []*protodsse.Signature{{Sig: sig}}}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("encoding a Sigstore bundle: %w", err)
+	}
+	var compact bytes.Buffer // protojson varies its white space on purpose
+	err = json.Compact(&compact, data)
+	return compact.Bytes(), err
+}
+
+// made says whether this key signed that very statement into data.
+func (s *signer) made(ctx context.Context, data, statement []byte) bool {
+	att, err := openAttestation(data)
+	if err != nil || !bytes.Equal(att.payload, statement) {
+		return false
+	}
+	_, err = s.own.envelope(ctx, att.envelope)
+	return err == nil
+}
+
+// statement says that the image has that SBOM.
+func (p *plan) statement(version string, d document) ([]byte, error) {
+	data, err := json.Marshal(statement{
+		Type:          version,
+		Subject:       []statementSubject{{Name: p.target.Ref.Context().Name(), Digest: map[string]string{p.target.Digest.Algorithm: p.target.Digest.Hex}}},
+		PredicateType: predicateOf(d.format),
+		Predicate:     d.data,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("encoding an in-toto statement: %w", err)
+	}
+	return data, nil
+}
+
+// bundle makes a signed document's referrer, unless the same key has signed the
+// same statement before: signing again would give other bytes.
+func (p *plan) bundle(ctx context.Context, to *publisher, listed *referrerList, d document) (*packed, *v1.Hash, error) {
+	statement, err := p.statement(statementV1, d)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, r := range listed.entries {
+		if r.ArtifactType != typeBundle || r.Annotations[annotationBundlePredicate] != predicateOf(d.format) {
+			continue
+		}
+		if p.madeReferrer(ctx, to, r, statement) {
+			h := hash(r.Digest.String())
+			return nil, &h, nil
+		}
+	}
+	envelope, err := p.pen.envelope(statement)
+	if err != nil {
+		return nil, nil, err
+	}
+	data, err := p.pen.bundle(envelope)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := p.pack(typeBundle, blobOf(typeBundle, data), d.created, map[string]string{
+		annotationBundleContent:   "dsse-envelope",
+		annotationBundlePredicate: predicateOf(d.format),
+	})
+	return a, nil, err
+}
+
+func (p *plan) madeReferrer(ctx context.Context, to *publisher, r ocispec.Descriptor, statement []byte) bool {
+	_, raw, err := to.repo.manifest(ctx, r.Digest.String())
+	if err != nil {
+		return false
+	}
+	m, err := decodeManifest(raw)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(m.Layers, func(l ocispec.Descriptor) bool {
+		data, err := to.repo.blob(ctx, l, to.repo.limits.SBOM)
+		return err == nil && p.pen.made(ctx, data, statement)
+	})
+}
+
+// publishTags attaches as cosign does: .att if signed, else .sbom.
+func (p *plan) publishTags(ctx context.Context, to *publisher) ([]Attached, error) {
+	var all []Attached
+	if p.pen == nil {
+		if len(p.documents) == 0 {
+			return nil, nil
+		}
+		tag := digestTag(p.target.Digest, sbomTagSuffix)
+		at, changed, err := to.keep(ctx, tag, p.sbomTag())
+		for _, d := range p.documents {
+			all = append(all, p.attached("sbom", d.format, to.repo.tagged(tag), at, changed))
+		}
+		return all, err
+	}
+	tag := digestTag(p.target.Digest, attestationTagSufix)
+	for _, d := range p.documents {
+		merge, err := p.attestationTag(ctx, to, d)
+		if err != nil {
+			return all, err
+		}
+		at, changed, err := to.keep(ctx, tag, merge)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, p.attached("sbom", d.format, to.repo.tagged(tag), at, changed))
+	}
+	return all, nil
+}
+
+// sbomTag puts each document into the tag, in place of one of its media type.
+// Once written it gives way to another publisher's of that type.
+func (p *plan) sbomTag() merge {
+	written := false
+	return func(old *tagged) (*packed, error) {
+		layers, err := old.layers()
+		if err != nil {
+			return nil, err
+		}
+		var blobs []packedBlob
+		for _, d := range p.documents {
+			b := blobOf(d.format.MediaType(), d.data)
+			i := slices.IndexFunc(layers, func(l ocispec.Descriptor) bool { return l.MediaType == b.desc.MediaType })
+			switch {
+			case i >= 0 && (written || layers[i].Digest == b.desc.Digest):
+				continue
+			case i >= 0:
+				layers[i] = b.desc
+			default:
+				layers = append(layers, b.desc)
+			}
+			blobs = append(blobs, b)
+		}
+		written = true
+		if len(blobs) == 0 {
+			return nil, nil
+		}
+		return packCosign(layers, blobs)
+	}
+}
+
+// attestationTag appends a signed statement to the tag, unless it is there.
+func (p *plan) attestationTag(ctx context.Context, to *publisher, d document) (merge, error) {
+	statement, err := p.statement(statementV01, d)
+	if err != nil {
+		return nil, err
+	}
+	envelope, err := p.pen.envelope(statement)
+	if err != nil {
+		return nil, err
+	}
+	b := blobOf(typeEnvelope, envelope)
+	b.desc.Annotations = map[string]string{annotationCosignPredicate: predicateOf(d.format)}
+	return appendLayer(b, func(l ocispec.Descriptor) bool {
+		if l.Annotations[annotationCosignPredicate] != predicateOf(d.format) {
+			return false
+		}
+		data, err := to.repo.blob(ctx, l, to.repo.limits.SBOM)
+		return err == nil && p.pen.made(ctx, data, statement)
+	}), nil
+}
+
+// sign adds cosign's signature over a manifest to its tag .sig.
+func (p *plan) sign(ctx context.Context, to *publisher, of v1.Hash) (Attached, error) {
+	var claim simpleSigning
+	claim.Critical.Identity.Reference = p.target.Ref.Context().Name()
+	claim.Critical.Image.Digest = of.String()
+	claim.Critical.Type = simpleSigningType
+	payload, err := json.Marshal(claim)
+	if err != nil {
+		return Attached{}, fmt.Errorf("encoding a signature: %w", err)
+	}
+	sig, err := p.pen.SignMessage(bytes.NewReader(payload))
+	if err != nil {
+		return Attached{}, fmt.Errorf("signing %s: %w", of, err)
+	}
+	b := blobOf(typeSimpleSigning, payload)
+	b.desc.Annotations = map[string]string{annotationSignature: base64.StdEncoding.EncodeToString(sig)}
+	tag := digestTag(of, signatureTagSuffix)
+	at, changed, err := to.keep(ctx, tag, appendLayer(b, func(l ocispec.Descriptor) bool {
+		_, err := p.pen.own.simple(ctx, to.repo, l, of.String())
+		return err == nil
+	}))
+	return p.attached("signature", sbom.Format(""), to.repo.tagged(tag), at, changed), err
+}
+
+// appendLayer adds a layer to what is in the tag, unless one that is there will do.
+func appendLayer(b packedBlob, there func(ocispec.Descriptor) bool) merge {
+	return func(old *tagged) (*packed, error) {
+		layers, err := old.layers()
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(layers, there) {
+			return nil, nil
+		}
+		if len(layers) >= maxLayers {
+			return nil, errors.New("the tag is full: 256 layers")
+		}
+		return packCosign(append(layers, b.desc), []packedBlob{b})
+	}
+}

@@ -1,0 +1,38 @@
+package resolver
+
+import "math/bits"
+
+// A bitset is a set of small numbers: places in a group.
+type bitset []uint64
+
+func newBitset(n int) bitset { return make(bitset, (n+63)/64) }
+
+func (b bitset) add(i int)      { b[i/64] |= 1 << (i % 64) }
+func (b bitset) remove(i int)   { b[i/64] &^= 1 << (i % 64) }
+func (b bitset) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
+
+func (b bitset) union(o bitset) {
+	for i := range b {
+		b[i] |= o[i]
+	}
+}
+
+// last is the largest number in the set, -1 if there is none.
+func (b bitset) last() int {
+	for i := len(b) - 1; i >= 0; i-- {
+		if b[i] != 0 {
+			return i*64 + 63 - bits.LeadingZeros64(b[i])
+		}
+	}
+	return -1
+}
+
+// each calls f for every number, ascending.
+func (b bitset) each(f func(int)) {
+	for i, word := range b {
+		for word != 0 {
+			f(i*64 + bits.TrailingZeros64(word))
+			word &= word - 1
+		}
+	}
+}

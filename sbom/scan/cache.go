@@ -1,0 +1,83 @@
+package scan
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// A Cache keeps what was picked out of a layer, by a key that is also a fit file name.
+// Losing, keeping or spoiling an entry changes the time that a scan takes and
+// nothing else; so neither method has an error.
+type Cache interface {
+	Get(key string) []byte // nil if there is none
+	Put(key string, value []byte)
+}
+
+// DirCache is a Cache in a directory, which is made when needed. Several processes may share it.
+type DirCache string
+
+// Get implements [Cache].
+func (c DirCache) Get(key string) []byte {
+	value, err := os.ReadFile(c.file(key))
+	if err != nil {
+		return nil
+	}
+	return value
+}
+
+// Put implements [Cache]. The file appears whole or not at all.
+func (c DirCache) Put(key string, value []byte) {
+	if os.MkdirAll(string(c), 0o755) != nil {
+		return
+	}
+	f, err := os.CreateTemp(string(c), ".put-*")
+	if err != nil {
+		return
+	}
+	_, err = f.Write(value)
+	if f.Close() != nil || err != nil || os.Rename(f.Name(), c.file(key)) != nil {
+		_ = os.Remove(f.Name())
+	}
+}
+
+func (c DirCache) file(key string) string { return filepath.Join(string(c), key+".tar.zst") }
+
+// codec compresses entries of the cache. A frame has a checksum, so that a damaged one is found out.
+var codec = sync.OnceValues(func() (*zstd.Encoder, *zstd.Decoder) {
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(true))
+	if err != nil {
+		panic(err) // options that are constants
+	}
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxContent))
+	if err != nil {
+		panic(err)
+	}
+	return enc, dec
+})
+
+func encodeEntries(entries []entry) []byte {
+	var buf bytes.Buffer
+	if writeTar(&buf, entries) != nil {
+		return nil
+	}
+	enc, _ := codec()
+	return enc.EncodeAll(buf.Bytes(), nil)
+}
+
+// decodeEntries reports whether the value is whole.
+func decodeEntries(value []byte, in *interest, b *budget) ([]entry, bool) {
+	if len(value) == 0 {
+		return nil, false
+	}
+	_, dec := codec()
+	raw, err := dec.DecodeAll(value, nil)
+	if err != nil {
+		return nil, false
+	}
+	entries, err := readTar(bytes.NewReader(raw), in, b)
+	return entries, err == nil
+}

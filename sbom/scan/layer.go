@@ -1,0 +1,211 @@
+package scan
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"sync/atomic"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// maxContent bounds what is kept of one image in memory: the databases of the
+// largest distributions have some 100 MB.
+const maxContent = 512 << 20
+
+// maxWindow bounds a zstd decoder's memory.
+const maxWindow = 128 << 20
+
+// An entry is what a layer says of a path. Only entries that an [interest] wants are kept.
+type entry struct {
+	path    string
+	kind    kind
+	target  string // of a link
+	content []byte // of a file
+}
+
+type kind byte
+
+const (
+	regular  kind = iota
+	other         // a device, a socket: in the way, but never read
+	dir           // explicitly there: it takes the place of a link below it
+	symlink       // target as written
+	hardlink      // target is a clean path from the root
+	whiteout      // the path is gone from the layers below
+	opaque        // what layers below have in the folder is gone
+)
+
+// A budget is how many bytes of content may still be kept.
+type budget struct{ left atomic.Int64 }
+
+func (b *budget) take(n int64) error {
+	if n < 0 || b.left.Add(-n) < 0 {
+		return fmt.Errorf("package databases have more than %d MB", maxContent>>20)
+	}
+	return nil
+}
+
+// readLayer streams the layer and keeps what is wanted. It reads to the end, where the
+// digest of what came from a registry is checked.
+func readLayer(ctx context.Context, layer v1.Layer, in *interest, b *budget, tee io.Writer) ([]entry, error) {
+	stored, err := layer.Compressed()
+	if err != nil {
+		return nil, err
+	}
+	defer stored.Close()
+	r, err := decompress(&ctxReader{ctx, stored})
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var content io.Reader = r
+	if tee != nil {
+		content = io.TeeReader(r, tee)
+	}
+	entries, err := readTar(content, in, b)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.Copy(io.Discard, content); err != nil {
+		return nil, err
+	}
+	if _, err := io.Copy(io.Discard, stored); err != nil {
+		return nil, err
+	}
+	return entries, nil
+}
+
+// decompress tells the compression from the first bytes: media types are not always right.
+func decompress(stored io.Reader) (io.ReadCloser, error) {
+	r := bufio.NewReaderSize(stored, 128<<10)
+	start, err := r.Peek(4)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	switch {
+	case bytes.HasPrefix(start, []byte{0x1f, 0x8b}):
+		return gzip.NewReader(r)
+	case bytes.HasPrefix(start, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			return nil, err
+		}
+		return d.IOReadCloser(), nil
+	}
+	return io.NopCloser(r), nil
+}
+
+// ctxReader ends a long read when the context ends.
+type ctxReader struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r *ctxReader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
+}
+
+// readTar keeps the wanted entries of a layer's tar archive, in its order.
+func readTar(r io.Reader, in *interest, b *budget) ([]entry, error) {
+	var entries []entry
+	for archive := tar.NewReader(r); ; {
+		h, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return entries, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		e := entryOf(h)
+		if e.path == "." && e.kind != opaque || e.path != "." && !in.wants(e.path) {
+			continue
+		}
+		if e.kind == regular && !in.above[e.path] {
+			if e.content, err = readContent(archive, h.Size, b); err != nil {
+				return nil, fmt.Errorf("/%s: %w", e.path, err)
+			}
+		}
+		entries = append(entries, e)
+	}
+}
+
+func entryOf(h *tar.Header) entry {
+	e := entry{path: clean(h.Name), kind: other}
+	folder, base := path.Split(e.path)
+	if base == ".wh..wh..opq" {
+		return entry{path: clean(folder), kind: opaque}
+	}
+	if gone, ok := strings.CutPrefix(base, ".wh."); ok {
+		return entry{path: clean(folder + gone), kind: whiteout}
+	}
+	switch h.Typeflag {
+	case tar.TypeReg:
+		e.kind = regular
+	case tar.TypeDir:
+		e.kind = dir
+	case tar.TypeSymlink:
+		e.kind, e.target = symlink, h.Linkname
+	case tar.TypeLink:
+		e.kind, e.target = hardlink, clean(h.Linkname)
+	}
+	return e
+}
+
+// clean is the path relative to the root; "." is the root. No ".." leads above it.
+func clean(name string) string {
+	if cleaned := path.Clean("/" + name); cleaned != "/" {
+		return cleaned[1:]
+	}
+	return "."
+}
+
+func readContent(r io.Reader, size int64, b *budget) ([]byte, error) {
+	if err := b.take(size); err != nil {
+		return nil, err
+	}
+	content := make([]byte, size)
+	_, err := io.ReadFull(r, content)
+	return content, err
+}
+
+// writeTar is what readTar reads: the layer, less all that is not wanted.
+func writeTar(w io.Writer, entries []entry) error {
+	archive := tar.NewWriter(w)
+	for _, e := range entries {
+		h := &tar.Header{Name: e.path, Typeflag: tar.TypeReg, Size: int64(len(e.content)), Format: tar.FormatPAX}
+		switch e.kind {
+		case other:
+			h.Typeflag = tar.TypeFifo
+		case dir:
+			h.Typeflag = tar.TypeDir
+		case symlink:
+			h.Typeflag, h.Linkname = tar.TypeSymlink, e.target
+		case hardlink:
+			h.Typeflag, h.Linkname = tar.TypeLink, e.target
+		case whiteout:
+			folder, base := path.Split(e.path)
+			h.Name = folder + ".wh." + base
+		case opaque:
+			h.Name = path.Join(e.path, ".wh..wh..opq")
+		}
+		if err := archive.WriteHeader(h); err != nil {
+			return err
+		}
+		if _, err := archive.Write(e.content); err != nil {
+			return err
+		}
+	}
+	return archive.Close()
+}

@@ -1,0 +1,93 @@
+package scan
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// wantedFiles are the files that catalogers and the search for the distribution read.
+// Paths are relative to the image's root, clean.
+var wantedFiles = []string{
+	"etc/os-release",
+	"usr/lib/os-release",
+	"etc/debian_version",     // Syft: the point release
+	"etc/system-release-cpe", // CentOS 6
+	"etc/redhat-release",
+	"etc/apk/repositories", // Syft: Alpine's release if there is no os-release
+
+	dpkgStatus,
+	"lib/apk/db/installed",
+	"usr/lib/apk/db/installed",
+	"var/lib/rpm/rpmdb.sqlite", "var/lib/rpm/Packages.db", "var/lib/rpm/Packages",
+	"usr/lib/sysimage/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/Packages.db", "usr/lib/sysimage/rpm/Packages",
+	"usr/share/rpm/rpmdb.sqlite", "usr/share/rpm/Packages.db", "usr/share/rpm/Packages",
+	rpmManifest,
+}
+
+// wantedDirs are folders of which the files with one of the endings are wanted; none
+// stands for all.
+var wantedDirs = map[string][]string{
+	dpkgStatusDir: nil,
+	dpkgInfo:      {".list", ".md5sums", ".conffiles"},
+}
+
+const (
+	dpkgStatus    = "var/lib/dpkg/status"
+	dpkgStatusDir = "var/lib/dpkg/status.d"
+	dpkgInfo      = "var/lib/dpkg/info"
+	rpmManifest   = "var/lib/rpmmanifest/container-manifest-2"
+)
+
+// An interest is what to pick out of a layer: the content of wanted files, and every
+// entry above them, since a symbolic link or a whiteout there decides what the path means.
+type interest struct {
+	files map[string]bool
+	dirs  map[string][]string
+	above map[string]bool
+}
+
+func newInterest() *interest {
+	in := &interest{files: map[string]bool{}, dirs: map[string][]string{}, above: map[string]bool{}}
+	for _, f := range wantedFiles {
+		in.addFile(f)
+	}
+	for d, endings := range wantedDirs {
+		in.addDir(d, endings)
+	}
+	return in
+}
+
+func (in *interest) addFile(name string) {
+	in.files[name] = true
+	in.addAbove(path.Dir(name))
+}
+
+func (in *interest) addDir(name string, endings []string) {
+	in.dirs[name] = endings
+	in.addAbove(name)
+}
+
+func (in *interest) addAbove(dir string) {
+	for ; dir != "." && !in.above[dir]; dir = path.Dir(dir) {
+		in.above[dir] = true
+	}
+}
+
+// wants reports whether an entry at the path is picked.
+func (in *interest) wants(name string) bool {
+	if in.files[name] || in.above[name] {
+		return true
+	}
+	dir, base := path.Split(name)
+	endings, ok := in.dirs[strings.TrimSuffix(dir, "/")]
+	return ok && hasEnding(base, endings)
+}
+
+func hasEnding(name string, endings []string) bool {
+	return len(endings) == 0 || slices.ContainsFunc(endings, func(e string) bool { return strings.HasSuffix(name, e) })
+}
+
+// files are the contents of wanted files by wanted path: a file behind a symbolic link has
+// the path at which it was looked for.
+type files map[string][]byte

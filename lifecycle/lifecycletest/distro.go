@@ -44,7 +44,10 @@ func DebianLayer(packages ...string) Layer {
 // for each package under status.d, with its md5sums and no list of files.
 func Distroless(packages ...string) v1.Image {
 	db := debian()
-	l := Layer{"etc/os-release": "-> ../usr/lib/os-release", "usr/lib/os-release": db["etc/os-release"]}
+	l := Layer{
+		"etc/os-release": "-> ../usr/lib/os-release", "usr/lib/os-release": db["etc/os-release"],
+		"var/": "", "var/lib/": "", "var/lib/dpkg/": "", "var/lib/dpkg/status.d/": "",
+	}
 	for _, s := range choose(stanzas(db[statusPath]), packages) {
 		l["var/lib/dpkg/status.d/"+s.name] = s.text + "\n"
 		for _, base := range []string{s.name, s.name + ":" + s.arch} {

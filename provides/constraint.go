@@ -4,8 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
+
+	"github.com/baseplan/baseplan/sbom"
 )
 
 // A Constraint is what metadata.version of a requirement asks for. The zero
@@ -91,30 +92,32 @@ func parseClause(op, version string) ([]clause, error) {
 	}
 	switch op {
 	case "":
-		if full(version) {
-			return []clause{{"=", version}}, nil
-		}
 		return []clause{{"prefix", version}}, nil
 	case "==", "=":
 		return []clause{{"=", version}}, nil
 	case "~>", "~":
-		return between(version, 2)
+		return within(version, 2)
 	case "^":
-		return between(version, 0)
+		return within(version, 0)
 	case ">=", ">", "<", "<=", "!=":
 		return []clause{{op, version}}, nil
 	}
 	return nil, fmt.Errorf("operator %q is unknown", op)
 }
 
-// between is the range from a version up to the next value of its number at
-// place keep (counted from 1); 0 means the first that is not zero.
-func between(version string, keep int) ([]clause, error) {
-	numbers := strings.Split(version, ".")
-	for _, n := range numbers {
-		if !numeric(n) || len(n) > 9 {
-			return nil, fmt.Errorf("%q is not dotted numbers", version)
-		}
+// within is a version and what is newer, as long as its numbers up to place keep
+// (counted from 1) stay; 0 means up to the first that is not zero. Held by
+// prefix, not by an upper bound: 2.0~rc1 is older than 2.0, yet no 1.x.
+func within(version string, keep int) ([]clause, error) {
+	epoch, upstream, ok := strings.Cut(version, ":")
+	if !ok {
+		epoch, upstream = "", version
+	} else {
+		epoch += ":"
+	}
+	numbers := strings.Split(leading.FindString(upstream), ".")
+	if numbers[0] == "" {
+		return nil, fmt.Errorf("%q does not begin with numbers", version)
 	}
 	if keep == 0 {
 		keep = 1
@@ -122,19 +125,12 @@ func between(version string, keep int) ([]clause, error) {
 			keep++
 		}
 	}
-	upper := append([]string(nil), numbers[:min(keep, len(numbers))]...)
-	last := len(upper) - 1
-	n, err := strconv.Atoi(upper[last])
-	if err != nil {
-		return nil, err
-	}
-	upper[last] = strconv.Itoa(n + 1)
-	return []clause{{">=", version}, {"before", strings.Join(upper, ".")}}, nil
+	stem := strings.Join(numbers[:min(keep, len(numbers))], ".")
+	return []clause{{">=", version}, {"prefix", epoch + stem}}, nil
 }
 
-// full reports whether a constraint's version spells an epoch or a revision, so
-// that it is to be compared with a package's version in full.
-func full(version string) bool { return strings.ContainsAny(version, ":-") }
+// leading is the dotted numbers that a version begins with.
+var leading = regexp.MustCompile(`^[0-9]+(?:\.[0-9]+)*`)
 
 // Any reports whether the constraint allows every version.
 func (c Constraint) Any() bool {
@@ -152,20 +148,21 @@ func (c Constraint) Any() bool {
 // String is the constraint as it was written.
 func (c Constraint) String() string { return c.text }
 
-// Allows reports whether a version satisfies the constraint: upstream is what
-// is compared, or inFull where the constraint itself spells an epoch or a
-// revision. An unknown version ("") satisfies only a constraint that allows
+// Match reports whether a version, spelled in full, satisfies the constraint by
+// a rule. What is compared is the upstream version (see [Upstream]), but for
+// what the constraint itself spells: with an epoch or a revision in it, those
+// count too. An unknown version ("") satisfies only a constraint that allows
 // any. A version that the rule cannot read is an error.
-func (c Constraint) Allows(rule Rule, upstream, inFull string) (bool, error) {
+func (c Constraint) Match(rule Rule, version string) (bool, error) {
 	if c.Any() {
 		return true, nil
 	}
-	if upstream == "" {
+	if version == "" {
 		return false, nil
 	}
 	var failed error
 	for _, all := range c.any {
-		ok, err := allHold(all, rule, upstream, inFull)
+		ok, err := allHold(all, rule, version)
 		if ok {
 			return true, nil
 		}
@@ -174,24 +171,51 @@ func (c Constraint) Allows(rule Rule, upstream, inFull string) (bool, error) {
 	return false, failed
 }
 
-func allHold(all []clause, rule Rule, upstream, inFull string) (bool, error) {
+func allHold(all []clause, rule Rule, version string) (bool, error) {
 	for _, cl := range all {
-		version := upstream
-		if full(cl.version) && inFull != "" {
-			version = inFull
-		}
-		if ok, err := cl.holds(rule, version); !ok || err != nil {
+		if ok, err := cl.match(rule, version); !ok || err != nil {
 			return false, err
 		}
 	}
 	return true, nil
 }
 
-func (cl clause) holds(rule Rule, version string) (bool, error) {
-	if cl.op == "prefix" {
-		return hasPrefix(version, cl.version), nil
+func (cl clause) match(rule Rule, version string) (bool, error) {
+	want, have := sbom.ParseEVR(sbom.Type(rule), cl.version), sbom.ParseEVR(sbom.Type(rule), version)
+	if want.Epoch == "" && want.Release == "" {
+		return cl.holds(rule, Upstream(rule, version), Upstream(rule, cl.version))
 	}
-	c, err := Compare(rule, version, cl.version)
+	if want.Release == "" {
+		have.Release = ""
+	} else if cl.op == "prefix" {
+		cl.op = "="
+	}
+	ok, err := cl.holds(rule, spell(have), spell(want))
+	if ok && err == nil && want.Epoch == "" && strings.Trim(have.Epoch, "0") != "" {
+		// 1:2.3-1 is newer than 99-1, but who leaves the epoch out may not know of it.
+		have.Epoch = ""
+		return cl.holds(rule, spell(have), spell(want))
+	}
+	return ok, err
+}
+
+// spell puts a version together again, without an epoch of zero.
+func spell(v sbom.EVR) string {
+	s := v.Version
+	if epoch := strings.TrimLeft(v.Epoch, "0"); epoch != "" {
+		s = epoch + ":" + s
+	}
+	if v.Release != "" {
+		s += "-" + v.Release
+	}
+	return s
+}
+
+func (cl clause) holds(rule Rule, have, want string) (bool, error) {
+	if cl.op == "prefix" {
+		return hasPrefix(have, want), nil
+	}
+	c, err := Compare(rule, have, want)
 	if err != nil {
 		return false, err
 	}
@@ -199,19 +223,15 @@ func (cl clause) holds(rule Rule, version string) (bool, error) {
 	case "=":
 		return c == 0, nil
 	case "!=":
-		return c != 0, nil
+		return c != 0 && !hasPrefix(have, want), nil // what "17" includes, "!= 17" leaves out
 	case ">":
 		return c > 0, nil
 	case ">=":
 		return c >= 0, nil
 	case "<":
 		return c < 0, nil
-	case "<=":
-		return c <= 0, nil
 	}
-	// "before": also a pre-release of the bound is too new ("18~rc1", "18_rc1").
-	return c < 0 && !strings.HasPrefix(version, cl.version+"~") && !strings.HasPrefix(version, cl.version+"_") &&
-		!strings.HasPrefix(version, cl.version+"-"), nil
+	return c <= 0, nil // "<="
 }
 
 // follows is what may stand behind a version that a constraint names: a further
@@ -220,8 +240,12 @@ func (cl clause) holds(rule Rule, version string) (bool, error) {
 // release.
 var follows = regexp.MustCompile(`^(?:$|[.+]|_p[0-9])`)
 
+// unreleased is behind a version, or behind zeros that add nothing to it, where
+// the whole comes before its release: "21" is not 21.0.0~ea nor 21.0-rc.1.
+var unreleased = regexp.MustCompile(`^(?:\.0+)*(?:[~-]|[._]?(?:alpha|beta|rc|pre|dev|[ab][0-9]))`)
+
 // hasPrefix reports whether version is prefix or goes on behind it.
 func hasPrefix(version, prefix string) bool {
 	rest, ok := strings.CutPrefix(version, prefix)
-	return ok && follows.MatchString(rest)
+	return ok && follows.MatchString(rest) && !unreleased.MatchString(rest)
 }

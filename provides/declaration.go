@@ -41,7 +41,7 @@ func DecodeDeclaration(data []byte, name string) (*Declaration, error) {
 		return nil, fmt.Errorf("reading %s: key \"version\": %w", name, err)
 	}
 	for i, e := range d.Provides {
-		if e.Name == "" {
+		if strings.TrimSpace(e.Name) == "" {
 			return nil, fmt.Errorf("reading %s: provides[%d]: key \"name\" is missing", name, i)
 		}
 		if len(e.Evidence) == 0 {
@@ -79,9 +79,10 @@ func (s *Set) backed(entry DeclaredEntry) (Provide, string) {
 		p.Evidence = append(p.Evidence, evidence...)
 	}
 	if first := p.Evidence[0]; p.Version == "" && first.Package != "" {
-		for _, pkg := range s.document.Packages {
+		for _, pkg := range s.native {
 			if pkg.PURL == first.PURL && pkg.Name == first.Package {
-				p.Version, p.Full, p.Rule = pkg.EVR().Version, pkg.Version, RuleOf(pkg.Type)
+				p.Rule = RuleOf(pkg.Type)
+				p.Version, p.Full = Upstream(p.Rule, pkg.Version), pkg.Version
 			}
 		}
 	}
@@ -92,19 +93,19 @@ func (s *Set) backed(entry DeclaredEntry) (Provide, string) {
 func (s *Set) evidence(text string) ([]Evidence, string) {
 	if file, ok := strings.CutPrefix(text, "file:"); ok {
 		switch {
-		case s.owned()[mergeUsr(file)]:
+		case holds(s.document.Files, file) || len(s.Owners(file)) > 0:
 			return []Evidence{{Pattern: text, Path: file}}, ""
 		case !s.document.Knows(sbom.Files):
-			return nil, fmt.Sprintf("the SBOM does not say which files there are, so %s is not backed", text)
+			return nil, fmt.Sprintf("this SBOM does not list files, so whether %s is there is unknown", file)
 		}
-		return nil, fmt.Sprintf("no package has %s", text)
+		return nil, fmt.Sprintf("no package owns %s", file)
 	}
 	pattern, err := ParsePattern(text)
 	if err != nil {
 		return nil, err.Error()
 	}
 	var found []Evidence
-	for _, pkg := range s.document.Packages {
+	for _, pkg := range s.native {
 		if _, ok := pattern.Match(pkg); ok {
 			e := evidenceOf(pkg)
 			found = append(found, e)

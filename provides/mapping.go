@@ -14,7 +14,7 @@ import (
 // [[provides]] of /cnb/baseplan.toml and of the built-in table.
 type Mapping struct {
 	Name     string   `toml:"name" json:"name"`
-	Packages []string `toml:"packages" json:"packages"`                 // see [Pattern]; none: the built-in entry is switched off
+	Packages []string `toml:"packages" json:"packages"`                 // see [Pattern]; none: nothing is the name, a package called so neither
 	Prefer   bool     `toml:"prefer,omitempty" json:"prefer,omitempty"` // the image consumes launch-only requirements of the name
 }
 
@@ -66,7 +66,8 @@ func CheckMapping(table []Mapping) error {
 	return nil
 }
 
-// effective is the operator's table over the built-in one, by name.
+// effective is the operator's table over the built-in one, by name. An entry
+// without packages stays: it maps the name to nothing.
 func effective(operator []Mapping) []Mapping {
 	all := slices.Clone(operator)
 	for _, m := range Builtin() {
@@ -74,5 +75,5 @@ func effective(operator []Mapping) []Mapping {
 			all = append(all, m)
 		}
 	}
-	return slices.DeleteFunc(all, func(m Mapping) bool { return len(m.Packages) == 0 })
+	return all
 }

@@ -22,7 +22,9 @@ type Pattern struct {
 	kind      sbom.Type
 	namespace *regexp.Regexp // nil: any
 	name      *regexp.Regexp
+	spelled   string // the name as it was written
 	literal   string // what the name begins with
+	exact     bool   // the name is literal from end to end
 	version   string // empty: any
 }
 
@@ -44,9 +46,9 @@ func ParsePattern(text string) (Pattern, error) {
 		return Pattern{}, fmt.Errorf("pattern %q is not of the form pkg:TYPE/NAMESPACE/NAME or pkg:TYPE/NAME", text)
 	}
 	p := Pattern{text: text, kind: sbom.Type(strings.ToLower(kind)), name: glob(unescape(name)), version: unescape(version)}
-	p.literal = unescape(name)
+	p.spelled, p.literal, p.exact = name, unescape(name), true
 	if i := strings.IndexAny(p.literal, "*[{"); i >= 0 {
-		p.literal = p.literal[:i]
+		p.literal, p.exact = p.literal[:i], false
 	}
 	if i > 0 && path[:i] != "*" {
 		p.namespace = glob(unescape(path[:i]))
@@ -79,14 +81,14 @@ func (p Pattern) String() string { return p.text }
 // Match reports whether the pattern matches a package, and what {version} stood for.
 // A namespace that is asked for but not known of the package does not match.
 func (p Pattern) Match(pkg sbom.Package) (version string, ok bool) {
-	if p.kind != pkg.Type || !strings.HasPrefix(pkg.Name, p.literal) {
+	if p.kind != pkg.Type || !strings.HasPrefix(pkg.Name, p.literal) || p.exact && pkg.Name != p.literal {
 		return "", false
 	}
 	m := p.name.FindStringSubmatch(pkg.Name)
 	if m == nil || p.namespace != nil && !p.namespace.MatchString(namespace(pkg)) {
 		return "", false
 	}
-	if p.version != "" && p.version != pkg.Version && p.version != pkg.EVR().Version {
+	if p.version != "" && p.version != pkg.Version && p.version != purlVersion(pkg) && p.version != pkg.EVR().Version {
 		return "", false
 	}
 	if len(m) > 1 {
@@ -109,5 +111,21 @@ func namespace(pkg sbom.Package) string {
 // PatternOf is the version-free purl of a package, "pkg:deb/debian/curl": a
 // pattern that goes on to match it after an update.
 func PatternOf(pkg sbom.Package) string {
-	return (&packageurl.PackageURL{Type: string(pkg.Type), Namespace: namespace(pkg), Name: pkg.Name}).ToString()
+	if pkg.PURL == "" {
+		return (&packageurl.PackageURL{Type: string(pkg.Type), Name: pkg.Name}).ToString()
+	}
+	if i := strings.IndexAny(pkg.PURL, "@?#"); i >= 0 {
+		return pkg.PURL[:i]
+	}
+	return pkg.PURL
+}
+
+// of is the pattern for a package that it matched: the package's, but with the
+// wildcards of the name, since openjdk-17-jre-headless has a version of today in it.
+func (p Pattern) of(pkg sbom.Package) string {
+	own := PatternOf(pkg)
+	if p.exact {
+		return own
+	}
+	return own[:strings.LastIndexByte(own, '/')+1] + p.spelled
 }

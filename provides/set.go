@@ -3,7 +3,6 @@ package provides
 import (
 	"cmp"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -17,13 +16,14 @@ import (
 // means that nothing is known of the image, and provides nothing.
 type Set struct {
 	document *sbom.Document
-	mapping  []Mapping // effective
+	native   []sbom.Package // sorted; those of the image's own architecture
+	foreign  []sbom.Package // sorted; others, as multiarch allows them
+	mapping  []Mapping      // effective
 	named    map[string][]Provide
-	prefers  map[string]bool
+	mappedTo map[string]Mapping
 
 	// The files that packages own are many, and most plans ask for none.
 	files func() map[string][]Provide // cmd: and so: names from owned files
-	owned func() map[string]bool      // every file, owned or not
 }
 
 // From makes the set of an inventory: what its packages are, under the names
@@ -35,9 +35,9 @@ func From(doc *sbom.Document, mapping []Mapping, declared *Declaration) (*Set, [
 	if doc == nil {
 		return nil, nil
 	}
-	s := &Set{document: doc, mapping: effective(mapping), named: map[string][]Provide{}, prefers: map[string]bool{}}
+	s := &Set{document: doc, mapping: effective(mapping), named: map[string][]Provide{}, mappedTo: map[string]Mapping{}}
+	s.native, s.foreign = split(doc.Packages)
 	s.files = sync.OnceValue(s.fileNames)
-	s.owned = sync.OnceValue(s.allFiles)
 	refused := s.declare(declared)
 	s.mapped()
 	s.packages()
@@ -65,23 +65,19 @@ func (s *Set) declare(d *Declaration) []Refusal {
 	return refused
 }
 
-// mapped adds what the mapping makes of the packages. A name that the mapping
-// has never comes from a package or virtual package of that name: Debian's node
-// was once a program for amateur radio.
+// mapped adds what the mapping makes of the packages.
 func (s *Set) mapped() {
 	for _, m := range s.mapping {
-		s.prefers[m.Name] = m.Prefer
+		s.mappedTo[m.Name] = m
 		for _, text := range m.Packages {
 			pattern, err := ParsePattern(text)
 			if err != nil {
 				continue // the reader of the table has said so
 			}
-			for _, pkg := range s.document.Packages {
+			for _, pkg := range s.native {
 				if version, ok := pattern.Match(pkg); ok {
-					p := provideOf(m.Name, Mapped, pkg)
-					if version != "" {
-						p.Version, p.Full, p.Rule = version, "", Semver
-					}
+					p := provideOf(m.Name, Mapped, pkg).called(version)
+					p.Evidence[0].Pattern = pattern.of(pkg)
 					s.add(p)
 				}
 			}
@@ -89,16 +85,36 @@ func (s *Set) mapped() {
 	}
 }
 
-// packages adds the operating system packages by name, and the virtual ones.
+// called is the provide of a package whose name says its version
+// (openjdk-17-jre-headless). The package's own says more where it begins with
+// that: 17.0.12+7, or 8.3.6 for php83.
+func (p Provide) called(version string) Provide {
+	if version == "" || hasPrefix(p.Version, version) {
+		return p
+	}
+	joined := ""
+	for part := range strings.SplitSeq(leading.FindString(p.Version), ".") {
+		if joined += part; joined == version && part != version {
+			return p
+		}
+	}
+	p.Version, p.Full, p.Rule = version, "", Semver
+	return p
+}
+
+// packages adds the operating system packages by name, and the virtual ones. A
+// name that is declared or mapped never comes from a package or virtual package
+// of that name, whether or not the mapping finds anything: Debian's node was
+// once a program for amateur radio.
 func (s *Set) packages() {
 	shadowed := map[string]bool{}
 	for name := range s.named {
 		shadowed[name] = true
 	}
-	for _, m := range s.mapping {
-		shadowed[m.Name] = true
+	for name := range s.mappedTo {
+		shadowed[name] = true
 	}
-	for _, pkg := range s.document.Packages {
+	for _, pkg := range s.native {
 		if !pkg.Type.OS() {
 			continue
 		}
@@ -109,10 +125,13 @@ func (s *Set) packages() {
 			if v.Name != pkg.Name && !shadowed[v.Name] {
 				s.add(virtual(v, pkg))
 			}
-			if so, ok := soname(v.Name); ok && pkg.Type == sbom.RPM {
+			if so, ok := soname(v.Name, pkg); ok {
 				s.add(virtual(sbom.VirtualPackage{Name: "so:" + so, Version: v.Version}, pkg))
 			}
 		}
+	}
+	for _, pkg := range s.foreign {
+		s.add(provideOf(pkg.Name+":"+pkg.Arch, Package, pkg))
 	}
 }
 
@@ -120,7 +139,7 @@ func (s *Set) add(p Provide) { s.named[p.Name] = append(s.named[p.Name], p) }
 
 func provideOf(name string, kind Kind, pkg sbom.Package) Provide {
 	return Provide{
-		Name: name, Kind: kind, Version: pkg.EVR().Version, Full: pkg.Version, Rule: RuleOf(pkg.Type),
+		Name: name, Kind: kind, Version: Upstream(RuleOf(pkg.Type), pkg.Version), Full: pkg.Version, Rule: RuleOf(pkg.Type),
 		Evidence: []Evidence{evidenceOf(pkg)},
 	}
 }
@@ -133,7 +152,7 @@ func evidenceOf(pkg sbom.Package) Evidence {
 // own has none, whatever the package's.
 func virtual(v sbom.VirtualPackage, pkg sbom.Package) Provide {
 	p := provideOf(v.Name, Virtual, pkg)
-	p.Version, p.Full = sbom.ParseEVR(pkg.Type, v.Version).Version, v.Version
+	p.Version, p.Full = Upstream(p.Rule, v.Version), v.Version
 	switch {
 	case strings.HasPrefix(v.Name, "cmd:"):
 		p.Kind = Command
@@ -143,10 +162,59 @@ func virtual(v sbom.VirtualPackage, pkg sbom.Package) Provide {
 	return p
 }
 
-// soname finds the library in RPM's way of naming it: libssl.so.3()(64bit).
-func soname(capability string) (string, bool) {
-	name, _, ok := strings.Cut(capability, "(")
-	return name, ok && strings.Contains(name, ".so")
+// soname finds the library in RPM's way of naming it: libssl.so.3()(64bit), or
+// libssl.so.3 where words have 32 bits.
+func soname(capability string, pkg sbom.Package) (string, bool) {
+	if pkg.Type != sbom.RPM {
+		return "", false
+	}
+	name, wide := strings.CutSuffix(capability, "()(64bit)")
+	return name, library(name) && !strings.ContainsAny(name, "(/ ") && (wide || family(pkg.Arch) == "i386" || strings.HasPrefix(pkg.Arch, "armv"))
+}
+
+// split parts the packages of the image's own architecture from foreign ones:
+// what most packages are built for is its own.
+func split(packages []sbom.Package) (native, foreign []sbom.Package) {
+	if !slices.IsSortedFunc(packages, sbom.Compare) {
+		packages = slices.SortedFunc(slices.Values(packages), sbom.Compare)
+	}
+	count := map[string]int{}
+	for _, pkg := range packages {
+		if pkg.Type.OS() {
+			count[family(pkg.Arch)]++
+		}
+	}
+	delete(count, "")
+	own, most := "", 0
+	for arch, n := range count {
+		if n > most || n == most && arch < own {
+			own, most = arch, n
+		}
+	}
+	for _, pkg := range packages {
+		if arch := family(pkg.Arch); pkg.Type.OS() && arch != "" && arch != own {
+			foreign = append(foreign, pkg)
+			continue
+		}
+		native = append(native, pkg)
+	}
+	return native, foreign
+}
+
+// family is the architecture without what does not matter here: "" for packages
+// that run anywhere.
+func family(arch string) string {
+	switch arch {
+	case "all", "noarch", "any", "None":
+		return ""
+	case "i486", "i586", "i686":
+		return "i386"
+	case "x86_64":
+		return "amd64"
+	case "aarch64":
+		return "arm64"
+	}
+	return arch
 }
 
 // compareProvides orders by name, rank of kind, then evidence.
@@ -160,76 +228,6 @@ func compareProvides(a, b Provide) int {
 var kinds = []Kind{Declared, Mapped, Package, Virtual, PURL, Command, Library}
 
 func rank(k Kind) int { return slices.Index(kinds, k) }
-
-// fileNames finds commands and libraries among the files that packages own.
-func (s *Set) fileNames() map[string][]Provide {
-	found := map[string][]Provide{}
-	for _, pkg := range s.document.Packages {
-		seen := map[string]bool{}
-		for _, file := range pkg.Files {
-			name, kind := fileName(file)
-			if name == "" || seen[name] {
-				continue
-			}
-			seen[name] = true
-			p := provideOf(name, kind, pkg)
-			p.Evidence[0].Path = file
-			found[name] = append(found[name], p)
-		}
-	}
-	return found
-}
-
-var commandDirs = map[string]bool{
-	"/bin": true, "/sbin": true, "/usr/bin": true, "/usr/sbin": true, "/usr/local/bin": true, "/usr/local/sbin": true,
-}
-
-// fileName is the name that a file at this path provides, if any. Libraries lie
-// in /lib, /usr/lib, their 64-bit kin, or one folder below (Debian's multiarch).
-func fileName(file string) (string, Kind) {
-	dir, base := path.Dir(file), path.Base(file)
-	if commandDirs[dir] {
-		return "cmd:" + base, Command
-	}
-	if !strings.HasSuffix(base, ".so") && !strings.Contains(base, ".so.") {
-		return "", ""
-	}
-	if libraryDir(dir) || strings.Contains(path.Base(dir), "-linux-") && libraryDir(path.Dir(dir)) {
-		return "so:" + base, Library
-	}
-	return "", ""
-}
-
-func libraryDir(dir string) bool {
-	switch strings.TrimPrefix(dir, "/usr") {
-	case "/lib", "/lib64", "/local/lib", "/local/lib64":
-		return true
-	}
-	return false
-}
-
-func (s *Set) allFiles() map[string]bool {
-	all := map[string]bool{}
-	for _, f := range s.document.Files {
-		all[mergeUsr(f)] = true
-	}
-	for _, pkg := range s.document.Packages {
-		for _, f := range pkg.Files {
-			all[mergeUsr(f)] = true
-		}
-	}
-	return all
-}
-
-// mergeUsr gives the two spellings of a path on a system with merged /usr one form.
-func mergeUsr(file string) string {
-	for _, dir := range []string{"/bin/", "/sbin/", "/lib/", "/lib64/"} {
-		if strings.HasPrefix(file, dir) {
-			return "/usr" + file
-		}
-	}
-	return file
-}
 
 // Document is the inventory that the set was made from; nil for a nil set.
 func (s *Set) Document() *sbom.Document {
@@ -247,7 +245,7 @@ func (s *Set) Mapping() []Mapping {
 	return s.mapping
 }
 
-// All is every name that the image provides, sorted by name and rank.
+// All is everything that the image provides, sorted by name and rank.
 func (s *Set) All() []Provide {
 	if s == nil {
 		return nil
@@ -259,44 +257,101 @@ func (s *Set) All() []Provide {
 	for _, p := range s.files() {
 		all = append(all, p...)
 	}
-	for _, pkg := range s.document.Packages {
+	for _, pkg := range s.native {
 		if pkg.PURL != "" {
 			all = append(all, provideOf(PatternOf(pkg), PURL, pkg))
 		}
 	}
-	slices.SortFunc(all, compareProvides)
+	slices.SortStableFunc(all, compareProvides)
 	return slices.CompactFunc(all, func(a, b Provide) bool { return compareProvides(a, b) == 0 })
 }
 
-// Lookup is what backs one name, best first. The name may be a package URL,
-// whose namespace and version may be left out.
+// Names is the names that the image provides, sorted.
+func (s *Set) Names() []string {
+	var names []string
+	for _, p := range s.All() {
+		names = append(names, p.Name)
+	}
+	return slices.Compact(names)
+}
+
+// Lookup is what backs one name, best first: by kind, then newest version. The
+// name may be a package URL, whose namespace and version may be left out.
 func (s *Set) Lookup(name string) []Provide {
 	if s == nil {
 		return nil
 	}
 	if strings.HasPrefix(name, "pkg:") {
-		return s.lookupPURL(name)
+		found, _, _ := s.lookupPURL(name)
+		return found
 	}
 	found := slices.Concat(s.named[name], s.files()[name])
-	slices.SortStableFunc(found, compareProvides)
+	slices.SortStableFunc(found, better)
 	return found
 }
 
-func (s *Set) lookupPURL(name string) []Provide {
+// better orders provides of one name.
+func better(a, b Provide) int {
+	newer := 0
+	if a.Rule == b.Rule && a.Version != "" && b.Version != "" {
+		newer, _ = Compare(a.Rule, cmp.Or(b.Full, b.Version), cmp.Or(a.Full, a.Version))
+	}
+	return cmp.Or(cmp.Compare(rank(a.Kind), rank(b.Kind)), newer, compareProvides(a, b))
+}
+
+// lookupPURL is the packages that a package URL means, and those that it would
+// mean but for the version. Its version is a constraint; the qualifiers it
+// spells must be the package's. Without an architecture it means the image's own.
+func (s *Set) lookupPURL(name string) (found, other []Provide, err error) {
 	want, err := packageurl.FromString(name)
 	if err != nil {
-		return nil
+		return nil, nil, fmt.Errorf("reading %q: %w", name, err)
 	}
-	var found []Provide
-	for _, pkg := range s.document.Packages {
-		if string(pkg.Type) != want.Type || pkg.Name != want.Name ||
-			want.Namespace != "" && want.Namespace != namespace(pkg) ||
-			want.Version != "" && want.Version != pkg.Version && want.Version != pkg.EVR().Version && want.Version != purlVersion(pkg) {
+	version, unclear := ParseConstraint(want.Version)
+	packages := s.native
+	if want.Qualifiers.Map()["arch"] != "" {
+		packages = slices.Concat(s.native, s.foreign)
+	}
+	for _, pkg := range packages {
+		if string(pkg.Type) != want.Type || !named(pkg, want) {
 			continue
 		}
-		found = append(found, provideOf(name, PURL, pkg))
+		p := provideOf(name, PURL, pkg)
+		fits := want.Version == "" || want.Version == pkg.Version || want.Version == purlVersion(pkg)
+		if !fits && unclear == nil {
+			fits, _ = version.Match(p.Rule, p.Full)
+		}
+		if fits {
+			found = append(found, p)
+		} else {
+			other = append(other, p)
+		}
 	}
-	return found
+	slices.SortStableFunc(found, better)
+	slices.SortStableFunc(other, better)
+	return found, other, nil
+}
+
+// named reports whether a package has the namespace, name and qualifiers that a
+// package URL spells.
+func named(pkg sbom.Package, want packageurl.PackageURL) bool {
+	if pkg.Type.OS() && pkg.Name != want.Name {
+		return false
+	}
+	have, err := packageurl.FromString(pkg.PURL)
+	if err != nil {
+		have = packageurl.PackageURL{Name: pkg.Name}
+	}
+	if have.Name != want.Name || want.Namespace != "" && want.Namespace != have.Namespace || want.Subpath != have.Subpath {
+		return false
+	}
+	qualifiers := have.Qualifiers.Map()
+	for key, value := range want.Qualifiers.Map() {
+		if qualifiers[key] != value && (key != "arch" || pkg.Arch != value) {
+			return false
+		}
+	}
+	return true
 }
 
 // purlVersion is the version as the purl spells it: without the epoch, for RPM.
@@ -308,88 +363,37 @@ func purlVersion(pkg sbom.Package) string {
 	return p.Version
 }
 
-// Prefers reports whether the operator wants the image to consume launch-only
-// requirements of that name.
-func (s *Set) Prefers(name string) bool { return s != nil && s.prefers[name] }
-
-// Answer says whether the image meets a requirement for name under a version
-// constraint ("" for any). A constraint that is not understood is not met.
-func (s *Set) Answer(name, constraint string) Answer {
-	if s == nil {
-		return Answer{Reason: "nothing is known of the image"}
-	}
-	found := s.Lookup(name)
-	if len(found) == 0 {
-		return Answer{Reason: s.missing(name)}
-	}
-	c, err := ParseConstraint(constraint)
-	if err != nil {
-		return Answer{Offered: true, By: found, Reason: err.Error()}
-	}
-	var met []Provide
-	var why string
-	for _, p := range found {
-		ok, err := c.Allows(p.Rule, p.Version, p.Full)
-		switch {
-		case ok:
-			met = append(met, p)
-		case err != nil && why == "":
-			why = err.Error()
-		}
-	}
-	if len(met) > 0 {
-		return Answer{Met: true, Offered: true, By: met, Reason: met[0].backing()}
-	}
-	if why == "" {
-		why = fmt.Sprintf("has %s, which is not %s", found[0].backing(), c)
-		if found[0].Version == "" {
-			why = fmt.Sprintf("has %s, whose version is not known, so that %s cannot be checked", found[0].backing(), c)
-		}
-	}
-	return Answer{Offered: true, By: found, Reason: why}
-}
-
-// missing keeps "is not there" and "cannot be known" apart.
-func (s *Set) missing(name string) string {
-	unknown := ""
-	switch {
-	case len(s.document.Packages) == 0:
-		return "has no packages"
-	case (strings.HasPrefix(name, "cmd:") || strings.HasPrefix(name, "so:")) && !s.document.Knows(sbom.Files):
-		unknown = "which files packages own"
-	case !strings.Contains(name, ":") && !s.document.Knows(sbom.Virtual):
-		unknown = "virtual packages"
-	}
-	if unknown != "" {
-		return fmt.Sprintf("has no %s that its SBOM tells of, but the SBOM does not say %s", name, unknown)
-	}
-	return "has no " + name
-}
-
-// backing is the evidence in a few words: "curl 7.88.1-10+deb12u12".
-func (p Provide) backing() string {
-	e := p.Evidence[0]
-	switch {
-	case e.Package == "":
-		return e.Path
-	case e.Path != "":
-		return fmt.Sprintf("%s of %s %s", e.Path, e.Package, e.Version)
-	case p.Kind == Virtual && p.Name != e.Package:
-		return strings.TrimSpace(fmt.Sprintf("%s %s", p.Name, p.Version)) + fmt.Sprintf(" by %s %s", e.Package, e.Version)
-	}
-	return e.Package + " " + e.Version
-}
-
-// Installed is the operating system packages of that type and name.
+// Installed is the operating system packages of that type and name, of the
+// image's own architecture; "name:arch" is the one of that architecture.
 func (s *Set) Installed(t sbom.Type, name string) []sbom.Package {
 	if s == nil {
 		return nil
 	}
-	pkgs := s.document.Packages
-	i, _ := slices.BinarySearchFunc(pkgs, sbom.Package{Type: t, Name: name}, sbom.Compare)
+	name, arch, asked := strings.Cut(name, ":")
+	packages := s.native
+	if asked {
+		packages = slices.Concat(s.native, s.foreign)
+	}
 	var found []sbom.Package
-	for ; i < len(pkgs) && pkgs[i].Type == t && pkgs[i].Name == name; i++ {
-		found = append(found, pkgs[i])
+	for _, pkg := range packages {
+		if pkg.Type == t && pkg.Name == name && (!asked || pkg.Arch == arch) {
+			found = append(found, pkg)
+		}
+	}
+	return found
+}
+
+// Providing is the packages of that type that stand in for a name by a Provides
+// of their own. None may mean that the inventory does not tell ([sbom.Virtual]).
+func (s *Set) Providing(t sbom.Type, name string) []sbom.Package {
+	if s == nil {
+		return nil
+	}
+	var found []sbom.Package
+	for _, pkg := range s.native {
+		if pkg.Type == t && slices.ContainsFunc(pkg.Provides, func(v sbom.VirtualPackage) bool { return v.Name == name }) {
+			found = append(found, pkg)
+		}
 	}
 	return found
 }

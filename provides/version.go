@@ -21,10 +21,33 @@ func RuleOf(t sbom.Type) Rule {
 	return Semver
 }
 
+// Upstream is the upstream version in a version of the rule's ecosystem: without
+// epoch and revision, and for Debian without the marks of repacking. "1:2.9.14+dfsg-1.3"
+// gives "2.9.14"; "1.2+really1.1-3", a step back in disguise, gives "1.1".
+func Upstream(rule Rule, version string) string {
+	v := sbom.ParseEVR(sbom.Type(rule), version).Version
+	if rule != Deb {
+		return v
+	}
+	if i := strings.LastIndex(v, "really"); i >= 0 && i+len("really") < len(v) {
+		v = strings.TrimLeft(v[i+len("really"):], ".")
+	}
+	return repacked.ReplaceAllString(v, "")
+}
+
+// repacked is how Debian marks sources without what is not free: what is left
+// is neither newer ("+dfsg") nor older ("~ds1") than upstream's.
+var repacked = regexp.MustCompile(`[+~.](?:dfsg|ds|repack)[.0-9]*$`)
+
 // Compare orders two versions by a rule: negative where a is older, 0 where
 // they are equal, positive where a is newer. A version that the rule's
 // ecosystem does not allow is an error, and so is an unknown rule.
 func Compare(rule Rule, a, b string) (int, error) {
+	for _, v := range []string{a, b} {
+		if !spelled.MatchString(v) || len(v) > 256 || tooLong.MatchString(v) {
+			return 0, fmt.Errorf("reading version %q: not one that can be compared", v)
+		}
+	}
 	switch rule {
 	case Deb:
 		va, err := deb.NewVersion(a)
@@ -37,8 +60,10 @@ func Compare(rule Rule, a, b string) (int, error) {
 		}
 		return va.Compare(vb), nil
 	case RPM:
-		if !spelled.MatchString(a) || !spelled.MatchString(b) {
-			return 0, fmt.Errorf("comparing %q with %q: not versions of RPM packages", a, b)
+		for _, v := range []string{a, b} {
+			if strings.Contains(sbom.ParseEVR(sbom.RPM, v).Version, ":") { // the library reads a bad epoch as 0
+				return 0, fmt.Errorf("reading version %q: the epoch is not a number", v)
+			}
 		}
 		return rpm.NewVersion(a).Compare(rpm.NewVersion(b)), nil
 	case APK:
@@ -56,6 +81,10 @@ func Compare(rule Rule, a, b string) (int, error) {
 	}
 	return 0, fmt.Errorf("comparing %q with %q: unknown rule %q", a, b, rule)
 }
+
+// tooLong is a number that overflows in the libraries, which would then call
+// two different versions equal.
+var tooLong = regexp.MustCompile(`[0-9]{19}`)
 
 // spelled is what any version looks like: it begins with a digit or letter, and
 // has no spaces or operators in it.

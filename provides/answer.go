@@ -1,0 +1,106 @@
+package provides
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/baseplan/baseplan/sbom"
+)
+
+// Prefers reports whether the operator wants the image to consume launch-only
+// requirements of that name.
+func (s *Set) Prefers(name string) bool { return s != nil && s.mappedTo[name].Prefer }
+
+// Answer says whether the image meets a requirement for name under a version
+// constraint ("" for any). A constraint that is not understood is not met.
+func (s *Set) Answer(name, constraint string) Answer {
+	if s == nil {
+		return Answer{Reason: "nothing is known of the image"}
+	}
+	found := s.Lookup(name)
+	if len(found) > 0 {
+		return judge(found, constraint)
+	}
+	if strings.HasPrefix(name, "pkg:") {
+		_, other, err := s.lookupPURL(name)
+		switch {
+		case err != nil:
+			return Answer{Reason: err.Error()}
+		case len(other) > 0:
+			return Answer{Offered: true, By: other, Reason: fmt.Sprintf("has %s, which is not %s", other[0].backing(), name)}
+		}
+	}
+	return Answer{Reason: s.missing(name)}
+}
+
+// judge asks which of the provides of a name meet a constraint.
+func judge(found []Provide, constraint string) Answer {
+	c, err := ParseConstraint(constraint)
+	if err != nil {
+		return Answer{Offered: true, By: found, Reason: fmt.Sprintf("has %s, but %v", found[0].backing(), err)}
+	}
+	var met []Provide
+	var failed error
+	for _, p := range found {
+		ok, err := c.Match(p.Rule, cmp.Or(p.Full, p.Version))
+		switch {
+		case ok:
+			met = append(met, p)
+		case failed == nil:
+			failed = err
+		}
+	}
+	if len(met) > 0 {
+		return Answer{Met: true, Offered: true, By: met, Reason: met[0].backing()}
+	}
+	why := "which is not " + c.String()
+	switch {
+	case failed != nil:
+		why = fmt.Sprintf("which cannot be compared with %s: %v", c, failed)
+	case found[0].Version == "":
+		why = fmt.Sprintf("whose version is not known, so that %s cannot be checked", c)
+	}
+	return Answer{Offered: true, By: found, Reason: fmt.Sprintf("has %s, %s", found[0].backing(), why)}
+}
+
+// missing keeps "is not there" and "cannot be known" apart.
+func (s *Set) missing(name string) string {
+	_, mapped := s.mappedTo[name]
+	switch file := strings.HasPrefix(name, "cmd:") || strings.HasPrefix(name, "so:"); {
+	case len(s.document.Packages) == 0:
+		return "has no packages"
+	case file && !s.knowsFiles(name):
+		return fmt.Sprintf("this SBOM does not list files, so whether %s is there is unknown", name)
+	case !file && !mapped && !strings.HasPrefix(name, "pkg:") && !s.document.Knows(sbom.Virtual):
+		return fmt.Sprintf("has no package %s; this SBOM does not list virtual packages, so whether another stands in for it is unknown", name)
+	}
+	return "has no " + name
+}
+
+// knowsFiles reports whether a command or library that is not found is not
+// there: Alpine's database lists both as virtual packages, RPM's the libraries.
+func (s *Set) knowsFiles(name string) bool {
+	return !slices.ContainsFunc(s.native, func(pkg sbom.Package) bool {
+		if !pkg.Type.OS() || pkg.Known.Has(sbom.Files) {
+			return false
+		}
+		listed := pkg.Type == sbom.APK || pkg.Type == sbom.RPM && strings.HasPrefix(name, "so:")
+		return !listed || !pkg.Known.Has(sbom.Virtual)
+	})
+}
+
+// backing is the evidence in a few words: "curl 7.88.1-10+deb12u12".
+func (p Provide) backing() string {
+	e := p.Evidence[0]
+	switch {
+	case e.Package == "":
+		return e.Path
+	case e.Path != "":
+		return fmt.Sprintf("%s of %s %s", e.Path, e.Package, e.Version)
+	case p.Kind == Virtual && p.Name != e.Package:
+		return strings.TrimSpace(fmt.Sprintf("%s %s", p.Name, p.Version)) + fmt.Sprintf(" by %s %s", e.Package, e.Version)
+	}
+	return e.Package + " " + e.Version
+}

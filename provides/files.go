@@ -1,0 +1,107 @@
+package provides
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/baseplan/baseplan/sbom"
+)
+
+// fileNames finds commands and libraries among the files that packages own.
+func (s *Set) fileNames() map[string][]Provide {
+	found := map[string][]Provide{}
+	for _, pkg := range s.native {
+		seen := map[string]bool{}
+		for _, file := range pkg.Files {
+			name, kind := fileName(file)
+			if name == "" || seen[name] {
+				continue
+			}
+			seen[name] = true
+			p := provideOf(name, kind, pkg)
+			p.Evidence[0].Path, p.Evidence[0].Pattern = file, "file:"+file
+			found[name] = append(found[name], p)
+		}
+	}
+	return found
+}
+
+// commandDirs are where a shell finds commands. /usr/games is not among them:
+// images leave it out of PATH.
+var commandDirs = map[string]bool{
+	"/bin": true, "/sbin": true, "/usr/bin": true, "/usr/sbin": true, "/usr/local/bin": true, "/usr/local/sbin": true,
+}
+
+// fileName is the name that a file at this path provides, if any. Libraries lie
+// in /lib, /usr/lib, their 64-bit kin, or one folder below (Debian's multiarch).
+func fileName(file string) (string, Kind) {
+	dir, base := path.Split(file)
+	dir = strings.TrimSuffix(dir, "/")
+	if commandDirs[dir] {
+		return "cmd:" + base, Command
+	}
+	if !library(base) {
+		return "", ""
+	}
+	if libraryDir(dir) || strings.Contains(path.Base(dir), "-linux-") && libraryDir(path.Dir(dir)) {
+		return "so:" + base, Library
+	}
+	return "", ""
+}
+
+// library reports whether a file name is that of a shared library: libz.so, libssl.so.3.
+func library(base string) bool { return strings.HasSuffix(base, ".so") || strings.Contains(base, ".so.") }
+
+func libraryDir(dir string) bool {
+	switch strings.TrimPrefix(dir, "/usr") {
+	case "/lib", "/lib64", "/local/lib", "/local/lib64":
+		return true
+	}
+	return false
+}
+
+// spellings are the forms that a path has on systems with and without a merged
+// /usr: package databases still say /bin/sh where the file is /usr/bin/sh.
+func spellings(file string) []string {
+	top, ok := strings.CutPrefix(file, "/usr")
+	if !ok {
+		top = file
+	}
+	for _, dir := range []string{"/bin/", "/sbin/", "/lib/", "/lib32/", "/lib64/", "/libx32/"} {
+		if strings.HasPrefix(top, dir) {
+			return []string{"/usr" + top, top}
+		}
+	}
+	return []string{file}
+}
+
+// holds reports whether sorted paths have a file, or something in a folder of
+// that name: lists of files may leave folders out.
+func holds(sorted []string, file string) bool {
+	for _, f := range spellings(file) {
+		if _, ok := slices.BinarySearch(sorted, f); ok {
+			return true
+		}
+		if i, _ := slices.BinarySearch(sorted, f+"/"); i < len(sorted) && strings.HasPrefix(sorted[i], f+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// Owners is the packages that own a file or folder, whichever way a merged /usr
+// has it spelled. None may mean that the inventory does not list files
+// ([sbom.Document.Knows]).
+func (s *Set) Owners(file string) []sbom.Package {
+	if s == nil {
+		return nil
+	}
+	var found []sbom.Package
+	for _, pkg := range s.native {
+		if holds(pkg.Files, file) {
+			found = append(found, pkg)
+		}
+	}
+	return found
+}

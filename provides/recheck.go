@@ -1,0 +1,85 @@
+package provides
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/baseplan/baseplan/sbom"
+)
+
+// MatchPattern reports whether a package is what a version-free pattern of
+// evidence asks for ([Evidence].Pattern): by its purl, or for "file:/path" by
+// owning the file. A pattern that cannot be read matches nothing.
+func MatchPattern(pattern string, pkg sbom.Package) bool {
+	if file, ok := strings.CutPrefix(pattern, "file:"); ok {
+		return holds(pkg.Files, file)
+	}
+	p, err := ParsePattern(pattern)
+	if err != nil {
+		return false
+	}
+	_, ok := p.Match(pkg)
+	return ok
+}
+
+// Recheck judges a requirement again on another inventory, by the patterns of
+// the evidence that met it once: those of one provide, Answer.By[0]. It needs
+// no operator's mapping. Every pattern has to match, and where there is a
+// constraint, a package that one of them matches has to meet it; an entry of
+// the new image's own declaration serves as well.
+func (s *Set) Recheck(name, constraint string, patterns []string) Answer {
+	if s == nil {
+		return Answer{Reason: "nothing is known of the image"}
+	}
+	for _, prefix := range []string{"pkg:", "cmd:", "so:"} {
+		if strings.HasPrefix(name, prefix) { // these mean the same on every image
+			return s.Answer(name, constraint)
+		}
+	}
+	var found []Provide
+	for _, p := range s.named[name] {
+		if p.Kind == Declared {
+			found = append(found, p)
+		}
+	}
+	backing, why := s.match(name, patterns)
+	found = append(found, backing...)
+	if len(found) == 0 {
+		return Answer{Reason: cmp.Or(why, "has no evidence on record for "+name)}
+	}
+	return judge(found, constraint)
+}
+
+// match is what the patterns find, as provides of the name; why tells which of
+// them finds nothing.
+func (s *Set) match(name string, patterns []string) (found []Provide, why string) {
+	for _, text := range patterns {
+		evidence, why := s.evidence(text)
+		if why != "" {
+			return nil, why
+		}
+		if strings.HasPrefix(text, "file:") {
+			found = append(found, Provide{Name: name, Kind: Declared, Evidence: evidence})
+			continue
+		}
+		pattern, err := ParsePattern(text)
+		if err != nil {
+			return nil, fmt.Sprintf("has evidence on record that cannot be read: %v", err)
+		}
+		for _, pkg := range s.native {
+			version, ok := pattern.Match(pkg)
+			if !ok {
+				continue
+			}
+			p := provideOf(name, Mapped, pkg).called(version)
+			for _, v := range pkg.Provides {
+				if v.Name == name && pkg.Name != name {
+					p = virtual(v, pkg)
+				}
+			}
+			found = append(found, p)
+		}
+	}
+	return found, ""
+}

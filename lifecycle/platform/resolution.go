@@ -1,0 +1,90 @@
+package platform
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/baseplan/baseplan/provides"
+)
+
+// FormatVersion is the version that baseplan's own files carry, "major.minor".
+const FormatVersion = "1.0"
+
+// A Resolution is <layers>/resolution.toml: everything that a later phase, or a
+// person, needs to know of how the build plan was resolved and what became of
+// each extension.
+type Resolution struct {
+	Version      string             `toml:"version" json:"version"`
+	Policy       Policy             `toml:"policy" json:"policy"`
+	RunImage     ResolvedImage      `toml:"run-image" json:"run-image"`
+	Requirements []Requirement      `toml:"requirements,omitempty" json:"requirements"`
+	Verdicts     []Verdict          `toml:"verdicts,omitempty" json:"verdicts"`
+	Mapping      []provides.Mapping `toml:"mapping,omitempty" json:"mapping,omitempty"`
+	Result       Result             `toml:"result" json:"result"`
+}
+
+// A ResolvedImage is the run image that requirements were resolved against.
+type ResolvedImage struct {
+	Image     string `toml:"image" json:"image"`
+	Digest    string `toml:"digest,omitempty" json:"digest,omitempty"`
+	Inventory string `toml:"inventory" json:"inventory"` // a carrier, "generated" or "unknown"
+}
+
+// A Requirement is one requirement of the chosen trial.
+type Requirement struct {
+	Name       string   `toml:"name" json:"name"`
+	RequiredBy string   `toml:"required-by" json:"required-by"`               // id@version
+	Version    string   `toml:"version,omitempty" json:"version,omitempty"`   // the constraint
+	Contexts   []string `toml:"contexts,omitempty" json:"contexts,omitempty"` // build, launch; neither flagged: absent
+	MetBy      []string `toml:"met-by,omitempty" json:"met-by,omitempty"`     // run-image, build-image, id@version
+	Rule       string   `toml:"rule,omitempty" json:"rule,omitempty"`         // deb, rpm, apk, semver
+	Evidence   []string `toml:"evidence,omitempty" json:"evidence,omitempty"` // version-free purl patterns
+}
+
+// A Verdict is what became of one Dockerfile.
+type Verdict struct {
+	Extension    string        `toml:"extension" json:"extension"`
+	Image        string        `toml:"image" json:"image"`           // run or build
+	Dockerfile   string        `toml:"dockerfile" json:"dockerfile"` // relative to <layers>
+	Verdict      string        `toml:"verdict" json:"verdict"`
+	SwitchTo     string        `toml:"switch-to,omitempty" json:"switch-to,omitempty"`
+	Reasons      []string      `toml:"reasons,omitempty" json:"reasons,omitempty"`
+	Instructions []Instruction `toml:"instructions,omitempty" json:"instructions,omitempty"`
+}
+
+// An Instruction is one line of a Dockerfile and whether it has an effect.
+type Instruction struct {
+	Line   int    `toml:"line" json:"line"`
+	Effect bool   `toml:"effect" json:"effect"`
+	Reason string `toml:"reason" json:"reason"`
+}
+
+// A Result is what the platform is told.
+type Result struct {
+	RunImage    string `toml:"run-image" json:"run-image"`
+	ExtendRun   bool   `toml:"extend-run" json:"extend-run"`
+	ExtendBuild bool   `toml:"extend-build" json:"extend-build"`
+}
+
+// Encode gives the file's bytes: the same value, the same bytes.
+func (r Resolution) Encode() ([]byte, error) {
+	r.Version = FormatVersion
+	var b bytes.Buffer
+	enc := toml.NewEncoder(&b)
+	enc.Indent = ""
+	if err := enc.Encode(r); err != nil {
+		return nil, fmt.Errorf("encoding resolution.toml: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// DecodeResolution reads resolution.toml; name is its path, for errors.
+func DecodeResolution(data []byte, name string) (*Resolution, error) {
+	var r Resolution
+	if err := decode(data, name, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}

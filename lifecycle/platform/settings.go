@@ -1,0 +1,92 @@
+package platform
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/baseplan/baseplan/provides"
+)
+
+// Settings is /cnb/baseplan.toml: the operator's policy and mapping.
+type Settings struct {
+	Policy  Policy             `toml:"policy"`
+	Mapping []provides.Mapping `toml:"provides"` // over the built-in table
+}
+
+// A Policy is what an operator may decide (DESIGN section 9). The zero value of
+// a field means that nothing was said, and the default holds.
+type Policy struct {
+	RunSBOM         RunSBOM  `toml:"run-sbom,omitempty" json:"run-sbom,omitempty"`
+	Proof           Proof    `toml:"proof,omitempty" json:"proof,omitempty"`
+	Keys            []string `toml:"keys,omitempty" json:"keys,omitempty"` // PEM, or paths
+	Select          string   `toml:"select,omitempty" json:"select,omitempty"`
+	ExtendInCreator string   `toml:"extend-in-creator,omitempty" json:"extend-in-creator,omitempty"`
+}
+
+// RunSBOM says where inventories may come from, CNB_RUN_SBOM.
+type RunSBOM string
+
+// The values of [RunSBOM], DESIGN section 1.
+const (
+	Auto     RunSBOM = "auto"
+	Generate RunSBOM = "generate"
+	Attached RunSBOM = "attached"
+	Off      RunSBOM = "off"
+)
+
+// Proof says what counts as proof that an extension has nothing left to do,
+// CNB_RUN_IMAGE_PROOF.
+type Proof string
+
+// The values of [Proof], from the loosest to the strictest, DESIGN section 4.
+const (
+	ProofPlan   Proof = "plan"
+	ProofEffect Proof = "effect"
+	ProofStrict Proof = "strict"
+)
+
+// The values that each key of [policy] may have; the first is the default.
+var allowed = map[string][]string{
+	"run-sbom":          {string(Auto), string(Generate), string(Attached), string(Off)},
+	"proof":             {string(ProofPlan), string(ProofEffect), string(ProofStrict)},
+	"select":            {"off", "auto"},
+	"extend-in-creator": {"auto", "never"},
+}
+
+// DecodeSettings reads baseplan.toml; name is its path, for errors.
+func DecodeSettings(data []byte, name string) (*Settings, error) {
+	var s Settings
+	if err := decode(data, name, &s); err != nil {
+		return nil, err
+	}
+	if err := s.Policy.check(); err != nil {
+		return nil, fmt.Errorf("reading %s: [policy]: %w", name, err)
+	}
+	if err := provides.CheckMapping(s.Mapping); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	return &s, nil
+}
+
+func (p Policy) check() error {
+	for _, k := range []struct{ key, value string }{
+		{"run-sbom", string(p.RunSBOM)}, {"proof", string(p.Proof)}, {"select", p.Select}, {"extend-in-creator", p.ExtendInCreator},
+	} {
+		if k.value != "" && !slices.Contains(allowed[k.key], k.value) {
+			return fmt.Errorf("key %q: %q is not one of %s", k.key, k.value, strings.Join(allowed[k.key], ", "))
+		}
+	}
+	return nil
+}
+
+// ParseProof reads a value of CNB_RUN_IMAGE_PROOF; empty is the default.
+func ParseProof(value string) (Proof, error) {
+	if value == "" {
+		return ProofPlan, nil
+	}
+	if err := (Policy{Proof: Proof(value)}).check(); err != nil {
+		return "", err
+	}
+	return Proof(value), nil
+}

@@ -66,9 +66,11 @@ func (r *search) declare(ctx context.Context, result *Result) {
 }
 
 func (r *search) readDeclaration(ctx context.Context, c candidate) (data []byte, signedBy string, err error) {
-	raw, err := r.fetch(ctx, c.desc)
-	if err != nil {
-		return nil, "", err
+	raw := c.manifest
+	if raw == nil {
+		if raw, err = r.fetch(ctx, c.desc); err != nil {
+			return nil, "", err
+		}
 	}
 	m, err := decodeManifest(raw)
 	if err != nil {

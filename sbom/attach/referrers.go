@@ -12,6 +12,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 	"oras.land/oras-go/v2/errdef"
 
 	"github.com/baseplan/baseplan/sbom"
@@ -23,6 +24,7 @@ type candidate struct {
 	subject  v1.Hash
 	format   sbom.Format // as promised; empty: unknown
 	attested bool
+	manifest []byte // nil: not fetched yet
 }
 
 // candidateOf judges a referrer by its descriptor alone, so that what a list
@@ -31,7 +33,7 @@ func candidateOf(d ocispec.Descriptor, subject v1.Hash) (candidate, bool) {
 	c := candidate{desc: d, subject: subject}
 	var ok bool
 	switch t := d.ArtifactType; {
-	case t == typeCosignSBOM, t == "": // the list does not say what it is
+	case t == typeCosignSBOM:
 		ok = true
 	case t == typeInToto, t == typeEnvelope, t == typeBuildKit, strings.HasPrefix(t, typeBundlePrefix):
 		c.attested = true
@@ -40,6 +42,12 @@ func candidateOf(d ocispec.Descriptor, subject v1.Hash) (candidate, bool) {
 		c.format, ok = bareFormat(t)
 	}
 	return c, ok
+}
+
+// says reports whether a list tells what the referrer is. Some registries give
+// the type of its configuration instead, or nothing.
+func says(d ocispec.Descriptor) bool {
+	return d.ArtifactType != "" && d.ArtifactType != typeEmpty && d.ArtifactType != ocispec.MediaTypeImageConfig
 }
 
 // compare puts the better candidate first: signed ones if keys are given, then
@@ -70,7 +78,8 @@ func compareBool(a, b bool) int {
 // A listing is what a list of referrers came to.
 type listing struct {
 	candidates []candidate // best first, at most Limits.Candidates
-	passed     int         // candidates beyond those
+	unknown    []candidate // those of which the list does not say what they are, as many again
+	passed     int         // how many were left out
 	err        error       // why the list is not whole
 }
 
@@ -78,29 +87,72 @@ type listing struct {
 func (r *search) list(ctx context.Context, subject v1.Hash) listing {
 	var l listing
 	seen := 0
-	trim := func() {
-		slices.SortStableFunc(l.candidates, r.compare)
-		if over := len(l.candidates) - r.limits.Candidates; over > 0 {
-			l.candidates = l.candidates[:r.limits.Candidates]
-			l.passed += over
-		}
-	}
 	l.err = r.repo.Referrers(ctx, ocispec.Descriptor{Digest: digest.Digest(subject.String())}, "", func(page []ocispec.Descriptor) error {
 		for _, d := range page {
 			seen++
-			if d.ArtifactType == DeclarationType {
-				r.declared(candidate{desc: d, subject: subject})
-			} else if c, ok := candidateOf(d, subject); ok {
+			c, ok := candidateOf(d, subject)
+			switch {
+			case d.ArtifactType == DeclarationType:
+				r.declared(c)
+			case ok:
 				l.candidates = append(l.candidates, c)
+			case !says(d):
+				l.unknown = append(l.unknown, c)
 			}
 		}
-		trim()
+		l.passed += r.trim(&l.candidates) + r.trim(&l.unknown)
 		return nil
 	})
 	if errors.Is(l.err, errdef.ErrTooManyPages) {
 		l.err = unreadable("the list of referrers goes on after %d pages with %d entries: only those were looked at", r.limits.Pages, seen)
 	}
 	return l
+}
+
+// trim keeps the best candidates and says how many it left out.
+func (r *search) trim(all *[]candidate) int {
+	slices.SortStableFunc(*all, r.compare)
+	keep := min(len(*all), r.limits.Candidates)
+	over := len(*all) - keep
+	*all = (*all)[:keep]
+	return over
+}
+
+// ask fetches the manifests of referrers that the list says nothing of, side by
+// side, and keeps those that may be SBOMs.
+func (r *search) ask(ctx context.Context, unknown []candidate) []candidate {
+	manifests := make([]*ocispec.Manifest, len(unknown))
+	var group errgroup.Group
+	group.SetLimit(4)
+	for i := range unknown {
+		group.Go(func() error {
+			var err error
+			if unknown[i].manifest, err = r.fetch(ctx, unknown[i].desc); err == nil {
+				manifests[i], _ = decodeManifest(unknown[i].manifest)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // what cannot be read stays a candidate, so that reading it reports why
+	var all []candidate
+	for i, c := range unknown {
+		m := manifests[i]
+		if m == nil {
+			all = append(all, c)
+			continue
+		}
+		c.desc.Annotations, c.desc.ArtifactType = m.Annotations, cmp.Or(m.ArtifactType, m.Config.MediaType)
+		known, ok := candidateOf(c.desc, c.subject)
+		known.manifest = c.manifest
+		switch {
+		case c.desc.ArtifactType == DeclarationType:
+			r.declared(known)
+		case ok, !says(c.desc) && len(parts(m)) > 0:
+			all = append(all, known)
+		}
+	}
+	slices.SortStableFunc(all, r.compare)
+	return all
 }
 
 // referrers looks at those of the manifest, then of the index; see the package
@@ -148,11 +200,17 @@ func (r *search) referrersAtOnce(ctx context.Context, subjects []v1.Hash) []Find
 // readListed reads the candidates of a list, best first.
 func (r *search) readListed(ctx context.Context, subject v1.Hash, l listing) []Finding {
 	var all []Finding
-	for _, c := range l.candidates {
-		all = append(all, r.readCandidate(ctx, Referrer, c)...)
-		if slices.ContainsFunc(all, isFound) && !r.all {
-			return all
+	read := func(some []candidate) (found bool) {
+		for _, c := range some {
+			all = append(all, r.readCandidate(ctx, c)...)
+			if found = slices.ContainsFunc(all, isFound); found && !r.all {
+				return true
+			}
 		}
+		return found
+	}
+	if read(l.candidates) && !r.all || len(l.unknown) > 0 && read(r.ask(ctx, l.unknown)) && !r.all {
+		return all
 	}
 	about := artifact{Finding: Finding{Carrier: Referrer, Subject: subject, Reference: r.repo.at(subject.String())}}
 	if l.passed > 0 {
@@ -167,18 +225,21 @@ func (r *search) readListed(ctx context.Context, subject v1.Hash, l listing) []F
 	return all
 }
 
-func (r *search) readCandidate(ctx context.Context, carrier Carrier, c candidate) []Finding {
+func (r *search) readCandidate(ctx context.Context, c candidate) []Finding {
 	a := artifact{
-		store: r.repo,
-		bound: true,
+		store:    r.repo,
+		bound:    true,
+		manifest: c.manifest,
 		Finding: Finding{
-			Carrier: carrier, Subject: c.subject, Digest: hash(c.desc.Digest.String()),
+			Carrier: Referrer, Subject: c.subject, Digest: hash(c.desc.Digest.String()),
 			Reference: r.repo.at(c.desc.Digest.String()), MediaType: c.desc.ArtifactType,
 		},
 	}
-	var err error
-	if a.manifest, err = r.fetch(ctx, c.desc); err != nil {
-		return []Finding{a.failed(ctx, err)}
+	if a.manifest == nil {
+		var err error
+		if a.manifest, err = r.fetch(ctx, c.desc); err != nil {
+			return []Finding{a.failed(ctx, err)}
+		}
 	}
 	return r.read(ctx, a)
 }

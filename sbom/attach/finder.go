@@ -227,3 +227,14 @@ func (r *search) subjects() []v1.Hash {
 func (r *search) isSubject(digest string) bool {
 	return slices.ContainsFunc(r.subjects(), func(h v1.Hash) bool { return h.String() == digest })
 }
+
+// side says of which of two subjects a finding is; empty: there is but one.
+func (r *search) side(subject v1.Hash) string {
+	switch {
+	case len(r.subjects()) == 1:
+		return ""
+	case subject == r.Digest:
+		return "of the manifest"
+	}
+	return "of the index"
+}

@@ -27,6 +27,7 @@ import (
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry/handlers"
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/inmemory"
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -104,6 +105,7 @@ type world struct {
 	index    v1.ImageIndex // nil: a single image
 	mu       sync.Mutex
 	requests []string // without handshakes
+	keychain authn.Keychain
 }
 
 type worldOption func(*worldOptions)
@@ -112,8 +114,9 @@ type worldOptions struct {
 	indexed bool
 	labels  map[string]string
 	layers  []v1.Layer
-	extra   []mutate.IndexAddendum // depends on the image
-	adorn   func(v1.Image) []mutate.IndexAddendum
+	adorn   func(v1.Image) []mutate.IndexAddendum // more entries for the index
+
+	keychain authn.Keychain
 }
 
 func indexed(o *worldOptions) { o.indexed = true }
@@ -124,7 +127,11 @@ func newWorld(t *testing.T, h http.Handler, opts ...worldOption) *world {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	w := &world{t: t}
+	w := &world{t: t, keychain: o.keychain}
+	remoteOpts := []ggcr.Option{}
+	if o.keychain != nil {
+		remoteOpts = append(remoteOpts, ggcr.WithAuthFromKeychain(o.keychain))
+	}
 	w.server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/v2/" {
 			w.mu.Lock()
@@ -138,16 +145,16 @@ func newWorld(t *testing.T, h http.Handler, opts ...worldOption) *world {
 	w.image = newImage(t, o)
 	w.digest = must(w.image.Digest())(t)
 	if !o.indexed {
-		check(t, ggcr.Write(w.ref, w.image))
-		w.image = must(ggcr.Image(w.ref))(t)
+		check(t, ggcr.Write(w.ref, w.image, remoteOpts...))
+		w.image = must(ggcr.Image(w.ref, remoteOpts...))(t)
 	} else {
 		adds := []mutate.IndexAddendum{{Add: w.image, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: "amd64"}}}}
 		if o.adorn != nil {
 			adds = append(adds, o.adorn(w.image)...)
 		}
 		index := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), adds...)
-		check(t, ggcr.WriteIndex(w.ref, index))
-		w.index = must(ggcr.Index(w.ref))(t)
+		check(t, ggcr.WriteIndex(w.ref, index, remoteOpts...))
+		w.index = must(ggcr.Index(w.ref, remoteOpts...))(t)
 		w.image = must(w.index.Image(w.digest))(t)
 	}
 	_ = must(w.image.ConfigFile())(t) // resolving the image and its config is not counted

@@ -220,7 +220,7 @@ func (r *search) readListed(ctx context.Context, subject v1.Hash, l listing) []F
 		return append(all, about.failed(ctx, l.err))
 	}
 	if len(all) == 0 {
-		all = append(all, about.with(None, ""))
+		all = append(all, about.with(None, r.side(subject)))
 	}
 	return all
 }

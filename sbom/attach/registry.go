@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -173,7 +174,7 @@ func retryAfter(value string, now time.Time) (time.Duration, bool) {
 // plainAnswers irons out how registries answer, so that oras-go understands:
 // every way of not knowing the referrers API is a 404, media types carry no
 // parameters, and manifests come with a length (without one oras-go would ask
-// a second time).
+// a second time). Manifests and lists over the limit are refused.
 type plainAnswers struct {
 	base  http.RoundTripper
 	limit int64
@@ -181,31 +182,38 @@ type plainAnswers struct {
 
 func (p plainAnswers) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := p.base.RoundTrip(req)
-	if err != nil {
+	if err != nil || req.Method != http.MethodGet {
 		return resp, err
 	}
-	switch {
-	case strings.Contains(req.URL.Path, "/referrers/"):
-		switch resp.StatusCode {
-		case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusNotImplemented:
+	list := strings.Contains(req.URL.Path, "/referrers/")
+	if !list && !strings.Contains(req.URL.Path, "/manifests/") {
+		return resp, nil
+	}
+	switch resp.StatusCode {
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusNotImplemented:
+		if list {
 			resp.StatusCode = http.StatusNotFound
 			resp.Body.Close()
 			resp.Body = io.NopCloser(strings.NewReader("{}")) // no NAME_UNKNOWN: the image was found, so the name is known
 		}
-	case req.Method == http.MethodGet && strings.Contains(req.URL.Path, "/manifests/") && resp.StatusCode == http.StatusOK && resp.ContentLength < 0:
-		data, err := io.ReadAll(io.LimitReader(resp.Body, p.limit+1))
-		resp.Body.Close()
-		if err != nil {
-			return nil, err
-		}
-		resp.ContentLength = int64(len(data))
-		resp.Body = io.NopCloser(bytes.NewReader(data))
+		return resp, nil
+	case http.StatusOK:
 	default:
 		return resp, nil
 	}
 	if t, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil {
 		resp.Header.Set("Content-Type", t)
 	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, p.limit+1))
+	resp.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	if size := int64(len(data)); size > p.limit {
+		return nil, tooLarge("answer", max(size, resp.ContentLength), p.limit)
+	}
+	resp.ContentLength = int64(len(data))
+	resp.Body = io.NopCloser(bytes.NewReader(data))
 	return resp, nil
 }
 
@@ -238,6 +246,9 @@ func explain(ctx context.Context, err error) (Outcome, string) {
 	if ctx.Err() != nil {
 		return Unreachable, context.Cause(ctx).Error()
 	}
+	if e, ok := errors.AsType[*unreadableError](err); ok {
+		return Unreadable, clip(e.Error())
+	}
 	if resp, ok := errors.AsType[*errcode.ErrorResponse](err); ok {
 		said := http.StatusText(resp.StatusCode)
 		if len(resp.Errors) > 0 {
@@ -245,29 +256,48 @@ func explain(ctx context.Context, err error) (Outcome, string) {
 		}
 		return Unreachable, fmt.Sprintf("the registry answers %d: %s", resp.StatusCode, said)
 	}
+	if errors.Is(err, auth.ErrBasicCredentialNotFound) {
+		return Unreachable, "the registry answers 401 and asks for a user name and password, and none are known"
+	}
 	if e, ok := errors.AsType[*url.Error](err); ok {
-		where := e.URL
+		where := "the registry"
 		if u, err := url.Parse(e.URL); err == nil {
 			where = u.Host // a path may be long, a query secret
 		}
 		return Unreachable, fmt.Sprintf("asking %s: %s", where, clip(e.Err.Error()))
 	}
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	_, ours := errors.AsType[*unreadableError](err)
-	switch {
-	case ours, errors.As(err, &syntax), errors.As(err, &kind),
-		errors.Is(err, content.ErrMismatchedDigest), errors.Is(err, content.ErrTrailingData), errors.Is(err, content.ErrInvalidDescriptorSize),
-		errors.Is(err, digest.ErrDigestInvalidFormat), errors.Is(err, digest.ErrDigestUnsupported),
-		errors.Is(err, errdef.ErrSizeExceedsLimit), errors.Is(err, errdef.ErrTooManyPages), errors.Is(err, errdef.ErrNotFound):
+	if isContent(err) {
 		return Unreadable, clip(err.Error())
 	}
 	return Unreachable, clip(err.Error())
 }
 
+// isContent reports whether the error is about what came, not about its coming.
+func isContent(err error) bool {
+	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return true
+	}
+	for _, is := range []error{
+		content.ErrMismatchedDigest, content.ErrTrailingData, content.ErrInvalidDescriptorSize,
+		digest.ErrDigestInvalidFormat, digest.ErrDigestInvalidLength, digest.ErrDigestUnsupported,
+		errdef.ErrSizeExceedsLimit, errdef.ErrNotFound,
+	} {
+		if errors.Is(err, is) {
+			return true
+		}
+	}
+	return false
+}
+
+// address is how oras-go begins an error. Its query may hold a secret.
+var address = regexp.MustCompile(`(?:[A-Z]+ )?"https?://[^"]*":? ?`)
+
 // clip keeps what a registry says from flooding a report.
 func clip(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
+	s = strings.Join(strings.Fields(address.ReplaceAllString(s, "")), " ")
 	if len(s) > 300 {
 		return strings.ToValidUTF8(s[:300], "") + "…"
 	}

@@ -8,11 +8,11 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
@@ -142,7 +142,10 @@ func (p *plan) bundle(ctx context.Context, to *publisher, listed *referrerList, 
 		return nil, nil, err
 	}
 	for _, r := range listed.entries {
-		if r.ArtifactType != typeBundle || r.Annotations[annotationBundlePredicate] != predicateOf(d.format) {
+		if says(r) && r.ArtifactType != typeBundle {
+			continue
+		}
+		if t := r.Annotations[annotationBundlePredicate]; t != "" && t != predicateOf(d.format) {
 			continue
 		}
 		if p.madeReferrer(ctx, to, r, statement) {
@@ -171,7 +174,7 @@ func (p *plan) madeReferrer(ctx context.Context, to *publisher, r ocispec.Descri
 		return false
 	}
 	m, err := decodeManifest(raw)
-	if err != nil {
+	if err != nil || m.ArtifactType != typeBundle {
 		return false
 	}
 	return slices.ContainsFunc(m.Layers, func(l ocispec.Descriptor) bool {
@@ -194,19 +197,23 @@ func (p *plan) publishTags(ctx context.Context, to *publisher) ([]Attached, erro
 		}
 		return all, err
 	}
-	tag := digestTag(p.target.Digest, attestationTagSufix)
+	if len(p.documents) == 0 {
+		return nil, nil
+	}
+	var layers []layerToAdd
 	for _, d := range p.documents {
-		merge, err := p.attestationTag(ctx, to, d)
+		l, err := p.attestationLayer(ctx, to, d)
 		if err != nil {
-			return all, err
+			return nil, err
 		}
-		at, changed, err := to.keep(ctx, tag, merge)
-		if err != nil {
-			return all, err
-		}
+		layers = append(layers, l)
+	}
+	tag := digestTag(p.target.Digest, attestationTagSufix)
+	at, changed, err := to.keep(ctx, tag, appendLayers(layers...))
+	for _, d := range p.documents {
 		all = append(all, p.attached("sbom", d.format, to.repo.tagged(tag), at, changed))
 	}
-	return all, nil
+	return all, err
 }
 
 // sbomTag puts each document into the tag, in place of one of its media type.
@@ -240,25 +247,25 @@ func (p *plan) sbomTag() merge {
 	}
 }
 
-// attestationTag appends a signed statement to the tag, unless it is there.
-func (p *plan) attestationTag(ctx context.Context, to *publisher, d document) (merge, error) {
+// attestationLayer is a signed statement for the tag, where it is not there yet.
+func (p *plan) attestationLayer(ctx context.Context, to *publisher, d document) (layerToAdd, error) {
 	statement, err := p.statement(statementV01, d)
 	if err != nil {
-		return nil, err
+		return layerToAdd{}, err
 	}
 	envelope, err := p.pen.envelope(statement)
 	if err != nil {
-		return nil, err
+		return layerToAdd{}, err
 	}
 	b := blobOf(typeEnvelope, envelope)
 	b.desc.Annotations = map[string]string{annotationCosignPredicate: predicateOf(d.format)}
-	return appendLayer(b, func(l ocispec.Descriptor) bool {
+	return layerToAdd{b, func(l ocispec.Descriptor) bool {
 		if l.Annotations[annotationCosignPredicate] != predicateOf(d.format) {
 			return false
 		}
 		data, err := to.repo.blob(ctx, l, to.repo.limits.SBOM)
 		return err == nil && p.pen.made(ctx, data, statement)
-	}), nil
+	}}, nil
 }
 
 // sign adds cosign's signature over a manifest to its tag .sig.
@@ -278,26 +285,52 @@ func (p *plan) sign(ctx context.Context, to *publisher, of v1.Hash) (Attached, e
 	b := blobOf(typeSimpleSigning, payload)
 	b.desc.Annotations = map[string]string{annotationSignature: base64.StdEncoding.EncodeToString(sig)}
 	tag := digestTag(of, signatureTagSuffix)
-	at, changed, err := to.keep(ctx, tag, appendLayer(b, func(l ocispec.Descriptor) bool {
+	at, changed, err := to.keep(ctx, tag, appendLayers(layerToAdd{b, func(l ocispec.Descriptor) bool {
 		_, err := p.pen.own.simple(ctx, to.repo, l, of.String())
 		return err == nil
-	}))
+	}}))
 	return p.attached("signature", sbom.Format(""), to.repo.tagged(tag), at, changed), err
 }
 
-// appendLayer adds a layer to what is in the tag, unless one that is there will do.
-func appendLayer(b packedBlob, there func(ocispec.Descriptor) bool) merge {
+// A layerToAdd is added to a tag unless a layer that is there will do.
+type layerToAdd struct {
+	packedBlob
+	there func(ocispec.Descriptor) bool
+}
+
+// appendLayers adds layers to what is in the tag, and none that is there.
+func appendLayers(add ...layerToAdd) merge {
+	for i, l := range add {
+		add[i].there = remember(l)
+	}
 	return func(old *tagged) (*packed, error) {
 		layers, err := old.layers()
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(layers, there) {
+		var blobs []packedBlob
+		for _, l := range add {
+			if !slices.ContainsFunc(layers, l.there) {
+				layers, blobs = append(layers, l.desc), append(blobs, l.packedBlob)
+			}
+		}
+		if len(blobs) == 0 {
 			return nil, nil
 		}
-		if len(layers) >= maxLayers {
-			return nil, errors.New("the tag is full: 256 layers")
+		if len(layers) > maxLayers {
+			return nil, fmt.Errorf("it is full: %d layers are the limit", maxLayers)
 		}
-		return packCosign(append(layers, b.desc), []packedBlob{b})
+		return packCosign(layers, blobs)
+	}
+}
+
+// remember keeps a tag that is read again and again from costing its blobs each time.
+func remember(l layerToAdd) func(ocispec.Descriptor) bool {
+	known := map[digest.Digest]bool{l.desc.Digest: true}
+	return func(d ocispec.Descriptor) bool {
+		if _, ok := known[d.Digest]; !ok {
+			known[d.Digest] = l.there(d)
+		}
+		return known[d.Digest]
 	}
 }

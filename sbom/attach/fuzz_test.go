@@ -1,0 +1,174 @@
+package attach
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/sigstore/sigstore/pkg/signature"
+	sigdsse "github.com/sigstore/sigstore/pkg/signature/dsse"
+)
+
+var fuzzSubject = v1.Hash{Algorithm: "sha256", Hex: strings.Repeat("a", 64)}
+
+// fuzzSearch is a search whose registry answers every request with the same bytes.
+func fuzzSearch(answer []byte, contentType string) *search {
+	repo, err := name.NewRepository("127.0.0.1:1/base/run")
+	if err != nil {
+		panic(err)
+	}
+	limits := Limits{SBOM: 1 << 20}.orDefault()
+	s := &search{finder: &Finder{}, limits: limits, Subject: Subject{Digest: fuzzSubject}}
+	s.repo = newRepository(repo, nil, roundTripper(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{
+			StatusCode: http.StatusOK, Request: r, ContentLength: int64(len(answer)),
+			Header: http.Header{"Content-Type": {contentType}}, Body: io.NopCloser(bytes.NewReader(answer)),
+		}, nil
+	}), limits)
+	return s
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// sound is what must hold of every finding, whatever a registry sends.
+func sound(t *testing.T, all []Finding) {
+	t.Helper()
+	for _, f := range all {
+		if (f.Result == Found) != (f.Document != nil) {
+			t.Errorf("%s with document %v", f.Result, f.Document)
+		}
+		if f.Result != Found && f.Result != None && f.Detail == "" {
+			t.Errorf("%s without a reason", f.Result)
+		}
+		if len(f.Detail) > 1000 {
+			t.Errorf("a reason of %d bytes", len(f.Detail))
+		}
+	}
+}
+
+func FuzzReferrersIndex(f *testing.F) {
+	f.Add([]byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:4444444444444444444444444444444444444444444444444444444444444444","size":7,"artifactType":"application/spdx+json"}]}`))
+	f.Add([]byte(`{"manifests":[{"digest":"../../etc","size":-1,"artifactType":"application/vnd.in-toto+json"},{}]}`))
+	f.Add([]byte(`[]`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s := fuzzSearch(data, ocispec.MediaTypeImageIndex)
+		all := s.referrers(context.Background())
+		sound(t, all)
+		if len(all) == 0 || len(all) > 2*s.limits.Candidates+2 {
+			t.Errorf("%d findings", len(all))
+		}
+	})
+}
+
+func FuzzArtifactManifest(f *testing.F) {
+	f.Add([]byte(`{"schemaVersion":2,"artifactType":"application/spdx+json","config":{"digest":"sha256:44","size":2},"layers":[{"mediaType":"application/spdx+json","digest":"sha256:44","size":9}],"subject":{"digest":"sha256:` + fuzzSubject.Hex + `"}}`))
+	f.Add([]byte(`{"layers":[{"mediaType":"application/vnd.dsse.envelope.v1+json","digest":"sha256:44","size":9,"annotations":{"predicateType":"https://spdx.dev/Document"}}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s := fuzzSearch([]byte("{}"), "application/octet-stream")
+		sound(t, s.read(context.Background(), artifact{manifest: data, store: s.repo, bound: true, Finding: Finding{Carrier: Referrer}}))
+	})
+}
+
+// FuzzAttestation covers bundles, envelopes, statements and the forms of
+// predicates: what is found in one must name the subject.
+func FuzzAttestation(f *testing.F) {
+	cdx := `{"bomFormat":"CycloneDX","specVersion":"1.5","version":1}`
+	statement := func(predicate string) string {
+		return `{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"https://cyclonedx.org/bom","subject":[{"digest":{"sha256":"` + fuzzSubject.Hex + `"}}],"predicate":` + predicate + `}`
+	}
+	quoted, err := json.Marshal(cdx)
+	if err != nil {
+		f.Fatal(err)
+	}
+	key, err := signature.LoadSigner(ed25519.NewKeyFromSeed(make([]byte, 32)), 0)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, p := range []string{cdx, string(quoted), `{"Data":` + cdx + `,"Timestamp":"2022-08-19T08:00:00Z"}`, `{"Data":` + string(quoted) + `}`, "null", `{"Data":7}`} {
+		f.Add([]byte(statement(p)))
+		e, err := sigdsse.WrapSigner(key, typeInToto).SignMessage(strings.NewReader(statement(p)))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(e)
+	}
+	f.Add([]byte(`{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{"hint":"x"}},"dsseEnvelope":{"payload":"e30=","payloadType":"application/vnd.in-toto+json","signatures":[{"sig":"AA=="}]}}`))
+	f.Add(fixture(f, "centos-7-cyclonedx.intoto.jsonl"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s := fuzzSearch(nil, "")
+		st, _, err := s.attested(context.Background(), data)
+		if err != nil {
+			return
+		}
+		if s.speaksOfUs(st, "") == nil && !strings.Contains(strings.ToLower(strings.Join(st.digests(), " ")), fuzzSubject.Hex) {
+			t.Error("believed about another subject")
+		}
+		predicate, err := decodePredicate(st.Predicate)
+		if err == nil && len(predicate) > 2*len(data)+64 {
+			t.Errorf("a predicate of %d bytes out of %d", len(predicate), len(data))
+		}
+	})
+}
+
+func FuzzSimpleSigning(f *testing.F) {
+	f.Add([]byte(`{"critical":{"identity":{"docker-reference":"r"},"image":{"docker-manifest-digest":"sha256:44"},"type":"cosign container image signature"},"optional":null}`))
+	f.Add([]byte(`{"critical":{"type":"atomic container signature"}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		digest, err := decodeSimpleSigning(data)
+		if err != nil && digest != "" {
+			t.Errorf("digest %q and error %v", digest, err)
+		}
+	})
+}
+
+func FuzzLayer(f *testing.F) {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	body := `{"bomFormat":"CycloneDX"}`
+	_ = w.WriteHeader(&tar.Header{Name: "cnb/sbom/a.cdx.json", Size: int64(len(body)), Mode: 0o644, Typeflag: tar.TypeReg})
+	_, _ = io.WriteString(w, body)
+	_ = w.Close()
+	f.Add(b.Bytes())
+	f.Add(b.Bytes()[:600])
+	f.Add([]byte("not a tar"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		const limit = 1 << 16
+		files, err := readLayer(bytes.NewReader(data), limit)
+		if err != nil {
+			return
+		}
+		for _, file := range files {
+			if len(file.data) > limit || strings.ContainsAny(file.name, "/\\") && strings.Contains(file.name, "..") {
+				t.Errorf("%q of %d bytes", file.name, len(file.data))
+			}
+		}
+	})
+}
+
+func FuzzReport(f *testing.F) {
+	f.Add([]byte("version = \"1.0\"\nimage = \"x\"\n[sbom]\ncarrier = \"layer\"\ncreated = 2026-11-01T00:00:00Z\n[[searched]]\ncarrier = \"layer\"\nresult = \"found\"\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := DecodeReport(data, "run-image.toml")
+		if err != nil {
+			return
+		}
+		again, err := r.Encode()
+		if err != nil {
+			return // TOML cannot write every time that it reads
+		}
+		if _, err := DecodeReport(again, "run-image.toml"); err != nil {
+			t.Errorf("encoded %q, which is not read: %v", again, err)
+		}
+	})
+}

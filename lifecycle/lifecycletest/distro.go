@@ -65,19 +65,25 @@ func Alpine() v1.Image {
 }
 
 // Mariner is a CBL-Mariner 2.0 image, whose RPM database is of the sqlite kind.
-func Mariner() v1.Image {
-	return Image(Layer{"var/lib/rpm/rpmdb.sqlite": embedded("mariner/rpmdb.sqlite.zst"), "etc/os-release": embedded("mariner/os-release")})
+func Mariner() v1.Image { return Image(MarinerLayer()) }
+
+// MarinerLayer is the only layer of [Mariner].
+func MarinerLayer() Layer {
+	return Layer{"var/lib/rpm/rpmdb.sqlite": embedded("mariner/rpmdb.sqlite.zst"), "etc/os-release": embedded("mariner/os-release")}
 }
 
 // SUSE is a SUSE BCI 15 image, whose RPM database is of the ndb kind and lies
 // behind a symbolic link.
-func SUSE() v1.Image {
-	return Image(Layer{
+func SUSE() v1.Image { return Image(SUSELayer()) }
+
+// SUSELayer is the only layer of [SUSE].
+func SUSELayer() Layer {
+	return Layer{
 		"usr/lib/sysimage/rpm/Packages.db": embedded("sle15/Packages.db.zst"),
 		"var/lib/rpm":                      "-> ../../usr/lib/sysimage/rpm",
 		"etc/os-release":                   "-> ../usr/lib/os-release",
 		"usr/lib/os-release":               embedded("sle15/os-release"),
-	})
+	}
 }
 
 // BerkeleyDB is an image with an RPM database of the old kind, of one package.

@@ -1,0 +1,173 @@
+package resolver_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/baseplan/baseplan/resolver"
+)
+
+func module(kind resolver.Kind, id string) resolver.Module {
+	return resolver.Module{Kind: kind, ID: id, Version: "1"}
+}
+
+func need(name string, metadata map[string]any) resolver.Section {
+	return resolver.Section{Requires: []resolver.Require{{Name: name, Metadata: metadata}}}
+}
+
+func TestContexts(t *testing.T) {
+	has := fakeBase{offers: map[string]string{"curl": "7"}}
+	for _, tt := range []struct {
+		name       string
+		metadata   map[string]any
+		run, build resolver.Base
+		want       bool
+	}{
+		{"launch by the run image", map[string]any{"launch": true}, has, nil, true},
+		{"launch not by the build image", map[string]any{"launch": true}, nil, has, false},
+		{"build by the build image", map[string]any{"build": true}, nil, has, true},
+		{"build not by the run image", map[string]any{"build": true}, has, nil, false},
+		{"both need both", map[string]any{"build": true, "launch": true}, has, has, true},
+		{"both are not met by one", map[string]any{"build": true, "launch": true}, has, nil, false},
+		{"no flag alone is launch", nil, has, nil, true},
+		{"no flag alone is not build", nil, nil, has, false},
+		{"only true counts", map[string]any{"build": "true", "launch": 1}, has, nil, true},
+		{"version met", map[string]any{"launch": true, "version": "7"}, has, nil, true},
+		{"version not met", map[string]any{"launch": true, "version": "8"}, has, nil, false},
+		{"a number is a version", map[string]any{"launch": true, "version": int64(7)}, has, nil, true},
+		{"a list is not", map[string]any{"launch": true, "version": []any{"7"}}, has, nil, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r, err := resolver.Resolve(resolver.Problem{Run: tt.run, Build: tt.build, Candidates: []resolver.Candidate{
+				{Module: module(resolver.Buildpack, "app"), Plans: []resolver.Section{need("curl", tt.metadata)}},
+			}})
+			if (err == nil) != tt.want {
+				t.Fatalf("resolved: %v, want %v: %v", err == nil, tt.want, err)
+			}
+			if err == nil && (len(r.Plan) > 0 || len(r.Requirements) != 1) {
+				t.Errorf("what only a base image meets is a requirement and no entry: %+v", r)
+			}
+		})
+	}
+}
+
+func TestPrefer(t *testing.T) {
+	run := fakeBase{offers: map[string]string{"jre": "17"}, prefer: map[string]bool{"jre": true}}
+	group := func(optional bool, metadata map[string]any) []resolver.Candidate {
+		return []resolver.Candidate{
+			{Module: module(resolver.Buildpack, "jre"), Optional: optional, Plans: []resolver.Section{{Provides: []string{"jre"}}}},
+			{Module: module(resolver.Buildpack, "app"), Plans: []resolver.Section{need("jre", metadata)}},
+		}
+	}
+	launch := map[string]any{"launch": true}
+	for _, tt := range []struct {
+		name     string
+		run      resolver.Base
+		optional bool
+		metadata map[string]any
+		want     int // modules in the group
+	}{
+		{"consumes", run, true, launch, 1},
+		{"not if not preferred", fakeBase{offers: run.offers}, true, launch, 2},
+		{"not from a required buildpack", run, false, launch, 2},
+		{"not at build too", run, true, map[string]any{"launch": true, "build": true}, 2},
+		{"not without a flag", run, true, nil, 2},
+		{"not in another version", run, true, map[string]any{"launch": true, "version": "21"}, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r, err := resolver.Resolve(resolver.Problem{Run: tt.run, Candidates: group(tt.optional, tt.metadata)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(r.Group) != tt.want || r.Requirements[0].Consumed != (tt.want == 1) {
+				t.Errorf("group %v, consumed %v", r.Group, r.Requirements[0].Consumed)
+			}
+		})
+	}
+}
+
+func TestReasons(t *testing.T) {
+	run := fakeBase{offers: map[string]string{"curl": "7"}}
+	_, err := resolver.Resolve(resolver.Problem{Run: run, Candidates: []resolver.Candidate{
+		{Module: module(resolver.Buildpack, "extra"), Optional: true, Plans: []resolver.Section{{Provides: []string{"extra"}}}},
+		{Module: module(resolver.Buildpack, "app"), Plans: []resolver.Section{need("curl", map[string]any{"launch": true, "version": "8"})}},
+	}})
+	unresolved, ok := errors.AsType[*resolver.UnresolvedError](err)
+	if !ok {
+		t.Fatal(err)
+	}
+	want := []resolver.Dropped{
+		{Module: module(resolver.Buildpack, "app"), Why: "requires curl 8, which no module before it provides; the run image has curl"},
+	}
+	if diff := gocmp.Diff(want, unresolved.Reasons); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+
+	r, err := resolver.Resolve(resolver.Problem{Candidates: []resolver.Candidate{
+		{Module: module(resolver.Buildpack, "extra"), Optional: true, Plans: []resolver.Section{{Provides: []string{"extra"}}}},
+		{Module: module(resolver.Buildpack, "app")},
+	}})
+	if err != nil || len(r.Dropped) != 1 || r.Dropped[0].Why != "provides unused extra" {
+		t.Errorf("dropped %v, %v", r, err)
+	}
+}
+
+// TestLimit has a group whose every trial fails, each for a reason that takes
+// all choices together: a pigeonhole, one of the hard cases.
+func TestLimit(t *testing.T) {
+	_, err := resolver.Resolve(resolver.Problem{Candidates: pigeons(8), Limit: 50})
+	unresolved, ok := errors.AsType[*resolver.UnresolvedError](err)
+	if !ok || !unresolved.GaveUp {
+		t.Fatalf("want to give up, got %v", err)
+	}
+	if !strings.Contains(err.Error(), "gave up after 51 trials") {
+		t.Errorf("the error does not say so: %v", err)
+	}
+}
+
+// pigeons is n buildpacks that each require one of n-1 holes, and one that
+// wants n different holes filled, in any of its alternatives.
+func pigeons(n int) []resolver.Candidate {
+	var all []resolver.Candidate
+	for i := range n - 1 {
+		var plans []resolver.Section
+		for hole := range n {
+			name := string(rune('a' + hole))
+			plans = append(plans, resolver.Section{Provides: []string{name}})
+		}
+		all = append(all, buildpack(i, false, plans...))
+	}
+	last := buildpack(n, false, resolver.Section{})
+	for hole := range n {
+		last.Plans[0].Requires = append(last.Plans[0].Requires, resolver.Require{Name: string(rune('a' + hole))})
+	}
+	return append(all, last)
+}
+
+func TestRepeatedResolutionIsEqual(t *testing.T) {
+	for _, p := range []resolver.Problem{realistic(), linked(20)} {
+		first, err := resolver.Resolve(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := resolver.EncodePlan(first.Plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			again, err := resolver.Resolve(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := gocmp.Diff(first, again); diff != "" {
+				t.Fatal(diff)
+			}
+			if bytes, err := resolver.EncodePlan(again.Plan); err != nil || string(bytes) != string(plan) {
+				t.Fatalf("plan.toml differs: %v", err)
+			}
+		}
+	}
+}

@@ -54,8 +54,11 @@ func ParseConstraint(text string) (Constraint, error) {
 }
 
 func parseClauses(text string) ([]clause, error) {
-	if strings.TrimSpace(text) == "" {
+	switch text := strings.TrimSpace(text); {
+	case text == "":
 		return nil, errors.New("an alternative is empty")
+	case text[0] == ',':
+		return nil, errors.New("nothing stands before the comma")
 	}
 	var all []clause
 	for rest := text; strings.TrimSpace(rest) != ""; {

@@ -67,6 +67,9 @@ func Compare(rule Rule, a, b string) (int, error) {
 		}
 		return rpm.NewVersion(a).Compare(rpm.NewVersion(b)), nil
 	case APK:
+		if !apkForm.MatchString(a) || !apkForm.MatchString(b) { // the library reads 1.2.x as 1.2.0
+			return 0, fmt.Errorf("comparing %q with %q: not versions of Alpine packages", a, b)
+		}
 		va, err := apk.NewVersion(a)
 		if err != nil {
 			return 0, fmt.Errorf("reading version %q: %w", a, err)
@@ -81,6 +84,9 @@ func Compare(rule Rule, a, b string) (int, error) {
 	}
 	return 0, fmt.Errorf("comparing %q with %q: unknown rule %q", a, b, rule)
 }
+
+// apkForm is a version as apk-package(5) has it.
+var apkForm = regexp.MustCompile(`^[0-9]+(?:\.[0-9]+)*[a-z]?(?:_(?:alpha|beta|pre|rc|cvs|svn|git|hg|p)[0-9]*)*(?:-r[0-9]+)?$`)
 
 // tooLong is a number that overflows in the libraries, which would then call
 // two different versions equal.

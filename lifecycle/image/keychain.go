@@ -1,6 +1,7 @@
 package image
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,20 +54,24 @@ func parseAuth(value string) (headers, error) {
 	}
 	all := headers{}
 	for registry, header := range raw {
-		scheme, credentials, _ := strings.Cut(header, " ")
-		credentials = strings.TrimSpace(credentials)
-		switch {
-		case credentials == "":
-			return nil, fmt.Errorf("reading CNB_REGISTRY_AUTH: the header for %s has no credentials", registry)
-		case strings.EqualFold(scheme, "Basic"):
-			all[host(registry)] = authn.AuthConfig{Auth: credentials}
-		case strings.EqualFold(scheme, "Bearer"):
-			all[host(registry)] = authn.AuthConfig{RegistryToken: credentials}
-		default:
-			return nil, fmt.Errorf("reading CNB_REGISTRY_AUTH: the header for %s is neither Basic nor Bearer", registry)
+		cfg, ok := parseHeader(header)
+		if !ok {
+			return nil, fmt.Errorf(`reading CNB_REGISTRY_AUTH: the header for %s is neither "Basic" with user:password in base64 nor "Bearer" with a token`, registry)
 		}
+		all[host(registry)] = cfg
 	}
 	return all, nil
+}
+
+func parseHeader(header string) (authn.AuthConfig, bool) {
+	scheme, credentials, _ := strings.Cut(header, " ")
+	credentials = strings.TrimSpace(credentials)
+	if strings.EqualFold(scheme, "Bearer") {
+		return authn.AuthConfig{RegistryToken: credentials}, credentials != ""
+	}
+	plain, err := base64.StdEncoding.DecodeString(credentials)
+	user, password, ok := strings.Cut(string(plain), ":")
+	return authn.AuthConfig{Username: user, Password: password}, ok && err == nil && strings.EqualFold(scheme, "Basic")
 }
 
 // host strips what people write around a registry's name: scheme, path, Docker Hub's address of old.

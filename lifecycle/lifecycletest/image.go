@@ -57,7 +57,14 @@ func Labelled(base v1.Image, labels map[string]string) v1.Image {
 	return must(mutate.ConfigFile(base, cfg))
 }
 
-// Index is an image index of linux images by architecture ("amd64").
+// Arch is the image for another architecture ("arm64").
+func Arch(base v1.Image, arch string) v1.Image {
+	cfg := must(base.ConfigFile()).DeepCopy()
+	cfg.Architecture = arch
+	return must(mutate.ConfigFile(base, cfg))
+}
+
+// Index is an image index of linux images by architecture ("amd64"), which the images should be for: see [Arch].
 func Index(images map[string]v1.Image) v1.ImageIndex {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, arch := range slices.Sorted(maps.Keys(images)) {

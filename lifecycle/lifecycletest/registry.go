@@ -3,6 +3,7 @@ package lifecycletest
 import (
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 
@@ -51,3 +52,6 @@ func (h *Host) PushIndex(repo string, index v1.ImageIndex) string {
 
 // Reference parses a reference that [Host.Push] returned.
 func Reference(ref string) name.Reference { return must(name.ParseReference(ref)) }
+
+// Handler is the registry itself, to be wrapped by a server of one's own.
+func (h *Host) Handler() http.Handler { return h.server.Config.Handler }

@@ -335,7 +335,7 @@ func numbered(i int) []byte {
 // processes that know nothing of one another.
 func TestConcurrentAttachers(t *testing.T) {
 	const each = 8
-	for _, kind := range []string{"no referrers API", "distribution 3", "referrers API"} {
+	for kind := range registries {
 		t.Run(kind, func(t *testing.T) {
 			w := newWorld(t, registries[kind]())
 			var wg sync.WaitGroup

@@ -396,3 +396,22 @@ func TestFindDeclaration(t *testing.T) {
 		t.Errorf("a signed declaration: got %s %v", r.Declaration.Data, r.Warnings)
 	}
 }
+
+// An attestation that cosign itself made, of a CentOS image, as Trivy keeps it
+// for its own tests.
+func TestFindCosignsOwnAttestation(t *testing.T) {
+	const centos = "sha256:be65f488b7764ad3638f236b7b515b3678369a5124c47b8d32916d6487418ea4"
+	w := newWorld(t, ggcrRegistry(true))
+	data := fixture(t, "centos-7-cyclonedx.intoto.jsonl")
+	w.cosignTag(strings.Replace(centos, ":", "-", 1)+".att", layerOf(data, typeEnvelope, nil))
+	w.cosignTag(strings.Replace(w.digest.String(), ":", "-", 1)+".att", layerOf(data, typeEnvelope, nil))
+	s := w.subject()
+	s.Digest = hash(centos)
+	if r := must(new(Finder).Find(shortCtx(t), s))(t); r.Found == nil || r.Found.Carrier != CosignAttestation || len(r.Found.Document.Packages) == 0 {
+		t.Errorf("its own image: %v", r.Missing("centos:7"))
+	}
+	r := must(new(Finder).Find(shortCtx(t), w.subject()))(t)
+	if f := r.Searched[2]; r.Found != nil || f.Result != WrongSubject || !strings.Contains(f.Detail, centos) {
+		t.Errorf("another image: %s %s %q", f.Carrier, f.Result, f.Detail)
+	}
+}

@@ -21,6 +21,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -108,6 +109,9 @@ type world struct {
 	keychain authn.Keychain
 }
 
+// worlds gives each its own repository, since a registry may outlive it.
+var worlds atomic.Int64
+
 type worldOption func(*worldOptions)
 
 type worldOptions struct {
@@ -141,7 +145,7 @@ func newWorld(t *testing.T, h http.Handler, opts ...worldOption) *world {
 		h.ServeHTTP(rw, r)
 	}))
 	t.Cleanup(w.server.Close)
-	w.ref = must(name.ParseReference(strings.TrimPrefix(w.server.URL, "http://") + "/base/run:noble"))(t)
+	w.ref = must(name.ParseReference(strings.TrimPrefix(w.server.URL, "http://") + fmt.Sprintf("/base/run-%d:noble", worlds.Add(1))))(t)
 	w.image = newImage(t, o)
 	w.digest = must(w.image.Digest())(t)
 	if !o.indexed {

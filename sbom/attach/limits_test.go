@@ -357,7 +357,7 @@ func bearerAuth(base http.Handler) http.Handler {
 			return false
 		}
 		realm := url.URL{Scheme: "http", Host: r.Host, Path: "/token"}
-		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm=%q,service="test",scope="repository:base/run:pull,push"`, realm.String()))
+		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm=%q,service="test",scope="repository:base/run-1:pull,push"`, realm.String()))
 		http.Error(w, "{}", http.StatusUnauthorized)
 		return true
 	})

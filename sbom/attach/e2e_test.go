@@ -1,0 +1,69 @@
+//go:build e2e
+
+package attach
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// With tag e2e every test that runs on all registries runs on Debian's
+// docker-registry too: distribution 2.8, which knows nothing of referrers.
+func init() { registries["docker-registry"] = func() http.Handler { return dockerRegistry() } }
+
+var dockerRegistry = sync.OnceValue(func() http.Handler {
+	binary, err := exec.LookPath("docker-registry")
+	if err != nil {
+		panic("docker-registry is not installed: apt-get install docker-registry")
+	}
+	if e2eDir, err = os.MkdirTemp("", "docker-registry-"); err != nil {
+		panic(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	at := l.Addr().String()
+	_ = l.Close()
+	config := filepath.Join(e2eDir, "config.yml")
+	text := fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %q}}\nhttp: {addr: %q}\n", filepath.Join(e2eDir, "data"), at)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		panic(err)
+	}
+	e2eProcess = exec.Command(binary, "serve", config)
+	if err := e2eProcess.Start(); err != nil {
+		panic(err)
+	}
+	for range 100 {
+		if resp, err := http.Get("http://" + at + "/v2/"); err == nil {
+			_ = resp.Body.Close()
+			return httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: at})
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	panic("docker-registry does not answer")
+})
+
+var (
+	e2eDir     string
+	e2eProcess *exec.Cmd
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if e2eProcess != nil {
+		_ = e2eProcess.Process.Kill()
+		_ = e2eProcess.Wait()
+		_ = os.RemoveAll(e2eDir)
+	}
+	os.Exit(code)
+}

@@ -30,7 +30,7 @@ func checkVersion(version string) error {
 type File struct {
 	Version  string     `toml:"version" json:"version"`
 	Image    string     `toml:"image" json:"image"`
-	Distro   FileDistro `toml:"distro,inline" json:"distro"`
+	Distro   FileDistro `toml:"distro" json:"distro"`
 	Provides []Entry    `toml:"provides,omitempty" json:"provides"`
 }
 

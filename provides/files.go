@@ -51,7 +51,9 @@ func fileName(file string) (string, Kind) {
 }
 
 // library reports whether a file name is that of a shared library: libz.so, libssl.so.3.
-func library(base string) bool { return strings.HasSuffix(base, ".so") || strings.Contains(base, ".so.") }
+func library(base string) bool {
+	return strings.HasSuffix(base, ".so") || strings.Contains(base, ".so.")
+}
 
 func libraryDir(dir string) bool {
 	switch strings.TrimPrefix(dir, "/usr") {

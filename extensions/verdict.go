@@ -40,6 +40,9 @@ type Verdict struct {
 
 	// Instructions is the analysis by effect, in order; nil where none was asked for.
 	Instructions []Instruction
+
+	relies []Reliance
+	alone  bool // a Switch whose other instructions only have no effect
 }
 
 // An Instruction is one instruction of a Dockerfile and whether it would change

@@ -1,0 +1,351 @@
+package extensions
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+)
+
+// An analysis is the proof by effect: what each instruction of a Dockerfile
+// would change. Whatever is not understood would change something.
+type analysis struct {
+	instructions []Instruction
+	effect       bool // some instruction has one
+	relies       []Reliance
+}
+
+// A finding is what is found out about one instruction or command.
+type finding struct {
+	effect bool
+	reason string
+}
+
+func noEffect(format string, args ...any) finding {
+	return finding{false, fmt.Sprintf(format, args...)}
+}
+func effect(format string, args ...any) finding { return finding{true, fmt.Sprintf(format, args...)} }
+
+// Build args that the extender passes. What their values will be is not known
+// here, or is nothing that may be compared, so they stand for themselves: no
+// text of a Dockerfile has a NUL in it.
+var predefined = map[string]string{
+	"base_image": "\x00base_image", "build_id": "\x00build_id", "user_id": "\x00user_id", "group_id": "\x00group_id",
+}
+
+// An analyzer walks through a Dockerfile and keeps what instructions behind
+// depend on.
+type analyzer struct {
+	dockerfile *Dockerfile
+	base       Base
+	pinned     bool // an install that is not pinned counts as an effect
+
+	args  map[string]string // build args with a value
+	env   map[string]string // the image's environment, and ENV
+	vague map[string]bool   // variables whose value cannot be told
+	user  string            // "": as in the image
+	shell []string
+	found analysis
+}
+
+// analyze finds what a Dockerfile would change in the image that it stands on.
+func analyze(d *Dockerfile, base Base, pinned bool) analysis {
+	a := &analyzer{dockerfile: d, base: base, pinned: pinned, args: map[string]string{}, env: map[string]string{}, vague: map[string]bool{}}
+	if c := base.Config; c != nil {
+		for _, variable := range c.Env {
+			name, value, _ := strings.Cut(variable, "=")
+			a.env[name] = value
+		}
+		a.user = c.User
+		a.shell = c.Shell
+	}
+	if len(a.shell) == 0 {
+		a.shell = []string{"/bin/sh", "-c"}
+	}
+	for _, cmd := range d.commands {
+		f := a.instruction(cmd)
+		a.found.instructions = append(a.found.instructions,
+			Instruction{Line: lineOf(cmd.Location()), Text: text(cmd), Effect: f.effect, Reason: printable(f.reason)})
+	}
+	a.users()
+	a.found.effect = slices.ContainsFunc(a.found.instructions, func(i Instruction) bool { return i.Effect })
+	return a.found
+}
+
+// text is an instruction as it was written.
+func text(cmd instructions.Command) string {
+	if s, ok := cmd.(fmt.Stringer); ok {
+		return s.String()
+	}
+	return strings.ToUpper(cmd.Name())
+}
+
+// printable spells the values that stand for themselves as variables.
+func printable(s string) string {
+	for _, name := range slices.Sorted(maps.Keys(predefined)) {
+		s = strings.ReplaceAll(s, predefined[name], "${"+name+"}")
+	}
+	return s
+}
+
+func (a *analyzer) instruction(cmd instructions.Command) finding {
+	switch c := cmd.(type) {
+	case *instructions.ArgCommand:
+		return a.arg(c)
+	case *instructions.EnvCommand:
+		return a.setEnv(c.Env)
+	case *instructions.LabelCommand:
+		return a.label(c.Labels)
+	case *instructions.UserCommand:
+		return a.setUser(c.User)
+	case *instructions.WorkdirCommand:
+		return a.workdir(c.Path)
+	case *instructions.ShellCommand:
+		return a.setShell(c.Shell)
+	case *instructions.RunCommand:
+		return a.run(c)
+	case *instructions.AddCommand, *instructions.CopyCommand:
+		return effect("puts files into the image")
+	}
+	return effect("changes the image's configuration")
+}
+
+// variable is the value of a variable in RUN and in the words of other
+// instructions: ENV before ARG (Dockerfile reference, "Using ARG variables").
+func (a *analyzer) variable(name string) (value string, set, known bool) {
+	if a.vague[name] {
+		return "", false, false
+	}
+	if value, ok := a.env[name]; ok {
+		return value, true, true
+	}
+	value, ok := a.args[name]
+	switch {
+	case ok && predefined[name] != "":
+		return value, true, true
+	case a.base.Config == nil: // the image's environment may have it too
+		return "", false, false
+	}
+	return value, ok, true
+}
+
+// word fills in the variables of a word; ok is false where they cannot be told.
+func (a *analyzer) word(w string) (value string, ok bool) {
+	value, known, err := expandWord(a.dockerfile.escape, w, a.variable)
+	return value, known && err == nil
+}
+
+// arg declares build args. They are part of the environment of every RUN behind.
+func (a *analyzer) arg(c *instructions.ArgCommand) finding {
+	for _, pair := range c.Args {
+		name := pair.Key
+		if influential(name) {
+			a.vague[name] = true
+			return effect("%s would influence the commands that follow", name)
+		}
+		value, passed := a.dockerfile.passed(name)
+		inherited, inherits := a.dockerfile.meta[name]
+		switch {
+		case passed && predefined[name] != "":
+			a.vague[name] = true // whose value counts is not specified
+		case passed:
+			a.args[name] = value
+		case predefined[name] != "":
+			a.args[name] = predefined[name]
+		case platformArg(name):
+			a.vague[name] = true // builders give it a value by themselves
+		case pair.Value != nil:
+			var ok bool
+			if a.args[name], ok = a.word(*pair.Value); !ok {
+				a.vague[name] = true
+			}
+		case inherits:
+			a.args[name] = inherited
+		}
+	}
+	return noEffect("declares a build arg")
+}
+
+// influential are variables that shells, linkers and package managers heed.
+func influential(name string) bool {
+	switch name {
+	case "PATH", "IFS", "ENV", "PS4", "CDPATH", "SHELLOPTS", "POSIXLY_CORRECT", "HOME", "TMPDIR":
+		return true
+	}
+	for _, prefix := range []string{"BASH", "LD_", "GLIBC_", "APT_", "DPKG_", "APK_", "RPM", "DNF", "YUM", "ZYPP", "PYTHON", "PERL"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func platformArg(name string) bool {
+	return strings.HasPrefix(name, "TARGET") || strings.HasPrefix(name, "BUILDKIT_") || strings.HasSuffix(strings.ToLower(name), "_proxy") ||
+		slices.Contains([]string{"BUILDPLATFORM", "BUILDOS", "BUILDARCH", "BUILDVARIANT"}, name)
+}
+
+func (a *analyzer) setEnv(pairs instructions.KeyValuePairs) finding {
+	f := noEffect("the image has it already")
+	type change struct {
+		name, value string
+		ok          bool
+	}
+	var changes []change // one instruction's variables do not see one another
+	for _, pair := range pairs {
+		name, okName := a.word(pair.Key)
+		value, okValue := a.word(pair.Value)
+		changes = append(changes, change{name, value, okName && okValue})
+	}
+	for _, c := range changes {
+		has, ok := a.env[c.name]
+		switch {
+		case a.base.Config == nil:
+			f = effect("the image's environment is not known")
+		case !c.ok:
+			f = effect("what %s will be cannot be told", c.name)
+		case !ok:
+			f = effect("the image has no %s", c.name)
+		case has != c.value:
+			f = effect("the image has %s=%s", c.name, has)
+		}
+		a.env[c.name] = c.value
+		a.vague[c.name] = !c.ok
+	}
+	return f
+}
+
+// rebasable is the label that says that an image may get another base.
+const rebasable = "io.buildpacks.rebasable"
+
+func (a *analyzer) label(pairs instructions.KeyValuePairs) finding {
+	f := noEffect("the image has it already")
+	for _, pair := range pairs {
+		name, okName := a.word(pair.Key)
+		value, okValue := a.word(pair.Value)
+		ok := okName && okValue
+		switch {
+		case ok && name == rebasable && value == "true":
+			if !f.effect && len(pairs) == 1 {
+				f = noEffect("without new layers the image stays rebasable")
+			}
+		case ok && name == rebasable:
+			f = effect("the image would no longer be rebasable")
+		case a.base.Config == nil:
+			f = effect("the image's labels are not known")
+		case !ok:
+			f = effect("what the label will be cannot be told")
+		default:
+			has, there := a.base.Config.Labels[name]
+			if !there {
+				f = effect("the image has no label %s", name)
+			} else if has != value {
+				f = effect("the image has %s=%s", name, has)
+			}
+		}
+	}
+	return f
+}
+
+func (a *analyzer) workdir(dir string) finding {
+	dir, ok := a.word(dir)
+	if a.base.Config == nil || !ok {
+		return effect("which working directory the image has, or will have, cannot be told")
+	}
+	has := path.Clean("/" + a.base.Config.WorkingDir)
+	if !path.IsAbs(dir) {
+		dir = path.Join(has, dir)
+	}
+	if path.Clean(dir) != has {
+		return effect("the image's working directory is %s", has)
+	}
+	return noEffect("is the image's working directory already")
+}
+
+func (a *analyzer) setShell(shell []string) finding {
+	same := a.base.Config != nil && slices.Equal(shell, a.shell)
+	a.shell = shell
+	if !same {
+		return effect("changes the image's shell")
+	}
+	return noEffect("is the image's shell already")
+}
+
+// setUser notes the user; what comes of it is known at the end, see [analyzer.users].
+func (a *analyzer) setUser(user string) finding {
+	user, ok := a.word(user)
+	if !ok || user == "" {
+		a.user = "a user who cannot be told"
+		return effect("which user it is cannot be told")
+	}
+	a.user = user
+	return noEffect("")
+}
+
+// users completes the findings of USER: the last one has an effect unless it
+// ends where the image began.
+func (a *analyzer) users() {
+	last := -1
+	for i, cmd := range a.dockerfile.commands {
+		if _, ok := cmd.(*instructions.UserCommand); !ok {
+			continue
+		}
+		if in := &a.found.instructions[i]; !in.Effect {
+			in.Reason = "another USER follows"
+		}
+		last = i
+	}
+	if last < 0 || a.found.instructions[last].Effect {
+		return
+	}
+	in := &a.found.instructions[last]
+	switch own := a.base.Config; {
+	case a.user == predefined["user_id"] || a.user == predefined["user_id"]+":"+predefined["group_id"]:
+		in.Reason = "ends as the image's own user" // what these build args are for
+	case own == nil:
+		in.Effect, in.Reason = true, "the image's user is not known; end with USER ${user_id}"
+	case a.sameUser():
+		in.Reason = fmt.Sprintf("ends as the image's own user, %s", own.User)
+	default:
+		in.Effect, in.Reason = true, printable(fmt.Sprintf("ends as %s, the image's own user is %s", a.user, orRoot(own.User)))
+	}
+}
+
+// sameUser compares the user at the end with the image's, with user_id and
+// group_id filled in where the image spells them as numbers.
+func (a *analyzer) sameUser() bool {
+	uid, gid, _ := strings.Cut(a.base.Config.User, ":")
+	user := a.user
+	for name, id := range map[string]string{"user_id": uid, "group_id": gid} {
+		if id != "" && strings.Trim(id, "0123456789") == "" {
+			user = strings.ReplaceAll(user, predefined[name], id)
+		}
+	}
+	return user == a.base.Config.User
+}
+
+// root reports whether commands run as root at this point.
+func (a *analyzer) root() bool {
+	user := a.user
+	if user == predefined["user_id"] || user == predefined["user_id"]+":"+predefined["group_id"] {
+		if a.base.Config == nil {
+			return false
+		}
+		user = a.base.Config.User
+	}
+	if user == "" {
+		return a.base.Config != nil
+	}
+	name, _, _ := strings.Cut(user, ":")
+	return name == "root" || name == "0"
+}
+
+func orRoot(user string) string {
+	if user == "" {
+		return "root"
+	}
+	return user
+}

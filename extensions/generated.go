@@ -1,0 +1,170 @@
+package extensions
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/baseplan/baseplan/resolver"
+)
+
+// Read finds the Dockerfiles of a group's extensions as a detector leaves them
+// in dir ("generated"), in either layout of the Platform API: from 0.13
+// <id>/{build,run}.Dockerfile, before {build,run}/<id>/Dockerfile, with slashes
+// of the id as underscores. Their order is that of group, an extension's
+// build.Dockerfile first; with a nil group that of the folders, whose names then
+// stand for the ids. Folders of extensions that are not in the group are not read.
+func Read(fsys fs.FS, dir string, group []resolver.Module) ([]*Dockerfile, error) {
+	if group == nil {
+		var err error
+		if group, err = folders(fsys, dir); err != nil {
+			return nil, err
+		}
+	}
+	var found []*Dockerfile
+	for _, extension := range group {
+		name := strings.ReplaceAll(extension.ID, "/", "_")
+		for _, image := range []Image{Build, Run} {
+			d, err := readOne(fsys, path.Join(dir, name), string(image)+".Dockerfile", image)
+			if d == nil && err == nil {
+				d, err = readOne(fsys, path.Join(dir, string(image), name), "Dockerfile", image)
+			}
+			if err != nil {
+				return nil, err
+			}
+			if d != nil {
+				d.Extension = extension
+				found = append(found, d)
+			}
+		}
+	}
+	return found, nil
+}
+
+// folders are the extensions of a nil group.
+func folders(fsys fs.FS, dir string) ([]resolver.Module, error) {
+	var names []string
+	for _, pattern := range []string{"*/build.Dockerfile", "*/run.Dockerfile", "build/*/Dockerfile", "run/*/Dockerfile"} {
+		sub, err := fs.Sub(fsys, dir)
+		if err != nil {
+			return nil, err
+		}
+		files, err := fs.Glob(sub, pattern)
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			names = append(names, path.Base(path.Dir(file)))
+		}
+	}
+	slices.Sort(names)
+	var group []resolver.Module
+	for _, name := range slices.Compact(names) {
+		group = append(group, resolver.Module{Kind: resolver.Extension, ID: name})
+	}
+	return group, nil
+}
+
+// readOne reads a Dockerfile and what lies beside it; nil if there is none.
+func readOne(fsys fs.FS, dir, name string, image Image) (*Dockerfile, error) {
+	file := path.Join(dir, name)
+	content, err := fs.ReadFile(fsys, file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	args, err := readArgs(fsys, path.Join(dir, "extend-config.toml"), image)
+	if err != nil {
+		return nil, err
+	}
+	d, err := Parse(file, content, image, args...)
+	if err != nil {
+		return nil, err
+	}
+	d.Context, err = contextOf(fsys, dir, image)
+	return d, err
+}
+
+// readArgs reads the build args of one image (image_extension.md, "extend-config.toml").
+func readArgs(fsys fs.FS, file string, image Image) ([]Arg, error) {
+	content, err := fs.ReadFile(fsys, file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var config struct {
+		Build, Run struct {
+			Args []Arg `toml:"args"`
+		}
+	}
+	if _, err := toml.Decode(string(content), &config); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", file, err)
+	}
+	args := config.Run.Args
+	if image == Build {
+		args = config.Build.Args
+	}
+	for i, a := range args {
+		if a.Name == "" {
+			return nil, fmt.Errorf("reading %s: %s.args[%d]: key \"name\" is missing", file, image, i)
+		}
+	}
+	return args, nil
+}
+
+// contextOf is the folder of the build context (image_extension.md, "Context Folders").
+func contextOf(fsys fs.FS, dir string, image Image) (string, error) {
+	shared, err := isDir(fsys, path.Join(dir, "context"))
+	if err != nil {
+		return "", err
+	}
+	for _, i := range []Image{Build, Run} {
+		own := path.Join(dir, "context."+string(i))
+		ok, err := isDir(fsys, own)
+		switch {
+		case err != nil:
+			return "", err
+		case ok && shared:
+			return "", fmt.Errorf("reading %s: both context and context.%s: keep one of them", dir, i)
+		case ok && i == image:
+			return own, nil
+		}
+	}
+	if shared {
+		return path.Join(dir, "context"), nil
+	}
+	return "", nil
+}
+
+func isDir(fsys fs.FS, name string) (bool, error) {
+	info, err := fs.Stat(fsys, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && info.IsDir(), err
+}
+
+// AlwaysApply reads an extension's opt-out from its extension.toml: always-apply
+// under [metadata.baseplan].
+func AlwaysApply(extensionTOML []byte, path string) (bool, error) {
+	var descriptor struct {
+		Metadata struct {
+			Baseplan struct {
+				AlwaysApply bool `toml:"always-apply"`
+			} `toml:"baseplan"`
+		} `toml:"metadata"`
+	}
+	if _, err := toml.Decode(string(extensionTOML), &descriptor); err != nil {
+		return false, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return descriptor.Metadata.Baseplan.AlwaysApply, nil
+}

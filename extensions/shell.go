@@ -1,0 +1,411 @@
+package extensions
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// run is the finding on a RUN instruction.
+func (a *analyzer) run(c *instructions.RunCommand) finding {
+	switch {
+	case len(c.FlagsUsed) > 0:
+		return effect("RUN --%s is not understood", c.FlagsUsed[0])
+	case !c.PrependShell && len(c.Files) > 0:
+		return effect("a here-document in a list of words is not understood")
+	case !c.PrependShell && len(c.CmdLine) > 0 && slices.Contains([]string{"set", "command", ":"}, c.CmdLine[0]):
+		return effect("%s is no program, but part of a shell", c.CmdLine[0])
+	case !c.PrependShell:
+		return a.command(c.CmdLine)
+	case !standardShell(a.shell):
+		return effect("the shell %s is not understood", strings.Join(a.shell, " "))
+	case len(c.CmdLine) != 1:
+		return effect("a command line of several pieces is not understood")
+	case len(c.Files) == 0:
+		return a.script(c.CmdLine[0])
+	case len(c.Files) > 1 || parser.MustParseHeredoc(c.CmdLine[0]) == nil:
+		return effect("a here-document that is not the script itself is not understood")
+	}
+	script := c.Files[0].Data
+	if c.Files[0].Chomp {
+		script = parser.ChompHeredocContent(script)
+	}
+	if strings.HasPrefix(script, "#!") {
+		return effect("a script with an interpreter of its own is not understood")
+	}
+	return a.script(script)
+}
+
+// standardShell reports whether words of this shell mean what POSIX says. The
+// options are those that stop at failures.
+func standardShell(shell []string) bool {
+	if len(shell) < 2 || !slices.Contains([]string{"sh", "bash", "dash", "ash", "/bin/sh", "/bin/bash", "/bin/dash", "/bin/ash", "/usr/bin/sh", "/usr/bin/bash", "/usr/bin/dash"}, shell[0]) {
+		return false
+	}
+	options := shell[1:]
+	if !strings.HasSuffix(options[len(options)-1], "c") {
+		return false
+	}
+	for i, o := range options {
+		if flags, ok := strings.CutPrefix(o, "-"); ok && flags != "" && strings.Trim(flags, "euxoc") == "" {
+			continue
+		}
+		if o != "pipefail" || i == 0 || !strings.HasSuffix(options[i-1], "o") {
+			return false
+		}
+	}
+	return true
+}
+
+// script is the finding on a shell script: no effect if none of its commands
+// has one. It is read as POSIX has it, so that what only some shells understand
+// counts as an effect.
+func (a *analyzer) script(text string) finding {
+	file, err := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(text), "")
+	if err != nil {
+		return effect("the shell cannot be read: %v", err)
+	}
+	return a.statements(file.Stmts)
+}
+
+func (a *analyzer) statements(stmts []*syntax.Stmt) finding {
+	var reasons []string
+	for _, s := range stmts {
+		f := a.statement(s)
+		if f.effect {
+			return f
+		}
+		if f.reason != "" && !slices.Contains(reasons, f.reason) {
+			reasons = append(reasons, f.reason)
+		}
+	}
+	return noEffect("%s", strings.Join(reasons, "; "))
+}
+
+func (a *analyzer) statement(s *syntax.Stmt) finding {
+	switch {
+	case s.Negated:
+		return effect("! is not understood")
+	case s.Background || s.Coprocess || s.Disown:
+		return effect("a command in the background is not understood")
+	}
+	for _, r := range s.Redirs {
+		if !harmless(r) {
+			return effect("the redirection %s is not understood", spell(r.Word))
+		}
+	}
+	switch c := s.Cmd.(type) {
+	case nil:
+		return noEffect("")
+	case *syntax.CallExpr:
+		return a.call(c)
+	case *syntax.DeclClause:
+		return a.declare(c)
+	case *syntax.BinaryCmd:
+		switch c.Op {
+		case syntax.AndStmt:
+			return a.statements([]*syntax.Stmt{c.X, c.Y})
+		case syntax.OrStmt:
+			return effect("|| is not understood: it goes on where a command fails")
+		}
+		return effect("a pipe is not understood")
+	case *syntax.Block:
+		return a.statements(c.Stmts)
+	case *syntax.Subshell:
+		return a.statements(c.Stmts)
+	}
+	return effect("shell of this kind (if, for, case, a function …) is not understood")
+}
+
+// harmless are redirections to /dev/null and of one output to the other.
+func harmless(r *syntax.Redirect) bool {
+	if r.Word == nil || r.Hdoc != nil || r.N != nil && !slices.Contains([]string{"0", "1", "2"}, r.N.Value) {
+		return false
+	}
+	switch r.Op {
+	case syntax.RdrOut, syntax.AppOut, syntax.RdrIn:
+		return r.Word.Lit() == "/dev/null"
+	case syntax.DplOut:
+		return r.Word.Lit() == "1" || r.Word.Lit() == "2"
+	}
+	return false
+}
+
+// call is the finding on a simple command.
+func (a *analyzer) call(c *syntax.CallExpr) finding {
+	for _, assign := range c.Assigns {
+		if f := harmlessAssign(assign); f.effect {
+			return f
+		}
+	}
+	if len(c.Args) == 0 {
+		return noEffect("")
+	}
+	if name := c.Args[0].Lit(); name == "echo" || name == "printf" || name == ":" || name == "true" {
+		return a.print(name, c.Args[1:])
+	}
+	var words []string
+	for i, w := range c.Args {
+		if i == 0 && w.Lit() == "" {
+			return effect("which command %s is cannot be told", spell(w))
+		}
+		if !plain(w, func(name string) bool { _, set, known := a.variable(name); return set && known }) {
+			return effect("what %s will be cannot be told", spell(w))
+		}
+		fields, err := expand.Fields(&expand.Config{Env: expand.FuncEnviron(a.getenv)}, w)
+		if err != nil {
+			return effect("what %s will be cannot be told: %v", spell(w), err)
+		}
+		words = append(words, fields...)
+	}
+	return a.command(words)
+}
+
+func (a *analyzer) getenv(name string) string {
+	if name == "IFS" {
+		return "" // which shells do not take from the environment
+	}
+	value, _, _ := a.variable(name)
+	return value
+}
+
+// print is the finding on commands that print their arguments at most, so that
+// these need not be known.
+func (a *analyzer) print(name string, args []*syntax.Word) finding {
+	for i, w := range args {
+		if !plain(w, func(string) bool { return true }) {
+			return effect("what %s will be cannot be told", spell(w))
+		}
+		if name == "printf" && i == 0 && strings.HasPrefix(strings.TrimLeft(beginning(w), `\`), "-") {
+			return effect("printf with an option is not understood")
+		}
+	}
+	return noEffect("%s changes nothing", name)
+}
+
+// beginning is the literal text that a word begins with; "-" if it begins with
+// a variable, whose value might be an option.
+func beginning(w *syntax.Word) string {
+	parts := w.Parts
+	if len(parts) > 0 {
+		if q, ok := parts[0].(*syntax.DblQuoted); ok {
+			parts = q.Parts
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	switch p := parts[0].(type) {
+	case *syntax.Lit:
+		return p.Value
+	case *syntax.SglQuoted:
+		return p.Value
+	}
+	return "-"
+}
+
+// plain reports whether a word consists of text and of variables, without
+// operators, that are known.
+func plain(w *syntax.Word, known func(name string) bool) bool {
+	if len(w.Parts) > 0 {
+		if lit, ok := w.Parts[0].(*syntax.Lit); ok && strings.HasPrefix(lit.Value, "~") {
+			return false // somebody's home
+		}
+	}
+	return plainParts(w.Parts, known)
+}
+
+func plainParts(parts []syntax.WordPart, known func(name string) bool) bool {
+	for _, part := range parts {
+		switch p := part.(type) {
+		case *syntax.Lit:
+			if strings.ContainsAny(p.Value, "{}$") { // shells differ in {a,b} and $'a'
+				return false
+			}
+		case *syntax.SglQuoted:
+			if p.Dollar {
+				return false
+			}
+		case *syntax.DblQuoted:
+			if p.Dollar || !plainParts(p.Parts, known) {
+				return false
+			}
+		case *syntax.ParamExp:
+			if !plainParam(p) || !known(p.Param.Value) {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// plainParam reports whether an expansion is $name or ${name}, nothing else.
+func plainParam(p *syntax.ParamExp) bool {
+	return p.Param != nil && syntax.ValidName(p.Param.Value) && p.Flags == nil && !p.Excl && !p.Length && !p.Width && !p.IsSet &&
+		p.NestedParam == nil && p.Index == nil && len(p.Modifiers) == 0 && p.Slice == nil && p.Repl == nil && p.Names == 0 && p.Exp == nil
+}
+
+// declare is the finding on export.
+func (a *analyzer) declare(c *syntax.DeclClause) finding {
+	if c.Variant.Value != "export" {
+		return effect("%s is not understood", c.Variant.Value)
+	}
+	for _, assign := range c.Args {
+		if f := harmlessAssign(assign); f.effect {
+			return f
+		}
+	}
+	return noEffect("")
+}
+
+// harmlessEnv are variables that may be set: they concern questions that are
+// not asked and languages.
+var harmlessEnv = []string{
+	"DEBIAN_FRONTEND", "DEBCONF_NONINTERACTIVE_SEEN", "DEBCONF_NOWARNINGS", "APT_LISTCHANGES_FRONTEND", "TERM", "LANG", "LANGUAGE", "LC_ALL",
+}
+
+func harmlessAssign(s *syntax.Assign) finding {
+	if s.Name == nil {
+		return effect("an export of words is not understood")
+	}
+	if !slices.Contains(harmlessEnv, s.Name.Value) || s.Append || s.Naked || s.Index != nil || s.Array != nil {
+		return effect("setting %s is not understood", s.Name.Value)
+	}
+	if s.Value != nil && !plain(s.Value, func(string) bool { return true }) {
+		return effect("what %s will be cannot be told", s.Name.Value)
+	}
+	return noEffect("")
+}
+
+// spell is a word as it was written.
+func spell(w *syntax.Word) string {
+	if w == nil {
+		return ""
+	}
+	var b strings.Builder
+	if err := syntax.NewPrinter().Print(&b, w); err != nil {
+		return "a word"
+	}
+	return b.String()
+}
+
+// commandName is the name of a program that is called by it, or by its path in
+// one of the folders of the system's own programs.
+func commandName(word string) string {
+	if !strings.Contains(word, "/") {
+		return word
+	}
+	switch dir, name := path.Split(word); dir {
+	case "/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/":
+		return name
+	}
+	return ""
+}
+
+// command is the finding on a command whose words are known.
+func (a *analyzer) command(words []string) finding {
+	if len(words) == 0 {
+		return effect("no command")
+	}
+	word, args := words[0], words[1:]
+	name := commandName(word)
+	if m, ok := managers[name]; ok {
+		return a.manage(m, name, args)
+	}
+	switch name {
+	case "set":
+		return setOptions(args)
+	case "rm":
+		return a.remove(args)
+	case "echo", "true", ":":
+		return noEffect("%s changes nothing", name)
+	}
+	if slices.ContainsFunc(readers[name], func(known string) bool { return known == strings.Join(args, " ") }) {
+		return a.reads(name, strings.Join(words, " "))
+	}
+	if name == "command" && len(args) == 2 && args[0] == "-v" {
+		return a.reads(args[1], strings.Join(words, " "))
+	}
+	return effect("%s is not understood", word)
+}
+
+// setOptions is the finding on set: options that only stop a script or show it.
+func setOptions(args []string) finding {
+	for i, o := range args {
+		follows := i > 0 && strings.HasSuffix(args[i-1], "o")
+		switch {
+		case follows && slices.Contains([]string{"pipefail", "errexit", "nounset", "xtrace"}, o):
+		case len(o) > 1 && (o[0] == '-' || o[0] == '+') && strings.Trim(o[1:], "euxo") == "":
+		default:
+			return effect("set %s is not understood", o)
+		}
+	}
+	return noEffect("")
+}
+
+// cleanable are caches of package managers: what lies there is no content of an image.
+var cleanable = []string{
+	"/var/lib/apt/lists", "/var/lib/apt/lists/*", "/var/lib/apt/lists/partial/*",
+	"/var/cache/apt", "/var/cache/apt/*", "/var/cache/apt/archives", "/var/cache/apt/archives/*", "/var/cache/apt/archives/*.deb",
+	"/var/cache/apk", "/var/cache/apk/*", "/var/cache/dnf", "/var/cache/dnf/*", "/var/cache/yum", "/var/cache/yum/*",
+	"/var/cache/tdnf", "/var/cache/tdnf/*", "/var/cache/zypp", "/var/cache/zypp/*",
+}
+
+func (a *analyzer) remove(args []string) finding {
+	for _, arg := range args {
+		if flags, ok := strings.CutPrefix(arg, "-"); ok && flags != "" && strings.Trim(flags, "rRfv") == "" || arg == "--recursive" || arg == "--force" {
+			continue
+		}
+		if !slices.Contains(cleanable, strings.TrimSuffix(arg, "/")) {
+			return effect("rm: %s is no cache of a package manager", arg)
+		}
+	}
+	if !a.root() {
+		return effect("rm: runs as %s, who may not do that", a.userName())
+	}
+	return noEffect("rm: only package lists and caches")
+}
+
+func (a *analyzer) userName() string {
+	switch {
+	case a.user != "":
+		return a.user
+	case a.base.Config == nil:
+		return "the image's user, who is not known"
+	}
+	return "root"
+}
+
+// readers are commands that with these arguments only print something.
+var readers = map[string][]string{
+	"curl": {"--version", "-V"}, "wget": {"--version", "-V"}, "git": {"--version", "version"}, "tree": {"--version"}, "jq": {"--version"},
+	"openssl": {"version", "version -a"}, "node": {"--version", "-v"}, "npm": {"--version", "-v"}, "java": {"-version", "--version"},
+	"javac": {"-version", "--version"}, "python3": {"--version", "-V"}, "python": {"--version", "-V"}, "perl": {"--version", "-v"},
+	"ruby": {"--version", "-v"}, "php": {"--version", "-v"}, "go": {"version"}, "gcc": {"--version"}, "make": {"--version"},
+	"bash": {"--version"}, "vim": {"--version"}, "ffmpeg": {"-version"}, "id": {"", "-u", "-g", "-un"}, "whoami": {""}, "uname": {"", "-a", "-m", "-r", "-s"},
+}
+
+// reads is the finding on a command that changes nothing, if there is one: else
+// it fails, and the Dockerfile with it.
+func (a *analyzer) reads(name, line string) finding {
+	if a.base.Set == nil {
+		return effect("%s: no inventory says whether the image has %s", line, name)
+	}
+	answer := a.base.Set.Answer("cmd:"+name, "")
+	if !answer.Met {
+		return effect("%s: the image %s", line, answer.Reason)
+	}
+	r := Reliance{Image: a.dockerfile.Image, Name: "cmd:" + name, Extension: a.dockerfile.Extension}
+	for _, e := range answer.By[0].Evidence {
+		r.Evidence = append(r.Evidence, e.Pattern)
+	}
+	a.found.relies = append(a.found.relies, r)
+	return noEffect("%s only prints; %s is there", line, answer.Reason)
+}

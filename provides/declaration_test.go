@@ -108,7 +108,7 @@ func TestDecodeDeclarationErrors(t *testing.T) {
 		{"version as a number", `{"version": 1}`, "reading label: "},
 		{"no name", `{"version": "1.0", "provides": [{"name": " ", "evidence": ["pkg:deb/a"]}]}`, `provides[0]: key "name" is missing`},
 		{"no evidence", `{"version": "1.0", "provides": [{"name": "a"}]}`, `provides[0] (a): key "evidence": name the packages or files that back it`},
-		{"neither purl nor file", `{"version": "1.0", "provides": [{"name": "a", "evidence": ["curl"]}]}`, `pattern "curl" does not begin with pkg:`},
+		{"neither purl nor file", `{"version": "1.0", "provides": [{"name": "a", "evidence": ["curl"]}]}`, `pattern "curl" is not a package URL`},
 		{"relative", `{"version": "1.0", "provides": [{"name": "a", "evidence": ["file:etc"]}]}`, "spell the path absolute and clean"},
 		{"climbing", `{"version": "1.0", "provides": [{"name": "a", "evidence": ["file:/a/../b"]}]}`, "spell the path absolute and clean"},
 		{"more behind it", `{"version": "1.0"} {}`, "reading label: "},

@@ -124,7 +124,7 @@ func TestDecodeMappingErrors(t *testing.T) {
 		{"not TOML", `[[provides`, "reading f: "},
 		{"no name", "[[provides]]\npackages = []", `key "name"`},
 		{"twice", "[[provides]]\nname = \"a\"\n[[provides]]\nname = \"a\"", `"a" stands twice`},
-		{"not a purl", "[[provides]]\nname = \"a\"\npackages = [\"curl\"]", `"a": key "packages": pattern "curl" does not begin with pkg:`},
+		{"not a purl", "[[provides]]\nname = \"a\"\npackages = [\"curl\"]", `"a": key "packages": pattern "curl" is not a package URL`},
 		{"no name in the purl", "[[provides]]\nname = \"a\"\npackages = [\"pkg:deb/\"]", "is not of the form"},
 		{"qualifiers", "[[provides]]\nname = \"a\"\npackages = [\"pkg:deb/curl?arch=amd64\"]", "qualifiers"},
 		{"wrong type", "[[provides]]\nname = 3", "reading f: "},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/package-url/packageurl-go"
 
@@ -33,12 +34,15 @@ type Pattern struct {
 func ParsePattern(text string) (Pattern, error) {
 	rest, ok := strings.CutPrefix(text, "pkg:")
 	if !ok {
-		return Pattern{}, fmt.Errorf("pattern %q does not begin with pkg:", text)
+		return Pattern{}, fmt.Errorf("pattern %q is not a package URL, which begins with \"pkg:\"", text)
 	}
 	if strings.ContainsAny(rest, "?#") {
 		return Pattern{}, fmt.Errorf("pattern %q has qualifiers or a subpath: leave out what follows the version", text)
 	}
 	rest, version, _ := strings.Cut(rest, "@")
+	if !utf8.ValidString(unescape(rest)) {
+		return Pattern{}, fmt.Errorf("pattern %q is not UTF-8", text)
+	}
 	kind, path, _ := strings.Cut(rest, "/")
 	i := strings.LastIndexByte(path, '/')
 	name := path[i+1:]

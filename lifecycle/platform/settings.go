@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/provides"
 )
 
@@ -17,11 +18,11 @@ type Settings struct {
 // A Policy is what an operator may decide (DESIGN section 9). The zero value of
 // a field means that nothing was said, and the default holds.
 type Policy struct {
-	RunSBOM         RunSBOM  `toml:"run-sbom,omitempty" json:"run-sbom,omitempty"`
-	Proof           Proof    `toml:"proof,omitempty" json:"proof,omitempty"`
-	Keys            []string `toml:"keys,omitempty" json:"keys,omitempty"` // PEM, or paths
-	Select          string   `toml:"select,omitempty" json:"select,omitempty"`
-	ExtendInCreator string   `toml:"extend-in-creator,omitempty" json:"extend-in-creator,omitempty"`
+	RunSBOM         RunSBOM          `toml:"run-sbom,omitempty" json:"run-sbom,omitempty"`
+	Proof           extensions.Proof `toml:"proof,omitempty" json:"proof,omitempty"`
+	Keys            []string         `toml:"keys,omitempty" json:"keys,omitempty"` // PEM, or paths
+	Select          string           `toml:"select,omitempty" json:"select,omitempty"`
+	ExtendInCreator string           `toml:"extend-in-creator,omitempty" json:"extend-in-creator,omitempty"`
 }
 
 // RunSBOM says where inventories may come from, CNB_RUN_SBOM.
@@ -35,21 +36,10 @@ const (
 	Off      RunSBOM = "off"
 )
 
-// Proof says what counts as proof that an extension has nothing left to do,
-// CNB_RUN_IMAGE_PROOF.
-type Proof string
-
-// The values of [Proof], from the loosest to the strictest, DESIGN section 4.
-const (
-	ProofPlan   Proof = "plan"
-	ProofEffect Proof = "effect"
-	ProofStrict Proof = "strict"
-)
-
 // The values that each key of [policy] may have; the first is the default.
 var allowed = map[string][]string{
 	"run-sbom":          {string(Auto), string(Generate), string(Attached), string(Off)},
-	"proof":             {string(ProofPlan), string(ProofEffect), string(ProofStrict)},
+	"proof":             {string(extensions.ByPlan), string(extensions.ByEffect), string(extensions.Strict)},
 	"select":            {"off", "auto"},
 	"extend-in-creator": {"auto", "never"},
 }
@@ -60,7 +50,7 @@ func DecodeSettings(data []byte, name string) (*Settings, error) {
 	if err := decode(data, name, &s); err != nil {
 		return nil, err
 	}
-	if err := s.Policy.check(); err != nil {
+	if err := s.Policy.Check(); err != nil {
 		return nil, fmt.Errorf("reading %s: [policy]: %w", name, err)
 	}
 	if err := provides.CheckMapping(s.Mapping); err != nil {
@@ -69,7 +59,8 @@ func DecodeSettings(data []byte, name string) (*Settings, error) {
 	return &s, nil
 }
 
-func (p Policy) check() error {
+// Check says which key has a value that it cannot have.
+func (p Policy) Check() error {
 	for _, k := range []struct{ key, value string }{
 		{"run-sbom", string(p.RunSBOM)}, {"proof", string(p.Proof)}, {"select", p.Select}, {"extend-in-creator", p.ExtendInCreator},
 	} {
@@ -78,15 +69,4 @@ func (p Policy) check() error {
 		}
 	}
 	return nil
-}
-
-// ParseProof reads a value of CNB_RUN_IMAGE_PROOF; empty is the default.
-func ParseProof(value string) (Proof, error) {
-	if value == "" {
-		return ProofPlan, nil
-	}
-	if err := (Policy{Proof: Proof(value)}).check(); err != nil {
-		return "", err
-	}
-	return Proof(value), nil
 }

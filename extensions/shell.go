@@ -104,8 +104,6 @@ func (a *analyzer) statement(s *syntax.Stmt) finding {
 		return noEffect("")
 	case *syntax.CallExpr:
 		return a.call(c)
-	case *syntax.DeclClause:
-		return a.declare(c)
 	case *syntax.BinaryCmd:
 		switch c.Op {
 		case syntax.AndStmt:
@@ -146,8 +144,11 @@ func (a *analyzer) call(c *syntax.CallExpr) finding {
 	if len(c.Args) == 0 {
 		return noEffect("")
 	}
-	if name := c.Args[0].Lit(); name == "echo" || name == "printf" || name == ":" || name == "true" {
-		return a.print(name, c.Args[1:])
+	switch name := c.Args[0].Lit(); name {
+	case "export":
+		return export(c.Args[1:])
+	case "echo", "printf", ":", "true":
+		return printing(name, c.Args[1:])
 	}
 	var words []string
 	for i, w := range c.Args {
@@ -174,9 +175,9 @@ func (a *analyzer) getenv(name string) string {
 	return value
 }
 
-// print is the finding on commands that print their arguments at most, so that
+// printing is the finding on commands that print their arguments at most, so that
 // these need not be known.
-func (a *analyzer) print(name string, args []*syntax.Word) finding {
+func printing(name string, args []*syntax.Word) finding {
 	for i, w := range args {
 		if !plain(w, func(string) bool { return true }) {
 			return effect("what %s will be cannot be told", spell(w))
@@ -252,14 +253,18 @@ func plainParam(p *syntax.ParamExp) bool {
 		p.NestedParam == nil && p.Index == nil && len(p.Modifiers) == 0 && p.Slice == nil && p.Repl == nil && p.Names == 0 && p.Exp == nil
 }
 
-// declare is the finding on export.
-func (a *analyzer) declare(c *syntax.DeclClause) finding {
-	if c.Variant.Value != "export" {
-		return effect("%s is not understood", c.Variant.Value)
-	}
-	for _, assign := range c.Args {
-		if f := harmlessAssign(assign); f.effect {
-			return f
+// export is the finding on export NAME=value …; its words are split, so that no
+// variable may stand outside of quotes.
+func export(words []*syntax.Word) finding {
+	for _, w := range words {
+		name, _, assigns := strings.Cut(beginning(w), "=")
+		_, literal := w.Parts[0].(*syntax.Lit)
+		if !assigns || !literal || !slices.Contains(harmlessEnv, name) {
+			return effect("export %s is not understood", spell(w))
+		}
+		bare := slices.ContainsFunc(w.Parts, func(p syntax.WordPart) bool { _, ok := p.(*syntax.ParamExp); return ok })
+		if bare || !plain(w, func(string) bool { return true }) {
+			return effect("what %s will be cannot be told", name)
 		}
 	}
 	return noEffect("")
@@ -272,9 +277,6 @@ var harmlessEnv = []string{
 }
 
 func harmlessAssign(s *syntax.Assign) finding {
-	if s.Name == nil {
-		return effect("an export of words is not understood")
-	}
 	if !slices.Contains(harmlessEnv, s.Name.Value) || s.Append || s.Naked || s.Index != nil || s.Array != nil {
 		return effect("setting %s is not understood", s.Name.Value)
 	}

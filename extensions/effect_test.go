@@ -1,0 +1,193 @@
+package extensions
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const reset = "ARG user_id\nUSER ${user_id}"
+
+// What follows USER root and is no effect.
+var harmlessLines = []struct{ name, on, line, reason string }{
+	{"install", "debian", "RUN apt-get install -y curl", "apt-get install: curl 7.88.1-10+deb12u15 is installed"},
+	{"chain", "debian", "RUN apt-get update && apt-get install -y --no-install-recommends curl tree && rm -rf /var/lib/apt/lists/*",
+		"apt-get update: only package lists and caches; apt-get install: curl 7.88.1-10+deb12u15, tree 2.1.0-1 are installed; rm: only package lists and caches"},
+	{"continued lines", "debian", "RUN apt-get update \\\n    # now the package\n    && apt-get install -y \\\n    curl", ""},
+	{"here-document", "debian", "RUN <<EOF\nset -e\napt-get update\napt-get install -y curl\nEOF", ""},
+	{"exec form", "debian", `RUN ["apt-get", "install", "-y", "curl"]`, "apt-get install: curl 7.88.1-10+deb12u15 is installed"},
+	{"path", "debian", "RUN /usr/bin/apt-get install -y curl", ""},
+	{"apt", "debian", "RUN apt update -qq && apt install -qy curl && apt clean && apt-get autoclean", ""},
+	{"frontend", "debian", "RUN DEBIAN_FRONTEND=noninteractive apt-get install -y curl", ""},
+	{"export", "debian", "RUN export DEBIAN_FRONTEND=noninteractive; apt-get install -y curl", ""},
+	{"options", "debian", "RUN set -euxo pipefail; apt-get -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 install -y -q=2 curl >/dev/null 2>&1", ""},
+	{"conffiles", "debian", `RUN apt-get install -y -o Dpkg::Options::="--force-confold" curl`, ""},
+	{"pin", "debian", "RUN apt-get install -y curl=7.88.1-10+deb12u15", ""},
+	{"arch", "debian", "RUN apt-get install -y curl:amd64=7.88.1-10+deb12u15", ""},
+	{"name ends in ++", "debian", "RUN apt-get install -y libstdc++6", ""},
+	{"virtual package", "debian", "RUN apt-get install -y awk", "apt-get install: mawk 1.3.4.20200120-3.1 is installed"},
+	{"build arg", "debian", "ARG PACKAGES='curl  tree'\nRUN apt-get install -y $PACKAGES", ""},
+	{"quoted build arg", "debian", "ARG PACKAGE=curl\nRUN apt-get install -y \"${PACKAGE}\"", ""},
+	{"build arg of a build arg", "debian", "ARG VERSION=7.88.1-10+deb12u15\nARG PACKAGE=curl=$VERSION\nRUN apt-get install -y $PACKAGE", ""},
+	{"group", "debian", "RUN { apt-get update; (apt-get install -y curl); }", ""},
+	{"build id", "debian", "ARG build_id=0\nRUN echo ${build_id}", "echo changes nothing"},
+	{"printf", "debian", `RUN printf '%s\n' "$ANYTHING" && : && true`, ""},
+	{"version", "debian", "RUN curl --version", "curl --version only prints; /usr/bin/curl of curl 7.88.1-10+deb12u15 is there"},
+	{"command -v", "debian", "RUN command -v curl", ""},
+	{"clean-ups", "debian", "RUN apt-get clean && rm -r -f /var/lib/apt/lists /var/cache/apt/archives/*.deb", ""},
+	{"env", "debian", "ENV LANG=C.UTF-8", "the image has it already"},
+	{"env with itself", "debian", "ENV PATH=$PATH", "the image has it already"},
+	{"old env", "debian", "ENV LANG C.UTF-8", "the image has it already"},
+	{"label", "debian", `LABEL os="linux" io.buildpacks.rebasable=true`, "the image has it already"},
+	{"rebasable", "debian", "LABEL io.buildpacks.rebasable=true", "without new layers the image stays rebasable"},
+	{"workdir", "debian", "WORKDIR /workspace/", "is the image's working directory already"},
+	{"shell", "debian", `SHELL ["/bin/sh", "-c"]`, "is the image's shell already"},
+	{"apk", "alpine", "RUN apk update && apk add --no-cache zlib", ""},
+	{"apk short", "alpine", "RUN apk -U add -q zlib && rm -rf /var/cache/apk/*", ""},
+	{"apk repository", "alpine", "RUN apk add --repository https://dl-cdn.alpinelinux.org/alpine/edge/testing zlib", ""},
+	{"apk pin", "alpine", "RUN apk add zlib=1.2.8-r2", ""},
+	{"apk fuzzy", "alpine", "RUN apk add 'zlib~1.2' 'zlib~1.2.8'", ""},
+	{"apk ranges", "alpine", "RUN apk add 'zlib>1.2' 'zlib<2' 'zlib>=1.2.8-r2' 'zlib<=1.2.8-r2'", ""},
+	{"apk library", "alpine", "RUN apk add so:libz.so.1 cmd:pkgconf", "apk add: zlib 1.2.8-r2, pkgconf 1.6.0-r0 are installed"},
+	{"microdnf", "ubi", "RUN microdnf --setopt=install_weak_deps=0 --setopt=tsflags=nodocs install -y openssl which && microdnf clean all", ""},
+	{"dnf", "ubi", "RUN dnf -y makecache && dnf install -y --nodocs --setopt install_weak_deps=False openssl tzdata", ""},
+	{"nevra", "ubi", "RUN yum install -y openssl-3.0.7-27.el9 openssl-3.0.7-27.el9.x86_64 openssl-1:3.0.7-27.el9.x86_64 openssl.x86_64 openssl-3.0.7 tzdata.noarch", ""},
+	{"rpm capability", "ubi", "RUN dnf install -y 'libssl.so.3()(64bit)' /usr/bin/openssl", ""},
+	{"zypper", "ubi", "RUN zypper --non-interactive refresh && zypper -n install -y --no-recommends openssl && zypper clean --all", ""},
+}
+
+func TestNoEffect(t *testing.T) {
+	bases := bases(t)
+	for _, c := range harmlessLines {
+		t.Run(c.name, func(t *testing.T) {
+			v := Check(onBase(t, "USER root", c.line, reset), bases[c.on], nil, ByPlan)
+			if v.Outcome != NoEffect {
+				t.Fatalf("verdict %s: %v", v.Outcome, v.Reasons)
+			}
+			if c.reason != "" && !slices.ContainsFunc(v.Instructions, func(i Instruction) bool { return i.Reason == c.reason }) {
+				t.Errorf("no instruction has the reason %q: %v", c.reason, v.Instructions)
+			}
+		})
+	}
+}
+
+func TestReasonsOfEffects(t *testing.T) {
+	bases := bases(t)
+	for _, c := range []struct{ on, line, want string }{
+		{"debian", "RUN apt-get install -y libgd3", "line 4: apt-get install: libgd3 is not installed"},
+		{"debian", "RUN apt-get install -y curl=8", "line 4: apt-get install: the image has curl 7.88.1-10+deb12u15 (amd64), which is not curl=8"},
+		{"debian", "RUN make install", "line 4: make is not understood"},
+		{"debian", "RUN apt-get upgrade", "line 4: apt-get upgrade is not understood"},
+		{"debian", "RUN apt-get install --frob curl", "line 4: apt-get: --frob is not understood"},
+		{"debian", "RUN cowsay --version", "line 4: cowsay is not understood"},
+		{"debian", "RUN jq --version", "line 4: jq --version: the image has no cmd:jq"},
+		{"debian", "RUN echo x > /etc/y", "line 4: the redirection /etc/y is not understood"},
+		{"debian", "RUN apk update", "line 4: apk update: the image has no apk packages"},
+		{"debian", "ENV LANG=de", "line 4: the image has LANG=C.UTF-8"},
+		{"debian", "COPY x /", "line 4: puts files into the image"},
+		{"debian", "USER 1001:${group_id}\nARG group_id\nUSER 1001:${group_id}", "line 6: ends as 1001:${group_id}, the image's own user is 1000:1000"},
+	} {
+		lines := []string{"USER root", c.line}
+		if !strings.Contains(c.line, "USER") {
+			lines = append(lines, reset)
+		}
+		v := Check(onBase(t, lines...), bases[c.on], nil, ByPlan)
+		if len(v.Reasons) == 0 || v.Reasons[len(v.Reasons)-1] != c.want {
+			t.Errorf("%s: want %q, got %q", c.line, c.want, v.Reasons)
+		}
+	}
+}
+
+func TestUser(t *testing.T) {
+	images := map[string]*Config{"named": {User: "cnb"}, "numbers": {User: "1000:1001"}, "uid": {User: "1000"}, "root": {}, "unknown": nil}
+	for _, c := range []struct {
+		image, lines string
+		effect       bool
+	}{
+		{"numbers", "USER root\nARG user_id\nUSER ${user_id}", false},
+		{"numbers", "USER root\nARG user_id\nARG group_id\nUSER ${user_id}:${group_id}", false},
+		{"numbers", "USER root\nARG user_id=0\nUSER $user_id", false}, // the extender passes it
+		{"numbers", "USER root\nUSER 1000:1001", false},
+		{"numbers", "USER root\nARG user_id\nUSER ${user_id}:1001", false},
+		{"numbers", "USER root\nARG user_id\nUSER ${user_id}:0", true},
+		{"numbers", "USER root\nUSER 1000", true},
+		{"numbers", "USER root\nARG group_id\nUSER ${group_id}", true},
+		{"named", "USER root\nARG user_id\nUSER ${user_id}", false},
+		{"named", "USER root\nUSER cnb", false},
+		{"named", "USER root\nUSER 1000", true},
+		{"uid", "USER root\nARG user_id\nARG group_id\nUSER ${user_id}:${group_id}", false},
+		{"root", "USER root", true},
+		{"root", "ARG user_id\nUSER ${user_id}", false},
+		{"unknown", "USER root\nARG user_id\nUSER ${user_id}", false},
+		{"unknown", "USER root\nUSER 1000", true},
+	} {
+		d := onBase(t, strings.Split(c.lines, "\n")...)
+		if v := Check(d, Base{Config: images[c.image], Set: set(ubi...)}, nil, ByPlan); (v.Outcome != NoEffect) != c.effect {
+			t.Errorf("%s: %q: %s %v", c.image, c.lines, v.Outcome, v.Reasons)
+		}
+	}
+	overridden := parse(t, Run, "ARG base_image\nFROM ${base_image}\nUSER root\nARG user_id\nUSER ${user_id}", Arg{"user_id", "5"})
+	if v := Check(overridden, bases(t)["debian"], nil, ByPlan); v.Outcome != Apply {
+		t.Errorf("user_id from extend-config.toml: %s", v.Outcome)
+	}
+}
+
+func TestBuildArgs(t *testing.T) {
+	base := bases(t)["debian"]
+	content := "ARG base_image\nARG tag=curl\nFROM ${base_image}\nUSER root\nARG tag\nARG pkg=libgd3\nRUN apt-get install -y $tag $pkg\n" + reset
+	for _, c := range []struct {
+		args []Arg
+		want Outcome
+	}{
+		{nil, Apply},
+		{[]Arg{{"pkg", "tree"}}, NoEffect},
+		{[]Arg{{"pkg", "libgd3"}, {"pkg", "tree"}}, NoEffect},
+		{[]Arg{{"pkg", "tree"}, {"tag", "libgd3"}}, Apply},
+		{[]Arg{{"pkg", "tree;rm"}}, Apply},
+	} {
+		if v := Check(parse(t, Run, content, c.args...), base, nil, ByPlan); v.Outcome != c.want {
+			t.Errorf("%v: %s %v", c.args, v.Outcome, v.Reasons)
+		}
+	}
+	base.Config = nil // its environment may come before the build args
+	if v := Check(parse(t, Run, content, Arg{"pkg", "tree"}), base, nil, ByPlan); v.Outcome != Apply {
+		t.Errorf("without a config: %s", v.Outcome)
+	}
+}
+
+func TestStrictWantsPins(t *testing.T) {
+	bases := bases(t)
+	for _, c := range []struct {
+		on, line string
+		want     Outcome
+	}{
+		{"debian", "RUN apt-get install -y curl", Apply},
+		{"debian", "RUN apt-get install -y curl=7.88.1-10+deb12u15", NoEffect},
+		{"debian", "RUN apt-get install -y curl=7.88.1-10+deb12u15 tree", Apply},
+		{"debian", "RUN apt-get install -y awk", Apply},
+		{"alpine", "RUN apk add 'zlib~1.2'", Apply},
+		{"alpine", "RUN apk add zlib=1.2.8-r2", NoEffect},
+		{"ubi", "RUN dnf install -y openssl-3.0.7", Apply},
+		{"ubi", "RUN dnf install -y openssl-3.0.7-27.el9", NoEffect},
+	} {
+		if v := Check(onBase(t, "USER root", c.line, reset), bases[c.on], nil, Strict); v.Outcome != c.want {
+			t.Errorf("%s: %s %v", c.line, v.Outcome, v.Reasons)
+		}
+	}
+}
+
+func TestInstructionsTellLineAndText(t *testing.T) {
+	d := onBase(t, "", "USER root", "RUN apt-get update && \\", "    apt-get install -y curl", "", reset)
+	got := Check(d, bases(t)["debian"], nil, ByPlan).Instructions
+	want := []Instruction{
+		{Line: 4, Text: "USER root", Reason: "another USER follows"},
+		{Line: 5, Text: "RUN apt-get update &&     apt-get install -y curl", Reason: "apt-get update: only package lists and caches; apt-get install: curl 7.88.1-10+deb12u15 is installed"},
+		{Line: 8, Text: "ARG user_id", Reason: "declares a build arg"},
+		{Line: 9, Text: "USER ${user_id}", Reason: "ends as the image's own user"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,9 @@
+# an exclamation mark forbids
+# on: alpine
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apk add !zlib
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,9 @@
+# a fuzzy version that begins alike
+# on: alpine
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apk add 'zlib~1.2.1'
+ARG user_id
+USER ${user_id}

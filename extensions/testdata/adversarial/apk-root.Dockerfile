@@ -1,0 +1,9 @@
+# another root
+# on: alpine
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apk add --root /other zlib
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,9 @@
+# a tagged repository
+# on: alpine
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apk add zlib@edge
+ARG user_id
+USER ${user_id}

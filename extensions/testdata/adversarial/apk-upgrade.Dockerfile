@@ -1,0 +1,9 @@
+# an upgrade
+# on: alpine
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apk add --upgrade zlib
+ARG user_id
+USER ${user_id}

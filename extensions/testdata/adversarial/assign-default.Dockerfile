@@ -1,0 +1,9 @@
+# an expansion that assigns
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN : ${PATH:=/x}
+ARG user_id
+USER ${user_id}

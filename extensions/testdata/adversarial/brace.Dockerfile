@@ -1,0 +1,9 @@
+# braces, in which shells differ
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apt-get install -y cur{l,x}
+ARG user_id
+USER ${user_id}

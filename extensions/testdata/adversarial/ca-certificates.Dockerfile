@@ -1,0 +1,9 @@
+# a program that writes
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apt-get install -y curl && update-ca-certificates
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,9 @@
+# words made into commands
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN eval 'apt-get install -y curl'
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,9 @@
+# no shell, so no variables either
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN ["apt-get", "install", "-y", "$PKG"]
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,10 @@
+# EXPOSE
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+EXPOSE 80
+RUN apt-get install -y curl
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,9 @@
+# a file
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apt-get install -y ./curl.deb
+ARG user_id
+USER ${user_id}

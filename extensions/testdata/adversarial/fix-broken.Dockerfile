@@ -1,0 +1,9 @@
+# repairs whatever is broken
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apt-get install -y -f
+ARG user_id
+USER ${user_id}

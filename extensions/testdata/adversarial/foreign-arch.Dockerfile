@@ -1,0 +1,9 @@
+# another architecture
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apt-get install -y curl:i386
+ARG user_id
+USER ${user_id}

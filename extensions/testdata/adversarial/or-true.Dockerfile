@@ -1,0 +1,9 @@
+# goes on where the install fails
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apt-get install -y curl || true
+ARG user_id
+USER ${user_id}

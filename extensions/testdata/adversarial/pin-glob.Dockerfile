@@ -1,0 +1,9 @@
+# a version that is a pattern
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apt-get install -y curl=7.*
+ARG user_id
+USER ${user_id}

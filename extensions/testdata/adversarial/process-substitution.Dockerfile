@@ -1,0 +1,9 @@
+# what only some shells can
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apt-get install -y curl > >(tee /log)
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,9 @@
+# a group
+# on: ubi
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN dnf install -y @development
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,9 @@
+# unpacks again
+# on: ubi
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN dnf reinstall -y openssl
+ARG user_id
+USER ${user_id}

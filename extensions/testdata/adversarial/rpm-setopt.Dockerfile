@@ -1,0 +1,9 @@
+# a setting that is not known
+# on: ubi
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN dnf install -y --setopt=reposdir=/x openssl
+ARG user_id
+USER ${user_id}

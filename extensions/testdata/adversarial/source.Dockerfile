@@ -1,0 +1,9 @@
+# commands from a file
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN . /etc/profile && apt-get install -y curl
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,9 @@
+# packages that only running tells
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apt-get install -y $(cat /packages)
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,9 @@
+# a task
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apt-get install -y web-server^
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,9 @@
+# almost /dev/null
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apt-get install -y curl >/dev/nullx
+ARG user_id
+USER ${user_id}

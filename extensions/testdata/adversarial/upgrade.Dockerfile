@@ -1,0 +1,9 @@
+# an upgrade
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apt-get update && apt-get upgrade -y
+ARG user_id
+USER ${user_id}

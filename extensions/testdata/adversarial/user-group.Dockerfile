@@ -1,0 +1,8 @@
+# ends with another group
+# on: debian
+# effect: 8
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apt-get install -y curl
+USER 1000:0

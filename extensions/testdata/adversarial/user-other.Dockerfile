@@ -1,0 +1,8 @@
+# ends as somebody else
+# on: debian
+# effect: 8
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apt-get install -y curl
+USER 1001

@@ -1,0 +1,8 @@
+# a build arg that is not declared
+# on: debian
+# effect: 8
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apt-get install -y curl
+USER ${user_id}

@@ -1,0 +1,11 @@
+# makes a folder, and goes back
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+WORKDIR /srv
+WORKDIR /workspace
+RUN apt-get install -y curl
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,10 @@
+# another working directory
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+WORKDIR /srv
+RUN apt-get install -y curl
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,9 @@
+# the package manager of another distribution
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apk add curl
+ARG user_id
+USER ${user_id}

@@ -48,12 +48,9 @@ func (r *search) declare(ctx context.Context, result *Result) {
 		_, why := explain(ctx, err)
 		result.Warnings = append(result.Warnings, fmt.Sprintf("declaration %s: %s", r.repo.at(c.desc.Digest.String()), why))
 	}
-	if r.Image == nil {
-		return
-	}
-	config, err := r.Image.ConfigFile()
-	if err != nil {
-		return // the layer stage has reported it
+	config, err := r.config()
+	if err != nil || config == nil {
+		return // the stage of the layer reports that
 	}
 	label := config.Config.Labels[ProvidesLabel]
 	switch {

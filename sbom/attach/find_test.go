@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -242,17 +243,31 @@ func TestFindLayer(t *testing.T) {
 	}
 }
 
-// A daemon gives the layer by path, before any registry is asked.
+// A daemon gives the layer's directory by path, before any registry is asked.
 func TestFindLayerOfDaemon(t *testing.T) {
 	layer := sbomLayer(t, map[string][]byte{"cnb/sbom/bom.cdx.json": fixtures(t)[sbom.CycloneDX]})
+	archive := sbomLayer(t, map[string][]byte{"sbom/bom.cdx.json": fixtures(t)[sbom.CycloneDX], "sbom/deeper/bom.syft.json": fixtures(t)[sbom.Syft]})
 	w := newWorld(t, ggcrRegistry(true), func(o *worldOptions) {
-		o.layers, o.labels = []v1.Layer{layer}, map[string]string{SBOMLabel: must(layer.DiffID())(t).String()}
+		o.layers, o.labels = []v1.Layer{layer}, map[string]string{SBOMLabel: must(layer.DiffID())(t).String(), ProvidesLabel: declaration}
 	})
 	s := w.subject()
-	s.SBOMLayer = func(_ context.Context, id v1.Hash) (io.ReadCloser, error) { return layer.Uncompressed() }
+	s.Config, s.Image = must(w.image.ConfigFile())(t), nil
+	s.Archive = func(_ context.Context, path string) (io.ReadCloser, error) {
+		if path != "/cnb/sbom" {
+			t.Errorf("asked for %s", path)
+		}
+		return archive.Uncompressed()
+	}
 	r := must(new(Finder).Find(shortCtx(t), s))(t)
-	if r.Found == nil || r.Found.Carrier != Layer || len(w.seen()) > 0 {
+	if r.Found == nil || r.Found.Carrier != Layer || r.Found.Document.Format != sbom.CycloneDX || len(w.seen()) > 0 {
 		t.Errorf("got %v after %v, want the layer and no request", outcomes(r), w.seen())
+	}
+	if r.Declaration == nil || string(r.Declaration.Data) != declaration {
+		t.Errorf("the label's declaration is %v", r.Declaration)
+	}
+	s.Archive = func(context.Context, string) (io.ReadCloser, error) { return nil, fs.ErrNotExist }
+	if r := must(new(Finder).Find(shortCtx(t), s))(t); r.Found != nil || r.Searched[0].Result != Unreadable {
+		t.Errorf("got %v", outcomes(r))
 	}
 }
 

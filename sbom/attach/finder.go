@@ -65,17 +65,18 @@ func (l Limits) orDefault() Limits {
 type Subject struct {
 	Ref    name.Reference // its repository is where carriers are; nil: there is no registry to ask
 	Digest v1.Hash        // of its manifest; zero: Image's
-	Image  v1.Image       // for labels and the SBOM layer; nil: neither is looked at
+	Image  v1.Image       // for the SBOM layer; nil: see Archive
+	Config *v1.ConfigFile // for labels; nil: Image's
 	Index  v1.ImageIndex  // the index that it was resolved from; nil: none
 
 	// Switched says that the image is not the one that the platform named, so
 	// that a Platform file (though not a directory) does not speak of it.
 	Switched bool
 
-	// SBOMLayer reads the SBOM layer where Image would be dear, as in a daemon:
-	// a tar stream whose names are those of the layer, or begin at /cnb. Set, it
-	// is also asked before any registry. Nil: read from Image.
-	SBOMLayer func(ctx context.Context, diffID v1.Hash) (io.ReadCloser, error)
+	// Archive gives a directory of the image as a tar stream whose names begin at
+	// its last element, as a daemon does, where there is no Image. Set, the SBOM
+	// layer is read by it, and before any registry is asked, since that is near.
+	Archive func(ctx context.Context, path string) (io.ReadCloser, error)
 
 	// HasDatabase tells whether the image has a package database. It is asked
 	// only when a document without operating system packages was found. Nil:
@@ -196,14 +197,14 @@ func (r *search) stages() []stage {
 	if r.finder.Platform != "" {
 		all = append(all, r.platform)
 	}
-	if r.SBOMLayer != nil {
+	if r.Archive != nil {
 		all = append(all, r.layer)
 	}
 	if r.repo != nil {
 		all = append(all, r.referrers, r.cosign)
 	}
 	all = append(all, r.buildkit)
-	if r.SBOMLayer == nil {
+	if r.Archive == nil {
 		all = append(all, r.layer)
 	}
 	return all

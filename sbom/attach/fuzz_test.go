@@ -144,7 +144,7 @@ func FuzzLayer(f *testing.F) {
 	f.Add([]byte("not a tar"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		const limit = 1 << 16
-		files, err := readLayer(bytes.NewReader(data), limit)
+		files, err := readLayer(bytes.NewReader(data), layerDir, limit)
 		if err != nil {
 			return
 		}

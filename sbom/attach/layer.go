@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -30,12 +31,12 @@ const (
 func (r *search) layer(ctx context.Context) []Finding {
 	f := Finding{Carrier: Layer, Result: None, Subject: r.Digest, Reference: "label " + SBOMLabel}
 	a := artifact{Finding: f}
-	if r.Image == nil {
-		return []Finding{a.with(None, "the image's configuration was not given")}
-	}
-	config, err := r.Image.ConfigFile()
+	config, err := r.config()
 	if err != nil {
 		return []Finding{a.failed(ctx, err)}
+	}
+	if config == nil {
+		return []Finding{a.with(None, "the image's configuration was not given")}
 	}
 	label := config.Config.Labels[SBOMLabel]
 	if label == "" {
@@ -67,6 +68,14 @@ func (r *search) layer(ctx context.Context) []Finding {
 		all = append(all, a.with(Unreadable, "the layer has no /cnb/sbom/*.{cdx,spdx,syft}.json"))
 	}
 	return all
+}
+
+// config is the image's configuration; nil: not known.
+func (r *search) config() (*v1.ConfigFile, error) {
+	if r.Config != nil || r.Image == nil {
+		return r.Config, nil
+	}
+	return r.Image.ConfigFile()
 }
 
 // staleLayer says why the layer does not describe the image as it is now;
@@ -103,7 +112,11 @@ func (r *search) layerFiles(ctx context.Context, id v1.Hash) ([]layerFile, error
 				stream.Close()
 			}
 		}()
-		files, err := readLayer(stream, r.limits.SBOM)
+		dir := layerDir
+		if r.Archive != nil {
+			dir = path.Base(layerDir)
+		}
+		files, err := readLayer(stream, dir, r.limits.SBOM)
 		done <- outcome{files, err}
 	}()
 	select {
@@ -115,8 +128,15 @@ func (r *search) layerFiles(ctx context.Context, id v1.Hash) ([]layerFile, error
 }
 
 func (r *search) openLayer(ctx context.Context, id v1.Hash) (io.ReadCloser, error) {
-	if r.SBOMLayer != nil {
-		return r.SBOMLayer(ctx, id)
+	if r.Archive != nil {
+		stream, err := r.Archive(ctx, "/"+layerDir)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, unreadable("the image has no /%s", layerDir)
+		}
+		return stream, err
+	}
+	if r.Image == nil {
+		return nil, unreadable("the image's layers were not given")
 	}
 	layer, err := r.Image.LayerByDiffID(id)
 	if err != nil {
@@ -138,10 +158,10 @@ type layerFile struct {
 	data   []byte
 }
 
-// readLayer picks the SBOMs out of a layer's tar stream, best format first. What
+// readLayer picks the SBOMs in dir out of a tar stream, best format first. What
 // it reads of the stream is bounded by twice the limit, since an image may have
 // its SBOM in two formats, and more is not needed.
-func readLayer(r io.Reader, limit int64) ([]layerFile, error) {
+func readLayer(r io.Reader, dir string, limit int64) ([]layerFile, error) {
 	bounded := &io.LimitedReader{R: r, N: 2*limit + 1}
 	in := tar.NewReader(bounded)
 	var files []layerFile
@@ -156,7 +176,7 @@ func readLayer(r io.Reader, limit int64) ([]layerFile, error) {
 		case err != nil:
 			return nil, unreadable("reading the layer: %w", err)
 		}
-		name, f := layerSBOM(header.Name)
+		name, f := layerSBOM(header.Name, dir)
 		if f == "" || header.Typeflag != tar.TypeReg {
 			continue
 		}
@@ -172,10 +192,10 @@ func readLayer(r io.Reader, limit int64) ([]layerFile, error) {
 	return nil, unreadable("the layer has more than %d entries", maxTarEntries)
 }
 
-// layerSBOM says which format a path in the layer promises; empty: none.
-func layerSBOM(name string) (base string, f sbom.Format) {
+// layerSBOM says which format a path in the stream promises; empty: none.
+func layerSBOM(name, dir string) (base string, f sbom.Format) {
 	name = strings.TrimPrefix(path.Clean("/"+name), "/")
-	if path.Dir(name) != layerDir {
+	if path.Dir(name) != dir {
 		return "", ""
 	}
 	for _, f := range []sbom.Format{sbom.Syft, sbom.CycloneDX, sbom.SPDX} {

@@ -264,7 +264,9 @@ func TestPlanHeedsVersionAndProvider(t *testing.T) {
 		{"a buildpack of that id", func(r *resolver.Requirement) { r.Providers[0].Kind = resolver.Buildpack }, "apply"},
 		{"another version of the extension", func(r *resolver.Requirement) { r.Providers[0].Version = "2" }, "apply"},
 		{"consumed by the base image", func(r *resolver.Requirement) { r.Consumed = true }, "apply"},
-		{"a buildpack beside it", func(r *resolver.Requirement) { r.Providers = append([]resolver.Module{{Kind: resolver.Buildpack, ID: "b"}}, r.Providers...) }, "satisfied"},
+		{"a buildpack beside it", func(r *resolver.Requirement) {
+			r.Providers = append([]resolver.Module{{Kind: resolver.Buildpack, ID: "b"}}, r.Providers...)
+		}, "satisfied"},
 	} {
 		trial := group(t, "r:curl:copy")
 		c.change(&trial.Resolution.Requirements[0])

@@ -1,0 +1,4 @@
+ARG base_image
+FROM ${base_image}
+
+RUN echo "Hello from run extension"

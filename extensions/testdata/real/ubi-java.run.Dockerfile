@@ -1,0 +1,1 @@
+FROM paketocommunity/run-java-17-ubi-base

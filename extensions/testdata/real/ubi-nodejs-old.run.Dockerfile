@@ -1,0 +1,1 @@
+FROM paketocommunity/run-nodejs-16-ubi-base

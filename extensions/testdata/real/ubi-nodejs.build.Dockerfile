@@ -1,0 +1,12 @@
+ARG base_image
+FROM ${base_image}
+
+USER root
+
+ARG build_id=0
+RUN echo ${build_id}
+
+RUN microdnf --setopt=install_weak_deps=0 --setopt=tsflags=nodocs install -y nodejs which && microdnf clean all
+
+RUN echo uid:gid "1002:1000"
+USER 1002:1000

@@ -121,7 +121,7 @@ func (a *Attacher) Attach(ctx context.Context, ref name.Reference, o Options) ([
 	if o.As == AsLayer {
 		return a.layers(ctx, ref, r, plans, o)
 	}
-	p := a.publisher(ref.Context())
+	p := a.publisher(ctx, ref.Context())
 	done := make([][]Attached, len(plans))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(4)

@@ -201,9 +201,9 @@ func (r *search) stages() []stage {
 		all = append(all, r.layer)
 	}
 	if r.repo != nil {
-		all = append(all, r.referrers, r.cosign)
+		all = append(all, r.asking(r.referrers), r.asking(r.cosign))
 	}
-	all = append(all, r.buildkit)
+	all = append(all, r.asking(r.buildkit))
 	if r.Archive == nil {
 		all = append(all, r.layer)
 	}
@@ -215,6 +215,16 @@ func (r *search) run(ctx context.Context, s stage) []Finding {
 	ctx, cancel := context.WithTimeoutCause(ctx, r.limits.Stage, fmt.Errorf("no answer within %s", r.limits.Stage))
 	defer cancel()
 	return s(ctx)
+}
+
+// asking makes the registry ready for a stage that asks it.
+func (r *search) asking(s stage) stage {
+	return func(ctx context.Context) []Finding {
+		if r.repo != nil {
+			r.repo.dial(ctx)
+		}
+		return s(ctx)
+	}
 }
 
 // subjects are the digests that a carrier may speak of, the manifest's first.

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	ggcr "github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -400,5 +402,21 @@ func TestAuthentication(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A registry at a private address may have TLS all the same.
+func TestTLSAtAPrivateAddress(t *testing.T) {
+	server := httptest.NewTLSServer(ggcrRegistry(true))
+	t.Cleanup(server.Close)
+	transport := server.Client().Transport
+	ref := must(name.ParseReference(strings.TrimPrefix(server.URL, "https://") + "/base/run:noble"))(t)
+	image := newImage(t, worldOptions{})
+	check(t, ggcr.Write(ref, image, ggcr.WithTransport(transport)))
+	a := &Attacher{Transport: transport}
+	must(a.Attach(shortCtx(t), ref, Options{Material: material(Material{SBOMs: [][]byte{fixtures(t)[sbom.Syft]}})}))(t)
+	r := must((&Finder{Transport: transport}).Find(shortCtx(t), Subject{Ref: ref, Image: image}))(t)
+	if r.Found == nil {
+		t.Error(r.Missing("run"))
 	}
 }

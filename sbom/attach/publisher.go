@@ -35,12 +35,14 @@ type publisher struct {
 	settle time.Duration
 }
 
-func (a *Attacher) publisher(n name.Repository) *publisher {
+func (a *Attacher) publisher(ctx context.Context, n name.Repository) *publisher {
 	p := &publisher{
 		repo:   newRepository(n, a.Keychain, a.Transport, Limits{}),
 		writes: newRepository(n, a.Keychain, a.Transport, Limits{}),
 		settle: a.Settle,
 	}
+	p.repo.dial(ctx)
+	p.writes.PlainHTTP = p.repo.PlainHTTP
 	p.repo.Client = p.writes.Client // one token serves both
 	_ = p.writes.SetReferrersCapability(true)
 	if p.settle <= 0 {

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -39,6 +40,8 @@ type repository struct {
 	*remote.Repository
 	name   name.Repository
 	limits Limits
+	base   http.RoundTripper
+	once   sync.Once
 }
 
 func newRepository(n name.Repository, keys authn.Keychain, base http.RoundTripper, limits Limits) *repository {
@@ -53,6 +56,7 @@ func newRepository(n name.Repository, keys authn.Keychain, base http.RoundTrippe
 	return &repository{
 		name:   n,
 		limits: limits,
+		base:   base,
 		Repository: &remote.Repository{
 			Reference:            registry.Reference{Registry: n.RegistryStr(), Repository: n.RepositoryStr()},
 			PlainHTTP:            n.Scheme() == "http",
@@ -69,6 +73,27 @@ func newRepository(n name.Repository, keys authn.Keychain, base http.RoundTrippe
 			},
 		},
 	}
+}
+
+// dial finds out whether a registry that may be spoken to without TLS (on this
+// machine, in a private network, or declared insecure) can do better, as
+// go-containerregistry does. To be called before the first request.
+func (r *repository) dial(ctx context.Context) {
+	r.once.Do(func() {
+		if !r.PlainHTTP {
+			return
+		}
+		ctx, cancel := context.WithTimeout(ctx, maxWait)
+		defer cancel()
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+r.name.RegistryStr()+"/v2/", nil)
+		if err != nil {
+			return
+		}
+		if resp, err := r.base.RoundTrip(req); err == nil {
+			resp.Body.Close()
+			r.PlainHTTP = false
+		}
+	})
 }
 
 // credentials lends a keychain's credentials to oras-go, for the repository's

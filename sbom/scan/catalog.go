@@ -124,6 +124,9 @@ func distinct(packages []sbom.Package) []sbom.Package {
 // convert says in our words what a cataloger found. It leaves out a dpkg entry without a version: dpkg
 // has such for packages that are not installed.
 func convert(p pkg.Package, found files) (sbom.Package, bool) {
+	if p.Name == "" {
+		return sbom.Package{}, false // Syft drops these too
+	}
 	out := sbom.Package{Name: p.Name, Version: p.Version, PURL: p.PURL, Known: sbom.Arch | sbom.Upstream}
 	switch m := p.Metadata.(type) {
 	case pkg.DpkgDBEntry:

@@ -21,6 +21,9 @@ import (
 // largest distributions have some 100 MB.
 const maxContent = 512 << 20
 
+// perEntry is what an entry costs beside its content and names.
+const perEntry = 256
+
 // maxWindow bounds a zstd decoder's memory.
 const maxWindow = 128 << 20
 
@@ -131,6 +134,9 @@ func readTar(r io.Reader, in *interest, b *budget) ([]entry, error) {
 		e := entryOf(h)
 		if e.path == "." && e.kind != opaque || e.path != "." && !in.wants(e.path) {
 			continue
+		}
+		if err := b.take(int64(len(e.path) + len(e.target) + perEntry)); err != nil {
+			return nil, err
 		}
 		if e.kind == regular && !in.above[e.path] {
 			if e.content, err = readContent(archive, h.Size, b); err != nil {

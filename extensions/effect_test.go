@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/baseplan/baseplan/provides"
 )
 
 const reset = "ARG user_id\nUSER ${user_id}"
@@ -189,5 +191,60 @@ func TestInstructionsTellLineAndText(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestReliancesOfInstalls(t *testing.T) {
+	all := bases(t)
+	for _, c := range []struct {
+		on, line string
+		want     []Reliance
+	}{
+		{"debian", "RUN apt-get install -y tree=2.1.0-1 awk && curl --version", []Reliance{
+			{Name: "tree", Constraint: "= 2.1.0-1", Rule: provides.Deb, Evidence: []string{"pkg:deb/debian/tree"}},
+			{Name: "awk", Evidence: []string{"pkg:deb/debian/mawk"}},
+			{Name: "cmd:curl", Evidence: []string{"file:/usr/bin/curl"}},
+		}},
+		{"alpine", "RUN apk add 'zlib~1.2' 'musl>=1.1' scanelf=1.1.6-r0", []Reliance{
+			{Name: "zlib", Constraint: "1.2.*", Rule: provides.APK, Evidence: []string{"pkg:apk/alpine/zlib"}},
+			{Name: "musl", Constraint: ">= 1.1", Rule: provides.APK, Evidence: []string{"pkg:apk/alpine/musl"}},
+			{Name: "scanelf", Constraint: "= 1.1.6-r0", Rule: provides.APK, Evidence: []string{"pkg:apk/alpine/scanelf"}},
+		}},
+		{"ubi", "RUN dnf install -y openssl-3.0.7-27.el9 nodejs", []Reliance{
+			{Name: "openssl", Constraint: "= 1:3.0.7-27.el9", Rule: provides.RPM, Evidence: []string{"pkg:rpm/redhat/openssl"}},
+			{Name: "nodejs", Rule: provides.RPM, Evidence: []string{"pkg:rpm/redhat/nodejs"}},
+		}},
+	} {
+		got := Judge(Case{Dockerfiles: []*Dockerfile{onBase(t, "USER root", c.line, reset)}, Run: all[c.on]}).Relies
+		for i := range c.want {
+			c.want[i].Image = Run
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.line, diff)
+		}
+		for _, r := range got { // what was proved holds of the image that proved it
+			if answer := all[c.on].Set.Answer(r.Name, r.Constraint); !answer.Met {
+				t.Errorf("%s %s: the image %s", r.Name, r.Constraint, answer.Reason)
+			}
+		}
+	}
+}
+
+// A group of ten extensions on a real inventory of some 580 packages.
+func BenchmarkJudge(b *testing.B) {
+	base := bases(b)["debian"]
+	content := []byte("ARG base_image\nFROM ${base_image}\nUSER root\nRUN apt-get update && apt-get install -y curl tree openssl git && rm -rf /var/lib/apt/lists/*\n" + reset)
+	for b.Loop() {
+		c := Case{Run: base}
+		for range 10 {
+			d, err := Parse("run.Dockerfile", content, Run)
+			if err != nil {
+				b.Fatal(err)
+			}
+			c.Dockerfiles = append(c.Dockerfiles, d)
+		}
+		if r := Judge(c); r.ExtendRun {
+			b.Fatal(r.Verdicts[0].Reasons)
+		}
 	}
 }

@@ -32,6 +32,7 @@ type match struct {
 	constraint string // that a pin amounts to; empty: none is spelled
 	exact      bool   // the pin allows one version
 	arch       bool   // the architecture is spelled, too
+	virtual    bool   // the package stands in for the name
 }
 
 // managers by the name of the program.
@@ -182,11 +183,15 @@ func (a *analyzer) install(m *manager, call string, words []string) finding {
 		case a.pinned && !how.exact:
 			return effect("%s: %s is there, but not pinned to one version", call, spelled)
 		}
-		there = append(there, p.Name+" "+p.Version)
-		relies = append(relies, Reliance{
+		r := Reliance{
 			Image: a.dockerfile.Image, Name: p.Name, Constraint: how.constraint, Rule: provides.RuleOf(p.Type),
 			Evidence: []string{provides.PatternOf(p)}, Extension: a.dockerfile.Extension,
-		})
+		}
+		if how.virtual {
+			r.Name, r.Rule = spelled, ""
+		}
+		there = append(there, p.Name+" "+p.Version)
+		relies = append(relies, r)
 	}
 	a.found.relies = append(a.found.relies, relies...)
 	verb := " is installed"
@@ -203,7 +208,7 @@ func (a *analyzer) find(m *manager, spelled string) (p sbom.Package, how match, 
 	native := nativeArch(doc, m.packages)
 	var other string
 	for _, p := range doc.Packages {
-		if p.Type != m.packages {
+		if p.Type != m.packages || !strings.Contains(spelled, p.Name) { // every spelling has the name in it
 			continue
 		}
 		if how := m.match(spelled, p); how.ok && (how.arch || runsOn(p, native)) {
@@ -218,7 +223,7 @@ func (a *analyzer) find(m *manager, spelled string) (p sbom.Package, how match, 
 	}
 	for _, p := range doc.Packages {
 		if p.Type == m.packages && runsOn(p, native) && virtually(spelled, p) {
-			return p, match{ok: true}, ""
+			return p, match{ok: true, virtual: true}, ""
 		}
 	}
 	switch {

@@ -38,24 +38,24 @@ func TestRealDockerfiles(t *testing.T) {
 		"samples-vim.build":     {"alpine with everything", NoEffect, nil},
 		"samples-cowsay.run":    {"alpine with everything", NoEffect, nil},
 		"samples-curl.run":      {"debian", Switch, nil},
-		"ubi-nodejs-old.build":  {"ubi with everything", Apply, []int{9}},       // a module stream is enabled
-		"ubi-nodejs.build":      {"ubi with everything", NoEffect, nil},         // the user is the builder's own
-		"ubi-nodejs-old.run":    {"ubi", Switch, nil},                           //
-		"ubi-java.build":        {"ubi with everything", Apply, []int{8}},       // writes a file
-		"ubi-java.run":          {"ubi", Switch, nil},                           //
-		"acceptance-tree.build": {"debian", Apply, []int{4, 6, 8}},              // ends as root, copies, sets a variable
-		"acceptance-tree.run":   {"debian", NoEffect, nil},                      //
-		"acceptance-curl.build": {"debian", Apply, []int{4}},                    // ends as root
-		"acceptance-curl.run":   {"debian", Apply, []int{6, 10}},                // copies, writes a file (which is not kept, but who knows)
-		"rfc-0105.run":          {"debian", NoEffect, nil},                      //
-		"rfc-0105-sh.run":       {"debian", Apply, []int{4}},                    // a script from the network
-		"rfcs-301.run":          {"debian", Apply, []int{4, 5, 6}},              //
-		"pack-new.build":        {"debian", NoEffect, nil},                      //
-		"pack-new.run":          {"debian", NoEffect, nil},                      //
+		"ubi-nodejs-old.build":  {"ubi with everything", Apply, []int{9}}, // a module stream is enabled
+		"ubi-nodejs.build":      {"ubi with everything", NoEffect, nil},   // the user is the builder's own
+		"ubi-nodejs-old.run":    {"ubi", Switch, nil},
+		"ubi-java.build":        {"ubi with everything", Apply, []int{8}}, // writes a file
+		"ubi-java.run":          {"ubi", Switch, nil},
+		"acceptance-tree.build": {"debian", Apply, []int{4, 6, 8}}, // ends as root, copies, sets a variable
+		"acceptance-tree.run":   {"debian", NoEffect, nil},
+		"acceptance-curl.build": {"debian", Apply, []int{4}},     // ends as root
+		"acceptance-curl.run":   {"debian", Apply, []int{6, 10}}, // copies, writes a file (which is not kept, but who knows)
+		"rfc-0105.run":          {"debian", NoEffect, nil},
+		"rfc-0105-sh.run":       {"debian", Apply, []int{4}}, // a script from the network
+		"rfcs-301.run":          {"debian", Apply, []int{4, 5, 6}},
+		"pack-new.build":        {"debian", NoEffect, nil},
+		"pack-new.run":          {"debian", NoEffect, nil},
 		"poc-cert.run":          {"debian", Apply, []int{4, 6, 7, 8}},           // ends as root, makes a certificate
 		"poc-curl.run":          {"debian", Apply, []int{4, 6}},                 // ends as root, writes a file
 		"pack-2164.run":         {"alpine with everything", Apply, []int{2, 5}}, // on the image it switches to
-		"reference-runapt.run":  {"debian", NoEffect, nil},                      //
+		"reference-runapt.run":  {"debian", NoEffect, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			content, err := os.ReadFile(filepath.Join("testdata", "real", name+".Dockerfile"))

@@ -1,0 +1,269 @@
+package format
+
+import (
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/baseplan/baseplan/sbom"
+)
+
+// A cdxDocument is what we read of CycloneDX, in all versions.
+type cdxDocument struct {
+	marks
+	Metadata   cdxMetadata    `json:"metadata"`
+	Components []cdxComponent `json:"components"`
+}
+
+type cdxMetadata struct {
+	Timestamp  string        `json:"timestamp"`
+	Tools      cdxTools      `json:"tools"`
+	Component  cdxComponent  `json:"component"`
+	Properties cdxProperties `json:"properties"`
+}
+
+// cdxTools is a list before 1.5 and an object with a list of components since.
+type cdxTools []cdxTool
+
+type cdxTool struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// UnmarshalJSONFrom implements [json.UnmarshalerFrom].
+func (t *cdxTools) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() == '[' {
+		return json.UnmarshalDecode(d, (*[]cdxTool)(t))
+	}
+	var object struct {
+		Components []cdxTool `json:"components"`
+	}
+	err := json.UnmarshalDecode(d, &object)
+	*t = object.Components
+	return err
+}
+
+type cdxComponent struct {
+	Type       string         `json:"type"`
+	Group      string         `json:"group"`
+	Name       string         `json:"name"`
+	Version    string         `json:"version"`
+	PURL       string         `json:"purl"`
+	Properties cdxProperties  `json:"properties"`
+	Components []cdxComponent `json:"components"`
+}
+
+// cdxProperties are the properties whose names begin with one of propertyPrefixes.
+// A document of Syft has ten times as many others.
+type cdxProperties []cdxProperty
+
+type cdxProperty struct{ Name, Value string }
+
+var propertyPrefixes = []string{"syft:metadata:", "syft:package:", "syft:distro:", "aquasecurity:trivy:Src", "baseplan:"}
+
+func ofInterest[T string | jsontext.Value](name T) bool {
+	for _, prefix := range propertyPrefixes {
+		if len(name) >= len(prefix) && string(name[:len(prefix)]) == prefix {
+			return true
+		}
+	}
+	return false
+}
+
+// UnmarshalJSONFrom implements [json.UnmarshalerFrom]. It makes no strings of what
+// it does not keep.
+func (ps *cdxProperties) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() != '[' {
+		return d.SkipValue()
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	for d.PeekKind() == '{' {
+		p, err := readProperty(d)
+		if err != nil {
+			return err
+		}
+		if ofInterest(p.Name) {
+			*ps = append(*ps, p)
+		}
+	}
+	_, err := d.ReadToken()
+	return err
+}
+
+// readProperty reads one property. The value is left out if a name that is not of
+// interest came before it.
+func readProperty(d *jsontext.Decoder) (p cdxProperty, err error) {
+	if _, err := d.ReadToken(); err != nil {
+		return p, err
+	}
+	wanted := true
+	for d.PeekKind() == '"' {
+		key, err := d.ReadValue()
+		if err != nil {
+			return p, err
+		}
+		into := &p.Value
+		switch {
+		case string(key) == `"name"`:
+			into = &p.Name
+		case string(key) != `"value"` || !wanted:
+			if err := d.SkipValue(); err != nil {
+				return p, err
+			}
+			continue
+		}
+		value, err := d.ReadValue()
+		if err != nil {
+			return p, err
+		}
+		if into == &p.Name && value.Kind() == '"' && !ofInterest(value[1:]) {
+			wanted = false
+			continue
+		}
+		if err := json.Unmarshal(value, into); err != nil {
+			return p, err
+		}
+	}
+	_, err = d.ReadToken()
+	return p, err
+}
+
+func (ps cdxProperties) get(name string) string {
+	for _, p := range ps {
+		if p.Name == name {
+			return p.Value
+		}
+	}
+	return ""
+}
+
+// list is the values of NAME:0, NAME:1 and so on, with what stands behind the
+// number: list("syft:metadata:files", ":path").
+func (ps cdxProperties) list(name, behind string) []string {
+	var values []string
+	for _, p := range ps {
+		rest, ok := strings.CutPrefix(p.Name, name)
+		if !ok || rest == "" || rest[0] != ':' {
+			continue
+		}
+		if number, ok := strings.CutSuffix(rest[1:], behind); ok && number != "" && strings.Trim(number, "0123456789") == "" {
+			values = append(values, p.Value)
+		}
+	}
+	return values
+}
+
+func decodeCycloneDX(r io.Reader) (*inventory, error) {
+	var c cdxDocument
+	if err := readJSON(r, &c); err != nil {
+		return nil, err
+	}
+	if err := c.of(sbom.CycloneDX); err != nil {
+		return nil, err
+	}
+	return c.inventory(), nil
+}
+
+func (c *cdxDocument) inventory() *inventory {
+	in := &inventory{doc: sbom.Document{Subject: c.Metadata.Component.Name, Databases: c.Metadata.Properties.list("baseplan:database", "")}}
+	if len(c.Metadata.Tools) > 0 {
+		t := c.Metadata.Tools[0]
+		in.doc.Tool = strings.TrimSpace(t.Name + " " + t.Version)
+	}
+	in.doc.Created = parseTime(c.Metadata.Timestamp)
+	in.addComponents(c.Metadata.Component.Components)
+	in.addComponents(c.Components)
+	// Of the package managers, Syft has what packages provide here for apk alone,
+	// and nothing at all where a package provides nothing.
+	fromSyft := func(c claim) bool { return c.kind == string(sbom.APK) && !c.exact && c.data != "" }
+	if slices.ContainsFunc(in.claims, func(c claim) bool { return fromSyft(c) && len(c.provide) > 0 }) {
+		for i := range in.claims {
+			if fromSyft(in.claims[i]) {
+				in.claims[i].known |= sbom.Virtual
+			}
+		}
+	}
+	return in
+}
+
+func (in *inventory) addComponents(components []cdxComponent) {
+	for i := range components {
+		c := &components[i]
+		switch c.Type {
+		case "operating-system":
+			if d := c.distro(); in.doc.Distro.ID == "" {
+				in.doc.Distro = d
+			}
+		case "file":
+			if strings.HasPrefix(c.Name, "/") {
+				in.doc.Files = append(in.doc.Files, c.Name)
+			}
+		case "library", "application", "framework", "firmware", "platform":
+			in.claims = append(in.claims, c.claim())
+		}
+		in.addComponents(c.Components)
+	}
+}
+
+// distro of an operating-system component: Syft has os-release(5) in properties,
+// Trivy a name and version.
+func (c *cdxComponent) distro() sbom.Distro {
+	d := sbom.Distro{
+		ID: c.Properties.get("syft:distro:id"), Version: c.Properties.get("syft:distro:versionID"),
+		IDLike: c.Properties.list("syft:distro:idLike", ""), Name: c.Properties.get("syft:distro:prettyName"),
+	}
+	if d.ID == "" {
+		d.ID = distroID(c.Name)
+	}
+	if d.Version == "" {
+		d.Version = c.Version
+	}
+	return d
+}
+
+func (c *cdxComponent) claim() claim {
+	get := c.Properties.get
+	out := claim{
+		kind: get("syft:package:type"), group: c.Group, name: c.Name, version: c.Version, purl: c.PURL,
+		foundBy: get("syft:package:foundBy"), data: get("syft:package:metadataType"),
+		epoch: get("syft:metadata:epoch"), arch: get("baseplan:arch"),
+		provide: c.Properties.list("syft:metadata:provides", ""), files: c.Properties.list("syft:metadata:files", ":path"),
+	}
+	switch {
+	case get("baseplan:source") != "":
+		out.source = parseSource(get("baseplan:source"))
+	case get("syft:metadata:source") != "":
+		out.source = sbom.Source{Name: get("syft:metadata:source"), Version: get("syft:metadata:sourceVersion")}
+	case get("syft:metadata:originPackage") != "":
+		out.source = sbom.Source{Name: get("syft:metadata:originPackage")}
+	case get("syft:metadata:sourceRpm") != "":
+		out.source = parseSourceRPM(get("syft:metadata:sourceRpm"))
+	case get("aquasecurity:trivy:SrcName") != "":
+		out.source = sbom.Source{Name: get("aquasecurity:trivy:SrcName"), Version: get("aquasecurity:trivy:SrcVersion")}
+		if release := get("aquasecurity:trivy:SrcRelease"); release != "" {
+			out.source.Version += "-" + release
+		}
+		if epoch := get("aquasecurity:trivy:SrcEpoch"); epoch != "" && !strings.HasPrefix(c.PURL, "pkg:rpm/") {
+			out.source.Version = epoch + ":" + out.source.Version // a source RPM's name has none
+		}
+	}
+	if known := get("baseplan:known"); known != "" {
+		out.known, out.exact = parseFacts(strings.Fields(known)), true
+	}
+	return out
+}
+
+// parseTime is zero for what is no time, and for the one that stands for none.
+func parseTime(s string) time.Time {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil || t.Equal(time.Unix(0, 0)) {
+		return time.Time{}
+	}
+	return t.UTC()
+}

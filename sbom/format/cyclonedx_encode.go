@@ -1,0 +1,153 @@
+package format
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	cyclonedx "github.com/CycloneDX/cyclonedx-go"
+
+	"github.com/baseplan/baseplan/sbom"
+)
+
+func encodeCycloneDX(w io.Writer, doc *sbom.Document) error {
+	bom := &cyclonedx.BOM{
+		JSONSchema: "http://cyclonedx.org/schema/bom-1.6.schema.json",
+		BOMFormat:  "CycloneDX", SpecVersion: cyclonedx.SpecVersion1_6, Version: 1,
+		Metadata: cdxMetadataOf(doc),
+	}
+	components := make([]cyclonedx.Component, 0, len(doc.Packages)+len(doc.Files)+1)
+	for _, p := range doc.Packages {
+		components = append(components, componentOf(p))
+	}
+	if os, ok := osComponent(doc.Distro); ok {
+		components = append(components, os)
+	}
+	for _, f := range doc.Files {
+		components = append(components, cyclonedx.Component{BOMRef: id("file", f), Type: cyclonedx.ComponentTypeFile, Name: f})
+	}
+	bom.Components = &components
+	var content bytes.Buffer
+	if err := cyclonedx.NewBOMEncoder(&content, cyclonedx.BOMFileFormatJSON).Encode(bom); err != nil {
+		return err
+	}
+	bom.SerialNumber = serialNumber(content.Bytes())
+	return cyclonedx.NewBOMEncoder(w, cyclonedx.BOMFileFormatJSON).Encode(bom)
+}
+
+// serialNumber is a UUID of version 8 (RFC 9562), made of the content.
+func serialNumber(content []byte) string {
+	u := sha256.Sum256(content)
+	u[6], u[8] = u[6]&0x0f|0x80, u[8]&0x3f|0x80
+	return fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:16])
+}
+
+func cdxMetadataOf(doc *sbom.Document) *cyclonedx.Metadata {
+	var m cyclonedx.Metadata
+	if !doc.Created.IsZero() {
+		m.Timestamp = doc.Created.UTC().Format(time.RFC3339Nano)
+	}
+	if name, version := splitTool(doc.Tool); name != "" {
+		m.Tools = &cyclonedx.ToolsChoice{Components: &[]cyclonedx.Component{{Type: cyclonedx.ComponentTypeApplication, Name: name, Version: version}}}
+	}
+	if doc.Subject != "" {
+		m.Component = &cyclonedx.Component{BOMRef: id("subject", doc.Subject), Type: cyclonedx.ComponentTypeContainer, Name: doc.Subject}
+	}
+	var ps properties
+	ps.addList("baseplan:database", doc.Databases, "")
+	m.Properties = ps.pointer()
+	return &m
+}
+
+// osComponent is as Syft writes it.
+func osComponent(d sbom.Distro) (c cyclonedx.Component, ok bool) {
+	if d.ID == "" {
+		return c, false
+	}
+	var ps properties
+	ps.add("syft:distro:id", d.ID)
+	ps.addList("syft:distro:idLike", d.IDLike, "")
+	ps.add("syft:distro:prettyName", d.Name)
+	ps.add("syft:distro:versionID", d.Version)
+	return cyclonedx.Component{
+		BOMRef: "os:" + d.ID + "@" + d.Version, Type: cyclonedx.ComponentTypeOS, Name: d.ID, Version: d.Version, Description: d.Name,
+		SWID: &cyclonedx.SWID{TagID: d.ID, Name: d.ID, Version: d.Version}, Properties: ps.pointer(),
+	}, true
+}
+
+// componentOf is as Syft writes it, with one property of ours, and more where
+// Syft has no name for it.
+func componentOf(p sbom.Package) cyclonedx.Component {
+	var ps properties
+	ps.add("syft:package:type", syftType(p.Type))
+	ps.add("syft:package:metadataType", metadataTypes[p.Type])
+	source := p.Source
+	switch p.Type {
+	case sbom.Deb:
+		ps.add("syft:metadata:source", source.Name)
+		ps.add("syft:metadata:sourceVersion", source.Version)
+		source = sbom.Source{}
+	case sbom.APK:
+		if source.Version == "" {
+			ps.add("syft:metadata:originPackage", source.Name)
+			source = sbom.Source{}
+		}
+	case sbom.RPM:
+		ps.add("syft:metadata:epoch", p.EVR().Epoch)
+		ps.add("syft:metadata:release", p.EVR().Release)
+		if file := sourceRPM(source); file != "" {
+			ps.add("syft:metadata:sourceRpm", file)
+			source = sbom.Source{}
+		}
+	}
+	ps.addList("syft:metadata:provides", formatProvides(p), "")
+	ps.addList("syft:metadata:files", p.Files, ":path")
+	ps.add("baseplan:arch", p.Arch)
+	ps.add("baseplan:source", formatSource(source))
+	ps.add("baseplan:known", formatKnown(p.Known))
+	return cyclonedx.Component{
+		BOMRef: packageID(p), Type: cyclonedx.ComponentTypeLibrary, Name: p.Name, Version: p.Version, PackageURL: p.PURL, Properties: ps.pointer(),
+	}
+}
+
+type properties []cyclonedx.Property
+
+func (ps *properties) add(name, value string) {
+	if value != "" {
+		*ps = append(*ps, cyclonedx.Property{Name: name, Value: value})
+	}
+}
+
+func (ps *properties) addList(name string, values []string, behind string) {
+	for i, v := range values {
+		ps.add(name+":"+strconv.Itoa(i)+behind, v)
+	}
+}
+
+func (ps properties) pointer() *[]cyclonedx.Property {
+	if len(ps) == 0 {
+		return nil
+	}
+	list := []cyclonedx.Property(ps)
+	return &list
+}
+
+// formatKnown is the facts in one text that is never empty.
+func formatKnown(f sbom.Facts) string {
+	if names := formatFacts(f); len(names) > 0 {
+		return strings.Join(names, " ")
+	}
+	return "nothing"
+}
+
+// formatSource is a source package in one text, "name version".
+func formatSource(s sbom.Source) string { return strings.TrimSpace(s.Name + " " + s.Version) }
+
+func parseSource(s string) sbom.Source {
+	name, version, _ := strings.Cut(s, " ")
+	return sbom.Source{Name: name, Version: version}
+}

@@ -1,0 +1,238 @@
+package format
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/baseplan/baseplan/sbom"
+)
+
+// A form is the syntax that a format is written in.
+type form string
+
+const (
+	jsonForm     form = "JSON"
+	xmlForm      form = "XML"
+	tagValueForm form = "tag-value"
+)
+
+// A head is what a document says of itself.
+type head struct {
+	format sbom.Format
+	form   form
+	spec   string // as it is spelled there: "1.6", "SPDX-2.3", "16.1.10"
+}
+
+func (h head) String() string {
+	switch {
+	case h.format == sbom.SPDX:
+		return fmt.Sprintf("%s %s", h.spec, h.form)
+	case h.format == sbom.Syft:
+		return "Syft JSON " + h.spec
+	}
+	return fmt.Sprintf("CycloneDX %s %s", h.spec, h.form)
+}
+
+// supported tells whether documents of that version are read. A later minor
+// version only adds; a later major one may change what is there.
+func (h head) supported() error {
+	major, rest, _ := strings.Cut(strings.TrimPrefix(h.spec, "SPDX-"), ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	x, errX := strconv.Atoi(major)
+	y, errY := strconv.Atoi(minor)
+	ok := errX == nil && errY == nil
+	switch h.format {
+	case sbom.CycloneDX:
+		ok = ok && x == 1 && y >= 2
+	case sbom.SPDX:
+		ok = h.spec == "SPDX-2.2" || h.spec == "SPDX-2.3"
+	case sbom.Syft:
+		ok = ok && x >= 2 && x <= 16
+	}
+	if !ok {
+		return fmt.Errorf("it is %s of version %q: %s", h.format, h.spec, wanted)
+	}
+	return nil
+}
+
+func bytesReader(b []byte) io.Reader { return bytes.NewReader(b) }
+
+// identify finds out what r holds. The reader that it returns has all of r.
+func identify(r io.Reader) (head, io.Reader, error) {
+	in := bufio.NewReaderSize(r, 64<<10)
+	start, err := in.Peek(16 << 10)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return head{}, nil, err
+	}
+	if what := foreign(start); what != "" {
+		return head{}, nil, fmt.Errorf("it is %s: %s", what, wanted)
+	}
+	var seen bytes.Buffer
+	tee := io.TeeReader(in, &seen)
+	var h head
+	switch bytes.TrimLeft(start, " \t\r\n")[0] {
+	case '{':
+		h, err = jsonHead(jsontext.NewDecoder(tee))
+	case '<':
+		h, err = xmlHead(xml.NewDecoder(tee))
+	default:
+		h, err = tagValueHead(start)
+	}
+	if err != nil {
+		return head{}, nil, err
+	}
+	return h, io.MultiReader(&seen, in), nil
+}
+
+// foreign names what certainly is no SBOM; empty: it may be one.
+func foreign(start []byte) string {
+	text := bytes.ToLower(bytes.TrimLeft(start, " \t\r\n"))
+	has := func(prefix string) bool { return bytes.HasPrefix(start, []byte(prefix)) }
+	switch {
+	case len(text) == 0 && len(start) == 0:
+		return "empty"
+	case len(text) == 0:
+		return "nothing but white space"
+	case has("\x1f\x8b"), has("\x28\xb5\x2f\xfd"), has("PK\x03\x04"):
+		return "compressed"
+	case has("\xfe\xff"), has("\xff\xfe"), bytes.IndexByte(text[:min(len(text), 4)], 0) >= 0:
+		return "not UTF-8, but UTF-16 or binary"
+	case has("\xef\xbb\xbf"):
+		return "text with a byte order mark before it"
+	case bytes.HasPrefix(text, []byte("<!doctype html")), bytes.HasPrefix(text, []byte("<html")):
+		return "an HTML page"
+	case text[0] == '[' || text[0] == '"':
+		return "JSON, but no object"
+	}
+	return ""
+}
+
+// A schema is Syft JSON's statement of its own version.
+type schema struct {
+	Version string `json:"version"`
+	URL     string `json:"url"`
+}
+
+// jsonHead reads the top-level keys until it knows. In CycloneDX the mark usually
+// comes first, in SPDX anywhere, in Syft JSON last.
+func jsonHead(d *jsontext.Decoder) (head, error) {
+	h := head{form: jsonForm}
+	if _, err := d.ReadToken(); err != nil {
+		return h, notJSON(err)
+	}
+	for d.PeekKind() == '"' && (h.format == "" || h.spec == "") {
+		key, err := d.ReadToken()
+		if err != nil {
+			return h, notJSON(err)
+		}
+		if err := h.read(key.String(), d); err != nil {
+			return h, notJSON(err)
+		}
+	}
+	if h.format != "" && h.spec != "" {
+		return h, nil
+	}
+	if _, err := d.ReadToken(); err != nil { // the closing brace, or what PeekKind did not like
+		return h, notJSON(err)
+	}
+	if h.format == "" {
+		return h, fmt.Errorf("it is JSON, but no SBOM (it has none of bomFormat, spdxVersion, schema): %s", wanted)
+	}
+	return h, nil
+}
+
+func notJSON(err error) error {
+	return fmt.Errorf("it begins as JSON, but is not valid (%w): %s", err, wanted)
+}
+
+// read takes the value of a top-level key.
+func (h *head) read(key string, d *jsontext.Decoder) error {
+	switch key {
+	case "bomFormat":
+		var bomFormat string
+		if err := json.UnmarshalDecode(d, &bomFormat); err != nil {
+			return err
+		}
+		if bomFormat != "CycloneDX" {
+			return fmt.Errorf("bomFormat is %q, not CycloneDX", clip(bomFormat))
+		}
+		h.format = sbom.CycloneDX
+	case "specVersion":
+		return json.UnmarshalDecode(d, &h.spec)
+	case "spdxVersion":
+		h.format = sbom.SPDX
+		return json.UnmarshalDecode(d, &h.spec)
+	case "@context": // SPDX 3 is JSON-LD
+		value, err := d.ReadValue()
+		if err == nil && bytes.Contains(value, []byte("spdx.org")) {
+			h.format, h.spec = sbom.SPDX, "SPDX-3"
+		}
+		return err
+	case "schema":
+		var s schema
+		if err := json.UnmarshalDecode(d, &s); err != nil {
+			return err
+		}
+		if strings.Contains(s.URL, "syft") {
+			h.format, h.spec = sbom.Syft, s.Version
+		}
+	default:
+		return d.SkipValue()
+	}
+	return nil
+}
+
+// namespace is that of CycloneDX XML, without the version.
+const namespace = "http://cyclonedx.org/schema/bom/"
+
+func xmlHead(d *xml.Decoder) (head, error) {
+	for range 100 { // comments and instructions may come first
+		token, err := d.RawToken()
+		if err != nil {
+			return head{}, fmt.Errorf("it begins as XML, but is not valid (%w): %s", err, wanted)
+		}
+		start, ok := token.(xml.StartElement)
+		if !ok {
+			continue
+		}
+		for _, a := range start.Attr {
+			version, ok := strings.CutPrefix(a.Value, namespace)
+			if ok && start.Name.Local == "bom" && (a.Name.Local == "xmlns" || a.Name.Space == "xmlns") {
+				return head{format: sbom.CycloneDX, form: xmlForm, spec: version}, nil
+			}
+		}
+		return head{}, fmt.Errorf("it is XML of another kind (<%s>): %s", clip(start.Name.Local), wanted)
+	}
+	return head{}, fmt.Errorf("it is XML without an element: %s", wanted)
+}
+
+func tagValueHead(start []byte) (head, error) {
+	for line := range strings.Lines(string(start)) {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if version, ok := strings.CutPrefix(line, "SPDXVersion:"); ok {
+			return head{format: sbom.SPDX, form: tagValueForm, spec: strings.TrimSpace(version)}, nil
+		}
+		break
+	}
+	return head{}, fmt.Errorf("it is neither JSON nor XML, nor does it begin with SPDXVersion: %s", wanted)
+}
+
+// clip shortens what a document says, for use in an error.
+func clip(s string) string {
+	if len(s) > 40 {
+		return strings.ToValidUTF8(s[:40], "") + "…"
+	}
+	return s
+}

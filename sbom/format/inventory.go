@@ -1,0 +1,255 @@
+package format
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/package-url/packageurl-go"
+
+	"github.com/baseplan/baseplan/sbom"
+)
+
+// An inventory grows while a document is read.
+type inventory struct {
+	doc    sbom.Document
+	claims []claim
+}
+
+// A claim is what a document says of one package, in the words of the document.
+type claim struct {
+	kind    string // the ecosystem: "deb", "go-module", "library"; empty: not said
+	group   string // what stands before the name: "@babel"
+	name    string
+	version string
+	epoch   string
+	arch    string
+	purl    string
+	source  sbom.Source
+	provide []string // entries as the package manager has them: "mail-transport-agent (= 1)"
+	files   []string
+	known   sbom.Facts
+	exact   bool // known comes from the document: there is nothing to conclude
+	foundBy string
+	data    string // what Syft took it from: "dpkg-db-entry"
+}
+
+// document makes sense of the claims.
+func (in *inventory) document() *sbom.Document {
+	doc := &in.doc
+	packages := make([]sbom.Package, 0, len(in.claims))
+	var open []int // packages whose facts may follow from what is said of others
+	upstream := map[sbom.Type]bool{}
+	for _, c := range in.claims {
+		p, distro, ok := c.pkg()
+		if !ok {
+			continue
+		}
+		if doc.Distro.ID == "" && p.Type.OS() {
+			doc.Distro.ID, doc.Distro.Version = distro.ID, distro.Version
+		}
+		if p.Source != (sbom.Source{}) {
+			upstream[p.Type] = true
+		}
+		if !c.exact {
+			open = append(open, len(packages))
+		}
+		packages = append(packages, p)
+	}
+	for _, i := range open {
+		p := &packages[i]
+		if upstream[p.Type] { // who says it of one package says it of all
+			p.Known |= sbom.Upstream
+		}
+		if p.PURL == "" {
+			p.PURL = makePURL(*p, doc.Distro)
+		}
+	}
+	doc.Packages = distinct(packages)
+	doc.Files = unowned(cleanPaths(doc.Files), doc.Packages)
+	return doc
+}
+
+// pkg is the package that is claimed to be installed, and the distribution that
+// its purl names. There is none where the claim is about a package that only lies
+// around as an archive, or that something else than the package database told of.
+func (c *claim) pkg() (p sbom.Package, distro sbom.Distro, ok bool) {
+	u, err := packageurl.FromString(c.purl)
+	if err == nil {
+		p.PURL = c.purl
+	}
+	p.Type = typeOf(c.kind, sbom.Type(u.Type))
+	p.Name = c.fullName(p.Type, u)
+	if p.Name == "" || p.Type.OS() && !c.installed() {
+		return p, distro, false
+	}
+	q := qualifiers(u)
+	if distro = distroOf(q["distro"]); p.Type.OS() {
+		p.Version = c.fullVersion(p.Type, u.Version, q["epoch"])
+	} else if p.Version = c.version; p.Version == "" {
+		p.Version = u.Version
+	}
+	if p.Type == sbom.Deb && p.Version == "" {
+		return p, distro, false // dpkg has such entries for packages that are not installed
+	}
+	if p.Arch = c.arch; p.Arch == "" {
+		p.Arch = q["arch"]
+	}
+	p.Source = c.source
+	if p.Source == (sbom.Source{}) {
+		p.Source = parseUpstream(p.Type, q["upstream"])
+	}
+	p.Source = other(p)
+	p.Provides = parseProvides(p.Type, c.provide)
+	p.Files = cleanPaths(c.files)
+	p.Known = c.known
+	if p.Arch != "" && !c.exact {
+		p.Known |= sbom.Arch
+	}
+	return p, distro, true
+}
+
+// installed rules out .deb and .rpm files that lie around, and packages that some
+// SBOM within the image tells of.
+func (c *claim) installed() bool {
+	switch c.foundBy {
+	case "deb-archive-cataloger", "rpm-archive-cataloger", "rpm-file-cataloger", "sbom-cataloger":
+		return false
+	}
+	return c.data != "dpkg-archive-entry" && c.data != "rpm-archive"
+}
+
+// fullName is the name as people write it: with its group, but for operating
+// systems' packages and Maven's, where that is something else than a scope.
+func (c *claim) fullName(t sbom.Type, u packageurl.PackageURL) string {
+	name, group := c.name, c.group
+	if name == "" {
+		name, group = u.Name, u.Namespace
+	}
+	if t.OS() || group == "" || t == "maven" || strings.HasPrefix(name, group+"/") {
+		return name
+	}
+	return group + "/" + name
+}
+
+// fullVersion is [epoch:]version[-release]. Where a document has a version beside
+// that of the purl, it is the purl's that tools compare: documents of Trivy leave
+// parts out of the other.
+func (c *claim) fullVersion(t sbom.Type, purl, epoch string) string {
+	said := sbom.ParseEVR(t, c.version)
+	version := purl
+	if version == "" || strings.HasPrefix(c.version, version+"-") || said.Epoch != "" && strings.HasPrefix(c.version, said.Epoch+":"+version+"-") {
+		version = c.version // the purl says less
+	}
+	if t == sbom.APK || version == "" || sbom.ParseEVR(t, version).Epoch != "" {
+		return version
+	}
+	for _, e := range []string{epoch, c.epoch, said.Epoch} {
+		if e != "" {
+			return e + ":" + version
+		}
+	}
+	return version
+}
+
+// syftTypes are the types of packages that Syft does not name as purls do.
+var syftTypes = map[string]sbom.Type{
+	"dart-pub": "pub", "dotnet": "nuget", "go-module": "golang", "java-archive": "maven", "jenkins-plugin": "maven",
+	"lua-rocks": "luarocks", "php-composer": "composer", "pod": "cocoapods", "python": "pypi", "R-package": "cran",
+	"rust-crate": "cargo", "UnknownPackage": "",
+}
+
+// typeOf believes the purl, unless the document says that it is no package of the
+// operating system after all.
+func typeOf(kind string, purl sbom.Type) sbom.Type {
+	said, ok := syftTypes[kind]
+	if !ok {
+		said = sbom.Type(kind)
+	}
+	if purl == "" || said != "" && said != purl && (said.OS() || purl.OS()) {
+		return said
+	}
+	return purl
+}
+
+func syftType(t sbom.Type) string {
+	switch t {
+	case "":
+		return "UnknownPackage"
+	case "maven":
+		return "java-archive"
+	}
+	for name, known := range syftTypes {
+		if known == t {
+			return name
+		}
+	}
+	return string(t)
+}
+
+// distinct sorts the packages and joins those that stand there more than once.
+func distinct(packages []sbom.Package) []sbom.Package {
+	slices.SortStableFunc(packages, sbom.Compare)
+	out := packages[:0]
+	for _, p := range packages {
+		if last := len(out) - 1; last >= 0 && sbom.Compare(out[last], p) == 0 {
+			q := &out[last]
+			q.Files = sorted(slices.Concat(q.Files, p.Files))
+			q.Provides = sortProvides(slices.Concat(q.Provides, p.Provides))
+			q.Known |= p.Known
+			if q.Source == (sbom.Source{}) {
+				q.Source = p.Source
+			}
+			continue
+		}
+		out = append(out, p)
+	}
+	return slices.Clip(out)
+}
+
+// unowned leaves out the files that packages own.
+func unowned(files []string, packages []sbom.Package) []string {
+	if len(files) == 0 {
+		return nil
+	}
+	owned := map[string]bool{}
+	for _, p := range packages {
+		for _, f := range p.Files {
+			owned[f] = true
+		}
+	}
+	files = slices.DeleteFunc(files, func(f string) bool { return owned[f] })
+	if len(files) == 0 {
+		return nil
+	}
+	return files
+}
+
+// cleanPaths makes absolute clean paths, sorted, each once. What begins with a
+// slash or not is the same: SPDX has paths relative to the root. It may change
+// the slice.
+func cleanPaths(paths []string) []string {
+	out := paths[:0]
+	for _, p := range paths {
+		if p == "" {
+			continue
+		}
+		if p[0] != '/' {
+			p = "/" + p
+		}
+		if p = path.Clean(p); p != "/" {
+			out = append(out, p)
+		}
+	}
+	return sorted(out)
+}
+
+func sorted(paths []string) []string {
+	if len(paths) == 0 {
+		return nil
+	}
+	if !slices.IsSorted(paths) {
+		slices.Sort(paths)
+	}
+	return slices.Compact(paths)
+}

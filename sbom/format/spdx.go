@@ -1,0 +1,258 @@
+package format
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/baseplan/baseplan/sbom"
+)
+
+// A spdxDocument is what we read of SPDX 2.
+type spdxDocument struct {
+	marks
+	Name         string `json:"name"`
+	CreationInfo struct {
+		Created  string   `json:"created"`
+		Creators []string `json:"creators"`
+	} `json:"creationInfo"`
+	Packages      []spdxPackage      `json:"packages"`
+	Files         []spdxFile         `json:"files"`
+	Relationships []spdxRelationship `json:"relationships"`
+	Describes     []string           `json:"documentDescribes"`
+	Annotations   []spdxAnnotation   `json:"annotations"`
+}
+
+type spdxPackage struct {
+	ID           string            `json:"SPDXID"`
+	Name         string            `json:"name"`
+	Version      string            `json:"versionInfo"`
+	SourceInfo   string            `json:"sourceInfo"`
+	Purpose      string            `json:"primaryPackagePurpose"`
+	ExternalRefs []spdxExternalRef `json:"externalRefs"`
+	HasFiles     []string          `json:"hasFiles"`
+	Annotations  []spdxAnnotation  `json:"annotations"`
+}
+
+type spdxExternalRef struct {
+	Type    string `json:"referenceType"`
+	Locator string `json:"referenceLocator"`
+}
+
+type spdxFile struct {
+	ID   string `json:"SPDXID"`
+	Name string `json:"fileName"`
+}
+
+type spdxRelationship struct {
+	From string `json:"spdxElementId"`
+	To   string `json:"relatedSpdxElement"`
+	Type string `json:"relationshipType"`
+}
+
+type spdxAnnotation struct {
+	Comment string `json:"comment"`
+}
+
+func decodeSPDX(r io.Reader) (*inventory, error) {
+	var s spdxDocument
+	if err := readJSON(r, &s); err != nil {
+		return nil, err
+	}
+	if err := s.of(sbom.SPDX); err != nil {
+		return nil, err
+	}
+	return s.inventory()
+}
+
+func (s *spdxDocument) inventory() (*inventory, error) {
+	in := &inventory{doc: sbom.Document{Subject: s.Name, Created: parseTime(s.CreationInfo.Created)}}
+	for _, c := range s.CreationInfo.Creators {
+		if tool, ok := strings.CutPrefix(c, "Tool: "); ok && in.doc.Tool == "" {
+			in.doc.Tool = spdxTool(tool)
+		}
+	}
+	if err := in.annotated(s.Annotations); err != nil {
+		return nil, err
+	}
+	index, err := s.index()
+	if err != nil {
+		return nil, err
+	}
+	owned, described, err := s.relate(index)
+	if err != nil {
+		return nil, err
+	}
+	path := make(map[string]string, len(s.Files))
+	for _, f := range s.Files {
+		path[f.ID] = f.Name
+		in.doc.Files = append(in.doc.Files, f.Name) // those with an owner are taken out later
+	}
+	for i := range s.Packages {
+		p := &s.Packages[i]
+		c, err := p.claim()
+		if err != nil {
+			return nil, err
+		}
+		if p.isRoot(c, described[p.ID]) {
+			if p.Purpose == "OPERATING-SYSTEM" || strings.HasPrefix(p.ID, "SPDXRef-OperatingSystem") {
+				in.doc.Distro = sbom.Distro{ID: distroID(p.Name), Version: p.Version}
+			}
+			continue
+		}
+		for _, id := range owned[p.ID] {
+			c.files = append(c.files, path[id])
+		}
+		in.claims = append(in.claims, c)
+	}
+	return in, nil
+}
+
+// index is the place of each package. One identifier for two packages is refused.
+func (s *spdxDocument) index() (map[string]int, error) {
+	index := make(map[string]int, len(s.Packages))
+	for i, p := range s.Packages {
+		if j, ok := index[p.ID]; ok && p.ID != "" {
+			return nil, fmt.Errorf("packages %d and %d are both %s", j, i, clip(p.ID))
+		}
+		index[p.ID] = i
+	}
+	return index, nil
+}
+
+// relate gives the files that each package contains, and what the document says
+// that it describes.
+func (s *spdxDocument) relate(packages map[string]int) (owned map[string][]string, described map[string]bool, err error) {
+	owned, described = map[string][]string{}, map[string]bool{}
+	inside := map[string][]string{}
+	isFile := make(map[string]bool, len(s.Files))
+	for _, f := range s.Files {
+		isFile[f.ID] = true
+	}
+	contains := func(outer, inner string) {
+		if _, ok := packages[inner]; ok {
+			inside[outer] = append(inside[outer], inner)
+		} else if isFile[inner] {
+			owned[outer] = append(owned[outer], inner)
+		}
+	}
+	for _, id := range s.Describes {
+		described[id] = true
+	}
+	for _, r := range s.Relationships {
+		switch r.Type {
+		case "CONTAINS":
+			contains(r.From, r.To)
+		case "CONTAINED_BY":
+			contains(r.To, r.From)
+		case "DESCRIBES":
+			described[r.To] = true
+		case "DESCRIBED_BY":
+			described[r.From] = true
+		}
+	}
+	for _, p := range s.Packages {
+		for _, id := range p.HasFiles {
+			contains(p.ID, id)
+		}
+	}
+	return owned, described, checkTree(inside)
+}
+
+// isRoot tells packages that stand for the image as a whole or its system.
+func (p *spdxPackage) isRoot(c claim, described bool) bool {
+	switch p.Purpose {
+	case "CONTAINER", "OPERATING-SYSTEM", "OPERATING_SYSTEM":
+		return true
+	}
+	for _, prefix := range []string{"SPDXRef-DocumentRoot", "SPDXRef-ContainerImage", "SPDXRef-OperatingSystem"} {
+		if strings.HasPrefix(p.ID, prefix) {
+			return true
+		}
+	}
+	return described && !c.exact && (c.purl == "" || strings.HasPrefix(c.purl, "pkg:oci/") || strings.HasPrefix(c.purl, "pkg:docker/"))
+}
+
+func (p *spdxPackage) claim() (claim, error) {
+	c := claim{name: p.Name, version: p.Version}
+	for _, ref := range p.ExternalRefs {
+		if c.purl == "" && (ref.Type == "purl" || strings.HasSuffix(ref.Type, "/purl")) {
+			c.purl = ref.Locator
+		}
+	}
+	if built, ok := strings.CutPrefix(p.SourceInfo, "built package from: "); ok { // Trivy
+		c.source = parseSource(built)
+		if strings.HasPrefix(c.purl, "pkg:rpm/") {
+			c.source.Version = strings.TrimPrefix(c.source.Version, sbom.ParseEVR(sbom.RPM, c.source.Version).Epoch+":")
+		}
+	}
+	return c, c.annotated(p.Annotations)
+}
+
+// A note is what SPDX has no place for, as JSON in an annotation.
+type note struct {
+	Known    []string     `json:"known"`
+	Type     string       `json:"type,omitzero"`
+	Arch     string       `json:"arch,omitzero"`
+	Source   *sbom.Source `json:"source,omitzero"`
+	Provides []string     `json:"provides,omitempty"`
+}
+
+// A documentNote is the same of the document.
+type documentNote struct {
+	Tool      string     `json:"tool,omitzero"`
+	Subject   string     `json:"subject,omitzero"`
+	Distro    syftDistro `json:"distro"`
+	Databases []string   `json:"databases,omitempty"`
+}
+
+// notePrefix begins the annotations that Encode writes.
+const notePrefix = "baseplan: "
+
+func (c *claim) annotated(all []spdxAnnotation) error {
+	for _, a := range all {
+		text, ok := strings.CutPrefix(a.Comment, notePrefix)
+		if !ok {
+			continue
+		}
+		var n note
+		if err := json.Unmarshal([]byte(text), &n); err != nil {
+			return errors.Join(fmt.Errorf("reading the annotation of package %s", clip(c.name)), err)
+		}
+		c.known, c.exact = parseFacts(n.Known), true
+		c.kind, c.arch, c.provide = n.Type, n.Arch, n.Provides
+		if n.Source != nil {
+			c.source = *n.Source
+		}
+	}
+	return nil
+}
+
+func (in *inventory) annotated(all []spdxAnnotation) error {
+	for _, a := range all {
+		text, ok := strings.CutPrefix(a.Comment, notePrefix)
+		if !ok {
+			continue
+		}
+		var n documentNote
+		if err := json.Unmarshal([]byte(text), &n); err != nil {
+			return fmt.Errorf("reading the annotation of the document: %w", err)
+		}
+		in.doc.Tool, in.doc.Subject = n.Tool, n.Subject
+		in.doc.Distro, in.doc.Databases = n.Distro.distro(schemaVersion(writtenSchema.Version)), n.Databases
+	}
+	return nil
+}
+
+// spdxTool reads "syft-1.51.0"; what stands behind the last hyphen is a version if
+// it begins with a digit.
+func spdxTool(s string) string {
+	i := strings.LastIndexByte(s, '-')
+	if i > 0 && i+1 < len(s) && (s[i+1] >= '0' && s[i+1] <= '9' || s[i+1] == 'v') {
+		return s[:i] + " " + s[i+1:]
+	}
+	return s
+}

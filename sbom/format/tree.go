@@ -1,0 +1,42 @@
+package format
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// checkTree refuses something that contains itself, by way of others or at once.
+// The map names what is in each thing.
+func checkTree(inside map[string][]string) error {
+	type visit struct {
+		name string
+		next int
+	}
+	const open, done = 1, 2
+	state := map[string]int{}
+	for _, root := range slices.Sorted(maps.Keys(inside)) {
+		if state[root] != 0 {
+			continue
+		}
+		state[root] = open
+		for stack := []visit{{name: root}}; len(stack) > 0; {
+			top := &stack[len(stack)-1]
+			if top.next == len(inside[top.name]) {
+				state[top.name] = done
+				stack = stack[:len(stack)-1]
+				continue
+			}
+			child := inside[top.name][top.next]
+			top.next++
+			switch state[child] {
+			case open:
+				return fmt.Errorf("%s contains itself", clip(child))
+			case 0:
+				state[child] = open
+				stack = append(stack, visit{name: child})
+			}
+		}
+	}
+	return nil
+}

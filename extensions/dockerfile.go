@@ -69,7 +69,13 @@ func Parse(path string, content []byte, image Image, args ...Arg) (*Dockerfile, 
 	return d, nil
 }
 
+// maxDockerfile is far beyond what people or templates write.
+const maxDockerfile = 1 << 20
+
 func (d *Dockerfile) parse() error {
+	if len(d.Content) > maxDockerfile {
+		return fmt.Errorf("it has %d bytes; a Dockerfile has at most %d", len(d.Content), maxDockerfile)
+	}
 	if i := bytes.IndexByte(d.Content, 0); i >= 0 {
 		return fmt.Errorf("line %d: a NUL byte: this is no text file", 1+bytes.Count(d.Content[:i], []byte("\n")))
 	}

@@ -194,6 +194,24 @@ func TestInstructionsTellLineAndText(t *testing.T) {
 	}
 }
 
+func TestNestingIsBounded(t *testing.T) {
+	base := bases(t)["debian"]
+	for name, script := range map[string]string{
+		"parentheses":   strings.Repeat("(", 30_000) + "rm /etc/x" + strings.Repeat(")", 30_000),
+		"braces":        strings.Repeat("{ ", 10_000) + "rm /etc/x" + strings.Repeat("; }", 10_000),
+		"and":           strings.Repeat("rm && \\\n", 5_000) + "rm /etc/x",
+		"substitutions": strings.Repeat("$(", 30_000),
+		"long":          strings.Repeat("true && \\\n", 10_000) + "true",
+	} {
+		if v := Check(onBase(t, "USER root", "RUN "+script, reset), base, nil, ByPlan); v.Outcome != Apply {
+			t.Errorf("%s: %s", name, v.Outcome)
+		}
+	}
+	if _, err := Parse("run.Dockerfile", make([]byte, maxDockerfile+1), Run); err == nil {
+		t.Error("a Dockerfile that is too long was read")
+	}
+}
+
 func TestReliancesOfInstalls(t *testing.T) {
 	all := bases(t)
 	for _, c := range []struct {

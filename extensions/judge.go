@@ -54,6 +54,7 @@ type Case struct {
 //     left to apply, those that only have no effect are applied with it, since
 //     Dockerfiles build on one another.
 func Judge(c Case) Result {
+	c.Proof = c.Proof.known()
 	r := Result{Verdicts: make([]Verdict, len(c.Dockerfiles)), RunImage: c.Run.Reference}
 	base, chosen := c.switches()
 	for i, d := range c.Dockerfiles {
@@ -83,6 +84,7 @@ func Judge(c Case) Result {
 // to be pinned. What follows a switch is judged against the image that lookup
 // finds.
 func Check(d *Dockerfile, base Base, lookup func(reference string) *Base, proof Proof) Verdict {
+	proof = proof.known()
 	c := Case{Dockerfiles: []*Dockerfile{d}, Run: base, Build: base, Lookup: lookup, Proof: proof}
 	if d.SwitchTo != "" {
 		base, _ = c.switches()

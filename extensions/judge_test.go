@@ -162,6 +162,7 @@ func TestJudge(t *testing.T) {
 		{"strict: not unpinned", "r:curl:install", with(Strict), "apply", "", true},
 		{"strict: both", "r:curl:-", with(Strict), "satisfied", "", false},
 		{"strict: no switch is needless", "r:curl:-:x", with(Strict), "switch", "x", false},
+		{"a proof that is not known is strict", "r:curl:copy r:-:-", with("sloppy"), "apply apply", "", true},
 		{"strict: pending", "r:curl:-", func(c *Case) { unknown(c); c.Proof = Strict }, "pending", "", true},
 
 		// inventories off

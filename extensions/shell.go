@@ -61,10 +61,16 @@ func standardShell(shell []string) bool {
 	return true
 }
 
+// maxScript bounds the depth to which a script can be nested.
+const maxScript = 64 << 10
+
 // script is the finding on a shell script: no effect if none of its commands
 // has one. It is read as POSIX has it, so that what only some shells understand
 // counts as an effect.
 func (a *analyzer) script(text string) finding {
+	if len(text) > maxScript {
+		return effect("a script of more than %d bytes is not read", maxScript)
+	}
 	file, err := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(text), "")
 	if err != nil {
 		return effect("the shell cannot be read: %v", err)

@@ -24,12 +24,22 @@ func (o Outcome) Left() bool { return o == Apply || o == Pending }
 // A Proof says what it takes to leave a Dockerfile out (CNB_RUN_IMAGE_PROOF).
 type Proof string
 
-// The proofs. The zero value means ByPlan.
+// The proofs. The zero value means ByPlan, one that is not known Strict.
 const (
 	ByPlan   Proof = "plan"   // either proof is enough
 	ByEffect Proof = "effect" // only the proof by effect
 	Strict   Proof = "strict" // both, and every install pinned to one version
 )
+
+func (p Proof) known() Proof {
+	switch p {
+	case "", ByPlan:
+		return ByPlan
+	case ByEffect:
+		return ByEffect
+	}
+	return Strict
+}
 
 // A Verdict is what becomes of one Dockerfile, and why.
 type Verdict struct {

@@ -1,0 +1,52 @@
+package image_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+)
+
+// FuzzOpenTar opens tar files that are anything: an error, or an image that has a configuration.
+func FuzzOpenTar(f *testing.F) {
+	f.Add(lifecycletest.Layer{"index.json": `{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:` +
+		strings.Repeat("0", 64) + `","size":2}]}`, "blobs/sha256/" + strings.Repeat("0", 64): "{}"}.Bytes())
+	f.Add(lifecycletest.Layer{"manifest.json": `[{"Config":"c","Layers":["l"]}]`, "c": `{"rootfs":{"diff_ids":["sha256:` + strings.Repeat("0", 64) + `"]}}`, "l": "-> c"}.Bytes())
+	f.Fuzz(func(t *testing.T, content []byte) {
+		file := filepath.Join(t.TempDir(), "image.tar")
+		if err := os.WriteFile(file, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		img, err := (&image.Opener{}).Open(t.Context(), "tar:"+file)
+		if err != nil {
+			return
+		}
+		defer img.Close()
+		if img.Config == nil || img.Image == nil {
+			t.Errorf("an image without parts: %+v", img)
+		}
+	})
+}
+
+// FuzzKeychain gives CNB_REGISTRY_AUTH that is anything: no error may tell a credential.
+func FuzzKeychain(f *testing.F) {
+	f.Add("r.example", "Basic dXNlcjpwYXNzd29yZA==")
+	f.Add("https://index.docker.io/v1/", "Bearer abcdefgh")
+	f.Fuzz(func(t *testing.T, registry, header string) {
+		raw, err := json.Marshal(map[string]string{registry: header})
+		if err != nil {
+			return
+		}
+		for _, value := range []string{string(raw), header} {
+			_, err := image.Keychain(value)
+			_, secret, _ := strings.Cut(header, " ")
+			if err != nil && len(secret) > 12 && !strings.Contains(registry, secret) && strings.Contains(err.Error(), secret) {
+				t.Errorf("%v", err)
+			}
+		}
+	})
+}

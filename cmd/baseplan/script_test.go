@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/baseplan/baseplan/cmd/internal/cli"
+	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+)
+
+var update = flag.Bool("update", false, "write what commands print into the scripts")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"baseplan": func() {
+			os.Exit(cli.Run(context.Background(), os.Args[1:], &cli.Console{Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv}))
+		},
+	})
+}
+
+// TestScripts runs the commands as a user would. Each script finds run images in
+// a registry, $REGISTRY/run:NAME, and as OCI layouts, oci:NAME.
+func TestScripts(t *testing.T) {
+	images := map[string]v1.Image{
+		"plain":   lifecycletest.Debian(),
+		"curl":    lifecycletest.Debian("curl"),
+		"alpine":  lifecycletest.Alpine(),
+		"scratch": lifecycletest.Scratch(),
+	}
+	registry := lifecycletest.Registry()
+	t.Cleanup(registry.Close)
+	for name, img := range images {
+		registry.Push("run:"+name, img)
+	}
+	demo, err := filepath.Abs("../../testdata/demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("REGISTRY", registry.Name)
+			env.Setenv("COLUMNS", "100")
+			for name, img := range images {
+				path, err := layout.Write(filepath.Join(env.WorkDir, name), empty.Index)
+				if err != nil {
+					return err
+				}
+				if err := path.AppendImage(img); err != nil {
+					return err
+				}
+			}
+			return os.CopyFS(filepath.Join(env.WorkDir, "demo"), os.DirFS(demo))
+		},
+	})
+}

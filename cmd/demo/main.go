@@ -1,0 +1,63 @@
+// Command demo does baseplan's main job on two run images that it makes itself,
+// one without curl and one with it, and says what happens. It needs nothing but
+// Go: the registry runs in this process, the images hold real Debian package
+// databases.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+
+	"github.com/baseplan/baseplan/cmd/internal/cli"
+	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+)
+
+func main() {
+	inputs := flag.String("inputs", "testdata/demo", "folder with the order, the build plans and the Dockerfiles")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := demo(ctx, os.Stdout, *inputs)
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "error: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// A step is one command of the demo, with what to know before and after.
+type step struct {
+	say  string
+	args []string
+	want int // exit code
+}
+
+func demo(ctx context.Context, out io.Writer, inputs string) error {
+	registry := lifecycletest.Registry()
+	defer registry.Close()
+	plain := registry.Push("run:plain", lifecycletest.Debian())
+	curl := registry.Push("run:curl", lifecycletest.Debian("curl"))
+	resolve := func(image string) []string {
+		return []string{"resolve", "--run-image", image, "--order", inputs + "/order.toml", "--plans", inputs + "/plans", "--generated", inputs + "/generated"}
+	}
+
+	fmt.Fprintf(out, `An app needs curl at run time. The builder has an image extension, acme/curl, that installs it in the run image:
+that takes a second container, as root, and the app image can no longer be rebased. Two run images were pushed to
+a registry in this process, %s. Does the extension still have anything to do?
+`, registry.Name)
+	for _, s := range []step{
+		{"On a plain Debian it has:", resolve(plain), cli.NotEnough},
+		{"What does the other run image say about curl?", []string{"provides", curl, "curl", "cmd:curl", "pkg:deb/curl"}, cli.Enough},
+		{"So there the same build needs no extension. This is what baseplan is for:", resolve(curl), cli.Enough},
+	} {
+		fmt.Fprintf(out, "\n%s\n\n$ baseplan %s\n", s.say, strings.Join(s.args, " "))
+		if code := cli.Run(ctx, s.args, &cli.Console{Out: out, Err: out}); code != s.want {
+			return fmt.Errorf("running baseplan %s: exit code %d, expected %d", strings.Join(s.args, " "), code, s.want)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+)
+
+func (c *Console) checkCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "check DOCKERFILE --run-image IMAGE",
+		Short: "Line by line: what of a Dockerfile has an effect on an image, and what is already there",
+		Long: `Judges one generated Dockerfile by its effect alone: which of its instructions would
+change the image. What is not understood counts as an effect.
+
+A file named build.Dockerfile is judged as one for the build image, given by
+--build-image. Exits 0 if nothing would change, 3 if something would.`,
+		Example: "  baseplan check run.Dockerfile --run-image registry.example/run:noble\n  baseplan check Dockerfile --kind build --build-image docker://builder --arg version=3.12",
+		Args:    cobra.ExactArgs(1),
+	}
+	inventoryFlags(cmd)
+	run := cmd.Flags().String("run-image", "", "the run image that the Dockerfile is for")
+	build := cmd.Flags().String("build-image", "", "the build image that the Dockerfile is for")
+	kind := cmd.Flags().String("kind", "", "run or build (default by the image that is given)")
+	args := cmd.Flags().StringArray("arg", nil, "a build arg NAME=VALUE, as in extend-config.toml; give several")
+	proof := cmd.Flags().String("proof", "", "strict: installs have to be pinned to count as done")
+	cmd.MarkFlagsOneRequired("run-image", "build-image")
+	cmd.MarkFlagsMutuallyExclusive("run-image", "build-image")
+	output := outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, files []string) error {
+		image := *run + *build
+		if *kind == "" {
+			*kind = string(extensions.Run)
+			if *build != "" {
+				*kind = string(extensions.Build)
+			}
+		}
+		d, err := readDockerfile(files[0], *kind, *args)
+		if err != nil {
+			return err
+		}
+		settings, err := c.settings(cmd)
+		if err != nil {
+			return err
+		}
+		policy, err := policyOf(settings.Policy, *proof)
+		if err != nil {
+			return err
+		}
+		s, err := c.source(cmd)
+		if err != nil {
+			return err
+		}
+		b, err := s.base(cmd.Context(), image)
+		if err != nil {
+			return err
+		}
+		lookup := func(ref string) *extensions.Base {
+			other, err := s.base(cmd.Context(), ref)
+			if err != nil {
+				c.warn("the image of FROM cannot be read, so what stands on it cannot be judged: %v", err)
+				return nil
+			}
+			stand := other.stand()
+			return &stand
+		}
+		return c.checked(extensions.Check(d, b.stand(), lookup, policy.Proof), b, *output)
+	}
+	return cmd
+}
+
+func readDockerfile(path, kind string, args []string) (*extensions.Dockerfile, error) {
+	if kind != string(extensions.Run) && kind != string(extensions.Build) {
+		return nil, &hinted{fmt.Errorf("--kind %s is not known", kind), "it is run or build"}
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading Dockerfile: %w", err)
+	}
+	var buildArgs []extensions.Arg
+	for _, arg := range args {
+		name, value, ok := strings.Cut(arg, "=")
+		if !ok || name == "" {
+			return nil, &hinted{fmt.Errorf("--arg %q is not a build arg", arg), "spell it NAME=VALUE"}
+		}
+		buildArgs = append(buildArgs, extensions.Arg{Name: name, Value: value})
+	}
+	return extensions.Parse(filepath.ToSlash(path), content, extensions.Image(kind), buildArgs...)
+}
+
+// A checkDocument is what `check --output json` prints.
+type checkDocument struct {
+	Image string `json:"image"`
+	platform.Verdict
+}
+
+func (c *Console) checked(v extensions.Verdict, b *base, output string) error {
+	var err error
+	if output == "json" {
+		err = c.json(checkDocument{b.Name, platform.VerdictOf(v)})
+	} else {
+		fmt.Fprintf(c.Out, "%s on %s: %s\n\n", v.Dockerfile.Path, b.Name, v.Outcome)
+		t := &table{width: c.width(), head: []string{"LINE", "EFFECT", "INSTRUCTION", "WHY"}}
+		for _, i := range v.Instructions {
+			t.row(fmt.Sprint(i.Line), yesNo(i.Effect), shorten(i.Text, c.width()/3), i.Reason)
+		}
+		t.write(c.Out)
+		for _, reason := range v.Reasons {
+			fmt.Fprintf(c.Out, "\n%s\n", strings.Join(wrap(reason, c.width()), "\n"))
+		}
+	}
+	if err == nil && v.Outcome.Left() {
+		err = errNotEnough
+	}
+	return err
+}
+
+// shorten is the beginning of an instruction: the file has the rest.
+func shorten(text string, width int) string {
+	r := []rune(strings.Join(strings.Fields(text), " "))
+	if len(r) <= width || width < 2 {
+		return string(r)
+	}
+	return string(r[:width-1]) + "…"
+}

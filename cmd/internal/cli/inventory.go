@@ -1,0 +1,252 @@
+package cli
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/spf13/cobra"
+
+	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/provides"
+	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/format"
+	"github.com/baseplan/baseplan/sbom/scan"
+)
+
+// A source opens images and learns what they hold, by the flags that commands
+// share.
+type source struct {
+	console *Console
+	images  image.Opener
+	cache   scan.Cache
+	mapping []provides.Mapping
+	keys    []crypto.PublicKey
+	file    string // --sbom: given by hand
+	fresh   bool   // --generate: look at the image itself, whatever is attached
+}
+
+// A base is an image that was opened, what it holds and what it provides.
+type base struct {
+	*image.Image
+	document *sbom.Document
+	carrier  attach.Carrier
+	detail   string // where the inventory is, or why it had to be generated
+	set      *provides.Set
+}
+
+// inventoryFlags adds the flags by which a command finds an inventory.
+func inventoryFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.String("sbom", "", "take this SBOM file as the inventory")
+	f.Bool("generate", false, "generate the inventory from the image, whatever is attached")
+	f.StringSlice("key", nil, "believe only SBOMs that one of these public keys (PEM files) signed")
+	f.String("baseplan", "", "the operator's baseplan.toml: mapping and policy")
+	cmd.MarkFlagsMutuallyExclusive("sbom", "generate")
+}
+
+// source reads the shared flags. A command without some of them has their
+// defaults.
+func (c *Console) source(cmd *cobra.Command) (*source, error) {
+	flags := cmd.Flags()
+	s := &source{console: c}
+	s.file, _ = flags.GetString("sbom")
+	s.fresh, _ = flags.GetBool("generate")
+	if dir, _ := flags.GetString("cache-dir"); dir != "" {
+		s.cache = scan.DirCache(dir)
+	}
+	settings, err := c.settings(cmd)
+	if err != nil {
+		return nil, err
+	}
+	s.mapping = settings.Mapping
+	paths, _ := flags.GetStringSlice("key")
+	if s.keys, err = readKeys(append(paths, settings.Policy.Keys...)); err != nil {
+		return nil, err
+	}
+	platform, err := platformFlag(cmd)
+	if err != nil {
+		return nil, err
+	}
+	keychain, err := image.Keychain(c.env("CNB_REGISTRY_AUTH"))
+	if err != nil {
+		return nil, err
+	}
+	insecure, _ := flags.GetStringSlice("insecure-registry")
+	s.images = image.Opener{Keychain: keychain, Insecure: insecure, Platform: platform}
+	return s, nil
+}
+
+func platformFlag(cmd *cobra.Command) (*v1.Platform, error) {
+	spelled, _ := cmd.Flags().GetString("platform")
+	if spelled == "" {
+		return &v1.Platform{OS: "linux", Architecture: runtime.GOARCH}, nil
+	}
+	p, err := v1.ParsePlatform(spelled)
+	if err != nil || p.OS == "" || p.Architecture == "" {
+		return nil, &hinted{fmt.Errorf("--platform %q is not a platform", spelled), "spell it os/arch or os/arch/variant, as in linux/arm64"}
+	}
+	return p, nil
+}
+
+// readKeys reads public keys: PEM as it stands, or paths of PEM files.
+func readKeys(given []string) ([]crypto.PublicKey, error) {
+	var keys []crypto.PublicKey
+	for _, key := range given {
+		data, name := []byte(key), "a key of baseplan.toml"
+		if !strings.Contains(key, "-----BEGIN") {
+			var err error
+			if data, err = os.ReadFile(key); err != nil {
+				return nil, fmt.Errorf("reading key: %w", err)
+			}
+			name = key
+		}
+		parsed, err := attach.ParseKeys(data, name)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, parsed...)
+	}
+	return keys, nil
+}
+
+// open opens one image, nothing more.
+func (s *source) open(ctx context.Context, ref string) (*image.Image, error) {
+	done := s.console.progress("opening %s", ref)
+	img, err := s.images.Open(ctx, ref)
+	done()
+	if errors.Is(err, image.ErrNotFound) {
+		return nil, &hinted{err, "an IMAGE is a registry reference, docker://NAME, oci:DIR or tar:FILE"}
+	}
+	return img, err
+}
+
+// base opens an image and finds its inventory: the file that was given, else
+// what is attached, else generated.
+func (s *source) base(ctx context.Context, ref string) (*base, error) {
+	img, err := s.open(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	defer img.Close()
+	b := &base{Image: img}
+	var declared *provides.Declaration
+	switch {
+	case s.file != "":
+		declared, err = s.labelled(img), s.given(b)
+	case s.fresh || img.Image == nil:
+		declared, err = s.labelled(img), s.generate(ctx, b)
+	default:
+		declared, err = s.find(ctx, b)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var refused []provides.Refusal
+	b.set, refused = provides.From(b.document, s.mapping, declared)
+	for _, r := range refused {
+		s.console.warn("%s declares that it provides %s, but %s; refused", img.Name, r.Name, r.Why)
+	}
+	if len(b.document.Databases) == 0 && b.carrier == attach.Generated && len(b.document.Packages) == 0 {
+		s.console.warn("%s has no package database (dpkg, apk or rpm), so nothing is known to be in it; attach an SBOM or give one with --sbom", img.Name)
+	}
+	return b, nil
+}
+
+// given reads the SBOM file of --sbom.
+func (s *source) given(b *base) error {
+	file, err := os.Open(s.file)
+	if err != nil {
+		return fmt.Errorf("reading --sbom: %w", err)
+	}
+	defer file.Close()
+	b.carrier, b.detail = attach.Platform, s.file
+	b.document, err = format.Decode(file, s.file)
+	return err
+}
+
+// find takes what is attached to the image, and generates where that yields nothing.
+func (s *source) find(ctx context.Context, b *base) (*provides.Declaration, error) {
+	done := s.console.progress("looking for an SBOM of %s", b.Name)
+	finder := attach.Finder{Keys: s.keys, Keychain: s.images.Keychain, Transport: s.images.Transport}
+	found, err := finder.Find(ctx, s.subject(b.Image))
+	done()
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range found.Warnings {
+		s.console.warn("%s: %s", b.Name, w)
+	}
+	for _, f := range found.Searched {
+		if f.Result != attach.Found && f.Result != attach.None {
+			s.console.warn("%s: SBOM passed over: %s: %s: %s", b.Name, f.Carrier, f.Result, f.Detail)
+		}
+	}
+	if found.Found == nil {
+		return s.declaration(found), s.generate(ctx, b)
+	}
+	b.document, b.carrier, b.detail = found.Found.Document, found.Found.Carrier, found.Found.Reference
+	return s.declaration(found), nil
+}
+
+// subject is an image as the search for its SBOM knows it.
+func (s *source) subject(img *image.Image) attach.Subject {
+	return attach.Subject{
+		Ref: img.Ref, Digest: img.Digest, Image: img.Image, Index: img.Parent,
+		HasDatabase: func(ctx context.Context) (bool, error) {
+			doc, err := s.scan(ctx, img)
+			return err == nil && len(doc.Databases) > 0, err
+		},
+	}
+}
+
+// declaration reads the publisher's declaration that was found, if any.
+func (s *source) declaration(found *attach.Result) *provides.Declaration {
+	if found.Declaration == nil {
+		return nil
+	}
+	d, err := provides.DecodeDeclaration(found.Declaration.Data, found.Declaration.Reference)
+	if err != nil {
+		s.console.warn("declaration passed over: %v", err)
+	}
+	return d
+}
+
+// labelled reads the declaration in the image's label, if any.
+func (s *source) labelled(img *image.Image) *provides.Declaration {
+	label := img.Config.Config.Labels[provides.DeclarationLabel]
+	if label == "" {
+		return nil
+	}
+	d, err := provides.DecodeDeclaration([]byte(label), "label "+provides.DeclarationLabel+" of "+img.Name)
+	if err != nil {
+		s.console.warn("declaration passed over: %v", err)
+	}
+	return d
+}
+
+func (s *source) generate(ctx context.Context, b *base) error {
+	done := s.console.progress("reading the package database of %s", b.Name)
+	defer done()
+	var err error
+	b.carrier = attach.Generated
+	b.document, err = s.scan(ctx, b.Image)
+	return err
+}
+
+func (s *source) scan(ctx context.Context, img *image.Image) (*sbom.Document, error) {
+	if img.Files != nil {
+		return scan.Tree(ctx, img.Files)
+	}
+	doc, err := scan.Image(ctx, img.Image, scan.Options{Cache: s.cache})
+	if err != nil {
+		return nil, fmt.Errorf("reading packages of %s: %w", img.Name, err)
+	}
+	return doc, nil
+}

@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/baseplan/baseplan/provides"
+)
+
+func (c *Console) providesCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "provides IMAGE [NAME...]",
+		Short: "What an image offers to build plans, with the evidence",
+		Long: `Lists the names that an image provides to a build plan, each with what backs it.
+With NAMEs, answers for those only: as a buildpack would spell them in requires,
+with a version constraint if wanted ("jre >= 17"). Exits 3 if one is not met.
+
+Kinds of names: declared by the publisher, mapped (node, jre, ...), package, virtual
+package, pkg:deb/debian/curl, cmd:curl for commands, so:libssl.so.3 for libraries.
+Commands and libraries are many: they are listed with --all.`,
+		Example: "  baseplan provides registry.example/run:noble\n  baseplan provides registry.example/run:noble curl cmd:tree 'jre >= 17'",
+		Args:    cobra.MinimumNArgs(1),
+	}
+	inventoryFlags(cmd)
+	all := cmd.Flags().BoolP("all", "a", false, "list commands, libraries and package URLs too")
+	output := outputFlag(cmd, "toml")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		s, err := c.source(cmd)
+		if err != nil {
+			return err
+		}
+		b, err := s.base(cmd.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		if len(args) > 1 {
+			return c.answers(b, args[1:], *output)
+		}
+		return c.list(b, *all, *output)
+	}
+	return cmd
+}
+
+// list prints all that the image provides.
+func (c *Console) list(b *base, all bool, output string) error {
+	file := provides.FileOf(b.set, b.Name)
+	switch output {
+	case "json":
+		return c.json(file)
+	case "toml":
+		data, err := file.Encode()
+		if err == nil {
+			_, err = c.Out.Write(data)
+		}
+		return err
+	}
+	counts := map[provides.Kind]int{}
+	t := &table{width: c.width(), head: []string{"NAME", "VERSION", "KIND", "EVIDENCE"}}
+	for _, p := range b.set.All() {
+		counts[p.Kind]++
+		if all || p.Kind != provides.Command && p.Kind != provides.Library && p.Kind != provides.PURL {
+			t.row(p.Name, p.Version, string(p.Kind), strings.Join(provides.EntryOf(p).Evidence, " "))
+		}
+	}
+	t.write(c.Out)
+	if !all && counts[provides.Command]+counts[provides.Library] > 0 {
+		fmt.Fprintf(c.Out, "\nand %d commands (cmd:...) and %d libraries (so:...); --all lists them\n", counts[provides.Command], counts[provides.Library])
+	}
+	return nil
+}
+
+// An answered requirement is what `provides IMAGE NAME --output json` prints of each NAME.
+type answered struct {
+	Name       string           `json:"name"`
+	Constraint string           `json:"constraint,omitempty"`
+	Met        bool             `json:"met"`
+	Reason     string           `json:"reason"`
+	By         []provides.Entry `json:"by,omitempty"`
+}
+
+func (c *Console) answers(b *base, names []string, output string) error {
+	all := []answered{}
+	enough := true
+	for _, text := range names {
+		a := answerOf(b.set, text)
+		enough = enough && a.Met
+		all = append(all, a)
+	}
+	if output == "json" {
+		if err := c.json(all); err != nil {
+			return err
+		}
+	} else {
+		t := &table{width: c.width(), head: []string{"REQUIRED", "MET", "WHY"}}
+		for _, a := range all {
+			t.row(strings.TrimSpace(a.Name+" "+a.Constraint), yesNo(a.Met), a.Reason)
+		}
+		t.write(c.Out)
+	}
+	if !enough {
+		return errNotEnough
+	}
+	return nil
+}
+
+func answerOf(set *provides.Set, text string) answered {
+	name, constraint := splitRequirement(text)
+	a := set.Answer(name, constraint)
+	out := answered{Name: name, Constraint: constraint, Met: a.Met, Reason: a.Reason}
+	if a.Met {
+		for _, p := range a.By {
+			out.By = append(out.By, provides.EntryOf(p))
+		}
+	}
+	return out
+}
+
+// splitRequirement takes "jre >= 17" apart: a name, then a constraint behind a space
+// or where an operator begins.
+func splitRequirement(text string) (name, constraint string) {
+	text = strings.TrimSpace(text)
+	i := strings.IndexAny(text, " <>=!~^")
+	if strings.HasPrefix(text, "pkg:") { // a purl may hold such characters
+		i = strings.IndexByte(text, ' ')
+	}
+	if i < 0 {
+		return text, ""
+	}
+	return text[:i], strings.TrimSpace(text[i:])
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}

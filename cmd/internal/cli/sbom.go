@@ -1,0 +1,215 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/format"
+)
+
+func (c *Console) sbomCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "sbom", Short: "What an image holds"}
+	cmd.AddCommand(c.sbomShowCommand(), c.sbomGenerateCommand())
+	return cmd
+}
+
+func (c *Console) sbomShowCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "show IMAGE",
+		Short: "Show the inventory of an image: distribution, packages, and where the facts are from",
+		Long: `Shows what is believed of an image: the SBOM that travels with it, or what its
+package databases say where none does.`,
+		Example: "  baseplan sbom show registry.example/run:noble\n  baseplan sbom show docker://my-run-image --output json",
+		Args:    cobra.ExactArgs(1),
+	}
+	inventoryFlags(cmd)
+	output := outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		s, err := c.source(cmd)
+		if err != nil {
+			return err
+		}
+		b, err := s.base(cmd.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		if *output == "json" {
+			return c.json(inventoryOf(b))
+		}
+		c.writeInventory(b)
+		return nil
+	}
+	return cmd
+}
+
+// An inventory is what `sbom show --output json` prints.
+type inventory struct {
+	Image     string           `json:"image"`
+	Digest    string           `json:"digest"`
+	Carrier   attach.Carrier   `json:"carrier"`
+	Reference string           `json:"reference,omitempty"`
+	Format    sbom.Format      `json:"format,omitempty"`
+	Tool      string           `json:"tool,omitempty"`
+	Created   *time.Time       `json:"created,omitempty"`
+	Distro    inventoryDistro  `json:"distro"`
+	Databases []string         `json:"databases,omitempty"`
+	Packages  []inventoryEntry `json:"packages"`
+}
+
+type inventoryDistro struct {
+	ID      string `json:"id"`
+	Version string `json:"version"`
+	Name    string `json:"name,omitempty"`
+}
+
+// An inventoryEntry is a package. Files and Provides are null where the SBOM
+// does not tell.
+type inventoryEntry struct {
+	Type     sbom.Type `json:"type"`
+	Name     string    `json:"name"`
+	Version  string    `json:"version"`
+	Arch     string    `json:"arch,omitempty"`
+	PURL     string    `json:"purl,omitempty"`
+	Source   string    `json:"source,omitempty"`
+	Provides []string  `json:"provides"`
+	Files    *int      `json:"files"` // how many
+}
+
+func inventoryOf(b *base) inventory {
+	d := b.document
+	out := inventory{
+		Image: b.Name, Digest: b.Digest.String(), Carrier: b.carrier, Reference: b.detail, Format: d.Format, Tool: d.Tool,
+		Distro: inventoryDistro{d.Distro.ID, d.Distro.Version, d.Distro.Name}, Databases: d.Databases, Packages: []inventoryEntry{},
+	}
+	if !d.Created.IsZero() {
+		out.Created = &d.Created
+	}
+	for _, p := range d.Packages {
+		e := inventoryEntry{Type: p.Type, Name: p.Name, Version: p.Version, Arch: p.Arch, PURL: p.PURL, Source: p.Source.Name}
+		if p.Known.Has(sbom.Virtual) {
+			e.Provides = []string{}
+			for _, v := range p.Provides {
+				e.Provides = append(e.Provides, v.Name)
+			}
+		}
+		if p.Known.Has(sbom.Files) {
+			n := len(p.Files)
+			e.Files = &n
+		}
+		out.Packages = append(out.Packages, e)
+	}
+	return out
+}
+
+func (c *Console) writeInventory(b *base) {
+	d := b.document
+	fmt.Fprintf(c.Out, "image      %s\ndigest     %s\ninventory  %s\ndistro     %s\npackages   %d\n",
+		b.Name, b.Digest, c.provenance(b), distroName(d.Distro), len(d.Packages))
+	for _, f := range []struct {
+		fact sbom.Facts
+		what string
+	}{{sbom.Files, "which files a package owns"}, {sbom.Virtual, "virtual packages"}} {
+		if !d.Knows(f.fact) {
+			fmt.Fprintf(c.Out, "unknown    %s: this SBOM does not tell\n", f.what)
+		}
+	}
+	fmt.Fprintln(c.Out)
+	t := &table{width: c.width(), head: []string{"TYPE", "NAME", "VERSION", "ARCH"}}
+	for _, p := range d.Packages {
+		t.row(string(p.Type), p.Name, p.Version, p.Arch)
+	}
+	t.write(c.Out)
+}
+
+// provenance says where an inventory is from, in a few words.
+func (c *Console) provenance(b *base) string {
+	words := []string{string(b.carrier)}
+	if b.document.Format != "" {
+		words = append(words, string(b.document.Format))
+	}
+	if b.document.Tool != "" {
+		words = append(words, "by "+b.document.Tool)
+	}
+	if b.detail != "" {
+		words = append(words, "from "+b.detail)
+	}
+	return strings.Join(words, ", ")
+}
+
+func distroName(d sbom.Distro) string {
+	switch {
+	case d.ID == "":
+		return "unknown"
+	case d.Name != "":
+		return fmt.Sprintf("%s (%s %s)", d.Name, d.ID, d.Version)
+	}
+	return strings.TrimSpace(d.ID + " " + d.Version)
+}
+
+func (c *Console) sbomGenerateCommand() *cobra.Command {
+	formats := []string{string(sbom.CycloneDX), string(sbom.SPDX), string(sbom.Syft)}
+	cmd := &cobra.Command{
+		Use:   "generate IMAGE",
+		Short: "Make an SBOM from the package databases of an image",
+		Long: `Reads the package databases (dpkg, apk, rpm) of an image and prints an SBOM of
+what they hold. Nothing is unpacked to disk.`,
+		Example: "  baseplan sbom generate registry.example/run:noble --file run.cdx.json\n  baseplan sbom generate docker://my-run-image --format spdx",
+		Args:    cobra.ExactArgs(1),
+	}
+	spelled := cmd.Flags().StringP("format", "f", string(sbom.CycloneDX), "cyclonedx, spdx or syft")
+	file := cmd.Flags().String("file", "", "write it to this file instead of printing it")
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if !slices.Contains(formats, *spelled) {
+			return &hinted{fmt.Errorf("--format %s is not known", *spelled), "it is one of " + strings.Join(formats, ", ")}
+		}
+		s, err := c.source(cmd)
+		if err != nil {
+			return err
+		}
+		data, err := s.generated(cmd.Context(), args[0], sbom.Format(*spelled))
+		if err != nil {
+			return err
+		}
+		if *file != "" {
+			return platform.WriteFile(*file, data)
+		}
+		_, err = c.Out.Write(data)
+		return err
+	}
+	return cmd
+}
+
+// generated is the SBOM of an image that has a package database.
+func (s *source) generated(ctx context.Context, ref string, f sbom.Format) ([]byte, error) {
+	img, err := s.open(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	defer img.Close()
+	b := &base{Image: img}
+	if err := s.generate(ctx, b); err != nil {
+		return nil, err
+	}
+	if len(b.document.Databases) == 0 {
+		return nil, &hinted{
+			fmt.Errorf("generating an SBOM of %s: the image has no package database", img.Name),
+			"looked for those of dpkg, apk and rpm; describe such an image by an SBOM made where it is built, and give it with --sbom",
+		}
+	}
+	b.document.Subject = img.Name
+	var buf bytes.Buffer
+	if err := format.Encode(&buf, b.document, f); err != nil {
+		return nil, fmt.Errorf("generating an SBOM of %s: %w", img.Name, err)
+	}
+	return buf.Bytes(), nil
+}

@@ -1,0 +1,23 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/baseplan/baseplan/lifecycle/platform"
+)
+
+// settings reads the operator's baseplan.toml, if one is named.
+func (c *Console) settings(cmd *cobra.Command) (*platform.Settings, error) {
+	path, _ := cmd.Flags().GetString("baseplan")
+	if path == "" {
+		return &platform.Settings{}, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading --baseplan: %w", err)
+	}
+	return platform.DecodeSettings(data, path)
+}

@@ -12,56 +12,59 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// A cdxDocument is what we read of CycloneDX, in all versions.
+// A cdxDocument is what we read of CycloneDX, in all versions and both forms.
 type cdxDocument struct {
 	marks
-	Metadata   cdxMetadata    `json:"metadata"`
-	Components []cdxComponent `json:"components"`
+	Metadata   cdxMetadata    `json:"metadata" xml:"metadata"`
+	Components []cdxComponent `json:"components" xml:"components>component"`
 }
 
 type cdxMetadata struct {
-	Timestamp  string        `json:"timestamp"`
-	Tools      cdxTools      `json:"tools"`
-	Component  cdxComponent  `json:"component"`
-	Properties cdxProperties `json:"properties"`
+	Timestamp  string        `json:"timestamp" xml:"timestamp"`
+	Tools      cdxTools      `json:"tools" xml:"tools"`
+	Component  cdxComponent  `json:"component" xml:"component"`
+	Properties cdxProperties `json:"properties" xml:"properties>property"`
 }
 
-// cdxTools is a list before 1.5 and an object with a list of components since.
-type cdxTools []cdxTool
+// cdxTools is a list before 1.5, and has a list of components since.
+type cdxTools struct {
+	Tools      []cdxTool `json:"-" xml:"tool"`
+	Components []cdxTool `json:"components" xml:"components>component"`
+}
 
 type cdxTool struct {
-	Name    string `json:"name"`
-	Version string `json:"version"`
+	Name    string `json:"name" xml:"name"`
+	Version string `json:"version" xml:"version"`
 }
 
 // UnmarshalJSONFrom implements [json.UnmarshalerFrom].
 func (t *cdxTools) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	if d.PeekKind() == '[' {
-		return json.UnmarshalDecode(d, (*[]cdxTool)(t))
+		return json.UnmarshalDecode(d, &t.Tools)
 	}
-	var object struct {
-		Components []cdxTool `json:"components"`
-	}
-	err := json.UnmarshalDecode(d, &object)
-	*t = object.Components
-	return err
+	type plain cdxTools // without this method
+	return json.UnmarshalDecode(d, (*plain)(t))
 }
 
 type cdxComponent struct {
-	Type       string         `json:"type"`
-	Group      string         `json:"group"`
-	Name       string         `json:"name"`
-	Version    string         `json:"version"`
-	PURL       string         `json:"purl"`
-	Properties cdxProperties  `json:"properties"`
-	Components []cdxComponent `json:"components"`
+	BOMRef     string         `json:"bom-ref" xml:"bom-ref,attr"`
+	Type       string         `json:"type" xml:"type,attr"`
+	Group      string         `json:"group" xml:"group"`
+	Name       string         `json:"name" xml:"name"`
+	Version    string         `json:"version" xml:"version"`
+	PURL       string         `json:"purl" xml:"purl"`
+	Properties cdxProperties  `json:"properties" xml:"properties>property"`
+	Components []cdxComponent `json:"components" xml:"components>component"`
 }
 
-// cdxProperties are the properties whose names begin with one of propertyPrefixes.
-// A document of Syft has ten times as many others.
+// cdxProperties are, from JSON, only the properties whose names begin with one of
+// propertyPrefixes: a document of Syft has ten times as many others.
 type cdxProperties []cdxProperty
 
-type cdxProperty struct{ Name, Value string }
+type cdxProperty struct {
+	Name  string `xml:"name,attr"`
+	Value string `xml:",chardata"`
+}
 
 var propertyPrefixes = []string{"syft:metadata:", "syft:package:", "syft:distro:", "aquasecurity:trivy:Src", "baseplan:"}
 
@@ -172,8 +175,8 @@ func decodeCycloneDX(r io.Reader) (*inventory, error) {
 
 func (c *cdxDocument) inventory() *inventory {
 	in := &inventory{doc: sbom.Document{Subject: c.Metadata.Component.Name, Databases: c.Metadata.Properties.list("baseplan:database", "")}}
-	if len(c.Metadata.Tools) > 0 {
-		t := c.Metadata.Tools[0]
+	if tools := append(c.Metadata.Tools.Components, c.Metadata.Tools.Tools...); len(tools) > 0 {
+		t := tools[0]
 		in.doc.Tool = strings.TrimSpace(t.Name + " " + t.Version)
 	}
 	in.doc.Created = parseTime(c.Metadata.Timestamp)
@@ -234,6 +237,9 @@ func (c *cdxComponent) claim() claim {
 		foundBy: get("syft:package:foundBy"), data: get("syft:package:metadataType"),
 		epoch: get("syft:metadata:epoch"), arch: get("baseplan:arch"),
 		provide: c.Properties.list("syft:metadata:provides", ""), files: c.Properties.list("syft:metadata:files", ":path"),
+	}
+	if out.purl == "" && strings.HasPrefix(c.BOMRef, "pkg:") {
+		out.purl = c.BOMRef
 	}
 	switch {
 	case get("baseplan:source") != "":

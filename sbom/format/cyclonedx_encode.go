@@ -1,7 +1,6 @@
 package format
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -31,19 +30,23 @@ func encodeCycloneDX(w io.Writer, doc *sbom.Document) error {
 		components = append(components, cyclonedx.Component{BOMRef: id("file", f), Type: cyclonedx.ComponentTypeFile, Name: f})
 	}
 	bom.Components = &components
-	var content bytes.Buffer
-	if err := cyclonedx.NewBOMEncoder(&content, cyclonedx.BOMFileFormatJSON).Encode(bom); err != nil {
+	var err error
+	if bom.SerialNumber, err = serialNumber(doc); err != nil {
 		return err
 	}
-	bom.SerialNumber = serialNumber(content.Bytes())
 	return cyclonedx.NewBOMEncoder(w, cyclonedx.BOMFileFormatJSON).Encode(bom)
 }
 
-// serialNumber is a UUID of version 8 (RFC 9562), made of the content.
-func serialNumber(content []byte) string {
-	u := sha256.Sum256(content)
+// serialNumber is a UUID of version 8 (RFC 9562), made of all that the document
+// says: of its Syft JSON, which takes the least time to write.
+func serialNumber(doc *sbom.Document) (string, error) {
+	h := sha256.New()
+	if err := encodeSyft(h, doc); err != nil {
+		return "", err
+	}
+	u := h.Sum(nil)
 	u[6], u[8] = u[6]&0x0f|0x80, u[8]&0x3f|0x80
-	return fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:16])
+	return fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:16]), nil
 }
 
 func cdxMetadataOf(doc *sbom.Document) *cyclonedx.Metadata {

@@ -5,29 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-
-	cyclonedx "github.com/CycloneDX/cyclonedx-go"
 )
 
 func decodeCycloneDXXML(r io.Reader) (*inventory, error) {
-	var bom cyclonedx.BOM
-	// The library's own decoder is this one, without the limits.
-	tokens := &limitedTokens{d: xml.NewDecoder(r)}
-	d := xml.NewTokenDecoder(tokens)
-	if err := d.Decode(&bom); err != nil {
+	var c cdxDocument
+	d := xml.NewTokenDecoder(&limitedTokens{d: xml.NewDecoder(r)})
+	if err := d.Decode(&c); err != nil {
 		return nil, err
 	}
 	if err := onlySpace(d); err != nil {
 		return nil, err
 	}
-	doc := cdxDocument{Components: fromXML(bom.Components)}
-	if m := bom.Metadata; m != nil {
-		doc.Metadata = cdxMetadata{Timestamp: m.Timestamp, Tools: toolsFromXML(m.Tools), Properties: propertiesFromXML(m.Properties)}
-		if m.Component != nil {
-			doc.Metadata.Component = fromXML(&[]cyclonedx.Component{*m.Component})[0]
-		}
-	}
-	return doc.inventory(), nil
+	return c.inventory(), nil
 }
 
 // onlySpace reads what follows the document.
@@ -44,49 +33,6 @@ func onlySpace(d *xml.Decoder) error {
 			return errors.New("something follows the end of the document")
 		}
 	}
-}
-
-func fromXML(components *[]cyclonedx.Component) []cdxComponent {
-	if components == nil {
-		return nil
-	}
-	out := make([]cdxComponent, 0, len(*components))
-	for _, c := range *components {
-		out = append(out, cdxComponent{
-			Type: string(c.Type), Group: c.Group, Name: c.Name, Version: c.Version, PURL: c.PackageURL,
-			Properties: propertiesFromXML(c.Properties), Components: fromXML(c.Components),
-		})
-	}
-	return out
-}
-
-func propertiesFromXML(properties *[]cyclonedx.Property) (out cdxProperties) {
-	if properties == nil {
-		return nil
-	}
-	for _, p := range *properties {
-		if ofInterest(p.Name) {
-			out = append(out, cdxProperty{p.Name, p.Value})
-		}
-	}
-	return out
-}
-
-func toolsFromXML(tools *cyclonedx.ToolsChoice) (out cdxTools) {
-	if tools == nil {
-		return nil
-	}
-	if tools.Tools != nil {
-		for _, t := range *tools.Tools {
-			out = append(out, cdxTool{t.Name, t.Version})
-		}
-	}
-	if tools.Components != nil {
-		for _, c := range *tools.Components {
-			out = append(out, cdxTool{c.Name, c.Version})
-		}
-	}
-	return out
 }
 
 // maxXMLDepth is how deep elements may be nested. Real documents need ten.

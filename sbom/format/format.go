@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -8,20 +9,20 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// MaxSize is how many bytes an SBOM may have. Of all real ones we know, the
-// largest has a quarter of that.
-const MaxSize = 256 << 20
+// MaxSize is how many bytes an SBOM may have: three times what BuildKit attaches at
+// most.
+const MaxSize = 128 << 20
 
 // maxElements is how many components, packages, files and relationships a
-// document may have, and how many lines of tag-value or elements of XML.
-const maxElements = 1 << 21
+// document may have in all, or how many elements of XML.
+const maxElements = 1 << 20
 
 const wanted = "want CycloneDX 1.2 to 1.7 (JSON or XML), SPDX 2.2 or 2.3 (JSON or tag-value), or Syft JSON"
 
 // Identify tells the format of a document from its content, without reading more
 // of it than that takes. The error says what was found instead.
 func Identify(b []byte) (sbom.Format, error) {
-	h, _, err := identify(bytesReader(b))
+	h, _, err := identify(bytes.NewReader(b))
 	if err != nil {
 		return "", err
 	}
@@ -111,13 +112,15 @@ type bounded struct {
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
+	if b.left < 0 {
+		return 0, errTooLarge
+	}
 	if int64(len(p)) > b.left+1 {
 		p = p[:b.left+1]
 	}
 	n, err := b.r.Read(p)
-	if int64(n) > b.left {
+	if b.left -= int64(n); b.left < 0 {
 		return 0, errTooLarge
 	}
-	b.left -= int64(n)
 	return n, err
 }

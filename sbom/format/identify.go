@@ -64,8 +64,6 @@ func (h head) supported() error {
 	return nil
 }
 
-func bytesReader(b []byte) io.Reader { return bytes.NewReader(b) }
-
 // identify finds out what r holds. The reader that it returns has all of r.
 func identify(r io.Reader) (head, io.Reader, error) {
 	in := bufio.NewReaderSize(r, 64<<10)

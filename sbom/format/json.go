@@ -33,8 +33,8 @@ func counted[T any](left *int) *json.Unmarshalers {
 
 // marks are the keys by which formats are known. A document has those of one.
 type marks struct {
-	BOMFormat   string `json:"bomFormat"`
-	SPDXVersion string `json:"spdxVersion"`
+	BOMFormat   string `json:"bomFormat" xml:"-"`
+	SPDXVersion string `json:"spdxVersion" xml:"-"`
 }
 
 func (m marks) of(f sbom.Format) error {

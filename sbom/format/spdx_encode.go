@@ -1,7 +1,6 @@
 package format
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -26,11 +25,9 @@ func encodeSPDX(w io.Writer, doc *sbom.Document) error {
 	if err != nil {
 		return err
 	}
-	var content bytes.Buffer
-	if err := spdxjson.Write(out, &content); err != nil {
+	if out.DocumentNamespace, err = serialNumber(doc); err != nil {
 		return err
 	}
-	out.DocumentNamespace = serialNumber(content.Bytes())
 	return spdxjson.Write(out, w, spdxjson.EscapeHTML(false))
 }
 
@@ -107,7 +104,7 @@ func spdxFileOf(path string) *v2_3.File {
 type annotator struct{ date string }
 
 func (a annotator) note(v any) (v2_3.Annotation, error) {
-	text, err := json.Marshal(v)
+	text, err := json.Marshal(v, written)
 	return v2_3.Annotation{
 		Annotator: common.Annotator{AnnotatorType: "Tool", Annotator: ourTool}, AnnotationDate: a.date, AnnotationType: "OTHER",
 		AnnotationComment: notePrefix + string(text),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spdx/tools-golang/spdx/v2/common"
 	"github.com/spdx/tools-golang/spdx/v2/v2_3"
@@ -78,8 +79,10 @@ func (s *spdxDocument) annotate(id, comment string) {
 	}
 }
 
-// maxText is how long a value in <text> may be.
-const maxText = 1 << 20
+const (
+	maxText  = 1 << 20 // how long a line may be, or a value in <text>
+	maxLines = 1 << 22
+)
 
 // tagValues splits the lines. The library's own function takes quadratic time for
 // long texts and any number of lines.
@@ -90,10 +93,13 @@ func tagValues(r io.Reader) ([]reader.TagValuePair, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxText)
 	for n := 1; lines.Scan(); n++ {
-		if n > maxElements {
-			return nil, errTooMany
+		if n > maxLines {
+			return nil, fmt.Errorf("it has more than %d lines", maxLines)
 		}
 		line := lines.Text()
+		if !utf8.ValidString(line) {
+			return nil, fmt.Errorf("line %d is not UTF-8", n)
+		}
 		if text == nil {
 			if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
 				continue

@@ -19,6 +19,10 @@ var writtenSchema = schema{
 	URL:     "https://raw.githubusercontent.com/anchore/syft/main/schema/json/schema-16.1.10.json",
 }
 
+// written JSON has its keys in order, and U+FFFD for what is not UTF-8: names of
+// files may be anything.
+var written = json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
+
 // A writtenArtifact has all that Syft's schema requires of a package.
 type writtenArtifact struct {
 	ID           string            `json:"id"`
@@ -60,7 +64,7 @@ func encodeSyft(w io.Writer, doc *sbom.Document) error {
 	}
 	if doc.Subject != "" {
 		out.Source.ID, out.Source.Type = id(doc.Subject), "image"
-		metadata, err := json.Marshal(map[string]string{"userInput": doc.Subject})
+		metadata, err := json.Marshal(map[string]string{"userInput": doc.Subject}, written)
 		if err != nil {
 			return err
 		}
@@ -72,7 +76,7 @@ func encodeSyft(w io.Writer, doc *sbom.Document) error {
 	for _, p := range doc.Packages {
 		out.Artifacts = append(out.Artifacts, writeArtifact(p))
 	}
-	return json.MarshalWrite(w, out, json.Deterministic(true))
+	return json.MarshalWrite(w, out, written)
 }
 
 func syftDistroOf(d sbom.Distro) syftDistro {

@@ -38,17 +38,25 @@ func onlySpace(d *xml.Decoder) error {
 // maxXMLDepth is how deep elements may be nested. Real documents need ten.
 const maxXMLDepth = 1000
 
-// once are the elements that stand at most once in any other.
+// once are the elements that stand at most once in those of onceIn. (A <versions> of
+// a vulnerability has many a <version>.)
 var once = map[string]uint{
 	"metadata": 1 << 0, "components": 1 << 1, "properties": 1 << 2, "name": 1 << 3, "version": 1 << 4, "group": 1 << 5, "purl": 1 << 6,
 }
+
+var onceIn = map[string]bool{"bom": true, "metadata": true, "component": true, "tool": true}
 
 // limitedTokens stops at documents that are nested too deeply, have too many
 // elements, or say something twice, before they take memory.
 type limitedTokens struct {
 	d     *xml.Decoder
 	count int
-	seen  []uint // what of once has been seen in each open element
+	open  []openElement
+}
+
+type openElement struct {
+	name string
+	seen uint // what of once has been seen in it
 }
 
 // Token implements [xml.TokenReader].
@@ -59,14 +67,15 @@ func (l *limitedTokens) Token() (xml.Token, error) {
 		if l.count++; l.count > maxElements {
 			return nil, errTooMany
 		}
-		if len(l.seen) == maxXMLDepth {
+		if len(l.open) == maxXMLDepth {
 			return nil, fmt.Errorf("elements are nested deeper than %d", maxXMLDepth)
 		}
-		if bit := once[t.Name.Local]; bit != 0 && len(l.seen) > 0 {
-			if in := &l.seen[len(l.seen)-1]; *in&bit != 0 {
-				return nil, fmt.Errorf("element <%s> stands twice in another", t.Name.Local)
+		if bit := once[t.Name.Local]; bit != 0 && len(l.open) > 0 {
+			in := &l.open[len(l.open)-1]
+			if in.seen&bit != 0 && onceIn[in.name] {
+				return nil, fmt.Errorf("element <%s> stands twice in a <%s>", t.Name.Local, in.name)
 			}
-			l.seen[len(l.seen)-1] |= bit
+			in.seen |= bit
 		}
 		for i, a := range t.Attr {
 			for _, b := range t.Attr[:i] {
@@ -78,10 +87,10 @@ func (l *limitedTokens) Token() (xml.Token, error) {
 				return nil, fmt.Errorf("<%s> has more than 100 attributes", clip(t.Name.Local))
 			}
 		}
-		l.seen = append(l.seen, 0)
+		l.open = append(l.open, openElement{name: t.Name.Local})
 	case xml.EndElement:
-		if len(l.seen) > 0 {
-			l.seen = l.seen[:len(l.seen)-1]
+		if len(l.open) > 0 {
+			l.open = l.open[:len(l.open)-1]
 		}
 	}
 	return token, err

@@ -42,6 +42,6 @@
 // own libraries. JSON and XML are read into small structs of our own: their large
 // ones take gigabytes for a few megabytes of empty elements. Under the JSON is
 // encoding/json/v2 (by the module that mirrors it, until Go 1.27), which refuses
-// duplicate keys, limits nesting, and reads 10 MB of CycloneDX in a quarter of
-// the 300 ms that the library needs.
+// duplicate keys, limits nesting, and reads 10 MB of CycloneDX in 45 ms
+// where the library needs 300.
 package format

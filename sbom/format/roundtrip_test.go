@@ -11,6 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/package-url/packageurl-go"
+	spdxjson "github.com/spdx/tools-golang/json"
+	"github.com/spdx/tools-golang/spdx/v2/common"
+	"github.com/spdx/tools-golang/tagvalue"
 	"pgregory.net/rapid"
 
 	"github.com/baseplan/baseplan/sbom"
@@ -76,6 +79,34 @@ func TestEncodeIsDeterministic(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestTagValueSurvives: our SPDX says the same after conversion to tag-value.
+func TestTagValueSurvives(t *testing.T) {
+	want := decode(t, read(t, "stack.syft.json"), "x")
+	var b, tagValue bytes.Buffer
+	if err := format.Encode(&b, want, sbom.SPDX); err != nil {
+		t.Fatal(err)
+	}
+	doc, err := spdxjson.Read(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range doc.Annotations { // in tag-value, annotations say what they belong to
+		a.AnnotationSPDXIdentifier = common.DocElementID{ElementRefID: "DOCUMENT"}
+	}
+	for _, p := range doc.Packages {
+		for _, a := range p.Annotations {
+			a.AnnotationSPDXIdentifier = common.DocElementID{ElementRefID: p.PackageSPDXIdentifier}
+			doc.Annotations = append(doc.Annotations, &a)
+		}
+	}
+	if err := tagvalue.Write(doc, &tagValue); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, decode(t, tagValue.Bytes(), "tag-value"), same...); diff != "" {
+		t.Errorf("(-was +is):\n%s", diff)
+	}
 }
 
 // TestEncoded pins the bytes, which a cache or a signature may rely on.

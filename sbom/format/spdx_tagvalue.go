@@ -39,9 +39,7 @@ func decodeSPDXTagValue(r io.Reader) (*inventory, error) {
 	for _, r := range doc.Relationships {
 		s.Relationships = append(s.Relationships, spdxRelationship{docRef(r.RefA), docRef(r.RefB), r.Relationship})
 	}
-	for _, a := range doc.Annotations {
-		s.annotate(docRef(a.AnnotationSPDXIdentifier), a.AnnotationComment)
-	}
+	s.annotate(doc.Annotations)
 	return s.inventory()
 }
 
@@ -63,18 +61,15 @@ func (s *spdxDocument) addTagValue(p *v2_3.Package) {
 	s.Packages = append(s.Packages, out)
 }
 
-func (s *spdxDocument) annotate(id, comment string) {
-	if !strings.HasPrefix(comment, notePrefix) {
-		return
-	}
-	if id == "SPDXRef-DOCUMENT" {
-		s.Annotations = append(s.Annotations, spdxAnnotation{comment})
-		return
-	}
+func (s *spdxDocument) annotate(all []*v2_3.Annotation) {
+	place := make(map[string]*[]spdxAnnotation, len(s.Packages)+1)
 	for i := range s.Packages {
-		if s.Packages[i].ID == id {
-			s.Packages[i].Annotations = append(s.Packages[i].Annotations, spdxAnnotation{comment})
-			return
+		place[s.Packages[i].ID] = &s.Packages[i].Annotations
+	}
+	place["SPDXRef-DOCUMENT"] = &s.Annotations
+	for _, a := range all {
+		if of := place[docRef(a.AnnotationSPDXIdentifier)]; of != nil {
+			*of = append(*of, spdxAnnotation{a.AnnotationComment})
 		}
 	}
 }

@@ -68,9 +68,10 @@ func naiveTrial(p resolver.Problem, choice []int) []bool {
 		return false
 	}
 	required := func(name string, from int) bool {
+		extension := p.Candidates[from].Module.Kind == resolver.Extension // a preferred image consumes from buildpacks alone
 		for i := from; i < n; i++ {
 			for _, r := range section(i).Requires {
-				if alive[i] && r.Name == name && !naiveConsumed(p, r) {
+				if alive[i] && r.Name == name && (extension || !naiveConsumed(p, r)) {
 					return true
 				}
 			}

@@ -4,19 +4,18 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/BurntSushi/toml"
 )
 
 // DecodePlan reads the build plan that a module's bin/detect wrote
 // (buildpack.md, "Build Plan"): the top-level section, then each of `or`. name is
-// its path, for errors. Keys that the specification does not know are ignored.
+// its path, for errors. Keys that the specification does not know are ignored;
+// [UnknownPlanKeys] lists them.
 func DecodePlan(data []byte, name string) ([]Section, error) {
-	var file struct {
-		planSection
-		Or []planSection `toml:"or"`
-	}
-	if err := decode(data, name, &file); err != nil {
+	var file planFile
+	if _, err := decode(data, name, &file); err != nil {
 		return nil, err
 	}
 	var sections []Section
@@ -34,19 +33,43 @@ func DecodePlan(data []byte, name string) ([]Section, error) {
 	return sections, nil
 }
 
+// UnknownPlanKeys lists the keys of a build plan that the specification does not
+// know, in order of appearance: for a debug log, since a typing error such as
+// "require" silently asks for nothing. name is its path, for errors.
+func UnknownPlanKeys(data []byte, name string) ([]string, error) {
+	md, err := decode(data, name, &planFile{})
+	if err != nil {
+		return nil, err
+	}
+	var keys []string
+	for _, key := range md.Undecoded() {
+		if text := key.String(); !slices.Contains(keys, text) {
+			keys = append(keys, text)
+		}
+	}
+	return keys, nil
+}
+
+type planFile struct {
+	planSection
+	Or []planSection `toml:"or"`
+}
+
 type planSection struct {
-	Provides []struct {
-		Name string `toml:"name"`
-	} `toml:"provides"`
+	Provides []planProvide `toml:"provides"`
 	Requires []planRequire `toml:"requires"`
+}
+
+type planProvide struct {
+	Name string `toml:"name"`
 }
 
 // planRequire is an entry of requires. A version beside metadata is deprecated
 // and means the same as metadata.version.
 type planRequire struct {
-	Name     string         `toml:"name"`
-	Version  string         `toml:"version,omitempty"`
-	Metadata map[string]any `toml:"metadata,omitempty"`
+	Name     string `toml:"name"`
+	Version  string `toml:"version,omitempty"`
+	Metadata any    `toml:"metadata,omitempty"` // a table; the library would take any other type for an empty one
 }
 
 func (s planSection) section(where string) (Section, error) {
@@ -61,13 +84,17 @@ func (s planSection) section(where string) (Section, error) {
 		if r.Name == "" {
 			return out, fmt.Errorf("key %srequires[%d].name is missing: every require needs a name", where, i)
 		}
-		if _, ok := r.Metadata["version"]; !ok && r.Version != "" {
-			if r.Metadata == nil {
-				r.Metadata = map[string]any{}
-			}
-			r.Metadata["version"] = r.Version
+		metadata, ok := r.Metadata.(map[string]any)
+		if !ok && r.Metadata != nil {
+			return out, fmt.Errorf("key %srequires[%d].metadata is %T: it has to be a table", where, i, r.Metadata)
 		}
-		out.Requires = append(out.Requires, Require{Name: r.Name, Metadata: r.Metadata})
+		if _, ok := metadata["version"]; !ok && r.Version != "" {
+			if metadata == nil {
+				metadata = map[string]any{}
+			}
+			metadata["version"] = r.Version
+		}
+		out.Requires = append(out.Requires, Require{Name: r.Name, Metadata: metadata})
 	}
 	return out, nil
 }
@@ -92,7 +119,11 @@ func EncodePlan(plan []Entry) ([]byte, error) {
 			out.Providers = append(out.Providers, provider{m.ID, m.Version, m.Kind == Extension})
 		}
 		for _, r := range e.Requires {
-			out.Requires = append(out.Requires, planRequire{Name: r.Name, Metadata: r.Metadata})
+			require := planRequire{Name: r.Name}
+			if len(r.Metadata) > 0 {
+				require.Metadata = r.Metadata
+			}
+			out.Requires = append(out.Requires, require)
 		}
 		file.Entries = append(file.Entries, out)
 	}
@@ -123,7 +154,7 @@ func DecodeOrder(data []byte, name string) (*OrderFile, error) {
 		Order      []group `toml:"order"`
 		Extensions []group `toml:"order-extensions"`
 	}
-	if err := decode(data, name, &file); err != nil {
+	if _, err := decode(data, name, &file); err != nil {
 		return nil, err
 	}
 	order := func(key string, groups []group, kind Kind) (Order, error) {
@@ -155,13 +186,13 @@ func DecodeOrder(data []byte, name string) (*OrderFile, error) {
 }
 
 // decode reads TOML into v; an error names the file and where in it.
-func decode(data []byte, name string, v any) error {
-	err := toml.Unmarshal(data, v)
+func decode(data []byte, name string, v any) (toml.MetaData, error) {
+	md, err := toml.Decode(string(data), v)
 	if parse, ok := errors.AsType[toml.ParseError](err); ok {
-		return fmt.Errorf("reading %s, line %d: %s", name, parse.Position.Line, parse.Message)
+		return md, fmt.Errorf("reading %s, line %d: %s", name, parse.Position.Line, parse.Message)
 	}
 	if err != nil {
-		return fmt.Errorf("reading %s: %w", name, err)
+		return md, fmt.Errorf("reading %s: %w", name, err)
 	}
-	return nil
+	return md, nil
 }

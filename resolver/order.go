@@ -45,6 +45,10 @@ type Detection struct {
 	// Nested is the order of a composite buildpack, nil for any other module.
 	// A nil func means that there are none.
 	Nested func(Module) (Order, error)
+	// Mismatch reports whether no target of a buildpack matches the images. Where
+	// it is required it then counts as errored, and Detect is not asked; where it
+	// is optional that makes no difference (COMPAT). A nil func means that all match.
+	Mismatch func(Module) bool
 	// Detect gives the outcomes of modules, in order; no module is asked for twice.
 	Detect func([]Module) ([]Outcome, error)
 
@@ -55,7 +59,8 @@ type Detection struct {
 // A Detected is the group that was chosen.
 type Detected struct {
 	*Resolution
-	Tries []Try // every group that was tried; the last is the chosen one
+	Tries []Try // the groups that were tried: the first 999, and the last, which is the chosen one
+	Tried int   // how many were tried
 }
 
 // A Try is a group that was tried.
@@ -68,14 +73,15 @@ type Try struct {
 
 // An UndetectedError says that no group of the order passes.
 type UndetectedError struct {
-	Errored bool // at the level of the order that decides, a group errored
-	Tries   []Try
+	Errored bool  // at the level of the order that decides, a group errored
+	Tries   []Try // the first 999 that were tried, and the last
+	Tried   int   // how many were tried
 }
 
 func (e *UndetectedError) Error() string {
 	text := "no buildpack group passed detection"
 	if len(e.Tries) > 0 {
-		text += ": " + e.Tries[len(e.Tries)-1].Err.Error()
+		text += fmt.Sprintf(": of %d tried, the last: %v", e.Tried, e.Tries[len(e.Tries)-1].Err)
 	}
 	return text
 }
@@ -85,15 +91,15 @@ func (e *UndetectedError) Error() string {
 // Nested and Detect, and a composite buildpack that contains itself, end it.
 func (d Detection) Select() (*Detected, error) {
 	w := &walk{Detection: d, outcomes: map[Module]Outcome{}}
-	rest := []place{{order: d.Order}}
+	rest := []place{{isOrder: true, order: d.Order}}
 	result, err := w.order(d.Extensions, Extension, nil, rest, nil, true)
 	if err != nil {
 		return nil, err
 	}
 	if w.found == nil {
-		return nil, &UndetectedError{Errored: result == Errored, Tries: w.tries}
+		return nil, &UndetectedError{Errored: result == Errored, Tries: w.tries, Tried: w.tried}
 	}
-	return &Detected{Resolution: w.found, Tries: w.tries}, nil
+	return &Detected{Resolution: w.found, Tries: w.tries, Tried: w.tried}, nil
 }
 
 // A walk is a detection under way.
@@ -101,12 +107,17 @@ type walk struct {
 	Detection
 	outcomes map[Module]Outcome
 	tries    []Try
+	tried    int
 	found    *Resolution
 }
+
+// maxTries is how many groups are kept to tell of: nested orders multiply.
+const maxTries = 1000
 
 // A place in a group that is being expanded: an element, or a whole order.
 type place struct {
 	element Element
+	isOrder bool
 	order   Order
 	inside  []Module // the composite buildpacks that it comes from
 }
@@ -138,7 +149,7 @@ func (w *walk) order(o Order, kind Kind, group []Element, rest []place, inside [
 func (w *walk) group(group []Element, rest []place) (Status, error) {
 	group = slices.Clip(group)
 	for i, p := range rest {
-		if p.order != nil {
+		if p.isOrder {
 			return w.order(p.order, Buildpack, group, rest[i+1:], nil, false)
 		}
 		nested, err := w.nested(p)
@@ -189,6 +200,9 @@ func (w *walk) try(group []Element) (Status, error) {
 	buildpack, errored := false, false
 	for _, e := range group {
 		o := w.outcomes[e.Module]
+		if w.unfit(e) {
+			o = Outcome{Status: Errored}
+		}
 		t.Outcomes = append(t.Outcomes, o.Status)
 		errored = errored || o.Status == Errored
 		switch {
@@ -208,7 +222,7 @@ func (w *walk) try(group []Element) (Status, error) {
 	default:
 		w.found, t.Err = Resolve(Problem{Candidates: candidates, Run: w.Run, Build: w.Build, Limit: w.Limit})
 	}
-	w.tries = append(w.tries, t)
+	w.tell(t)
 	switch {
 	case t.Err == nil:
 		return Pass, nil
@@ -218,11 +232,25 @@ func (w *walk) try(group []Element) (Status, error) {
 	return Fail, nil
 }
 
+// unfit reports whether a target mismatch rules an element out.
+func (w *walk) unfit(e Element) bool {
+	return !e.Optional && w.Mismatch != nil && w.Mismatch(e.Module)
+}
+
+// tell keeps a try to tell of, the last one always.
+func (w *walk) tell(t Try) {
+	w.tried++
+	if len(w.tries) == maxTries {
+		w.tries = w.tries[:maxTries-1]
+	}
+	w.tries = append(w.tries, t)
+}
+
 // detect asks for the modules that were not asked for yet, all at once.
 func (w *walk) detect(group []Element) error {
 	var unknown []Module
 	for _, e := range group {
-		if _, ok := w.outcomes[e.Module]; !ok {
+		if _, ok := w.outcomes[e.Module]; !ok && !w.unfit(e) {
 			unknown = append(unknown, e.Module)
 		}
 	}
@@ -232,6 +260,9 @@ func (w *walk) detect(group []Element) error {
 	outcomes, err := w.Detect(unknown)
 	if err != nil {
 		return err
+	}
+	if len(outcomes) != len(unknown) {
+		return fmt.Errorf("detecting %d modules: got %d outcomes", len(unknown), len(outcomes))
 	}
 	for i, m := range unknown {
 		w.outcomes[m] = outcomes[i]

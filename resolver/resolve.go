@@ -14,7 +14,7 @@ import (
 type Problem struct {
 	Candidates []Candidate
 	Run, Build Base // nil: nothing is known of the image, and it provides nothing
-	Limit      int  // trials to make before giving up; 0 means 100,000
+	Limit      int  // trials to make before giving up; 0 means 100,000. hard large groups give up before that, within seconds
 }
 
 const defaultLimit = 100_000
@@ -22,7 +22,7 @@ const defaultLimit = 100_000
 // A Resolution is the first trial that succeeds.
 type Resolution struct {
 	Group        []Chosen
-	Plan         []Entry       // what modules provide, in order of first mention; without what only a base image provides
+	Plan         []Entry       // what modules provide, in the order in which names are first provided; without what only a base image provides
 	Requirements []Requirement // of the chosen trial, in order of group and plan
 	Dropped      []Dropped     // in the order of exclusion
 	Trials       int           // how many were made, this one included
@@ -78,14 +78,16 @@ func (e *UnresolvedError) Error() string {
 //   - An optional module counts as required in each of its alternatives but the last.
 //   - A base image takes part as a row of optional extensions, one a name, that
 //     stand before the first module: it meets requirements, and never makes
-//     another's provide unused (but see Base.Prefers).
+//     another's provide unused. One that is preferred (Base.Prefers) leaves
+//     a launch-only requirement that it meets to extensions, not to buildpacks, where
+//     every buildpack that may provide the name is optional.
 //
 // If no trial succeeds, the error is an *[UnresolvedError].
 func Resolve(p Problem) (*Resolution, error) {
 	s := newSearch(p)
 	found, _ := s.from(0)
 	if !found {
-		return nil, &UnresolvedError{Reasons: s.firstFailure, Trials: s.trials, GaveUp: s.trials > s.limit}
+		return nil, &UnresolvedError{Reasons: s.firstFailure, Trials: s.trials, GaveUp: s.gaveUp()}
 	}
 	return s.resolution(), nil
 }
@@ -121,7 +123,7 @@ func (s *search) entries(t *trial) []Entry {
 	})
 	s.eachAlive(t, func(_ int, sec *section) {
 		for _, r := range sec.requires {
-			if k, ok := at[r.require.Name]; ok && !r.consumed {
+			if k, ok := at[r.require.Name]; ok && (!r.consumed || slices.ContainsFunc(plan[k].Providers, isExtension)) {
 				plan[k].Requires = append(plan[k].Requires, r.require)
 			}
 		}
@@ -141,16 +143,21 @@ func (s *search) requirements(t *trial) []Requirement {
 		for _, r := range sec.requires {
 			req := Requirement{
 				Name: r.require.Name, By: module, Version: r.constraint, Contexts: r.contexts, Metadata: r.require.Metadata,
-				Run: r.run, Build: r.build, Consumed: r.consumed,
+				Run: r.run, Build: r.build,
 			}
-			if !r.consumed {
-				req.Providers = slices.Clone(providers[req.Name])
+			req.Providers = slices.Clone(providers[req.Name])
+			if r.consumed {
+				req.Providers = slices.DeleteFunc(req.Providers, isBuildpack)
+				req.Consumed = len(req.Providers) == 0
 			}
 			all = append(all, req)
 		}
 	})
 	return all
 }
+
+func isExtension(m Module) bool { return m.Kind == Extension }
+func isBuildpack(m Module) bool { return m.Kind == Buildpack }
 
 func (s *search) eachAlive(t *trial, f func(int, *section)) {
 	for i := range s.elements {
@@ -172,8 +179,10 @@ func (r Require) Contexts() []Context {
 	return all
 }
 
-// Constraint is metadata.version as text, "" if there is none. A number is taken
-// as it is written; any other type cannot be a constraint.
+// Constraint is metadata.version as text, "" if there is none. A whole number is
+// taken as it is written. Any other type cannot be a constraint: of 3.10, TOML
+// leaves 3.1. The text that comes with the error is none either, so whoever
+// asks with it is told that it is not met, by any version.
 func (r Require) Constraint() (string, error) {
 	switch v := r.Metadata["version"].(type) {
 	case nil:
@@ -183,11 +192,13 @@ func (r Require) Constraint() (string, error) {
 	case int64:
 		return strconv.FormatInt(v, 10), nil
 	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64), nil
+		return notText(v), fmt.Errorf("metadata.version of %s is a fraction, in which 3.1 and 3.10 are the same: quote it", r.Name)
 	default:
-		return "", fmt.Errorf("metadata.version of %s is %T, not text", r.Name, v)
+		return notText(v), fmt.Errorf("metadata.version of %s is %T, not text: quote it", r.Name, v)
 	}
 }
+
+func notText(v any) string { return fmt.Sprintf("not text: %v", v) }
 
 // answer asks a base image, if there is one.
 func answer(b Base, r Require, constraint string, err error) provides.Answer {
@@ -195,7 +206,7 @@ func answer(b Base, r Require, constraint string, err error) provides.Answer {
 	case b == nil:
 		return provides.Answer{}
 	case err != nil:
-		return provides.Answer{Reason: err.Error()}
+		return provides.Answer{Reason: "cannot be asked: " + err.Error()}
 	}
 	return b.Answer(r.Name, constraint)
 }

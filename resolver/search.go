@@ -1,11 +1,6 @@
 package resolver
 
-import (
-	"fmt"
-	"slices"
-
-	"github.com/baseplan/baseplan/provides"
-)
+import "fmt"
 
 // The search over alternatives.
 //
@@ -16,47 +11,33 @@ import (
 // would fail too, and so finds the same first trial as the naive search. It also
 // remembers the choices at these places (a nogood), so that it does not meet
 // the same failure again behind another beginning.
+//
+// The problem as such is hard (it contains satisfiability), so trials are
+// counted, and so is the work between them: with many nogoods, much can be
+// refuted without a trial.
 type search struct {
 	problem  Problem
 	elements []element
-	names    map[string]int
+	numbers  map[string]int
+	names    []string // by number
 	limit    int
+
+	// By name, ascending: the elements that in some alternative which is not
+	// hopeless provide it, require it (less what a run image consumes), and
+	// require it in all.
+	offeredBy, wantedBy, askedBy [][]int
 
 	choice  []int // the alternative of each element
 	trials  int
-	nogoods [][]nogood // by their last place
+	work    int          // elements, nogoods and reasons looked at
+	nogoods [][][]nogood // by their last place and the choice there
 	learned int
 
 	firstFailure []Dropped
 
-	provided, required []int // scratch of a trial: how many alive modules, by name
-}
-
-// An element is a candidate prepared for the search.
-type element struct {
-	sections  []section
-	optional  bool
-	offers    map[int]bool // names that some alternative provides
-	wants     map[int]bool // names that some alternative requires of a module
-	mustOffer map[int]bool // names that every alternative provides and none requires
-	mustWant  map[int]bool // names that every alternative requires of a module and none provides
-}
-
-type section struct {
-	provides     []int
-	provideNames []string // without repetition, in order
-	requires     []require
-}
-
-// A require is a requirement with what the base images say to it.
-type require struct {
-	require    Require
-	name       int
-	constraint string
-	contexts   []Context
-	run, build provides.Answer
-	met        bool // by base images alone
-	consumed   bool // by a preferred run image: no module's provide is used by it
+	// Scratch of a trial, by name: how often alive elements provide it, require it
+	// (less what a run image consumes), and require it in all.
+	provided, wanted, asked []int
 }
 
 // A nogood is a list of choices that cannot all be part of a trial that succeeds.
@@ -64,116 +45,26 @@ type nogood struct {
 	places, choices []int
 }
 
-const maxNogoods = 4096
+const (
+	maxNogoods = 4096
+	maxWork    = 100_000_000 // a second or two
+)
 
 func newSearch(p Problem) *search {
-	s := &search{problem: p, limit: p.Limit, names: map[string]int{}, choice: make([]int, len(p.Candidates)), nogoods: make([][]nogood, len(p.Candidates))}
+	s := &search{problem: p, limit: p.Limit, numbers: map[string]int{}, choice: make([]int, len(p.Candidates))}
 	if s.limit == 0 {
 		s.limit = defaultLimit
 	}
 	preferred := preferable(p)
 	for _, c := range p.Candidates {
 		s.elements = append(s.elements, s.element(c, preferred))
+		s.nogoods = append(s.nogoods, make([][]nogood, max(1, len(c.Plans))))
 	}
-	s.provided, s.required = make([]int, len(s.names)), make([]int, len(s.names))
+	for s.ruleOut() {
+	}
+	s.index()
+	s.provided, s.wanted, s.asked = make([]int, len(s.names)), make([]int, len(s.names)), make([]int, len(s.names))
 	return s
-}
-
-// preferable returns whether a run image may consume requirements of a name:
-// the operator prefers it, and every buildpack that might provide it is optional.
-func preferable(p Problem) func(string) bool {
-	needed := map[string]bool{}
-	for _, c := range p.Candidates {
-		if c.Optional || c.Module.Kind == Extension {
-			continue
-		}
-		for _, plan := range c.Plans {
-			for _, name := range plan.Provides {
-				needed[name] = true
-			}
-		}
-	}
-	return func(name string) bool { return p.Run != nil && !needed[name] && p.Run.Prefers(name) }
-}
-
-func (s *search) element(c Candidate, preferred func(string) bool) element {
-	e := element{optional: c.Optional || c.Module.Kind == Extension, offers: map[int]bool{}, wants: map[int]bool{}}
-	plans := c.Plans
-	if len(plans) == 0 {
-		plans = []Section{{}}
-	}
-	for i, plan := range plans {
-		sec := s.section(plan, preferred)
-		e.sections = append(e.sections, sec)
-		offers, wants := map[int]bool{}, map[int]bool{}
-		for _, n := range sec.provides {
-			offers[n], e.offers[n] = true, true
-		}
-		uses := map[int]bool{}
-		for _, r := range sec.requires {
-			if !r.met {
-				wants[r.name] = true
-			}
-			if !r.consumed {
-				uses[r.name], e.wants[r.name] = true, true
-			}
-		}
-		e.mustOffer = both(i, e.mustOffer, offers, uses)
-		e.mustWant = both(i, e.mustWant, wants, offers)
-	}
-	return e
-}
-
-// both is what all alternatives so far have in common, less what the newest has
-// an answer to itself.
-func both(i int, sofar, has, answers map[int]bool) map[int]bool {
-	common := map[int]bool{}
-	for n := range has {
-		if !answers[n] && (i == 0 || sofar[n]) {
-			common[n] = true
-		}
-	}
-	return common
-}
-
-func (s *search) section(plan Section, preferred func(string) bool) section {
-	var sec section
-	for _, name := range plan.Provides {
-		if n := s.number(name); !slices.Contains(sec.provides, n) {
-			sec.provides, sec.provideNames = append(sec.provides, n), append(sec.provideNames, name)
-		}
-	}
-	for _, r := range plan.Requires {
-		sec.requires = append(sec.requires, s.require(r, preferred))
-	}
-	return sec
-}
-
-// require asks the base images. The run image answers for launch and for
-// entries without a flag, the build image for build and for entries without a
-// flag; but alone, an entry without a flag is a matter of launch.
-func (s *search) require(r Require, preferred func(string) bool) require {
-	constraint, err := r.Constraint()
-	req := require{require: r, name: s.number(r.Name), constraint: constraint, contexts: r.Contexts()}
-	build, launch := slices.Contains(req.contexts, Build), slices.Contains(req.contexts, Launch)
-	if launch || !build {
-		req.run = answer(s.problem.Run, r, constraint, err)
-	}
-	if build || !launch {
-		req.build = answer(s.problem.Build, r, constraint, err)
-	}
-	req.met = (req.run.Met || !launch && build) && (req.build.Met || !build)
-	req.consumed = launch && !build && req.run.Met && preferred(r.Name)
-	return req
-}
-
-func (s *search) number(name string) int {
-	n, ok := s.names[name]
-	if !ok {
-		n = len(s.names)
-		s.names[name] = n
-	}
-	return n
 }
 
 // from searches the choices at place i and behind, those before being made. If
@@ -185,11 +76,12 @@ func (s *search) from(i int) (bool, bitset) {
 	all := newBitset(len(s.elements))
 	for v := range s.elements[i].sections {
 		s.choice[i] = v
-		conflict, ok := s.known(i), false
+		var ok bool
+		conflict := s.known(i)
 		if conflict == nil {
 			ok, conflict = s.from(i + 1)
 		}
-		if ok || s.trials > s.limit {
+		if ok || s.gaveUp() {
 			return ok, conflict
 		}
 		if !conflict.has(i) {
@@ -201,6 +93,8 @@ func (s *search) from(i int) (bool, bitset) {
 	s.learn(all)
 	return false, all
 }
+
+func (s *search) gaveUp() bool { return s.trials > s.limit || s.work > maxWork }
 
 // leaf makes the trial.
 func (s *search) leaf() (bool, bitset) {
@@ -256,9 +150,19 @@ func (s *search) reasons(causes []cause) []Dropped {
 	return all
 }
 
-// known finds a nogood that the choices up to place i fulfil.
+// known explains why the choice at place i cannot succeed behind those before it,
+// as far as that is known: it is hopeless where the element may not be excluded,
+// or it completes a nogood.
 func (s *search) known(i int) bitset {
-	for _, n := range s.nogoods[i] {
+	s.work++
+	if s.firstFailure != nil && s.chosen(i).hopeless && !s.mayGo(i) {
+		conflict := newBitset(len(s.elements))
+		conflict.add(i)
+		return conflict
+	}
+	nogoods := s.nogoods[i][s.choice[i]]
+	s.work += len(nogoods)
+	for _, n := range nogoods {
 		if s.matches(n) {
 			conflict := newBitset(len(s.elements))
 			for _, p := range n.places {
@@ -286,13 +190,14 @@ func (s *search) learn(conflict bitset) {
 	}
 	var n nogood
 	conflict.each(func(p int) { n.places, n.choices = append(n.places, p), append(n.choices, s.choice[p]) })
-	s.nogoods[last] = append(s.nogoods[last], n)
+	of := s.nogoods[last]
+	of[s.choice[last]] = append(of[s.choice[last]], n)
 	s.learned++
 }
 
 // why says in words what a cause is.
 func (s *search) why(c cause) string {
-	name := s.nameOf(c.name)
+	name := s.names[c.name]
 	if c.unused {
 		return fmt.Sprintf("provides unused %s", name)
 	}
@@ -314,13 +219,4 @@ func (s *search) why(c cause) string {
 		break
 	}
 	return text
-}
-
-func (s *search) nameOf(n int) string {
-	for name, k := range s.names {
-		if k == n {
-			return name
-		}
-	}
-	return ""
 }

@@ -78,5 +78,5 @@ type Requirement struct {
 	Providers []Module        // the elements of the group that provide it, in order
 	Run       provides.Answer // the run image's, where the launch context or none is flagged
 	Build     provides.Answer // the build image's, where the build context or none is flagged
-	Consumed  bool            // taken from the plan by a preferred base image
+	Consumed  bool            // left to a preferred run image alone; no buildpack is asked, and no extension provides it
 }

@@ -1,0 +1,221 @@
+package resolver
+
+import (
+	"slices"
+
+	"github.com/baseplan/baseplan/provides"
+)
+
+// An element is a candidate prepared for the search.
+type element struct {
+	sections  []section
+	optional  bool
+	extension bool
+	mustOffer map[int]bool // names that every hopeful alternative provides and none requires
+	mustWant  map[int]bool // names that every hopeful alternative requires of a module and none provides
+}
+
+type section struct {
+	provides     []int
+	provideNames []string // without repetition, in order
+	requires     []require
+	hopeless     bool // it cannot stay in a group, whatever is chosen elsewhere
+}
+
+// A require is a requirement with what the base images say to it.
+type require struct {
+	require    Require
+	name       int
+	constraint string
+	contexts   []Context
+	run, build provides.Answer
+	met        bool // by base images alone
+	consumed   bool // by a preferred run image: no buildpack's provide is used by it
+}
+
+func (sec *section) offers(name int) bool { return slices.Contains(sec.provides, name) }
+
+// preferable returns whether a run image may consume requirements of a name:
+// the operator prefers it, and every buildpack that might provide it is optional.
+func preferable(p Problem) func(string) bool {
+	needed := map[string]bool{}
+	for _, c := range p.Candidates {
+		if c.Optional || c.Module.Kind == Extension {
+			continue
+		}
+		for _, plan := range c.Plans {
+			for _, name := range plan.Provides {
+				needed[name] = true
+			}
+		}
+	}
+	return func(name string) bool { return p.Run != nil && !needed[name] && p.Run.Prefers(name) }
+}
+
+func (s *search) element(c Candidate, preferred func(string) bool) element {
+	e := element{optional: c.Optional || c.Module.Kind == Extension, extension: c.Module.Kind == Extension}
+	plans := c.Plans
+	if len(plans) == 0 {
+		plans = []Section{{}}
+	}
+	for _, plan := range plans {
+		e.sections = append(e.sections, s.section(plan, preferred))
+	}
+	return e
+}
+
+// ruleOut marks sections as hopeless: those that require what no module before
+// them may provide, or provide what none behind them may require. It reports
+// whether it found any, since others may be hopeless because of these.
+func (s *search) ruleOut() (found bool) {
+	n := len(s.names)
+	offered, lastWanted, lastAsked := make([]bool, n), slices.Repeat([]int{-1}, n), slices.Repeat([]int{-1}, n)
+	for i := range s.elements {
+		s.elements[i].eachHopeful(func(sec *section) {
+			for _, r := range sec.requires {
+				lastAsked[r.name] = i
+				if !r.consumed {
+					lastWanted[r.name] = i
+				}
+			}
+		})
+	}
+	for i := range s.elements {
+		e := &s.elements[i]
+		last := lastWanted
+		if e.extension {
+			last = lastAsked
+		}
+		e.eachHopeful(func(sec *section) {
+			own, used := e.own(sec)
+			unmet := func(r require) bool { return !r.met && !own[r.name] && !offered[r.name] }
+			unused := func(name int) bool { return !used[name] && last[name] <= i }
+			sec.hopeless = slices.ContainsFunc(sec.requires, unmet) || slices.ContainsFunc(sec.provides, unused)
+			found = found || sec.hopeless
+		})
+		e.eachHopeful(func(sec *section) {
+			for _, name := range sec.provides {
+				offered[name] = true
+			}
+		})
+	}
+	return found
+}
+
+func (e *element) eachHopeful(f func(*section)) {
+	for v := range e.sections {
+		if sec := &e.sections[v]; !sec.hopeless {
+			f(sec)
+		}
+	}
+}
+
+// own is what a section provides, and what it uses of that itself.
+func (e *element) own(sec *section) (offers, uses map[int]bool) {
+	offers, uses = make(map[int]bool, len(sec.provides)), make(map[int]bool, len(sec.requires))
+	for _, name := range sec.provides {
+		offers[name] = true
+	}
+	for _, r := range sec.requires {
+		if e.usedBy(r) {
+			uses[r.name] = true
+		}
+	}
+	return offers, uses
+}
+
+// index lists by name which elements provide and require it, and by element what
+// all its alternatives have in common.
+func (s *search) index() {
+	n := len(s.names)
+	s.offeredBy, s.wantedBy, s.askedBy = make([][]int, n), make([][]int, n), make([][]int, n)
+	for i := range s.elements {
+		e := &s.elements[i]
+		first := true
+		e.eachHopeful(func(sec *section) {
+			offers, uses := e.own(sec)
+			wants := map[int]bool{}
+			for _, name := range sec.provides {
+				note(s.offeredBy, name, i)
+			}
+			for _, r := range sec.requires {
+				note(s.askedBy, r.name, i)
+				if !r.consumed {
+					note(s.wantedBy, r.name, i)
+				}
+				if !r.met {
+					wants[r.name] = true
+				}
+			}
+			e.mustOffer = both(first, e.mustOffer, offers, uses)
+			e.mustWant = both(first, e.mustWant, wants, offers)
+			first = false
+		})
+	}
+}
+
+// usedBy reports whether a requirement is a use of what the element provides. A
+// preferred run image consumes it from buildpacks alone: an extension stays, and
+// its Dockerfiles are judged (DESIGN, section 4).
+func (e *element) usedBy(r require) bool { return !r.consumed || e.extension }
+
+// note adds a place to the list of a name, once.
+func note(lists [][]int, name, place int) {
+	if l := lists[name]; len(l) == 0 || l[len(l)-1] != place {
+		lists[name] = append(l, place)
+	}
+}
+
+// both is what all alternatives so far have in common, less what the newest has
+// an answer to itself.
+func both(first bool, sofar, has, answers map[int]bool) map[int]bool {
+	common := map[int]bool{}
+	for n := range has {
+		if !answers[n] && (first || sofar[n]) {
+			common[n] = true
+		}
+	}
+	return common
+}
+
+func (s *search) section(plan Section, preferred func(string) bool) section {
+	var sec section
+	seen := map[string]bool{}
+	for _, name := range plan.Provides {
+		if !seen[name] {
+			seen[name] = true
+			sec.provides, sec.provideNames = append(sec.provides, s.number(name)), append(sec.provideNames, name)
+		}
+	}
+	for _, r := range plan.Requires {
+		sec.requires = append(sec.requires, s.require(r, preferred))
+	}
+	return sec
+}
+
+// require asks the base images. The run image answers for launch and for
+// entries without a flag, the build image for build and for entries without a
+// flag; but alone, an entry without a flag is a matter of launch.
+func (s *search) require(r Require, preferred func(string) bool) require {
+	constraint, err := r.Constraint()
+	req := require{require: r, name: s.number(r.Name), constraint: constraint, contexts: r.Contexts()}
+	build, launch := slices.Contains(req.contexts, Build), slices.Contains(req.contexts, Launch)
+	if launch || !build {
+		req.run = answer(s.problem.Run, r, constraint, err)
+	}
+	if build || !launch {
+		req.build = answer(s.problem.Build, r, constraint, err)
+	}
+	req.met = (req.run.Met || !launch && build) && (req.build.Met || !build)
+	req.consumed = launch && !build && req.run.Met && preferred(r.Name)
+	return req
+}
+
+func (s *search) number(name string) int {
+	n, ok := s.numbers[name]
+	if !ok {
+		n = len(s.names)
+		s.numbers[name], s.names = n, append(s.names, name)
+	}
+	return n
+}

@@ -2,6 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"flag"
 	"os"
 	"path/filepath"
@@ -40,6 +45,10 @@ func TestScripts(t *testing.T) {
 	for name, img := range images {
 		registry.Push("run:"+name, img)
 	}
+	for _, repo := range []string{"attach", "refused", "cosign", "layer", "lie", "signed"} { // one for each story, since attaching changes it
+		registry.Push(repo+":run", images["plain"])
+	}
+	registry.Push("scratch:run", images["scratch"])
 	demo, err := filepath.Abs("../../testdata/demo")
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +70,36 @@ func TestScripts(t *testing.T) {
 					return err
 				}
 			}
+			if err := writeKeys(env.WorkDir, "signer", "other"); err != nil {
+				return err
+			}
 			return os.CopyFS(filepath.Join(env.WorkDir, "demo"), os.DirFS(demo))
 		},
 	})
+}
+
+// writeKeys makes key pairs: NAME.pem and NAME.pub.
+func writeKeys(dir string, names ...string) error {
+	for _, name := range names {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return err
+		}
+		private, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			return err
+		}
+		public, err := x509.MarshalPKIXPublicKey(key.Public())
+		if err != nil {
+			return err
+		}
+		for file, block := range map[string]*pem.Block{
+			name + ".pem": {Type: "PRIVATE KEY", Bytes: private}, name + ".pub": {Type: "PUBLIC KEY", Bytes: public},
+		} {
+			if err := os.WriteFile(filepath.Join(dir, file), pem.EncodeToMemory(block), 0o600); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -18,7 +18,7 @@ import (
 
 func (c *Console) sbomCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "sbom", Short: "What an image holds"}
-	cmd.AddCommand(c.sbomShowCommand(), c.sbomGenerateCommand())
+	cmd.AddCommand(c.sbomShowCommand(), c.sbomGenerateCommand(), c.sbomAttachCommand(), c.sbomFindCommand())
 	return cmd
 }
 

@@ -1,0 +1,279 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/spf13/cobra"
+
+	"github.com/baseplan/baseplan/provides"
+	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/format"
+	"github.com/baseplan/baseplan/sbom/scan"
+)
+
+// attachFlags are the inputs of `sbom attach`.
+type attachFlags struct {
+	sbom, format, as, provides, sign, tag string
+}
+
+func (c *Console) sbomAttachCommand() *cobra.Command {
+	var f attachFlags
+	cmd := &cobra.Command{
+		Use:   "attach IMAGE",
+		Short: "Attach an SBOM, and a declaration of what the image provides, to an image in a registry",
+		Long: `Attaches an SBOM to an image, or to every platform of an index (or the one of
+--platform). Everything is checked before anything is written; attaching the same
+again changes nothing.
+
+--as referrer leaves the image as it is, and so does cosign (its .sbom tag, or .att if
+signed). --as layer appends the SBOM as the image's last layer, with the label
+io.buildpacks.base.sbom: that is a new image, pushed to the same tag or to --tag.
+
+--provides FILE declares names that the image provides beyond its packages, each with
+evidence: it is refused where the inventory does not back it.
+
+--sign KEY signs with a private key in PEM (ECDSA P-256 or Ed25519, or one that cosign
+generated, with its password in COSIGN_PASSWORD).`,
+		Example: `  baseplan sbom attach registry.example/run:noble
+  baseplan sbom attach registry.example/run:noble --sbom run.cdx.json --provides provides.json --sign cosign.key`,
+		Args: cobra.ExactArgs(1),
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.sbom, "sbom", "generated", "the SBOM file, or \"generated\" to make it from the image")
+	fl.StringVarP(&f.format, "format", "f", "", "cyclonedx, spdx, syft or all (default that of the file, or cyclonedx)")
+	fl.StringVar(&f.as, "as", string(attach.AsReferrer), "referrer, cosign or layer")
+	fl.StringVar(&f.provides, "provides", "", "a declaration of what the image provides, JSON")
+	fl.StringVar(&f.sign, "sign", "", "sign with this private key")
+	fl.StringVar(&f.tag, "tag", "", "with --as layer: where the new image goes (default the image's own tag)")
+	output := outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		s, err := c.source(cmd)
+		if err != nil {
+			return err
+		}
+		options, err := s.attachOptions(cmd, f)
+		if err != nil {
+			return err
+		}
+		ref, err := s.images.Reference(args[0])
+		if err != nil {
+			return &hinted{err, "an SBOM is attached to an image in a registry"}
+		}
+		done := c.progress("attaching to %s", args[0])
+		a := attach.Attacher{Keychain: s.images.Keychain, Transport: s.images.Transport}
+		attached, err := a.Attach(cmd.Context(), ref, *options)
+		done()
+		if err != nil {
+			return err
+		}
+		return c.writeAttached(attached, *output)
+	}
+	return cmd
+}
+
+func (s *source) attachOptions(cmd *cobra.Command, f attachFlags) (*attach.Options, error) {
+	if !slices.Contains([]attach.Form{attach.AsReferrer, attach.AsCosign, attach.AsLayer}, attach.Form(f.as)) {
+		return nil, &hinted{fmt.Errorf("--as %s is not known", f.as), "it is one of referrer, cosign, layer"}
+	}
+	m := &material{source: s, flags: f}
+	if err := m.read(); err != nil {
+		return nil, err
+	}
+	o := &attach.Options{As: attach.Form(f.as), Material: m.of}
+	var err error
+	if cmd.Flags().Changed("platform") {
+		o.Platform, m.onePlatform = s.images.Platform, true
+	}
+	if f.tag != "" {
+		if o.Tag, err = name.NewTag(f.tag); err != nil {
+			return nil, fmt.Errorf("reading --tag: %w", err)
+		}
+	}
+	if o.Created, err = sourceDate(s.console.env("SOURCE_DATE_EPOCH")); err != nil {
+		return nil, err
+	}
+	if f.sign != "" {
+		if o.Sign, err = s.signer(f.sign); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+func (s *source) signer(path string) (crypto.Signer, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading --sign: %w", err)
+	}
+	return attach.ParseSigner(data, path, func() ([]byte, error) { return []byte(s.console.env("COSIGN_PASSWORD")), nil })
+}
+
+// sourceDate reads SOURCE_DATE_EPOCH (reproducible-builds.org).
+func sourceDate(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("reading SOURCE_DATE_EPOCH: %q is not a number of seconds", text)
+	}
+	return time.Unix(seconds, 0).UTC(), nil
+}
+
+// A material makes what is attached to each image, and checks it.
+type material struct {
+	source      *source
+	flags       attachFlags
+	onePlatform bool
+
+	formats     []sbom.Format  // to attach
+	document    *sbom.Document // of the file; nil: generated from each image
+	content     []byte         // of the file
+	declaration *provides.Declaration
+	declared    []byte
+	targets     int
+}
+
+// read reads the files of the flags.
+func (m *material) read() error {
+	if m.flags.sbom != "generated" {
+		var err error
+		if m.content, err = os.ReadFile(m.flags.sbom); err != nil {
+			return fmt.Errorf("reading --sbom: %w", err)
+		}
+		if m.document, err = format.Decode(bytes.NewReader(m.content), m.flags.sbom); err != nil {
+			return err
+		}
+	}
+	switch f := sbom.Format(m.flags.format); f {
+	case "":
+		m.formats = []sbom.Format{sbom.CycloneDX}
+		if m.document != nil {
+			m.formats = []sbom.Format{m.document.Format}
+		}
+	case "all":
+		m.formats = []sbom.Format{sbom.CycloneDX, sbom.SPDX, sbom.Syft}
+	case sbom.CycloneDX, sbom.SPDX, sbom.Syft:
+		m.formats = []sbom.Format{f}
+	default:
+		return &hinted{fmt.Errorf("--format %s is not known", f), "it is one of cyclonedx, spdx, syft, all"}
+	}
+	if m.flags.provides == "" {
+		return nil
+	}
+	var err error
+	if m.declared, err = os.ReadFile(m.flags.provides); err != nil {
+		return fmt.Errorf("reading --provides: %w", err)
+	}
+	m.declaration, err = provides.DecodeDeclaration(m.declared, m.flags.provides)
+	return err
+}
+
+// of is what is attached to one image; an error leaves everything as it is.
+func (m *material) of(ctx context.Context, t attach.Target) (attach.Material, error) {
+	var out attach.Material
+	m.targets++
+	if m.document != nil && m.targets > 1 && !m.onePlatform {
+		return out, &hinted{fmt.Errorf("%s describes one image, and this is an index of several", m.flags.sbom), "say which platform it is of with --platform, or leave --sbom out"}
+	}
+	doc, err := scan.Image(ctx, t.Image, scan.Options{Cache: m.source.cache})
+	if err != nil {
+		return out, fmt.Errorf("reading packages of %s: %w", t.Ref, err)
+	}
+	switch {
+	case m.document != nil && len(doc.Databases) > 0 && !slices.ContainsFunc(m.document.Packages, func(p sbom.Package) bool { return p.Type.OS() }):
+		return out, &hinted{fmt.Errorf("%s lists no operating system package, but %s has a package database", m.flags.sbom, t.Ref), "no build would believe it; leave --sbom out to generate one"}
+	case m.document != nil:
+		doc = m.document
+	case len(doc.Databases) == 0:
+		return out, &hinted{fmt.Errorf("generating an SBOM of %s: the image has no package database", t.Ref), "give an SBOM made where the image is built with --sbom"}
+	default:
+		doc.Subject = t.Ref.Context().RepositoryStr()
+	}
+	if err := m.check(doc, t); err != nil {
+		return out, err
+	}
+	out.Provides = m.declared
+	out.SBOMs, err = m.encoded(doc)
+	return out, err
+}
+
+// check refuses a declaration that the inventory does not back.
+func (m *material) check(doc *sbom.Document, t attach.Target) error {
+	_, refused := provides.From(doc, m.source.mapping, m.declaration)
+	if len(refused) == 0 {
+		return nil
+	}
+	var names []string
+	for _, r := range refused {
+		names = append(names, fmt.Sprintf("%s: %s", r.Name, r.Why))
+	}
+	return &hinted{
+		fmt.Errorf("%s declares what %s does not back: %s", m.flags.provides, t.Ref, strings.Join(names, "; ")),
+		"every entry needs evidence that the SBOM has: a package (pkg:deb/debian/curl) or a file (file:/usr/bin/curl)",
+	}
+}
+
+// encoded is the document in each format; the file's own bytes where they are that.
+func (m *material) encoded(doc *sbom.Document) ([][]byte, error) {
+	var all [][]byte
+	for _, f := range m.formats {
+		if doc == m.document && f == doc.Format && bytes.HasPrefix(bytes.TrimSpace(m.content), []byte("{")) {
+			all = append(all, m.content)
+			continue
+		}
+		var buf bytes.Buffer
+		if err := format.Encode(&buf, doc, f); err != nil {
+			return nil, err
+		}
+		all = append(all, buf.Bytes())
+	}
+	return all, nil
+}
+
+// An attachedDocument is what `sbom attach --output json` prints of each thing.
+type attachedDocument struct {
+	Target    string      `json:"target"`
+	Platform  string      `json:"platform,omitempty"`
+	What      string      `json:"what"`
+	Format    sbom.Format `json:"format,omitempty"`
+	Reference string      `json:"reference"`
+	Digest    string      `json:"digest"`
+	Changed   bool        `json:"changed"`
+}
+
+func (c *Console) writeAttached(attached []attach.Attached, output string) error {
+	if len(attached) == 0 {
+		return errors.New("nothing was attached: the image has no platform that was asked for")
+	}
+	all := []attachedDocument{}
+	t := &table{width: c.width(), head: []string{"WHAT", "FORMAT", "STATE", "WHERE"}}
+	for _, a := range attached {
+		d := attachedDocument{Target: a.Target.String(), What: a.What, Format: a.Format, Reference: a.Reference, Digest: a.Digest.String(), Changed: a.Changed}
+		if a.Platform != nil {
+			d.Platform = a.Platform.String()
+		}
+		all = append(all, d)
+		state := "there already"
+		if a.Changed {
+			state = "attached"
+		}
+		t.row(a.What, string(a.Format), state, a.Reference)
+	}
+	if output == "json" {
+		return c.json(all)
+	}
+	t.write(c.Out)
+	return nil
+}

@@ -1,0 +1,237 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/attach"
+)
+
+func (c *Console) sbomFindCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "find IMAGE",
+		Short: "Show every SBOM that travels with an image: where, how old, signed, fresh or why not",
+		Long: `Reads every carrier of an image: referrers, cosign tags, BuildKit attestations, the SBOM
+layer. Marks the one that a build would use, and says where carriers disagree.
+With --verify also reads the image's own package databases and says where they
+disagree with what is attached.
+
+Exits 3 if there is no SBOM to believe, or with --verify if the one that a build
+would use does not fit the image.`,
+		Example: "  baseplan sbom find registry.example/run:noble\n  baseplan sbom find registry.example/run:noble --verify --key cosign.pub",
+		Args:    cobra.ExactArgs(1),
+	}
+	verify := cmd.Flags().Bool("verify", false, "compare with the image's own package databases")
+	cmd.Flags().StringSlice("key", nil, "believe only SBOMs that one of these public keys (PEM files) signed")
+	output := outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		s, err := c.source(cmd)
+		if err != nil {
+			return err
+		}
+		f, err := s.findAll(cmd.Context(), args[0], *verify)
+		if err != nil {
+			return err
+		}
+		if *output == "json" {
+			err = c.json(f.document())
+		} else {
+			f.text(c.Out, c.width())
+		}
+		if err == nil && !f.good() {
+			err = errNotEnough
+		}
+		return err
+	}
+	return cmd
+}
+
+// carried is everything that an image carries.
+type carried struct {
+	image    *image.Image
+	found    *attach.Result
+	verified bool     // compared with the image itself
+	lies     []string // what the SBOM claims and the image has not
+	omits    []string // what the image has and the SBOM does not say
+}
+
+func (s *source) findAll(ctx context.Context, ref string, verify bool) (*carried, error) {
+	img, err := s.open(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	defer img.Close()
+	f := &carried{image: img, verified: verify}
+	done := s.console.progress("reading what %s carries", ref)
+	finder := attach.Finder{Keys: s.keys, Keychain: s.images.Keychain, Transport: s.images.Transport}
+	f.found, err = finder.FindAll(ctx, s.subject(img))
+	done()
+	if err != nil || !verify || f.found.Found == nil {
+		return f, err
+	}
+	b := &base{Image: img}
+	if err := s.generate(ctx, b); err != nil {
+		return nil, err
+	}
+	f.lies, f.omits = attach.Differ(f.found.Found.Document, b.document)
+	return f, nil
+}
+
+// good reports whether there is an SBOM to believe that, if compared, fits the image.
+func (f *carried) good() bool {
+	return f.found.Found != nil && len(f.lies) == 0 && len(f.omits) == 0
+}
+
+// A carriedDocument is what `sbom find --output json` prints.
+type carriedDocument struct {
+	Image     string            `json:"image"`
+	Digest    string            `json:"digest"`
+	Used      string            `json:"used,omitempty"` // reference of the SBOM that a build would use
+	Carriers  []carriedCarrier  `json:"carriers"`
+	Disagree  []carriedConflict `json:"disagreements"`
+	Verified  bool              `json:"verified"`
+	NotThere  []string          `json:"claimed-but-not-in-the-image,omitempty"`
+	NotListed []string          `json:"in-the-image-but-not-listed,omitempty"`
+}
+
+type carriedCarrier struct {
+	Carrier   attach.Carrier `json:"carrier"`
+	Result    attach.Outcome `json:"result"`
+	Detail    string         `json:"detail,omitempty"`
+	Reference string         `json:"reference,omitempty"`
+	Digest    string         `json:"digest,omitempty"`
+	Format    sbom.Format    `json:"format,omitempty"`
+	Tool      string         `json:"tool,omitempty"`
+	Packages  *int           `json:"packages,omitempty"`
+	Created   *time.Time     `json:"created,omitempty"`
+	SignedBy  string         `json:"signed-by,omitempty"`
+}
+
+type carriedConflict struct {
+	A     string   `json:"a"`
+	B     string   `json:"b"`
+	OnlyA []string `json:"only-a,omitempty"`
+	OnlyB []string `json:"only-b,omitempty"`
+}
+
+func (f *carried) document() carriedDocument {
+	d := carriedDocument{
+		Image: f.image.Name, Digest: f.image.Digest.String(), Carriers: []carriedCarrier{}, Disagree: []carriedConflict{},
+		Verified: f.verified, NotThere: f.lies, NotListed: f.omits,
+	}
+	if f.found.Found != nil {
+		d.Used = f.found.Found.Reference
+	}
+	for _, x := range f.found.Searched {
+		one := carriedCarrier{Carrier: x.Carrier, Result: x.Result, Detail: x.Detail, Reference: x.Reference, SignedBy: x.SignedBy}
+		if x.Digest.Hex != "" {
+			one.Digest = x.Digest.String()
+		}
+		if doc := x.Document; doc != nil {
+			n := len(doc.Packages)
+			one.Format, one.Tool, one.Packages = doc.Format, doc.Tool, &n
+			if !doc.Created.IsZero() {
+				one.Created = &doc.Created
+			}
+		}
+		d.Carriers = append(d.Carriers, one)
+	}
+	for _, x := range f.found.Disagreements() {
+		d.Disagree = append(d.Disagree, carriedConflict{x.A.Reference, x.B.Reference, x.OnlyA, x.OnlyB})
+	}
+	return d
+}
+
+// text draws what the image carries as a tree.
+func (f *carried) text(w io.Writer, width int) {
+	fmt.Fprintf(w, "%s\n%s\n", f.image.Name, f.image.Digest)
+	for i, x := range f.found.Searched {
+		branch, stem := "├─ ", "│  "
+		if i == len(f.found.Searched)-1 {
+			branch, stem = "└─ ", "   "
+		}
+		mark := ""
+		if f.found.Found != nil && x.Reference == f.found.Found.Reference && x.Result == attach.Found && x.Carrier == f.found.Found.Carrier {
+			mark = "  ← used"
+		}
+		fmt.Fprintf(w, "%s%s: %s%s\n", branch, x.Carrier, x.Result, mark)
+		for _, line := range describe(x) {
+			for _, part := range wrap(line, width-6) {
+				fmt.Fprintf(w, "%s   %s\n", stem, part)
+			}
+		}
+	}
+	for _, warning := range f.found.Warnings {
+		fmt.Fprintf(w, "\nwarning: %s\n", warning)
+	}
+	for _, x := range f.found.Disagreements() {
+		fmt.Fprintf(w, "\n%s and %s disagree:\n", x.A.Carrier, x.B.Carrier)
+		writeList(w, "only "+string(x.A.Carrier), x.OnlyA)
+		writeList(w, "only "+string(x.B.Carrier), x.OnlyB)
+	}
+	f.conclude(w)
+}
+
+// describe is what is known of one carrier, in lines.
+func describe(x attach.Finding) []string {
+	var lines []string
+	if doc := x.Document; doc != nil {
+		facts := []string{string(doc.Format) + " " + doc.Spec, fmt.Sprintf("%d packages", len(doc.Packages))}
+		if doc.Tool != "" {
+			facts = append(facts, "by "+doc.Tool)
+		}
+		if !doc.Created.IsZero() {
+			facts = append(facts, "made "+doc.Created.Format(time.RFC3339))
+		}
+		signed := "signature not asked for (--key)"
+		if x.SignedBy != "" {
+			signed = "signed by " + x.SignedBy
+		}
+		lines = append(lines, strings.Join(facts, ", "), signed)
+	}
+	if x.Detail != "" {
+		lines = append(lines, x.Detail)
+	}
+	if x.Reference != "" {
+		lines = append(lines, x.Reference)
+	}
+	return lines
+}
+
+func writeList(w io.Writer, what string, packages []string) {
+	for _, p := range packages[:min(len(packages), listed)] {
+		fmt.Fprintf(w, "  %s: %s\n", what, p)
+	}
+	if more := len(packages) - listed; more > 0 {
+		fmt.Fprintf(w, "  %s: and %d more\n", what, more)
+	}
+}
+
+// listed is how many packages a list for people has; JSON has them all.
+const listed = 20
+
+func (f *carried) conclude(w io.Writer) {
+	fmt.Fprintln(w)
+	switch {
+	case f.found.Found == nil && slices.ContainsFunc(f.found.Searched, func(x attach.Finding) bool { return x.Result != attach.None }):
+		fmt.Fprintln(w, "None of these can be believed, so a build generates the inventory when it needs one.")
+	case f.found.Found == nil:
+		fmt.Fprintln(w, "Nothing is attached. `baseplan sbom attach` does that.")
+	case !f.verified:
+		fmt.Fprintln(w, "A build uses the one that is marked. --verify compares it with the image itself.")
+	case f.good():
+		fmt.Fprintln(w, "The one that is used lists exactly what the image's package databases have.")
+	default:
+		fmt.Fprintln(w, "The one that is used does not fit the image:")
+		writeList(w, "claimed, but not in the image", f.lies)
+		writeList(w, "in the image, but not listed", f.omits)
+	}
+}

@@ -2,6 +2,7 @@ package resolver_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/baseplan/baseplan/resolver"
@@ -50,6 +51,37 @@ func linked(n int) resolver.Problem {
 	return p
 }
 
+// distracted is the chain with optional buildpacks whose second alternative would
+// help the first alternative of the first, but can never stay.
+func distracted(n int) resolver.Problem {
+	p := chain(1)
+	for i := 1; i < n; i++ {
+		p.Candidates = append(p.Candidates, buildpack(i, true, resolver.Section{}, resolver.Section{Requires: requires("wrong", "nowhere")}))
+	}
+	return p
+}
+
+// satisfiability is a random problem of n variables (a buildpack each, true or
+// false) and 4.26 n clauses of three: the hardest there are.
+func satisfiability(n int, seed uint64) resolver.Problem {
+	r := rand.New(rand.NewPCG(seed, uint64(n)))
+	var p resolver.Problem
+	for i := range n {
+		side := func(s string) resolver.Section {
+			return resolver.Section{Provides: []string{fmt.Sprint(s, i)}, Requires: requires(fmt.Sprint(s, i))}
+		}
+		p.Candidates = append(p.Candidates, buildpack(i, false, side("t"), side("f")))
+	}
+	for i := range n * 426 / 100 {
+		var plans []resolver.Section
+		for range 3 {
+			plans = append(plans, resolver.Section{Requires: requires(fmt.Sprint([]string{"t", "f"}[r.IntN(2)], r.IntN(n)))})
+		}
+		p.Candidates = append(p.Candidates, buildpack(n+i, false, plans...))
+	}
+	return p
+}
+
 // realistic is 10 extensions and 40 buildpacks, half of them optional and some of those
 // unneeded, that resolve at the first trial.
 func realistic() resolver.Problem {
@@ -79,7 +111,7 @@ func BenchmarkResolve(b *testing.B) {
 	for _, c := range []struct {
 		name string
 		p    resolver.Problem
-	}{{"realistic 40+10", realistic()}, {"chain of 18", chain(18)}, {"chain of 20", chain(20)}, {"chain of 64", chain(64)}, {"linked chain of 64", linked(64)}} {
+	}{{"realistic 40+10", realistic()}, {"chain of 18", chain(18)}, {"chain of 20", chain(20)}, {"chain of 64", chain(64)}, {"linked chain of 64", linked(64)}, {"distracted chain of 64", distracted(64)}} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			trials := 0
@@ -91,6 +123,23 @@ func BenchmarkResolve(b *testing.B) {
 				trials = r.Trials
 			}
 			b.ReportMetric(float64(trials), "trials")
+		})
+	}
+}
+
+// BenchmarkGiveUp shows how long a hard group holds up a detection.
+func BenchmarkGiveUp(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		p    resolver.Problem
+	}{{"pigeons", resolver.Problem{Candidates: pigeons(12)}}, {"satisfiability of 100", satisfiability(100, 0)}} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := resolver.Resolve(c.p); err == nil {
+					b.Fatal("it is not hard")
+				}
+			}
 		})
 	}
 }

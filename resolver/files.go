@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/BurntSushi/toml"
 )
@@ -43,7 +44,10 @@ func UnknownPlanKeys(data []byte, name string) ([]string, error) {
 	}
 	var keys []string
 	for _, key := range md.Undecoded() {
-		if text := key.String(); !slices.Contains(keys, text) {
+		text := key.String()
+		rest, _ := strings.CutPrefix(text, "or.")
+		inMetadata := strings.HasPrefix(rest, "requires.metadata.") // anything may stand there
+		if !inMetadata && !slices.Contains(keys, text) {
 			keys = append(keys, text)
 		}
 	}

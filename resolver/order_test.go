@@ -120,3 +120,65 @@ func TestErroredGroups(t *testing.T) {
 		})
 	}
 }
+
+// TestMismatch holds that a target mismatch counts only where the buildpack is required.
+func TestMismatch(t *testing.T) {
+	var asked []string
+	d := resolver.Detection{
+		Order:    resolver.Order{elements("arm", "app"), elements("arm?", "app")},
+		Mismatch: func(m resolver.Module) bool { return m.ID == "arm" },
+		Detect: func(modules []resolver.Module) ([]resolver.Outcome, error) {
+			for _, m := range modules {
+				asked = append(asked, m.ID)
+			}
+			return make([]resolver.Outcome, len(modules)), nil
+		},
+	}
+	found, err := d.Select()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found.Group) != 2 || len(found.Tries) != 2 || !found.Tries[0].Errored {
+		t.Errorf("group %v, tries %+v", found.Group, found.Tries)
+	}
+	if diff := gocmp.Diff([]string{"app", "arm"}, asked); diff != "" {
+		t.Errorf("asked: -want +got:\n%s", diff)
+	}
+}
+
+// TestManyGroups has nested orders that multiply to 3^8 groups.
+func TestManyGroups(t *testing.T) {
+	nested, status := map[string]resolver.Order{}, map[string]resolver.Status{}
+	var outer []string
+	for i := range 8 {
+		id := string(rune('O' + i))
+		outer = append(outer, id)
+		for k := range 3 {
+			leaf := id + string(rune('a'+k))
+			nested[id] = append(nested[id], elements(leaf))
+			status[leaf] = resolver.Fail
+		}
+	}
+	groups, err := tried(t, resolver.Detection{Order: resolver.Order{elements(outer...)}}, nested, status)
+	undetected, ok := errors.AsType[*resolver.UndetectedError](err)
+	if !ok {
+		t.Fatal(err)
+	}
+	if undetected.Tried != 6561 || len(groups) != 1000 || groups[998] == groups[999] || groups[999] != "Oc Pc Qc Rc Sc Tc Uc Vc" {
+		t.Errorf("tried %d, kept %d, the last %s", undetected.Tried, len(groups), groups[len(groups)-1])
+	}
+}
+
+func TestDetectionWithoutOrder(t *testing.T) {
+	groups, err := tried(t, resolver.Detection{}, nil, nil)
+	if undetected, ok := errors.AsType[*resolver.UndetectedError](err); !ok || undetected.Errored || len(groups) > 0 {
+		t.Errorf("tried %q: %v", groups, err)
+	}
+}
+
+func TestMissingOutcomes(t *testing.T) {
+	d := resolver.Detection{Order: resolver.Order{elements("a", "b")}, Detect: func([]resolver.Module) ([]resolver.Outcome, error) { return nil, nil }}
+	if _, err := d.Select(); err == nil || !strings.Contains(err.Error(), "detecting 2 modules: got 0 outcomes") {
+		t.Errorf("got %v", err)
+	}
+}

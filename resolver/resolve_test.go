@@ -4,10 +4,13 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/sbom"
 )
 
 func module(kind resolver.Kind, id string) resolver.Module {
@@ -38,6 +41,7 @@ func TestContexts(t *testing.T) {
 		{"version met", map[string]any{"launch": true, "version": "7"}, has, nil, true},
 		{"version not met", map[string]any{"launch": true, "version": "8"}, has, nil, false},
 		{"a number is a version", map[string]any{"launch": true, "version": int64(7)}, has, nil, true},
+		{"a fraction is not: 7.0 or 7.00", map[string]any{"launch": true, "version": 7.0}, has, nil, false},
 		{"a list is not", map[string]any{"launch": true, "version": []any{"7"}}, has, nil, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -112,6 +116,86 @@ func TestReasons(t *testing.T) {
 	}})
 	if err != nil || len(r.Dropped) != 1 || r.Dropped[0].Why != "provides unused extra" {
 		t.Errorf("dropped %v, %v", r, err)
+	}
+}
+
+// TestVersionThatIsNoText holds that nobody who asks again with a requirement's
+// constraint takes what could not be read for "any version".
+func TestVersionThatIsNoText(t *testing.T) {
+	run, _ := provides.From(&sbom.Document{Packages: []sbom.Package{{Type: sbom.Deb, Name: "curl", Version: "3.1-1", PURL: "pkg:deb/debian/curl@3.1-1"}}}, nil, nil)
+	for _, version := range []any{3.1, true, []any{"3.1"}, map[string]any{"a": "3.1"}, time.Date(3, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		r, err := resolver.Resolve(resolver.Problem{Run: run, Candidates: []resolver.Candidate{
+			{Module: module(resolver.Extension, "curl"), Plans: []resolver.Section{{Provides: []string{"curl"}}}},
+			{Module: module(resolver.Buildpack, "app"), Plans: []resolver.Section{need("curl", map[string]any{"launch": true, "version": version})}},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		req := r.Requirements[0]
+		if req.Run.Met || run.Answer(req.Name, req.Version).Met {
+			t.Errorf("version %v is met, as %q", version, req.Version)
+		}
+		if !strings.Contains(req.Run.Reason, "metadata.version of curl") {
+			t.Errorf("the reason does not name the key: %s", req.Run.Reason)
+		}
+	}
+}
+
+// TestPreferLeavesExtensions holds that an extension whose name a preferred run
+// image provides stays, to be judged, while the buildpack goes.
+func TestPreferLeavesExtensions(t *testing.T) {
+	run := fakeBase{offers: map[string]string{"jre": "17"}, prefer: map[string]bool{"jre": true}}
+	jre := []resolver.Section{{Provides: []string{"jre"}}}
+	extension, app := module(resolver.Extension, "jre"), module(resolver.Buildpack, "app")
+	r, err := resolver.Resolve(resolver.Problem{Run: run, Candidates: []resolver.Candidate{
+		{Module: extension, Plans: jre},
+		{Module: module(resolver.Buildpack, "jre"), Optional: true, Plans: jre},
+		{Module: app, Plans: []resolver.Section{need("jre", map[string]any{"launch": true})}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Group) != 2 || r.Group[0].Module != extension || r.Group[1].Module != app {
+		t.Errorf("group %v", r.Group)
+	}
+	if req := r.Requirements[0]; req.Consumed || len(req.Providers) != 1 || req.Providers[0] != extension {
+		t.Errorf("requirement %+v", req)
+	}
+	if len(r.Plan) != 1 || len(r.Plan[0].Providers) != 1 || len(r.Plan[0].Requires) != 1 {
+		t.Errorf("an entry needs a provider and a requirement: %+v", r.Plan)
+	}
+}
+
+// TestChains has groups for which the naive search takes 2^63 trials: whatever
+// the first does wrong, and whatever has no part in it behind.
+func TestChains(t *testing.T) {
+	for name, p := range map[string]resolver.Problem{
+		"independent": chain(64), "linked": linked(64), "distracted": distracted(64), "optional": optional(chain(64)), "linked optional": optional(linked(64)),
+	} {
+		r, err := resolver.Resolve(p)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if r.Group[0].Section != 1 || r.Trials > 200 {
+			t.Errorf("%s: alternative %d of the first in %d trials", name, r.Group[0].Section, r.Trials)
+		}
+	}
+}
+
+// optional makes all but the first and the last element optional.
+func optional(p resolver.Problem) resolver.Problem {
+	for i := 1; i < len(p.Candidates)-1; i++ {
+		p.Candidates[i].Optional = true
+	}
+	return p
+}
+
+// TestWorkIsBounded has a large group in which trials are dear: the search gives
+// up before it has made as many as it may.
+func TestWorkIsBounded(t *testing.T) {
+	_, err := resolver.Resolve(satisfiability(100, 0))
+	unresolved, ok := errors.AsType[*resolver.UnresolvedError](err)
+	if !ok || !unresolved.GaveUp || unresolved.Trials >= 100_000 {
+		t.Errorf("want to give up early, got %v", err)
 	}
 }
 

@@ -1,0 +1,194 @@
+package platform_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/provides"
+	"github.com/baseplan/baseplan/resolver"
+)
+
+func TestDecodeSettings(t *testing.T) {
+	got, err := platform.DecodeSettings([]byte(`
+version = "1.7"
+future = true
+[policy]
+run-sbom = "attached"
+proof = "strict"
+keys = ["cosign.pub"]
+select = "auto"
+extend-in-creator = "never"
+[[provides]]
+name = "jre"
+packages = ["pkg:deb/*/openjdk-{version}-jre-headless"]
+prefer = true
+[[provides]]
+name = "node"
+packages = []
+`), "baseplan.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &platform.Settings{
+		Policy: platform.Policy{RunSBOM: platform.Attached, Proof: extensions.Strict, Keys: []string{"cosign.pub"}, Select: "auto", ExtendInCreator: "never"},
+		Mapping: []provides.Mapping{
+			{Name: "jre", Packages: []string{"pkg:deb/*/openjdk-{version}-jre-headless"}, Prefer: true},
+			{Name: "node", Packages: []string{}},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestSettingsErrorsNameFileAndKey(t *testing.T) {
+	for _, tt := range []struct{ name, in, want string }{
+		{"no version", "", `key "version": missing: write version = "1.0"`},
+		{"newer", `version = "2.1"`, `key "version": "2.1" is not understood here`},
+		{"no number", `version = "new"`, `key "version": "new" is not a version`},
+		{"wrong type", "version = 1", "version"},
+		{"unknown policy", "version = \"1.0\"\n[policy]\nrun-sbom = \"never\"", `[policy]: key "run-sbom": "never" is not one of auto, generate, attached, off`},
+		{"unknown proof", "version = \"1.0\"\n[policy]\nproof = \"none\"", `[policy]: key "proof": "none" is not one of plan, effect, strict`},
+		{"nameless", "version = \"1.0\"\n[[provides]]\npackages = []", `[[provides]] number 1: key "name"`},
+		{"bad pattern", "version = \"1.0\"\n[[provides]]\nname = \"a\"\npackages = [\"curl\"]", `[[provides]] "a": key "packages": pattern "curl" is not a package URL`},
+		{"no toml", "version = \"1.0\"\n[policy", "line 2"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := platform.DecodeSettings([]byte(tt.in), "/cnb/baseplan.toml")
+			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "reading /cnb/baseplan.toml") {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// TestResolutionIsTheFormat writes what FORMATS.md shows, reads it again, and
+// writes the same bytes.
+func TestResolutionIsTheFormat(t *testing.T) {
+	app := resolver.Module{Kind: resolver.Buildpack, ID: "acme/app", Version: "1.2.3"}
+	curl := resolver.Module{Kind: resolver.Extension, ID: "acme/curl", Version: "0.1.0"}
+	r := platform.Outcome(&resolver.Resolution{Requirements: []resolver.Requirement{{
+		Name: "curl", By: app, Version: ">= 7", Contexts: []resolver.Context{resolver.Launch}, Providers: []resolver.Module{curl},
+		Run: provides.Answer{Met: true, By: []provides.Provide{{Rule: provides.Deb, Evidence: []provides.Evidence{{Pattern: "pkg:deb/debian/curl"}}}}},
+	}}}, extensions.Result{RunImage: "registry.example/run:noble", Verdicts: []extensions.Verdict{{
+		Dockerfile: &extensions.Dockerfile{Extension: curl, Image: extensions.Run, Path: "generated/acme_curl/run.Dockerfile"},
+		Outcome:    extensions.NoEffect, Reasons: []string{"no instruction would change the image"},
+		Instructions: []extensions.Instruction{{Line: 4, Reason: "apt-get install: curl is installed"}},
+	}}})
+	r.Policy = platform.Policy{RunSBOM: platform.Auto, Proof: extensions.ByPlan}
+	r.RunImage = platform.ResolvedImage{Image: "registry.example/run:noble", Digest: "sha256:0123", Inventory: "referrer"}
+	r.Mapping = []provides.Mapping{{Name: "jre", Packages: []string{"pkg:deb/*/openjdk-*-jre-headless"}}}
+	want := `version = "1.0"
+
+[policy]
+run-sbom = "auto"
+proof = "plan"
+
+[run-image]
+image = "registry.example/run:noble"
+digest = "sha256:0123"
+inventory = "referrer"
+
+[[requirements]]
+name = "curl"
+required-by = "acme/app@1.2.3"
+version = ">= 7"
+contexts = ["launch"]
+met-by = ["run-image", "acme/curl@0.1.0"]
+rule = "deb"
+evidence = ["pkg:deb/debian/curl"]
+
+[[verdicts]]
+extension = "acme/curl"
+image = "run"
+dockerfile = "generated/acme_curl/run.Dockerfile"
+verdict = "no-effect"
+reasons = ["no instruction would change the image"]
+
+[[verdicts.instructions]]
+line = 4
+effect = false
+reason = "apt-get install: curl is installed"
+
+[[mapping]]
+name = "jre"
+packages = ["pkg:deb/*/openjdk-*-jre-headless"]
+
+[result]
+run-image = "registry.example/run:noble"
+extend-run = false
+extend-build = false
+`
+	data, err := r.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, string(data)); diff != "" {
+		t.Fatalf("-want +got:\n%s", diff)
+	}
+	again, err := platform.DecodeResolution(append(data, "\n[future]\nkey = 1\n"...), "resolution.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&r, again); diff != "" {
+		t.Errorf("read again: -want +got:\n%s", diff)
+	}
+}
+
+func TestWriteFileIsWholeOrNothing(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "resolution.toml")
+	for _, content := range []string{"first", "second"} {
+		if err := platform.WriteFile(path, []byte(content)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(path)
+		if err != nil || string(got) != content {
+			t.Errorf("read %q, %v", got, err)
+		}
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o644 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	// A directory in its place: the rename fails, and nothing half-written stays.
+	blocked := filepath.Join(dir, "blocked")
+	if err := os.MkdirAll(filepath.Join(blocked, "full"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := platform.WriteFile(blocked, nil); err == nil || !strings.Contains(err.Error(), "writing "+blocked) {
+		t.Errorf("got %v", err)
+	}
+	if err := platform.WriteFile(filepath.Join(dir, "none", "file"), nil); err == nil {
+		t.Error("a file in a folder that does not exist was written")
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 2 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte("version = \"1.0\"\n[policy]\nproof = \"plan\"\n[[provides]]\nname = \"a\"\npackages = [\"pkg:deb/a\"]\n[[requirements]]\nname = \"a\"\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > 4096 {
+			return // the TOML library takes a time that is square in the nesting
+		}
+		if s, err := platform.DecodeSettings(data, "f"); err == nil {
+			if err := s.Policy.Check(); err != nil {
+				t.Error(err)
+			}
+		}
+		if r, err := platform.DecodeResolution(data, "f"); err == nil {
+			if _, err := r.Encode(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}

@@ -37,7 +37,7 @@ func DecodeDeclaration(data []byte, name string) (*Declaration, error) {
 	if err := json.Unmarshal(data, &d); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
-	if err := checkVersion(d.Version); err != nil {
+	if err := sbom.CheckFileVersion(d.Version); err != nil {
 		return nil, fmt.Errorf("reading %s: key \"version\": %w", name, err)
 	}
 	for i, e := range d.Provides {

@@ -100,7 +100,7 @@ func TestDecodeDeclarationErrors(t *testing.T) {
 	for _, test := range []struct{ name, in, want string }{
 		{"empty", ``, "reading label: "},
 		{"an error page", `<html>`, "reading label: "},
-		{"null", `null`, `key "version": missing: write "1.0"`},
+		{"null", `null`, `key "version": missing: want "1.0"`},
 		{"a list", `[]`, "reading label: "},
 		{"no version", `{"provides": []}`, `key "version": missing`},
 		{"newer", `{"version": "2.0"}`, `"2.0" is not understood here, which reads 1.x: use a newer baseplan`},

@@ -4,27 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"github.com/baseplan/baseplan/sbom"
 )
-
-// formatVersion is the version of the formats of this package.
-const formatVersion = "1.0"
-
-// checkVersion accepts any 1.x: a newer major version is refused.
-func checkVersion(version string) error {
-	major, _, _ := strings.Cut(version, ".")
-	switch {
-	case version == "":
-		return fmt.Errorf("missing: write %q", formatVersion)
-	case !numeric(major):
-		return fmt.Errorf("%q is not a version: write %q", version, formatVersion)
-	case major != "1":
-		return fmt.Errorf("%q is not understood here, which reads 1.x: use a newer baseplan", version)
-	}
-	return nil
-}
 
 // A File is run-image.provides.toml: a set as extension authors read it.
 type File struct {
@@ -50,7 +34,7 @@ type Entry struct {
 
 // FileOf is the set of an image as the file has it.
 func FileOf(s *Set, image string) File {
-	f := File{Version: formatVersion, Image: image}
+	f := File{Version: sbom.FileVersion, Image: image}
 	if doc := s.Document(); doc != nil {
 		f.Distro = FileDistro{ID: doc.Distro.ID, Version: doc.Distro.Version}
 	}
@@ -96,7 +80,7 @@ func DecodeFile(data []byte, name string) (*File, error) {
 		}
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
-	if err := checkVersion(f.Version); err != nil {
+	if err := sbom.CheckFileVersion(f.Version); err != nil {
 		return nil, fmt.Errorf("reading %s: key \"version\": %w", name, err)
 	}
 	return &f, nil

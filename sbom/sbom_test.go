@@ -2,6 +2,7 @@ package sbom_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -111,5 +112,37 @@ func TestFormatNames(t *testing.T) {
 		if got := [2]string{f.Ext(), f.MediaType()}; got != want {
 			t.Errorf("%s: %v, want %v", f, got, want)
 		}
+	}
+}
+
+func TestCheckFileVersion(t *testing.T) {
+	for version, want := range map[string]string{
+		"1.0": "", "1": "", "1.99": "", "": "missing", "2.0": "is not understood here", "new": "is not a version", "0.9": "is not understood here",
+	} {
+		err := sbom.CheckFileVersion(version)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %q", version, err, want)
+		}
+	}
+}
+
+func TestVirtualsAreSpelledAsTheyWereRead(t *testing.T) {
+	for _, tt := range []struct {
+		t    sbom.Type
+		in   string
+		want sbom.VirtualPackage
+	}{
+		{sbom.Deb, "libfoo (= 1:1.2-3)", sbom.VirtualPackage{Name: "libfoo", Version: "1:1.2-3"}},
+		{sbom.Deb, "mail-transport-agent", sbom.VirtualPackage{Name: "mail-transport-agent"}},
+		{sbom.APK, "so:libssl.so.3=3.1.4", sbom.VirtualPackage{Name: "so:libssl.so.3", Version: "3.1.4"}},
+		{sbom.RPM, "perl(Carp) = 1.50", sbom.VirtualPackage{Name: "perl(Carp)", Version: "1.50"}},
+	} {
+		got := sbom.ParseVirtuals(tt.t, []string{tt.in, tt.in})
+		if len(got) != 1 || got[0] != tt.want || got[0].Spell(tt.t) != tt.in {
+			t.Errorf("%s: got %v, want %v", tt.in, got, tt.want)
+		}
+	}
+	if got := sbom.ParseVirtuals(sbom.Deb, []string{"libfoo:any (= 1.2)", ""}); len(got) != 1 || got[0].Name != "libfoo" {
+		t.Errorf("an architecture is no part of the name: %v", got)
 	}
 }

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"github.com/baseplan/baseplan/sbom"
 )
 
 // decode reads one of our own TOML files into v, after a look at its version.
@@ -19,7 +19,7 @@ func decode(data []byte, name string, v any) error {
 	if err := decodeTOML(data, name, &head); err != nil {
 		return err
 	}
-	if err := CheckVersion(head.Version); err != nil {
+	if err := sbom.CheckFileVersion(head.Version); err != nil {
 		return fmt.Errorf("reading %s: key \"version\": %w", name, err)
 	}
 	return decodeTOML(data, name, v)
@@ -31,23 +31,6 @@ func decodeTOML(data []byte, name string, v any) error {
 			return fmt.Errorf("reading %s, line %d: %s", name, parse.Position.Line, parse.Message)
 		}
 		return fmt.Errorf("reading %s: %w", name, err)
-	}
-	return nil
-}
-
-// CheckVersion says whether a file of the given version can be read: any 1.x
-// can, a newer major version is refused.
-func CheckVersion(version string) error {
-	if version == "" {
-		return fmt.Errorf("missing: write version = %q", FormatVersion)
-	}
-	major, _, _ := strings.Cut(version, ".")
-	n, err := strconv.ParseUint(major, 10, 16)
-	if err != nil {
-		return fmt.Errorf("%q is not a version: write version = %q", version, FormatVersion)
-	}
-	if n != 1 {
-		return fmt.Errorf("%q is not understood here, which reads 1.x: use a newer baseplan, or write the file for 1.x", version)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/sbom"
 )
 
 // The names under which base images stand in met-by.
@@ -19,7 +20,7 @@ const (
 // run image and mapping are the caller's to fill in.
 func Outcome(resolved *resolver.Resolution, judged extensions.Result) Resolution {
 	r := Resolution{
-		Version: FormatVersion,
+		Version: sbom.FileVersion,
 		Result:  Result{RunImage: judged.RunImage, ExtendRun: judged.ExtendRun, ExtendBuild: judged.ExtendBuild},
 	}
 	for _, req := range resolved.Requirements {

@@ -49,7 +49,7 @@ packages = []
 
 func TestSettingsErrorsNameFileAndKey(t *testing.T) {
 	for _, tt := range []struct{ name, in, want string }{
-		{"no version", "", `key "version": missing: write version = "1.0"`},
+		{"no version", "", `key "version": missing: want "1.0"`},
 		{"newer", `version = "2.1"`, `key "version": "2.1" is not understood here`},
 		{"no number", `version = "new"`, `key "version": "new" is not a version`},
 		{"wrong type", "version = 1", "version"},

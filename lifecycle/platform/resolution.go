@@ -7,10 +7,8 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"github.com/baseplan/baseplan/provides"
+	"github.com/baseplan/baseplan/sbom"
 )
-
-// FormatVersion is the version that baseplan's own files carry, "major.minor".
-const FormatVersion = "1.0"
 
 // A Resolution is <layers>/resolution.toml: everything that a later phase, or a
 // person, needs to know of how the build plan was resolved and what became of
@@ -70,7 +68,7 @@ type Result struct {
 
 // Encode gives the file's bytes: the same value, the same bytes.
 func (r Resolution) Encode() ([]byte, error) {
-	r.Version = FormatVersion
+	r.Version = sbom.FileVersion
 	var b bytes.Buffer
 	enc := toml.NewEncoder(&b)
 	enc.Indent = ""

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -12,9 +11,6 @@ import (
 
 	"github.com/baseplan/baseplan/sbom"
 )
-
-// ReportVersion is the version that run-image.toml carries, "major.minor".
-const ReportVersion = "1.0"
 
 // A Report is <layers>/run-image.toml: what is known of the run image's
 // inventory, and where it was looked for.
@@ -47,7 +43,7 @@ type Searched struct {
 // Report is the result as run-image.toml has it, for the image as the user
 // names it and the digest of its manifest.
 func (r *Result) Report(image, digest string) Report {
-	report := Report{Version: ReportVersion, Image: image, Digest: digest}
+	report := Report{Version: sbom.FileVersion, Image: image, Digest: digest}
 	if r.Found != nil {
 		report.SBOM = r.Found.source()
 	}
@@ -104,7 +100,7 @@ func (r *Result) Missing(image string) error {
 
 // Encode gives the file's bytes: the same value, the same bytes.
 func (r Report) Encode() ([]byte, error) {
-	r.Version = ReportVersion
+	r.Version = sbom.FileVersion
 	var b bytes.Buffer
 	enc := toml.NewEncoder(&b)
 	enc.Indent = ""
@@ -123,12 +119,8 @@ func DecodeReport(data []byte, name string) (*Report, error) {
 	if err := decodeTOML(data, name, &head); err != nil {
 		return nil, err
 	}
-	major, _, _ := strings.Cut(head.Version, ".")
-	switch n, err := strconv.ParseUint(major, 10, 16); {
-	case err != nil:
-		return nil, fmt.Errorf("reading %s: key \"version\": %q is not a version: want %q", name, head.Version, ReportVersion)
-	case n != 1:
-		return nil, fmt.Errorf("reading %s: version %q is not understood here, which reads 1.x: use a newer baseplan, or have it written anew", name, head.Version)
+	if err := sbom.CheckFileVersion(head.Version); err != nil {
+		return nil, fmt.Errorf("reading %s: key \"version\": %w", name, err)
 	}
 	var r Report
 	if err := decodeTOML(data, name, &r); err != nil {

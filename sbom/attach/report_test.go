@@ -14,7 +14,7 @@ import (
 func TestReport(t *testing.T) {
 	created := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	want := Report{
-		Version: ReportVersion, Image: "registry.example/run:noble", Digest: "sha256:01",
+		Version: sbom.FileVersion, Image: "registry.example/run:noble", Digest: "sha256:01",
 		SBOM:     &Source{Carrier: Referrer, Format: sbom.CycloneDX, Reference: "registry.example/run@sha256:02", Packages: 132, SignedBy: "SHA256:abc", Created: &created},
 		Searched: []Searched{{Layer, Stale, "sha256:03", "layer sha256:03 is followed by 2 others"}, {Referrer, Found, "", ""}},
 	}
@@ -54,7 +54,7 @@ func TestDecodeReport(t *testing.T) {
 	for text, want := range map[string]string{
 		"version = \"1.7\"\nnew = true\n[sbom]\nnew = 1\n": "",
 		"version = \"2.0\"\n":                              "not understood here",
-		"image = \"x\"\n":                                  "is not a version",
+		"image = \"x\"\n":                                  "missing: want",
 		"version = \"1.0\n":                                "run-image.toml, line 1",
 		"version = \"latest\"":                             "is not a version",
 		"version = 1\n":                                    "run-image.toml",

@@ -249,7 +249,7 @@ func (c *cdxComponent) claim() claim {
 	case get("syft:metadata:originPackage") != "":
 		out.source = sbom.Source{Name: get("syft:metadata:originPackage")}
 	case get("syft:metadata:sourceRpm") != "":
-		out.source = parseSourceRPM(get("syft:metadata:sourceRpm"))
+		out.source = sbom.ParseSourceRPM(get("syft:metadata:sourceRpm"))
 	case get("aquasecurity:trivy:SrcName") != "":
 		out.source = sbom.Source{Name: get("aquasecurity:trivy:SrcName"), Version: get("aquasecurity:trivy:SrcVersion")}
 		if release := get("aquasecurity:trivy:SrcRelease"); release != "" {

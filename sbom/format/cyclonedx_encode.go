@@ -107,7 +107,7 @@ func componentOf(p sbom.Package) cyclonedx.Component {
 			source = sbom.Source{}
 		}
 	}
-	ps.addList("syft:metadata:provides", formatProvides(p), "")
+	ps.addList("syft:metadata:provides", spellProvides(p), "")
 	ps.addList("syft:metadata:files", p.Files, ":path")
 	ps.add("baseplan:arch", p.Arch)
 	ps.add("baseplan:source", formatSource(source))

@@ -100,7 +100,7 @@ func (c *claim) pkg() (p sbom.Package, distro sbom.Distro, ok bool) {
 		p.Source = parseUpstream(p.Type, q["upstream"])
 	}
 	p.Source = other(p)
-	p.Provides = parseProvides(p.Type, c.provide)
+	p.Provides = sbom.ParseVirtuals(p.Type, c.provide)
 	p.Files = cleanPaths(c.files)
 	p.Known = c.known
 	if p.Arch != "" && !c.exact {
@@ -195,7 +195,7 @@ func distinct(packages []sbom.Package) []sbom.Package {
 		if last := len(out) - 1; last >= 0 && sbom.Compare(out[last], p) == 0 {
 			q := &out[last]
 			q.Files = sorted(slices.Concat(q.Files, p.Files))
-			q.Provides = sortProvides(slices.Concat(q.Provides, p.Provides))
+			q.Provides = sbom.SortVirtuals(slices.Concat(q.Provides, p.Provides))
 			q.Known |= p.Known
 			if q.Source == (sbom.Source{}) {
 				q.Source = p.Source

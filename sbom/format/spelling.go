@@ -1,7 +1,6 @@
 package format
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/package-url/packageurl-go"
@@ -9,61 +8,11 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// parseProvides reads entries of a Provides field as dpkg, apk and rpm write them:
-// "libfoo:any (= 1.2)", "so:libssl.so.3=3.1.4", "perl(Carp) = 1.50".
-func parseProvides(t sbom.Type, entries []string) []sbom.VirtualPackage {
-	if len(entries) == 0 {
-		return nil
-	}
-	all := make([]sbom.VirtualPackage, 0, len(entries))
-	for _, e := range entries {
-		var v sbom.VirtualPackage
-		switch t {
-		case sbom.Deb:
-			v.Name, v.Version, _ = strings.Cut(e, "(")
-			v.Name, _, _ = strings.Cut(strings.TrimSpace(v.Name), ":") // an architecture
-			v.Version = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(v.Version), ")"))
-			v.Version = strings.TrimSpace(strings.TrimPrefix(v.Version, "="))
-		case sbom.RPM:
-			v.Name, v.Version, _ = strings.Cut(e, " = ")
-		default:
-			v.Name, v.Version, _ = strings.Cut(e, "=")
-			v.Name = strings.TrimRight(v.Name, "<>~")
-		}
-		if v.Name != "" {
-			all = append(all, v)
-		}
-	}
-	return sortProvides(all)
-}
-
-func sortProvides(all []sbom.VirtualPackage) []sbom.VirtualPackage {
-	if len(all) == 0 {
-		return nil
-	}
-	slices.SortFunc(all, func(a, b sbom.VirtualPackage) int {
-		if c := strings.Compare(a.Name, b.Name); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Version, b.Version)
-	})
-	return slices.Compact(all)
-}
-
-// formatProvides is the reverse of parseProvides.
-func formatProvides(p sbom.Package) []string {
+// spellProvides is the reverse of [sbom.ParseVirtuals].
+func spellProvides(p sbom.Package) []string {
 	var entries []string
 	for _, v := range p.Provides {
-		switch {
-		case v.Version == "":
-			entries = append(entries, v.Name)
-		case p.Type == sbom.Deb:
-			entries = append(entries, v.Name+" (= "+v.Version+")")
-		case p.Type == sbom.RPM:
-			entries = append(entries, v.Name+" = "+v.Version)
-		default:
-			entries = append(entries, v.Name+"="+v.Version)
-		}
+		entries = append(entries, v.Spell(p.Type))
 	}
 	return entries
 }
@@ -72,25 +21,10 @@ func formatProvides(p sbom.Package) []string {
 // it: the file name of a source RPM, else NAME or NAME@VERSION.
 func parseUpstream(t sbom.Type, s string) sbom.Source {
 	if t == sbom.RPM {
-		return parseSourceRPM(s)
+		return sbom.ParseSourceRPM(s)
 	}
 	name, version, _ := strings.Cut(s, "@")
 	return sbom.Source{Name: name, Version: version}
-}
-
-// parseSourceRPM takes "bash-5.1.8-6.el9.src.rpm" apart.
-func parseSourceRPM(file string) sbom.Source {
-	nvr := strings.TrimSuffix(strings.TrimSuffix(file, ".rpm"), ".src")
-	nvr = strings.TrimSuffix(nvr, ".nosrc")
-	release := strings.LastIndexByte(nvr, '-')
-	if release <= 0 {
-		return sbom.Source{}
-	}
-	version := strings.LastIndexByte(nvr[:release], '-')
-	if version <= 0 {
-		return sbom.Source{}
-	}
-	return sbom.Source{Name: nvr[:version], Version: nvr[version+1:]}
 }
 
 // sourceRPM is the reverse; empty where there is none.
@@ -99,7 +33,7 @@ func sourceRPM(s sbom.Source) string {
 		return ""
 	}
 	file := s.Name + "-" + s.Version + ".src.rpm"
-	if parseSourceRPM(file) != s {
+	if sbom.ParseSourceRPM(file) != s {
 		return ""
 	}
 	return file

@@ -176,7 +176,7 @@ func (a *syftArtifact) readMetadata(c *claim, version [3]int) error {
 	case sbom.APK:
 		c.source = sbom.Source{Name: m.OriginPackage}
 	case sbom.RPM:
-		c.source = parseSourceRPM(m.SourceRPM)
+		c.source = sbom.ParseSourceRPM(m.SourceRPM)
 	}
 	if m.Files == nil {
 		return nil

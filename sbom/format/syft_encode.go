@@ -89,7 +89,7 @@ func writeArtifact(p sbom.Package) writtenArtifact {
 		Baseplan: &syftPackageExtra{Known: formatFacts(p.Known)},
 	}
 	if !p.Type.OS() {
-		a.Baseplan.Arch, a.Baseplan.Provides, a.Baseplan.Files = p.Arch, formatProvides(p), p.Files
+		a.Baseplan.Arch, a.Baseplan.Provides, a.Baseplan.Files = p.Arch, spellProvides(p), p.Files
 		if p.Source != (sbom.Source{}) {
 			a.Baseplan.Source = &p.Source
 		}
@@ -122,7 +122,7 @@ func syftMetadataOf(p sbom.Package) map[string]any {
 		}
 	}
 	if len(p.Provides) > 0 {
-		m["provides"] = formatProvides(p)
+		m["provides"] = spellProvides(p)
 	}
 	m["files"] = nil
 	if len(p.Files) > 0 || p.Known.Has(sbom.Files) {
@@ -144,7 +144,7 @@ func sourceIn(t sbom.Type, m map[string]any) sbom.Source {
 	case sbom.APK:
 		return sbom.Source{Name: text("originPackage")}
 	}
-	return parseSourceRPM(text("sourceRpm"))
+	return sbom.ParseSourceRPM(text("sourceRpm"))
 }
 
 // splitTool takes "syft 1.51.0" apart.

@@ -132,14 +132,14 @@ func convert(p pkg.Package, found files) (sbom.Package, bool) {
 	case pkg.DpkgDBEntry:
 		out.Type, out.Arch = sbom.Deb, m.Architecture
 		out.Source = source(p, m.Source, m.SourceVersion)
-		out.Provides = dpkgProvides(m.Provides)
+		out.Provides = sbom.ParseVirtuals(sbom.Deb, m.Provides)
 		out.Known |= sbom.Virtual
 		dpkgFiles(&out, m, found)
 		return out, p.Version != ""
 	case pkg.ApkDBEntry:
 		out.Type, out.Arch = sbom.APK, m.Architecture
 		out.Source = source(p, m.OriginPackage, "")
-		out.Provides = apkProvides(m.Provides)
+		out.Provides = sbom.ParseVirtuals(sbom.APK, m.Provides)
 		out.Files = sortedPaths(m.OwnedFiles())
 		out.Known |= sbom.Virtual | sbom.Files
 		if p.Version == "" {
@@ -148,7 +148,7 @@ func convert(p pkg.Package, found files) (sbom.Package, bool) {
 		return out, true
 	case pkg.RpmDBEntry: // of a manifest, which has neither files nor provides
 		out.Type, out.Arch = sbom.RPM, m.Arch
-		out.Source = rpmSource(m.SourceRpm)
+		out.Source = sbom.ParseSourceRPM(m.SourceRpm)
 		return out, true
 	}
 	return out, false
@@ -160,37 +160,6 @@ func source(p pkg.Package, name, version string) sbom.Source {
 		return sbom.Source{}
 	}
 	return sbom.Source{Name: name, Version: version}
-}
-
-// dpkgProvides reads entries such as "libfoo (= 1.2)".
-func dpkgProvides(entries []string) []sbom.VirtualPackage {
-	return virtual(entries, func(e string) (string, string) {
-		name, rest, _ := strings.Cut(e, "(")
-		version := strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), ")"))
-		name, _, _ = strings.Cut(strings.TrimSpace(name), ":") // an architecture
-		return name, strings.TrimSpace(strings.TrimPrefix(version, "="))
-	})
-}
-
-// apkProvides reads entries such as "so:libssl.so.3=3.1.4".
-func apkProvides(entries []string) []sbom.VirtualPackage {
-	return virtual(entries, func(e string) (string, string) {
-		name, version, _ := strings.Cut(e, "=")
-		return strings.TrimRight(name, "<>~"), version
-	})
-}
-
-func virtual(entries []string, parse func(string) (name, version string)) []sbom.VirtualPackage {
-	var all []sbom.VirtualPackage
-	for _, e := range entries {
-		if name, version := parse(e); name != "" {
-			all = append(all, sbom.VirtualPackage{Name: name, Version: version})
-		}
-	}
-	slices.SortFunc(all, func(a, b sbom.VirtualPackage) int {
-		return strings.Compare(a.Name+"\x00"+a.Version, b.Name+"\x00"+b.Version)
-	})
-	return slices.Compact(all)
 }
 
 // dpkgFiles fills in the owned files: those of the package's .list, which has them all. Distroless

@@ -102,8 +102,8 @@ func rpmPackage(p *rpmdb.PackageInfo, release *linux.Release) (sbom.Package, err
 	return sbom.Package{
 		Type: sbom.RPM, Name: p.Name, Version: version, Arch: p.Arch,
 		PURL:     rpmPURL(p, release),
-		Source:   rpmSource(p.SourceRpm),
-		Provides: virtual(p.Provides, func(e string) (string, string) { return e, "" }), // the library drops the versions
+		Source:   sbom.ParseSourceRPM(p.SourceRpm),
+		Provides: sbom.ParseVirtuals(sbom.RPM, p.Provides), // the library has dropped the versions
 		Files:    owned,
 		Known:    sbom.Files | sbom.Virtual | sbom.Upstream | sbom.Arch,
 	}, nil
@@ -145,19 +145,4 @@ func rpmPURL(p *rpmdb.PackageInfo, release *linux.Release) string {
 	}
 	return packageurl.NewPackageURL(packageurl.TypeRPM, namespace, p.Name, p.Version+"-"+p.Release,
 		pkg.PURLQualifiers(qualifiers, release), "").ToString()
-}
-
-// rpmSource takes "bash-5.1.8-6.el9.src.rpm" apart.
-func rpmSource(file string) sbom.Source {
-	nvr := strings.TrimSuffix(strings.TrimSuffix(file, ".rpm"), ".src")
-	nvr = strings.TrimSuffix(nvr, ".nosrc")
-	release := strings.LastIndexByte(nvr, '-')
-	if release <= 0 {
-		return sbom.Source{}
-	}
-	version := strings.LastIndexByte(nvr[:release], '-')
-	if version <= 0 {
-		return sbom.Source{}
-	}
-	return sbom.Source{Name: nvr[:version], Version: nvr[version+1:]}
 }

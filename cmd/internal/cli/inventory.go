@@ -83,6 +83,15 @@ func (c *Console) source(cmd *cobra.Command) (*source, error) {
 	return s, nil
 }
 
+// inspect opens the one image that a command is about and finds its inventory.
+func (c *Console) inspect(cmd *cobra.Command, ref string) (*base, error) {
+	s, err := c.source(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return s.base(cmd.Context(), ref)
+}
+
 func platformFlag(cmd *cobra.Command) (*v1.Platform, error) {
 	spelled, _ := cmd.Flags().GetString("platform")
 	if spelled == "" {

@@ -27,11 +27,7 @@ Commands and libraries are many: they are listed with --all.`,
 	all := cmd.Flags().BoolP("all", "a", false, "list commands, libraries and package URLs too")
 	output := outputFlag(cmd, "toml")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		s, err := c.source(cmd)
-		if err != nil {
-			return err
-		}
-		b, err := s.base(cmd.Context(), args[0])
+		b, err := c.inspect(cmd, args[0])
 		if err != nil {
 			return err
 		}

@@ -34,11 +34,7 @@ package databases say where none does.`,
 	inventoryFlags(cmd)
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		s, err := c.source(cmd)
-		if err != nil {
-			return err
-		}
-		b, err := s.base(cmd.Context(), args[0])
+		b, err := c.inspect(cmd, args[0])
 		if err != nil {
 			return err
 		}

@@ -31,6 +31,7 @@ var wildcard = regexp.MustCompile(`^(?:[*xX]|([0-9]+(?:\.[0-9]+)*)(?:\.[*xX])+)$
 //	17.*  17.x   the same; * and "" allow every version
 //	= 17.0.12    that version; == is the same, != everything else
 //	>= 3.10      also >, <, <=
+//	> 17         newer than whatever 17 includes; < 17 leaves out what comes before its release
 //	~> 3.11      3.11 and later, before 3.12; ~ is the same (with one number: before the next one)
 //	^18          18 and later, before 19; ^0.2 before 0.3
 //	>= 3, < 4    all of them; a comma or a space
@@ -102,7 +103,9 @@ func parseClause(op, version string) ([]clause, error) {
 		return within(version, 2)
 	case "^":
 		return within(version, 0)
-	case ">=", ">", "<", "<=", "!=":
+	case ">":
+		return []clause{{op, version}, {"!=", version}}, nil // as npm has it: 17.9 is not > 17
+	case ">=", "<", "<=", "!=":
 		return []clause{{op, version}}, nil
 	}
 	return nil, fmt.Errorf("operator %q is unknown", op)
@@ -228,11 +231,11 @@ func (cl clause) holds(rule Rule, have, want string) (bool, error) {
 	case "!=":
 		return c != 0 && !hasPrefix(have, want), nil // what "17" includes, "!= 17" leaves out
 	case ">":
-		return c > 0, nil
+		return c > 0 && !beforeRelease(have, want), nil
 	case ">=":
-		return c >= 0, nil
+		return c == 0 || c > 0 && !beforeRelease(have, want), nil
 	case "<":
-		return c < 0, nil
+		return c < 0 && !beforeRelease(have, want), nil
 	}
 	return c <= 0, nil // "<="
 }
@@ -245,7 +248,17 @@ var follows = regexp.MustCompile(`^(?:$|[.+]|_p[0-9])`)
 
 // unreleased is behind a version, or behind zeros that add nothing to it, where
 // the whole comes before its release: "21" is not 21.0.0~ea nor 21.0-rc.1.
-var unreleased = regexp.MustCompile(`^(?:\.0+)*(?:[~-]|[._]?(?:alpha|beta|rc|pre|dev|[ab][0-9]))`)
+var unreleased = regexp.MustCompile(`^(?:\.0+)*(?:[~-]|[._]?(?:alpha|beta|rc|pre|dev|[ab][0-9])|\+.*~(?:alpha|beta|rc|pre|dev))`)
+
+// zeros add nothing at the end of a version.
+var zeros = regexp.MustCompile(`(?:\.0+)+$`)
+
+// beforeRelease reports whether version comes before the release of want: 4.0~rc1
+// is older than 4.0, yet no 3.x, and 4.0rc1, which sorts behind 4.0, is not 4.0 either.
+func beforeRelease(version, want string) bool {
+	rest, ok := strings.CutPrefix(version, zeros.ReplaceAllString(want, ""))
+	return ok && unreleased.MatchString(rest)
+}
 
 // hasPrefix reports whether version is prefix or goes on behind it.
 func hasPrefix(version, prefix string) bool {

@@ -156,14 +156,21 @@ func (r *search) read(ctx context.Context, a artifact) []Finding {
 	if a.bound && m.Subject == nil {
 		return []Finding{a.with(WrongSubject, "it names no subject, though it is listed as a referrer")}
 	}
+	layers := parts(m)
+	// BuildKit puts the SBOM of the image first. Those that may follow are of
+	// build stages, though their statements name the image as well.
+	firstOnly := a.Carrier == BuildKit || m.ArtifactType == typeBuildKit
+	if firstOnly {
+		slices.SortFunc(layers, func(a, b part) int { return cmp.Compare(a.order, b.order) })
+	}
 	var all []Finding
-	for _, p := range parts(m) {
+	for _, p := range layers {
 		found, ok := r.readPart(ctx, a, p)
 		if !ok {
 			continue
 		}
 		all = append(all, found)
-		if found.Result == Found && !r.all {
+		if firstOnly || found.Result == Found && !r.all {
 			break
 		}
 	}
@@ -266,6 +273,12 @@ func (r *search) believe(ctx context.Context, f Finding, data []byte) Finding {
 	if !slices.ContainsFunc(doc.Packages, func(p sbom.Package) bool { return p.Type.OS() }) {
 		if why := r.contradicts(ctx); why != "" {
 			f.Result, f.Detail = Empty, why
+			return f
+		}
+	}
+	if config, err := r.config(); err == nil && config != nil {
+		if other := otherArchitecture(doc, config.Architecture); other != "" {
+			f.Result, f.Detail = WrongSubject, fmt.Sprintf("its packages are for %s, and the image is for %s", other, config.Architecture)
 			return f
 		}
 	}

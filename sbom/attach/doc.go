@@ -14,13 +14,18 @@
 //     manifest, then of its index: the API, else the tag <algorithm>-<hex>; bare
 //     SBOM artifacts, Sigstore bundles, in-toto statements in DSSE envelopes;
 //  3. cosign's tags <algorithm>-<hex>.sbom and .att, of the manifest, then the index;
-//  4. BuildKit's attestation manifests in the index;
+//  4. BuildKit's attestation manifests in the index: the first SBOM of each, since
+//     those of build stages may follow it;
 //  5. the layer that the label io.buildpacks.base.sbom names, if it is the last.
 //
 // Every artifact with a subject and every statement must name the digest of the
-// image's manifest or index. What does not parse, names another image, or lists
-// no operating system package though the image has a package database is
-// reported and passed over, never believed.
+// image's manifest or index. What does not parse, names another image, has
+// packages of other architectures only, or lists no operating system package
+// though the image has a package database is reported and passed over, never
+// believed.
+//
+// Of a daemon's image the layer is read first ([Subject.Archive]), and then for a
+// short time the registry that it was pulled from ([Subject.Origin]).
 //
 // # Round trips
 //

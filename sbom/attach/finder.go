@@ -36,10 +36,11 @@ type Limits struct {
 	Candidates int           // artifacts read of one list, best first; 16
 	Stage      time.Duration // one stage of the search; 15 s
 	Total      time.Duration // the whole search; 45 s
+	Origin     time.Duration // finding and searching the registry that a daemon's image is from; 10 s
 }
 
 func (l Limits) orDefault() Limits {
-	def := Limits{SBOM: 64 << 20, Metadata: 4 << 20, Pages: 128, Candidates: 16, Stage: 15 * time.Second, Total: 45 * time.Second}
+	def := Limits{SBOM: 64 << 20, Metadata: 4 << 20, Pages: 128, Candidates: 16, Stage: 15 * time.Second, Total: 45 * time.Second, Origin: 10 * time.Second}
 	if l.SBOM > 0 {
 		def.SBOM = l.SBOM
 	}
@@ -57,6 +58,9 @@ func (l Limits) orDefault() Limits {
 	}
 	if l.Total > 0 {
 		def.Total = l.Total
+	}
+	if l.Origin > 0 {
+		def.Origin = l.Origin
 	}
 	return def
 }
@@ -78,6 +82,11 @@ type Subject struct {
 	// layer is read by it, and before any registry is asked, since that is near.
 	Archive func(ctx context.Context, path string) (io.ReadCloser, error)
 
+	// Origin gives the image of the registry that a daemon's image was pulled
+	// from: Ref, Digest and Index. It must be certain that both are the same. It is
+	// asked when nothing near has an SBOM, and not waited for long. Nil: not known.
+	Origin func(context.Context) (Subject, error)
+
 	// HasDatabase tells whether the image has a package database. It is asked
 	// only when a document without operating system packages was found. Nil:
 	// such a document is not believed.
@@ -89,6 +98,9 @@ type Subject struct {
 // Searched says why. An error means that the search could not be made at all,
 // or that ctx ended.
 func (f *Finder) Find(ctx context.Context, s Subject) (*Result, error) {
+	if s.Origin != nil {
+		return f.nearFirst(ctx, s, f.Find, false)
+	}
 	r, err := f.begin(s)
 	if err != nil {
 		return nil, err
@@ -108,6 +120,9 @@ func (f *Finder) Find(ctx context.Context, s Subject) (*Result, error) {
 // FindAll reads every carrier, whether or not an earlier one has an SBOM. Found
 // is what Find would take.
 func (f *Finder) FindAll(ctx context.Context, s Subject) (*Result, error) {
+	if s.Origin != nil {
+		return f.nearFirst(ctx, s, f.FindAll, true)
+	}
 	r, err := f.begin(s)
 	if err != nil {
 		return nil, err

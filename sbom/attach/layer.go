@@ -60,14 +60,39 @@ func (r *search) layer(ctx context.Context) []Finding {
 		g := a.Finding
 		g.Reference = "/" + layerDir + "/" + file.name
 		all = append(all, r.believe(ctx, g, file.data))
-		if isFound(all[len(all)-1]) && !r.all {
+		if isFound(all[len(all)-1]) && !r.all && r.Archive == nil {
 			break
 		}
+	}
+	if r.Archive != nil {
+		doubtMixed(all)
 	}
 	if len(all) == 0 {
 		all = append(all, a.with(Unreadable, "the layer has no /cnb/sbom/*.{cdx,spdx,syft}.json"))
 	}
 	return all
+}
+
+// doubtMixed passes over SBOMs that a daemon shows in one directory and that do
+// not all tell the same. The directory is of all layers together, so one may be
+// left from the SBOM layer of an image further down.
+func doubtMixed(all []Finding) {
+	agree := !slices.ContainsFunc(all, func(f Finding) bool {
+		if !isFound(f) {
+			return true
+		}
+		a, b := Differ(all[0].Document, f.Document)
+		return len(a)+len(b) > 0
+	})
+	if agree {
+		return
+	}
+	for i, f := range all {
+		if isFound(f) {
+			all[i].Result, all[i].Document, all[i].SBOM = Stale, nil, nil
+			all[i].Detail = fmt.Sprintf("the daemon has %d SBOMs in /%s that do not tell the same: some may be of an earlier layer", len(all), layerDir)
+		}
+	}
 }
 
 // config is the image's configuration; nil: not known.

@@ -149,7 +149,7 @@ func (s *source) base(ctx context.Context, ref string) (*base, error) {
 	switch {
 	case s.file != "":
 		declared, err = s.labelled(img), s.given(b)
-	case s.fresh || img.Image == nil:
+	case s.fresh:
 		declared, err = s.labelled(img), s.generate(ctx, b)
 	default:
 		declared, err = s.find(ctx, b)
@@ -206,13 +206,27 @@ func (s *source) find(ctx context.Context, b *base) (*provides.Declaration, erro
 
 // subject is an image as the search for its SBOM knows it.
 func (s *source) subject(img *image.Image) attach.Subject {
-	return attach.Subject{
-		Ref: img.Ref, Digest: img.Digest, Image: img.Image, Index: img.Parent,
+	subject := attach.Subject{
+		Ref: img.Ref, Digest: img.Digest, Image: img.Image, Config: img.Config, Index: img.Parent,
 		HasDatabase: func(ctx context.Context) (bool, error) {
 			doc, err := s.scan(ctx, img)
 			return err == nil && len(doc.Databases) > 0, err
 		},
 	}
+	if img.Files == nil {
+		return subject
+	}
+	subject.Archive = img.Files.Archive
+	if len(img.RepoDigests) > 0 {
+		subject.Origin = func(ctx context.Context) (attach.Subject, error) {
+			from, err := s.images.Origin(ctx, img)
+			if err != nil {
+				return attach.Subject{}, err
+			}
+			return attach.Subject{Ref: from.Ref, Digest: from.Digest, Index: from.Parent}, nil
+		}
+	}
+	return subject
 }
 
 // declaration reads the publisher's declaration that was found, if any.

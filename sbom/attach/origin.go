@@ -1,0 +1,46 @@
+package attach
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// nearFirst searches what a daemon has, and then for a short time the registry
+// that the image was pulled from.
+func (f *Finder) nearFirst(ctx context.Context, s Subject, find func(context.Context, Subject) (*Result, error), all bool) (*Result, error) {
+	origin := s.Origin
+	s.Origin = nil
+	near, err := find(ctx, s)
+	if err != nil || near.Found != nil && !all {
+		return near, err
+	}
+	near.drop(func(f Finding) bool { return f.Carrier == BuildKit }) // that is asked of the registry
+	patience := f.Limits.orDefault().Origin
+	short, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %s", patience))
+	defer cancel()
+	from, err := origin(short)
+	if err != nil {
+		result, why := explain(short, err)
+		near.add([]Finding{{Carrier: Referrer, Result: result, Detail: "finding the image in the registry that it was pulled from: " + why}})
+		return near, ended(ctx)
+	}
+	from.Config, from.HasDatabase, from.Switched = s.Config, s.HasDatabase, s.Switched
+	from.Image, from.Archive, from.Origin = nil, nil, nil
+	far, err := find(short, from)
+	if far == nil {
+		return nil, err
+	}
+	far.drop(func(f Finding) bool { return f.Carrier == Layer || near.has(f) })
+	near.add(far.Searched)
+	near.Declaration, near.Warnings = far.Declaration, far.Warnings // the label's are among them
+	return near, ended(ctx)
+}
+
+// drop forgets what another search looks at.
+func (r *Result) drop(which func(Finding) bool) { r.Searched = slices.DeleteFunc(r.Searched, which) }
+
+// has reports whether the same was looked at already.
+func (r *Result) has(f Finding) bool {
+	return slices.ContainsFunc(r.Searched, func(g Finding) bool { return f.Carrier == g.Carrier && f.Reference == g.Reference })
+}

@@ -169,13 +169,16 @@ func (a *analyzer) arg(c *instructions.ArgCommand) finding {
 	return noEffect("declares a build arg")
 }
 
-// influential are variables that shells, linkers and package managers heed.
+// influential are variables that shells, linkers, package managers and readers
+// heed: with some, even java -version writes a file.
 func influential(name string) bool {
 	switch name {
-	case "PATH", "IFS", "ENV", "PS4", "CDPATH", "SHELLOPTS", "POSIXLY_CORRECT", "HOME", "TMPDIR":
+	case "PATH", "IFS", "ENV", "PS4", "CDPATH", "SHELLOPTS", "POSIXLY_CORRECT", "HOME", "TMPDIR",
+		"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "JDK_JAVAC_OPTIONS", "_JAVA_OPTIONS", "NODE_OPTIONS", "NODE_V8_COVERAGE", "RUBYOPT", "RUBYLIB",
+		"PHPRC", "PHP_INI_SCAN_DIR", "GODEBUG", "GOCOVERDIR", "OPENSSL_CONF", "SSLKEYLOGFILE", "WGETRC", "SYSTEM_WGETRC", "CURL_HOME", "VIMINIT", "FFREPORT":
 		return true
 	}
-	for _, prefix := range []string{"BASH", "LD_", "GLIBC_", "APT_", "DPKG_", "APK_", "RPM", "DNF", "YUM", "ZYPP", "PYTHON", "PERL"} {
+	for _, prefix := range []string{"GIT_TRACE", "GIT_CONFIG", "GIT_EXEC", "npm_config_", "NPM_CONFIG_", "MALLOC_", "BASH", "LD_", "GLIBC_", "APT_", "DPKG_", "APK_", "RPM", "DNF", "YUM", "ZYPP", "PYTHON", "PERL"} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}

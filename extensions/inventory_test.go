@@ -91,11 +91,7 @@ func debPackage(stanza string) sbom.Package {
 	}
 	p := sbom.Package{Type: sbom.Deb, Name: field("Package"), Version: field("Version"), Arch: field("Architecture"), Known: sbom.Virtual | sbom.Arch | sbom.Files}
 	p.PURL = "pkg:deb/debian/" + p.Name + "@" + p.Version
-	for v := range strings.SplitSeq(field("Provides"), ",") {
-		if words := strings.Fields(v); len(words) > 0 {
-			p.Provides = append(p.Provides, sbom.VirtualPackage{Name: words[0]})
-		}
-	}
+	p.Provides = sbom.ParseVirtuals(sbom.Deb, strings.Split(field("Provides"), ","))
 	if p.Name == "curl" {
 		p.Files = []string{"/usr/bin/curl"}
 	}

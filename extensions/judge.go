@@ -250,14 +250,11 @@ func (d *Dockerfile) provides(req resolver.Requirement) bool {
 
 func (d *Dockerfile) reliance(req resolver.Requirement, answer provides.Answer) Reliance {
 	r := Reliance{Image: d.Image, Name: req.Name, Constraint: req.Version, RequiredBy: req.By, Extension: d.Extension}
-	for _, p := range answer.By {
-		if r.Rule == "" {
-			r.Rule = p.Rule
-		}
-		for _, e := range p.Evidence {
-			if !slices.Contains(r.Evidence, e.Pattern) {
-				r.Evidence = append(r.Evidence, e.Pattern)
-			}
+	best := answer.By[0] // of all that meet it, one has to be there again, with all of its evidence
+	r.Rule = best.Rule
+	for _, e := range best.Evidence {
+		if !slices.Contains(r.Evidence, e.Pattern) {
+			r.Evidence = append(r.Evidence, e.Pattern)
 		}
 	}
 	return r

@@ -244,9 +244,15 @@ func baseName(spelled string) string {
 }
 
 // virtually reports whether a package stands in for a name without a pin, or
-// (RPM) has the file that is spelled.
+// (RPM) has the file that is spelled. apt heeds that only where no package has
+// the very name: perl-base provides libsocket-perl, and yet apt installs the
+// newer libsocket-perl. What has the version of its package is but another name
+// of it (libcurl4 of libcurl4t64).
 func virtually(spelled string, p sbom.Package) bool {
-	return slices.ContainsFunc(p.Provides, func(v sbom.VirtualPackage) bool { return v.Name == spelled }) ||
+	stands := func(v sbom.VirtualPackage) bool {
+		return v.Name == spelled && (p.Type != sbom.Deb || v.Version == p.Version)
+	}
+	return slices.ContainsFunc(p.Provides, stands) ||
 		p.Type == sbom.RPM && strings.HasPrefix(spelled, "/") && slices.Contains(p.Files, spelled)
 }
 

@@ -145,13 +145,14 @@ func (a *analyzer) call(c *syntax.CallExpr) finding {
 		if f := harmlessAssign(assign); f.effect {
 			return f
 		}
+		a.vague[assign.Name.Value] = true // from here on, and what it was may count for this command
 	}
 	if len(c.Args) == 0 {
 		return noEffect("")
 	}
 	switch name := c.Args[0].Lit(); name {
 	case "export":
-		return export(c.Args[1:])
+		return a.export(c.Args[1:])
 	case "echo", "printf", ":", "true":
 		return printing(name, c.Args[1:])
 	}
@@ -260,7 +261,7 @@ func plainParam(p *syntax.ParamExp) bool {
 
 // export is the finding on export NAME=value …; its words are split, so that no
 // variable may stand outside of quotes.
-func export(words []*syntax.Word) finding {
+func (a *analyzer) export(words []*syntax.Word) finding {
 	for _, w := range words {
 		name, _, assigns := strings.Cut(beginning(w), "=")
 		_, literal := w.Parts[0].(*syntax.Lit)
@@ -271,6 +272,7 @@ func export(words []*syntax.Word) finding {
 		if bare || !plain(w, func(string) bool { return true }) {
 			return effect("what %s will be cannot be told", name)
 		}
+		a.vague[name] = true
 	}
 	return noEffect("")
 }

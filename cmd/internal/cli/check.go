@@ -62,7 +62,7 @@ A file named build.Dockerfile is judged as one for the build image, given by
 			return err
 		}
 		lookup := func(ref string) *extensions.Base {
-			other, err := s.base(cmd.Context(), ref)
+			other, err := s.other().base(cmd.Context(), ref)
 			if err != nil {
 				c.warn("the image of FROM cannot be read, so what stands on it cannot be judged: %v", err)
 				return nil

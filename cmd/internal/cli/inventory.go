@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
@@ -30,6 +31,7 @@ type source struct {
 	keys    []crypto.PublicKey
 	file    string // --sbom: given by hand
 	fresh   bool   // --generate: look at the image itself, whatever is attached
+	policy  platform.RunSBOM
 }
 
 // A base is an image that was opened, what it holds and what it provides.
@@ -65,12 +67,12 @@ func (c *Console) source(cmd *cobra.Command) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.mapping = settings.Mapping
+	s.mapping, s.policy = settings.Mapping, settings.Policy.RunSBOM
 	paths, _ := flags.GetStringSlice("key")
 	if s.keys, err = readKeys(append(paths, settings.Policy.Keys...)); err != nil {
 		return nil, err
 	}
-	platform, err := platformFlag(cmd)
+	arch, err := platformFlag(cmd)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +81,7 @@ func (c *Console) source(cmd *cobra.Command) (*source, error) {
 		return nil, err
 	}
 	insecure, _ := flags.GetStringSlice("insecure-registry")
-	s.images = image.Opener{Keychain: keychain, Insecure: insecure, Platform: platform}
+	s.images = image.Opener{Keychain: keychain, Insecure: insecure, Platform: arch}
 	return s, nil
 }
 
@@ -134,6 +136,13 @@ func (s *source) open(ctx context.Context, ref string) (*image.Image, error) {
 		return nil, &hinted{err, "an IMAGE is a registry reference, docker://NAME, oci:DIR or tar:FILE"}
 	}
 	return img, err
+}
+
+// other is the source for any other image than the one that --sbom describes.
+func (s *source) other() *source {
+	o := *s
+	o.file = ""
+	return &o
 }
 
 // base opens an image and finds its inventory: the file that was given, else
@@ -196,6 +205,9 @@ func (s *source) find(ctx context.Context, b *base) (*provides.Declaration, erro
 		if f.Result != attach.Found && f.Result != attach.None {
 			s.console.warn("%s: SBOM passed over: %s: %s: %s", b.Name, f.Carrier, f.Result, f.Detail)
 		}
+	}
+	if found.Found == nil && s.policy == platform.Attached {
+		return nil, &hinted{fmt.Errorf("finding an SBOM of %s: none is attached, and run-sbom is %q", b.Name, s.policy), "attach one with baseplan sbom attach, or look at the image itself with --generate"}
 	}
 	if found.Found == nil {
 		return s.declaration(found), s.generate(ctx, b)

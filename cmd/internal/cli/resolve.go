@@ -125,12 +125,17 @@ func (r *resolution) run(ctx context.Context) error {
 	if r.base, err = r.source.base(ctx, r.flags.run); err != nil {
 		return err
 	}
-	d := resolver.Detection{Order: order.Order, Extensions: order.Extensions, Detect: plans.detect, Run: r.base.set}
+	d := resolver.Detection{Order: order.Order, Extensions: order.Extensions, Detect: plans.detect}
 	if r.flags.build != "" {
-		if r.build, err = r.source.base(ctx, r.flags.build); err != nil {
+		if r.build, err = r.source.other().base(ctx, r.flags.build); err != nil {
 			return err
 		}
-		d.Build = r.build.set
+	}
+	if r.policy.RunSBOM != platform.Off {
+		d.Run = r.base.set
+		if r.build != nil {
+			d.Build = r.build.set
+		}
 	}
 	if r.detected, err = d.Select(); err != nil {
 		return r.undetected(err, plans)
@@ -163,7 +168,7 @@ func (r *resolution) judge(ctx context.Context) error {
 	c := extensions.Case{
 		Dockerfiles: files, Resolution: r.detected.Resolution, Run: r.base.stand(), Proof: r.policy.Proof, Off: r.policy.RunSBOM == platform.Off,
 		Lookup: func(ref string) *extensions.Base {
-			b, err := r.source.base(ctx, ref)
+			b, err := r.source.other().base(ctx, ref)
 			if err != nil {
 				r.source.console.warn("the run image that an extension switches to cannot be read, so what stands on it cannot be judged: %v", err)
 				return nil
@@ -177,22 +182,32 @@ func (r *resolution) judge(ctx context.Context) error {
 		c.Build = r.build.stand()
 	}
 	r.judged = extensions.Judge(c)
-	if final := looked[r.judged.RunImage]; r.judged.Switched && final != nil {
-		r.recheck(final)
+	if r.judged.Switched {
+		r.recheck(looked[r.judged.RunImage])
 	}
 	return nil
 }
 
-// recheck asks the final run image again for what only the first one met.
+// recheck asks the final run image again for what only the first one met; nil
+// is one that cannot be read, which is known to have nothing.
 func (r *resolution) recheck(final *base) {
+	if final == nil {
+		final = &base{}
+	}
 	for _, req := range r.detected.Requirements {
 		if len(req.Providers) > 0 || !req.Run.Met {
 			continue
 		}
-		if a := final.set.Answer(req.Name, req.Version); !a.Met {
-			r.broken = append(r.broken, fmt.Sprintf("%s requires %s, which %s met, but the run image is now %s: it %s",
-				req.By, strings.TrimSpace(req.Name+" "+req.Version), r.base.Name, final.Name, a.Reason))
+		a := final.set.Answer(req.Name, req.Version)
+		if a.Met {
+			continue
 		}
+		why := "it " + a.Reason
+		if final.set == nil {
+			why = a.Reason
+		}
+		r.broken = append(r.broken, fmt.Sprintf("%s requires %s, which %s met, but the run image is now %s: %s",
+			req.By, strings.TrimSpace(req.Name+" "+req.Version), r.base.Name, r.judged.RunImage, why))
 	}
 }
 

@@ -53,6 +53,7 @@ type cdxComponent struct {
 	Name       string         `json:"name" xml:"name"`
 	Version    string         `json:"version" xml:"version"`
 	PURL       string         `json:"purl" xml:"purl"`
+	Scope      string         `json:"scope" xml:"scope"`
 	Properties cdxProperties  `json:"properties" xml:"properties>property"`
 	Components []cdxComponent `json:"components" xml:"components>component"`
 }
@@ -198,6 +199,9 @@ func (c *cdxDocument) inventory() *inventory {
 func (in *inventory) addComponents(components []cdxComponent) {
 	for i := range components {
 		c := &components[i]
+		if c.Scope == "excluded" || c.Scope == "optional" {
+			continue // of tests and the like, or not installed (CycloneDX, "scope")
+		}
 		switch c.Type {
 		case "operating-system":
 			if d := c.distro(); in.doc.Distro.ID == "" {

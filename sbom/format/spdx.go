@@ -86,6 +86,7 @@ func (s *spdxDocument) inventory() (*inventory, error) {
 	if err != nil {
 		return nil, err
 	}
+	elsewhere := s.elsewhere()
 	path := make(map[string]string, len(s.Files))
 	for _, f := range s.Files {
 		path[f.ID] = f.Name
@@ -103,12 +104,37 @@ func (s *spdxDocument) inventory() (*inventory, error) {
 			}
 			continue
 		}
+		if elsewhere[p.ID] {
+			continue
+		}
 		for _, id := range owned[p.ID] {
 			c.files = append(c.files, path[id])
 		}
 		in.claims = append(in.claims, c)
 	}
 	return in, nil
+}
+
+// elsewhere are the packages that something was built or tested with, or may be
+// used with, and that nothing is said to contain.
+func (s *spdxDocument) elsewhere() map[string]bool {
+	all := map[string]bool{}
+	for _, r := range s.Relationships {
+		switch r.Type {
+		case "BUILD_DEPENDENCY_OF", "BUILD_TOOL_OF", "DEV_DEPENDENCY_OF", "DEV_TOOL_OF",
+			"TEST_DEPENDENCY_OF", "TEST_TOOL_OF", "OPTIONAL_DEPENDENCY_OF":
+			all[r.From] = true
+		}
+	}
+	for _, r := range s.Relationships {
+		switch r.Type {
+		case "CONTAINS":
+			delete(all, r.To)
+		case "CONTAINED_BY":
+			delete(all, r.From)
+		}
+	}
+	return all
 }
 
 // index is the place of each package. One identifier for two packages is refused.

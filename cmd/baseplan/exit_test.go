@@ -33,6 +33,11 @@ func TestExitCodes(t *testing.T) {
 		{"check " + demo + "/generated/acme_curl/run.Dockerfile --run-image " + curl, cli.Enough},
 		{"check " + demo + "/generated/acme_curl/run.Dockerfile --run-image " + plain, cli.NotEnough},
 		{"sbom show " + plain, cli.Enough},
+		{"sbom find " + plain, cli.NotEnough},
+		{"sbom attach " + curl + " --sbom none.json", cli.Failure},
+		{"sbom attach " + curl, cli.Enough},
+		{"sbom find " + curl + " --verify", cli.Enough},
+		{"sbom find " + curl + " --output json --key none.pub", cli.Failure},
 		{"completion bash", cli.Enough},
 		{"--help", cli.Enough},
 	} {

@@ -204,7 +204,7 @@ func TestAttachOnePlatform(t *testing.T) {
 			return []mutate.IndexAddendum{{Add: other, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: "arm64"}}}}
 		}
 	})
-	m := Material{SBOMs: [][]byte{fixtures(t)[sbom.SPDX]}}
+	m := Material{SBOMs: [][]byte{cdxOf("tzdata", "all")}}
 	done := must(quick().Attach(shortCtx(t), w.ref, Options{Material: material(m), Platform: &v1.Platform{OS: "linux", Architecture: "arm64"}}))(t)
 	if len(done) != 1 || done[0].Target.DigestStr() != must(other.Digest())(t).String() {
 		t.Errorf("attached to %v, want the arm64 image", done)
@@ -224,6 +224,7 @@ func TestAttachWritesNothingWhenACheckFails(t *testing.T) {
 		"caller's check": {Material: func(context.Context, Target) (Material, error) {
 			return Material{}, errors.New("jre is not backed by the inventory")
 		}},
+		"another platform's":   {Material: material(Material{SBOMs: [][]byte{cdxOf("curl", "arm64")}})},
 		"not an SBOM":          {Material: material(Material{SBOMs: [][]byte{good, []byte("<html>")}})},
 		"two of one format":    {Material: material(Material{SBOMs: [][]byte{good, good}})},
 		"nothing":              {Material: material(Material{})},

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -117,6 +118,45 @@ func FuzzAttestation(f *testing.F) {
 		predicate, err := decodePredicate(st.Predicate)
 		if err == nil && len(predicate) > 2*len(data)+64 {
 			t.Errorf("a predicate of %d bytes out of %d", len(predicate), len(data))
+		}
+	})
+}
+
+// FuzzTag covers what a publisher reads of the tags that it shares: nothing that is
+// in one may be lost, and what was added is there the second time.
+func FuzzTag(f *testing.F) {
+	entry := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: "sha256:" + "5555555555555555555555555555555555555555555555555555555555555555", Size: 5}
+	f.Add(true, []byte(`{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:4444444444444444444444444444444444444444444444444444444444444444","size":7}]}`))
+	f.Add(false, []byte(`{"schemaVersion":2,"config":{"digest":"sha256:44","size":2},"layers":[{"mediaType":"application/vnd.dsse.envelope.v1+json","digest":"sha256:44","size":9}]}`))
+	f.Add(true, []byte(`{"manifests":[{},{}]}`))
+	f.Fuzz(func(t *testing.T, isIndex bool, data []byte) {
+		m, media := mergeReferrers([]ocispec.Descriptor{entry}), ocispec.MediaTypeImageIndex
+		if !isIndex {
+			media = ocispec.MediaTypeImageManifest
+			m = appendLayers(layerToAdd{packedBlob{desc: entry}, func(ocispec.Descriptor) bool { return false }})
+		}
+		entries := func(data []byte) []ocispec.Descriptor {
+			var all struct{ Manifests, Layers []ocispec.Descriptor }
+			if json.Unmarshal(data, &all) != nil {
+				return nil
+			}
+			return append(all.Manifests, all.Layers...)
+		}
+		next, err := m(&tagged{ocispec.Descriptor{MediaType: media}, data})
+		if err != nil || next == nil {
+			return
+		}
+		now := entries(next.data)
+		has := func(want ocispec.Descriptor) bool {
+			return slices.ContainsFunc(now, func(d ocispec.Descriptor) bool { return d.Digest == want.Digest })
+		}
+		for _, d := range append(entries(data), entry) {
+			if !has(d) {
+				t.Errorf("%s is lost", d.Digest)
+			}
+		}
+		if again, err := m(&tagged{ocispec.Descriptor{MediaType: media}, next.data}); err != nil || again != nil {
+			t.Errorf("a second time: %v, %v", again, err)
 		}
 	})
 }

@@ -42,8 +42,16 @@ func newPlan(t Target, m Material, o Options, pen *signer) (*plan, error) {
 		return nil, errors.New("there is neither an SBOM nor a declaration to attach")
 	}
 	p := &plan{target: t, provides: m.Provides, created: o.Created, form: o.As, pen: pen}
+	config, err := t.Image.ConfigFile()
+	if err != nil {
+		return nil, fmt.Errorf("reading the image's configuration: %w", err)
+	}
+	arch := config.Architecture
+	if arch == "" && t.Platform != nil {
+		arch = t.Platform.Architecture
+	}
 	for i, data := range m.SBOMs {
-		d, err := newDocument(data, fmt.Sprintf("SBOM %d of %d", i+1, len(m.SBOMs)))
+		d, err := newDocument(data, fmt.Sprintf("SBOM %d of %d", i+1, len(m.SBOMs)), arch)
 		if err != nil {
 			return nil, err
 		}
@@ -73,11 +81,14 @@ func newPlan(t Target, m Material, o Options, pen *signer) (*plan, error) {
 	return p, nil
 }
 
-// newDocument checks an SBOM and takes it as JSON.
-func newDocument(data []byte, name string) (document, error) {
+// newDocument checks an SBOM of an image for arch and takes it as JSON.
+func newDocument(data []byte, name, arch string) (document, error) {
 	doc, err := format.Decode(bytes.NewReader(data), name)
 	if err != nil {
 		return document{}, err
+	}
+	if other := otherArchitecture(doc, arch); other != "" {
+		return document{}, fmt.Errorf("reading %s: its packages are for %s, and the image is for %s", name, other, arch)
 	}
 	f := Finding{Result: Found, Reference: name, Document: doc, SBOM: data}
 	if data, err = f.JSON(); err != nil {

@@ -100,6 +100,7 @@ type carriedDocument struct {
 	Verified  bool              `json:"verified"`
 	NotThere  []string          `json:"claimed-but-not-in-the-image,omitempty"`
 	NotListed []string          `json:"in-the-image-but-not-listed,omitempty"`
+	Warnings  []string          `json:"warnings,omitempty"` // declarations that were passed over
 }
 
 type carriedCarrier struct {
@@ -125,7 +126,7 @@ type carriedConflict struct {
 func (f *carried) document() carriedDocument {
 	d := carriedDocument{
 		Image: f.image.Name, Digest: f.image.Digest.String(), Carriers: []carriedCarrier{}, Disagree: []carriedConflict{},
-		Verified: f.verified, NotThere: f.lies, NotListed: f.omits,
+		Verified: f.verified, NotThere: f.lies, NotListed: f.omits, Warnings: f.found.Warnings,
 	}
 	if f.found.Found != nil {
 		d.Used = f.found.Found.Reference

@@ -26,8 +26,9 @@ func TestAnswerOnDebian(t *testing.T) {
 		{"wget", "", false, "has no wget"},
 		{"node", "^18", true, "nodejs 18.20.4+dfsg-1~deb12u3"},
 		{"php", "8.2", true, "php8.2-cli 8.2.36-1~deb12u1"},
-		{"cpython", "~> 3.11", true, "python3.11 3.11.2-6+deb12u9"},
-		{"ruby", ">= 3.1.2", true, "ruby3.1 3.1.7-1~deb12u2"},
+		{"cpython", "~> 3.11", true, "python3 3.11.2-1+b1"},
+		{"ruby", ">= 3.1", true, "ruby 1:3.1"},
+		{"ruby", ">= 3.1.2", false, "has ruby 1:3.1, which is not >= 3.1.2"}, // ruby3.1 3.1.7 is there, but whose the command ruby is cannot be told of it
 		{"java-runtime-headless", "", true, "java-runtime-headless 17 by openjdk-17-jre-headless 17.0.21.1+2-1~deb12u1"},
 		{"java-runtime-headless", ">= 21", false, "has java-runtime-headless 17 by openjdk-17-jre-headless 17.0.21.1+2-1~deb12u1, which is not >= 21"},
 		{"phpapi-20220829", ">= 1", false, "has phpapi-20220829 by php8.2-cli 8.2.36-1~deb12u1, whose version is not known, so that >= 1 cannot be checked"},

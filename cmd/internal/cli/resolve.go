@@ -153,6 +153,11 @@ func (r *resolution) run(ctx context.Context) error {
 func (r *resolution) judge(ctx context.Context) error {
 	var files []*extensions.Dockerfile
 	if dir := r.flags.generated; dir != "" {
+		if info, err := os.Stat(dir); err != nil {
+			return fmt.Errorf("reading --generated: %w", err)
+		} else if !info.IsDir() {
+			return fmt.Errorf("reading --generated: %s is a file; name the folder that a detector leaves in <layers>", dir)
+		}
 		var group []resolver.Module
 		for _, c := range r.detected.Group {
 			if c.Module.Kind == resolver.Extension {
@@ -419,6 +424,11 @@ func (r *resolution) conclusion() string {
 		return fmt.Sprintf("Nothing is left to apply; the run image is switched to %s.", r.judged.RunImage)
 	case len(r.judged.Verdicts) > 0:
 		return "The run image is enough: no extension is left to apply, and the app image stays rebasable."
+	}
+	for _, c := range r.detected.Group {
+		if c.Module.Kind == resolver.Extension && r.flags.generated == "" {
+			return "The plan resolves; what remains of its extensions is not known without --generated."
+		}
 	}
 	return "The plan resolves, and no extension has anything to apply."
 }

@@ -1,0 +1,142 @@
+package layers
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+)
+
+// Extract unpacks an uncompressed layer, which has to be one of the directory: an entry
+// elsewhere, or written through a symbolic link that leads out of the directory, is an
+// error. What was in the directory is replaced. The reader is read to its end, so that
+// one which verifies a digest has its say; after an error the directory is gone.
+//
+// Root's files go to the owner that the layer has for them, those of others stay their
+// own.
+func (s Source) Extract(r io.Reader, dir string) (err error) {
+	if err := checkPath(dir); err != nil {
+		return fmt.Errorf("extracting %q: %w", dir, err)
+	}
+	target := s.onDisk(dir)
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("extracting %s: %w", dir, errors.Join(err, os.RemoveAll(target)))
+		}
+	}()
+	if err := os.RemoveAll(target); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(target, 0o755); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(target)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	x := extraction{root: root, dir: dir, chown: os.Geteuid() == 0}
+	if err := x.entries(tar.NewReader(r)); err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, r)
+	return err
+}
+
+type extraction struct {
+	root  *os.Root
+	dir   string
+	chown bool
+	dirs  []*tar.Header // their modes come last: they may forbid to write
+}
+
+func (x *extraction) entries(r *tar.Reader) error {
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	for {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if err := x.entry(h, r, *buf); err != nil {
+			return fmt.Errorf("entry %q: %w", h.Name, err)
+		}
+	}
+	for i := len(x.dirs) - 1; i >= 0; i-- {
+		if err := x.attributes(x.dirs[i]); err != nil {
+			return fmt.Errorf("entry %q: %w", x.dirs[i].Name, err)
+		}
+	}
+	return nil
+}
+
+func (x *extraction) entry(h *tar.Header, r io.Reader, buf []byte) error {
+	full := path.Join("/", h.Name)
+	if strings.Contains("/"+h.Name+"/", "/../") || !within(full, x.dir) && !(within(x.dir, full) && h.Typeflag == tar.TypeDir) {
+		return errors.New("it is not in the directory")
+	}
+	if !within(full, x.dir) {
+		return nil // a parent
+	}
+	name := x.name(h)
+	switch h.Typeflag {
+	case tar.TypeDir:
+		x.dirs = append(x.dirs, h)
+		return x.root.MkdirAll(name, 0o755)
+	case tar.TypeReg:
+		return x.file(name, h, r, buf)
+	case tar.TypeSymlink:
+		if err := x.root.Symlink(h.Linkname, name); err != nil {
+			return err
+		}
+		return x.own(h)
+	case tar.TypeFifo:
+		return errors.New("a named pipe is not restored")
+	default:
+		return fmt.Errorf("type %q does not belong in a cached layer", h.Typeflag)
+	}
+}
+
+func (x *extraction) name(h *tar.Header) string {
+	return "." + strings.TrimPrefix(path.Join("/", h.Name), x.dir)
+}
+
+func (x *extraction) file(name string, h *tar.Header, r io.Reader, buf []byte) error {
+	f, err := x.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.CopyBuffer(struct{ io.Writer }{f}, struct{ io.Reader }{r}, buf)
+	if err == nil && x.chown {
+		err = f.Chown(h.Uid, h.Gid)
+	}
+	if err == nil { // after the owner, whose change takes setuid away
+		err = f.Chmod(fileMode(h))
+	}
+	return errors.Join(err, f.Close())
+}
+
+func (x *extraction) attributes(h *tar.Header) error {
+	if err := x.own(h); err != nil {
+		return err
+	}
+	return x.root.Chmod(x.name(h), fileMode(h))
+}
+
+func (x *extraction) own(h *tar.Header) error {
+	if !x.chown {
+		return nil
+	}
+	return x.root.Lchown(x.name(h), h.Uid, h.Gid)
+}
+
+func fileMode(h *tar.Header) fs.FileMode {
+	return h.FileInfo().Mode() & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)
+}

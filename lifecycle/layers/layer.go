@@ -1,0 +1,249 @@
+package layers
+
+import (
+	"archive/tar"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/klauspost/compress/gzip"
+)
+
+// Epoch is the modification time of everything in a layer.
+var Epoch = time.Date(1980, time.January, 1, 0, 0, 1, 0, time.UTC)
+
+// ErrChanged is wrapped by errors of a [Layer] whose files are not any more what they
+// were when the layer was described.
+var ErrChanged = errors.New("the file changed while it was read")
+
+// A Layer is a tar that is made from its files whenever it is read, so the files have
+// to stay as they are. Its methods may be called at the same time.
+type Layer struct {
+	entries []entry
+	spool   string // directory of the temporary file with the compressed layer
+
+	mu     sync.Mutex // guards what follows, and so lets only one caller hash or compress
+	diffID v1.Hash    // zero: not hashed yet
+	packed *packed    // nil: not compressed yet
+}
+
+// An entry is a header and, for a regular file, where its content is.
+type entry struct {
+	header tar.Header
+	file   string      // on disk; empty: no content
+	info   fs.FileInfo // of file, as it was found
+}
+
+var _ v1.Layer = (*Layer)(nil)
+
+// Empty says that there is nothing in the layer: a slice that matches no file.
+func (l *Layer) Empty() bool { return len(l.entries) == 0 }
+
+// DiffID is the digest of the uncompressed tar. The files are read and hashed for it
+// unless they were before.
+func (l *Layer) DiffID() (v1.Hash, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.diffID == (v1.Hash{}) {
+		if err := l.writeHashed(io.Discard); err != nil {
+			return v1.Hash{}, err
+		}
+	}
+	return l.diffID, nil
+}
+
+// Uncompressed streams the tar.
+func (l *Layer) Uncompressed() (io.ReadCloser, error) {
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(l.write(w)) }()
+	return r, nil
+}
+
+// MediaType is that of a gzipped layer of docker's image format.
+func (l *Layer) MediaType() (types.MediaType, error) { return types.DockerLayer, nil }
+
+// Digest is the digest of the compressed layer, which is compressed for it unless it
+// was before. Ask for DiffID first where the layer may be known by that already.
+func (l *Layer) Digest() (v1.Hash, error) {
+	p, err := l.compressed()
+	if err != nil {
+		return v1.Hash{}, err
+	}
+	return p.digest, nil
+}
+
+// Size is the number of bytes of the compressed layer; see [Layer.Digest].
+func (l *Layer) Size() (int64, error) {
+	p, err := l.compressed()
+	if err != nil {
+		return 0, err
+	}
+	return p.size, nil
+}
+
+// Compressed is the gzipped tar; see [Layer.Digest].
+func (l *Layer) Compressed() (io.ReadCloser, error) {
+	p, err := l.compressed()
+	if err != nil {
+		return nil, err
+	}
+	return reader{io.NewSectionReader(p.file, 0, p.size), p}, nil
+}
+
+// A reader keeps the spool file from being collected, and so closed, while it is read.
+type reader struct {
+	*io.SectionReader
+	from *packed
+}
+
+func (reader) Close() error { return nil }
+
+// Close gives back the space of the compressed layer. The layer can still be used.
+func (l *Layer) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.packed == nil {
+		return nil
+	}
+	p := l.packed
+	l.packed = nil
+	return p.file.Close()
+}
+
+// A packed layer is its gzipped tar in a file that has no name any more, so that a
+// killed process leaves nothing behind.
+type packed struct {
+	file   *os.File
+	digest v1.Hash
+	size   int64
+}
+
+func (l *Layer) compressed() (*packed, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.packed != nil {
+		return l.packed, nil
+	}
+	f, err := os.CreateTemp(l.spool, "layer-*.tar.gz")
+	if err != nil {
+		return nil, fmt.Errorf("compressing layer: %w", err)
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, fmt.Errorf("compressing layer: %w", errors.Join(err, f.Close()))
+	}
+	p := &packed{file: f}
+	if err := l.pack(p); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	l.packed = p
+	return p, nil
+}
+
+func (l *Layer) pack(p *packed) error {
+	sum := sha256.New()
+	gz, err := gzip.NewWriterLevel(io.MultiWriter(p.file, sum), gzip.BestSpeed)
+	if err != nil {
+		return fmt.Errorf("compressing layer: %w", err)
+	}
+	if l.diffID == (v1.Hash{}) {
+		err = l.writeHashed(gz)
+	} else {
+		err = l.write(gz)
+	}
+	if err != nil {
+		return err
+	}
+	if err := gz.Close(); err != nil {
+		return fmt.Errorf("compressing layer: %w", err)
+	}
+	p.digest = digestOf(sum)
+	p.size, err = p.file.Seek(0, io.SeekCurrent)
+	return err
+}
+
+// writeHashed writes the tar and learns its digest on the way.
+func (l *Layer) writeHashed(w io.Writer) error {
+	sum := sha256.New()
+	if w == io.Discard {
+		w = sum
+	} else {
+		w = io.MultiWriter(w, sum)
+	}
+	if err := l.write(w); err != nil {
+		return err
+	}
+	l.diffID = digestOf(sum)
+	return nil
+}
+
+func digestOf(sum hash.Hash) v1.Hash {
+	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum.Sum(nil))}
+}
+
+// write writes the tar. It touches nothing of the layer but its entries, which never change.
+func (l *Layer) write(w io.Writer) error {
+	tw := tar.NewWriter(w)
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	for i := range l.entries {
+		if err := l.entries[i].write(tw, *buf); err != nil {
+			return fmt.Errorf("archiving %s: %w", l.entries[i].header.Name, err)
+		}
+	}
+	if err := tw.Close(); err != nil {
+		return fmt.Errorf("archiving: %w", err)
+	}
+	return nil
+}
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
+
+func (e *entry) write(tw *tar.Writer, buf []byte) error {
+	if e.file == "" {
+		return tw.WriteHeader(&e.header)
+	}
+	// O_NOFOLLOW: a link may have come where the file was. O_NONBLOCK: so may a pipe.
+	f, err := os.OpenFile(e.file, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := e.unchanged(f); err != nil {
+		return err
+	}
+	if err := tw.WriteHeader(&e.header); err != nil {
+		return err
+	}
+	// Both are wrapped to have the copy use the buffer.
+	n, err := io.CopyBuffer(struct{ io.Writer }{tw}, struct{ io.Reader }{io.LimitReader(f, e.header.Size)}, buf)
+	if err != nil {
+		return err
+	}
+	if n < e.header.Size {
+		return ErrChanged
+	}
+	return e.unchanged(f)
+}
+
+// unchanged holds the file against what it was when the layer was described: a layer
+// is read more than once but hashed only once.
+func (e *entry) unchanged(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(info, e.info) || info.Size() != e.info.Size() || !info.ModTime().Equal(e.info.ModTime()) {
+		return ErrChanged
+	}
+	return nil
+}

@@ -1,0 +1,126 @@
+package layers
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+)
+
+// App describes the layers of the app directory: one for each slice, in their order,
+// and one for the files in none of them, which is last. A slice is path globs
+// (buildpack.md, "launch.toml"): relative to the app directory or absolute in it, with
+// the syntax of [path.Match]; a directory stands for all that is in it. A file goes to
+// the first slice that matches it. A slice that matches none gives an empty layer, which
+// does not belong in an image.
+//
+// A glob is matched with the files' own names, not through symbolic links, so a link
+// never brings a file from elsewhere into an image.
+func (s Source) App(dir string, slices [][]string) ([]*Layer, error) {
+	globs, err := sliceGlobs(dir, slices)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := s.tree(dir)
+	if err != nil {
+		return nil, err
+	}
+	owner := assign(entries, dir, globs)
+	layers := make([]*Layer, len(slices)+1)
+	for i := range layers {
+		layers[i] = &Layer{entries: pick(entries, owner, i), spool: s.Spool}
+	}
+	return layers, nil
+}
+
+// sliceGlobs makes the globs absolute, and refuses those that are malformed or lead
+// out of the app directory.
+func sliceGlobs(dir string, slices [][]string) ([][]string, error) {
+	globs := make([][]string, len(slices))
+	for i, paths := range slices {
+		for _, p := range paths {
+			glob := path.Clean(p)
+			if !path.IsAbs(p) {
+				glob = path.Join(escapeGlob(dir), p)
+			}
+			err := error(nil)
+			if _, bad := path.Match(glob, ""); bad != nil {
+				err = bad
+			} else if !within(glob, dir) && !within(glob, escapeGlob(dir)) {
+				err = errors.New("it leads out of the app directory " + dir)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("reading slice %d: path %q: %w", i+1, p, err)
+			}
+			globs[i] = append(globs[i], glob)
+		}
+	}
+	return globs, nil
+}
+
+// assign gives for each entry the slice that it is in. Entries follow their parents, so
+// what holds for a directory is known when its files come.
+func assign(entries []entry, dir string, globs [][]string) []int {
+	rest := len(globs)
+	slice := make(map[string]int, len(entries)) // of directories as they are matched
+	owner := make([]int, len(entries))
+	for i, e := range entries {
+		name := e.header.Name
+		owner[i] = rest
+		if !within(name, dir) {
+			continue
+		}
+		if above, ok := slice[path.Dir(name)]; ok {
+			owner[i] = above
+		}
+		// An earlier slice wins over the one that has the directory.
+		for n := range globs[:owner[i]] {
+			if matches(globs[n], name) {
+				owner[i] = n
+				break
+			}
+		}
+		slice[name] = owner[i]
+		if name == dir {
+			owner[i] = rest // in every image, also where a slice takes all that is in it
+		}
+	}
+	return owner
+}
+
+func matches(globs []string, name string) bool {
+	for _, g := range globs {
+		if ok, _ := path.Match(g, name); ok { // malformed globs are refused before
+			return true
+		}
+	}
+	return false
+}
+
+// pick is the entries of a slice with all their parents.
+func pick(entries []entry, owner []int, slice int) []entry {
+	wanted := map[string]bool{}
+	for i, e := range entries {
+		if owner[i] != slice {
+			continue
+		}
+		for name := e.header.Name; name != "/" && !wanted[name]; name = path.Dir(name) {
+			wanted[name] = true
+		}
+	}
+	var picked []entry
+	for _, e := range entries {
+		if wanted[e.header.Name] {
+			picked = append(picked, e)
+		}
+	}
+	return picked
+}
+
+func within(name, dir string) bool {
+	return name == dir || strings.HasPrefix(name, dir+"/")
+}
+
+func escapeGlob(name string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
+}

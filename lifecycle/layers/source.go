@@ -1,0 +1,136 @@
+package layers
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// A Source describes layers of directories.
+type Source struct {
+	// Root is the directory that stands for the image's root on this machine; empty: /.
+	// The paths of the layers begin below it.
+	Root string
+
+	UID, GID int    // whose the files are in the layers
+	Spool    string // directory for temporary files; empty: that of the system
+}
+
+// Dir describes the layer of an absolute directory and all in it, with the entries of
+// its parents. The error wraps fs.ErrNotExist if there is no such directory.
+func (s Source) Dir(dir string) (*Layer, error) {
+	entries, err := s.tree(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Layer{entries: entries, spool: s.Spool}, nil
+}
+
+// tree is the entries of the parents of dir, of dir, and of what is in it.
+func (s Source) tree(dir string) ([]entry, error) {
+	if err := checkPath(dir); err != nil {
+		return nil, fmt.Errorf("archiving %q: %w", dir, err)
+	}
+	entries, err := s.parents(dir)
+	if err != nil {
+		return nil, fmt.Errorf("archiving %s: %w", dir, err)
+	}
+	root := s.onDisk(dir)
+	info, err := os.Lstat(root)
+	if err == nil && !info.IsDir() {
+		err = errors.New("not a directory")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("archiving %s: %w", dir, err)
+	}
+	err = filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if info.Mode()&fs.ModeSocket != 0 {
+			return nil // a tar has no sockets, and nobody listens at the other end
+		}
+		e, err := s.entry(path.Join(dir, strings.TrimPrefix(file, root)), file, info)
+		entries = append(entries, e)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("archiving %s: %w", dir, err)
+	}
+	return entries, nil
+}
+
+func (s Source) parents(dir string) ([]entry, error) {
+	var parents []entry
+	for p := path.Dir(dir); p != "/"; p = path.Dir(p) {
+		info, err := os.Stat(s.onDisk(p))
+		if err != nil {
+			return nil, err
+		}
+		e, err := s.entry(p, s.onDisk(p), info)
+		if err != nil {
+			return nil, err
+		}
+		parents = append(parents, e)
+	}
+	slices.Reverse(parents)
+	return parents, nil
+}
+
+func (s Source) onDisk(name string) string { return filepath.Join("/", s.Root, name) }
+
+func (s Source) entry(name, file string, info fs.FileInfo) (entry, error) {
+	e := entry{header: tar.Header{Name: name, Mode: modeBits(info.Mode()), Uid: s.UID, Gid: s.GID, ModTime: Epoch}}
+	switch mode := info.Mode(); {
+	case mode.IsRegular():
+		e.header.Typeflag, e.header.Size = tar.TypeReg, info.Size()
+		e.file, e.info = file, info
+	case mode.IsDir():
+		e.header.Typeflag = tar.TypeDir
+	case mode&fs.ModeSymlink != 0:
+		target, err := os.Readlink(file)
+		if err != nil {
+			return entry{}, err
+		}
+		e.header.Typeflag, e.header.Linkname = tar.TypeSymlink, target
+	case mode&fs.ModeNamedPipe != 0:
+		e.header.Typeflag = tar.TypeFifo
+	default:
+		return entry{}, fmt.Errorf("%s is a device (%s): remove it, an app has no use for it", name, mode)
+	}
+	return e, nil
+}
+
+// modeBits is the mode as tars have it.
+func modeBits(m fs.FileMode) int64 {
+	bits := int64(m.Perm())
+	if m&fs.ModeSetuid != 0 {
+		bits |= syscall.S_ISUID
+	}
+	if m&fs.ModeSetgid != 0 {
+		bits |= syscall.S_ISGID
+	}
+	if m&fs.ModeSticky != 0 {
+		bits |= syscall.S_ISVTX
+	}
+	return bits
+}
+
+// checkPath refuses what would not mean the same directory in an image.
+func checkPath(name string) error {
+	if !path.IsAbs(name) || path.Clean(name) != name || name == "/" || strings.ContainsRune(name, 0) {
+		return errors.New("the path has to be absolute, without . or .. or a slash at the end, and not / itself")
+	}
+	return nil
+}

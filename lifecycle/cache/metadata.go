@@ -1,0 +1,106 @@
+package cache
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// MetadataName is the label of a cache image and the file in a cache directory with
+// the [Metadata] as JSON.
+const MetadataName = "io.buildpacks.lifecycle.cache.metadata"
+
+// Metadata says what the layers of a cache are. Its JSON is shared with other lifecycles.
+type Metadata struct {
+	SBOM       LayerRef    `json:"sbom"` // the layer with the SBOMs of cached layers
+	Buildpacks []Buildpack `json:"buildpacks"`
+}
+
+// A LayerRef names a layer by its diff ID; empty: there is none.
+type LayerRef struct {
+	SHA string `json:"sha"`
+}
+
+// A Buildpack is the cached layers of one buildpack, by their names.
+type Buildpack struct {
+	Key     string           `json:"key"` // the buildpack's ID
+	Version string           `json:"version"`
+	Layers  map[string]Layer `json:"layers"`
+}
+
+// A Layer is a cached layer: its diff ID, and what its layer.toml says.
+type Layer struct {
+	LayerRef
+	Data   any  `json:"data"` // the table "metadata"; numbers are of type json.Number
+	Build  bool `json:"build"`
+	Launch bool `json:"launch"`
+	Cache  bool `json:"cache"`
+}
+
+// Encode gives the metadata as JSON, which is the same for the same metadata.
+func (m Metadata) Encode() ([]byte, error) {
+	data, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encoding cache metadata: %w", err)
+	}
+	return data, nil
+}
+
+// DecodeMetadata reads metadata of any lifecycle: keys that it does not know are
+// ignored. The source is named in errors, which wrap [ErrCorrupt]: where the JSON is
+// malformed, where a digest is none, and where the name of a layer could not be that of
+// a directory in the buildpack's own.
+func DecodeMetadata(data []byte, source string) (Metadata, error) {
+	var m Metadata
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber() // 3 has to stay 3, not become 3.0
+	if err := d.Decode(&m); err != nil {
+		return Metadata{}, fmt.Errorf("reading %s: %w: %w", source, ErrCorrupt, err)
+	}
+	if err := m.check(); err != nil {
+		return Metadata{}, fmt.Errorf("reading %s: %w: %w", source, ErrCorrupt, err)
+	}
+	return m, nil
+}
+
+func (m Metadata) check() error {
+	_, err := m.DiffIDs()
+	return err
+}
+
+// DiffIDs are those of all layers that the metadata names, sorted, each once.
+func (m Metadata) DiffIDs() ([]v1.Hash, error) {
+	var all []v1.Hash
+	add := func(sha, key string) error {
+		h, err := v1.NewHash(sha)
+		if err == nil {
+			err = checkDiffID(h)
+		}
+		if err != nil {
+			return fmt.Errorf("key %q: %w", key, err)
+		}
+		all = append(all, h)
+		return nil
+	}
+	if m.SBOM.SHA != "" {
+		if err := add(m.SBOM.SHA, "sbom.sha"); err != nil {
+			return nil, err
+		}
+	}
+	for _, b := range m.Buildpacks {
+		for name, l := range b.Layers {
+			if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
+				return nil, fmt.Errorf("key \"buildpacks\": %s: layer %q cannot be the name of a directory", b.Key, name)
+			}
+			if err := add(l.SHA, b.Key+":"+name+" sha"); err != nil {
+				return nil, err
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b v1.Hash) int { return strings.Compare(a.Hex, b.Hex) })
+	return slices.Compact(all), nil
+}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -202,26 +203,31 @@ func TestCommitCutOff(t *testing.T) {
 	}
 }
 
-// A process that commits without end is killed, many times, wherever it may be.
+// A process that commits without end is killed, many times, wherever it may be. It
+// has many layers, so that much of its time goes into replacing one folder by another.
 func TestKilledCommitsLeaveACache(t *testing.T) {
+	const many = 100
 	if dir := os.Getenv("CACHE_TEST_COMMIT_WITHOUT_END"); dir != "" {
-		for i := uint64(0); ; i++ {
-			c := &cache.Volume{Dir: dir}
-			commit(t, c, layer(t, "same", "same"), layer(t, "other", strings.Repeat(string(rune('a'+i%26)), 50000)))
+		same := make([]v1.Layer, many)
+		for i := range same {
+			same[i] = layer(t, "same", strconv.Itoa(i))
+		}
+		for i := 0; ; i++ {
+			commit(t, &cache.Volume{Dir: dir}, append(same, layer(t, "other", strings.Repeat(strconv.Itoa(i%9), 50000)))...)
 			_, _ = os.Stdout.WriteString("committed\n")
 		}
 	}
 	dir := t.TempDir()
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 15 {
+	for range 20 {
 		killed(t, dir, time.Duration(random.IntN(6000))*time.Microsecond)
 		c := &cache.Volume{Dir: dir}
 		m, err := c.Metadata(t.Context())
 		check(t, err)
 		ids, err := m.DiffIDs()
 		check(t, err)
-		if len(ids) != 2 {
-			t.Fatalf("layers of a build that committed: %v", ids)
+		if len(ids) != many+1 {
+			t.Fatalf("%d layers of a build that committed", len(ids))
 		}
 		for _, id := range ids {
 			_, err := read(t, c, id)

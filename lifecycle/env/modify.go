@@ -1,0 +1,145 @@
+package env
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// The suffixes of env files, which say how they change their variable.
+const (
+	appendTo   = "append"
+	prependTo  = "prepend"
+	override   = "override"
+	setDefault = "default"
+	delim      = "delim"
+)
+
+// A change is one env file.
+type change struct {
+	name, action, value string
+}
+
+// modify applies the env files of one layer's directories, in the order given; bare is what a file
+// without a suffix does. Directories that do not exist are left out.
+func (e *Env) modify(dirs []string, bare string) error {
+	delimiters := map[string]string{} // they hold from their directory on, for the rest of the layer
+	for _, dir := range dirs {
+		changes, err := readChanges(dir, bare)
+		if err != nil {
+			return err
+		}
+		for _, c := range changes {
+			if c.action == delim {
+				delimiters[c.name] = c.value
+			}
+		}
+		for _, c := range changes {
+			e.apply(c, delimiters[c.name])
+		}
+	}
+	return nil
+}
+
+func (e *Env) apply(c change, delimiter string) {
+	switch c.action {
+	case override:
+		e.Set(c.name, c.value)
+	case setDefault:
+		if e.Get(c.name) == "" {
+			e.Set(c.name, c.value)
+		}
+	case appendTo:
+		e.append(c.name, c.value, delimiter)
+	case prependTo:
+		e.prepend(c.name, c.value, delimiter)
+	}
+}
+
+// readChanges reads the env files of a directory in order of their names. The variable's name ends
+// at the first period; files with a suffix that the specification does not know change nothing.
+func readChanges(dir, bare string) ([]change, error) {
+	files, err := readFiles(dir)
+	if err != nil {
+		return nil, err
+	}
+	changes := make([]change, 0, len(files))
+	for _, f := range files {
+		name, action, suffixed := strings.Cut(f.name, ".")
+		if name == "" {
+			continue
+		}
+		if !suffixed {
+			action = bare
+		}
+		changes = append(changes, change{name, action, f.value})
+	}
+	return changes, nil
+}
+
+// A file is one file of a directory and what it holds, unchanged.
+type file struct{ name, value string }
+
+// readFiles reads what is no directory in dir, sorted by name; nothing where dir does not exist.
+func readFiles(dir string) ([]file, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading environment files: %w", err)
+	}
+	var files []file
+	for _, entry := range entries {
+		path := filepath.Join(dir, entry.Name())
+		// Mounted secrets and config maps are links, some of them to directories.
+		info, err := os.Stat(path)
+		if err == nil && info.IsDir() {
+			continue
+		}
+		if err == nil && !info.Mode().IsRegular() {
+			err = &fs.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading environment files: %w", err)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("reading environment files: %w", err)
+		}
+		if strings.ContainsRune(string(data), 0) || strings.ContainsRune(entry.Name(), '=') {
+			return nil, fmt.Errorf("reading environment files: %s: a name with \"=\" or a value with a NUL byte cannot be in an environment", path)
+		}
+		files = append(files, file{entry.Name(), string(data)})
+	}
+	return files, nil
+}
+
+// AddPlatform adds the user's variables: the files of <platform>/env, whose names are taken whole.
+// Layer path variables go before what is there, others replace it. Leave it out for a buildpack with
+// clear-env = true.
+func (e *Env) AddPlatform(dir string) error {
+	files, err := readFiles(dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if slices.ContainsFunc(buildPaths, func(p layerPath) bool { return p.name == f.name }) {
+			e.prepend(f.name, f.value, ":")
+		} else {
+			e.Set(f.name, f.value)
+		}
+	}
+	return nil
+}
+
+// AddBuildConfig adds the operator's variables: the files of <build-config>/env. Their suffixes mean
+// what they mean in a layer, but a file without one gives a default.
+func (e *Env) AddBuildConfig(dir string) error {
+	return e.modify([]string{dir}, setDefault)
+}

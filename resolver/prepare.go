@@ -193,19 +193,13 @@ func (s *search) section(plan Section, preferred func(string) bool) section {
 	return sec
 }
 
-// require asks the base images. The run image answers for launch and for
-// entries without a flag, the build image for build and for entries without a
-// flag; but alone, an entry without a flag is a matter of launch.
+// require asks the base images. Alone, an entry without a flag is a matter of
+// launch.
 func (s *search) require(r Require, preferred func(string) bool) require {
-	constraint, err := r.Constraint()
+	constraint, _ := r.Constraint()
 	req := require{require: r, name: s.number(r.Name), constraint: constraint, contexts: r.Contexts()}
 	build, launch := slices.Contains(req.contexts, Build), slices.Contains(req.contexts, Launch)
-	if launch || !build {
-		req.run = answer(s.problem.Run, r, constraint, err)
-	}
-	if build || !launch {
-		req.build = answer(s.problem.Build, r, constraint, err)
-	}
+	req.run, req.build = r.ask(s.problem.Run, s.problem.Build)
 	req.met = (req.run.Met || !launch && build) && (req.build.Met || !build)
 	req.consumed = launch && !build && req.run.Met && preferred(r.Name)
 	return req

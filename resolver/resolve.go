@@ -200,12 +200,35 @@ func (r Require) Constraint() (string, error) {
 
 func notText(v any) string { return fmt.Sprintf("not text: %v", v) }
 
+// Ask asks base images about the requirements of a trial that was chosen without
+// them: an inventory that was generated for the verdicts must not change what is
+// detected. Group, plan and providers stay as they are.
+func (r *Resolution) Ask(run, build Base) {
+	for i, req := range r.Requirements {
+		r.Requirements[i].Run, r.Requirements[i].Build = Require{Name: req.Name, Metadata: req.Metadata}.ask(run, build)
+	}
+}
+
+// ask asks the run image about launch and about entries without a flag, the
+// build image about build and about entries without a flag.
+func (r Require) ask(run, build Base) (atRun, atBuild provides.Answer) {
+	contexts := r.Contexts()
+	if slices.Contains(contexts, Launch) || len(contexts) == 0 {
+		atRun = r.answer(run)
+	}
+	if slices.Contains(contexts, Build) || len(contexts) == 0 {
+		atBuild = r.answer(build)
+	}
+	return atRun, atBuild
+}
+
 // answer asks a base image, if there is one.
-func answer(b Base, r Require, constraint string, err error) provides.Answer {
-	switch {
-	case b == nil:
+func (r Require) answer(b Base) provides.Answer {
+	if b == nil {
 		return provides.Answer{}
-	case err != nil:
+	}
+	constraint, err := r.Constraint()
+	if err != nil {
 		return provides.Answer{Reason: "cannot be asked: " + err.Error()}
 	}
 	return b.Answer(r.Name, constraint)

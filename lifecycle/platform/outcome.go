@@ -1,7 +1,6 @@
 package platform
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/baseplan/baseplan/extensions"
@@ -58,12 +57,11 @@ func requirement(req resolver.Requirement) Requirement {
 			continue
 		}
 		out.MetBy = append(out.MetBy, base.name)
-		for _, p := range base.answer.By {
-			out.Rule = string(p.Rule)
-			for _, e := range p.Evidence {
-				if !slices.Contains(out.Evidence, e.Pattern) {
-					out.Evidence = append(out.Evidence, e.Pattern)
-				}
+		if out.Evidence == nil { // the best of the run image, else of the build image: what has to be there again
+			best := base.answer.By[0]
+			out.Rule = string(best.Rule)
+			for _, e := range best.Evidence {
+				out.Evidence = append(out.Evidence, e.Pattern)
 			}
 		}
 	}

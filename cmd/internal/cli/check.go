@@ -19,8 +19,8 @@ func (c *Console) checkCommand() *cobra.Command {
 		Long: `Judges one generated Dockerfile by its effect alone: which of its instructions would
 change the image. What is not understood counts as an effect.
 
-A file named build.Dockerfile is judged as one for the build image, given by
---build-image. Exits 0 if nothing would change, 3 if something would.`,
+It is judged as one for the image that is given: --run-image or --build-image. Exits 0
+if nothing would change, 3 if something would.`,
 		Example: "  baseplan check run.Dockerfile --run-image registry.example/run:noble\n  baseplan check Dockerfile --kind build --build-image docker://builder --arg version=3.12",
 		Args:    cobra.ExactArgs(1),
 	}

@@ -190,7 +190,7 @@ func describe(x attach.Finding) []string {
 			facts = append(facts, "by "+doc.Tool)
 		}
 		if !doc.Created.IsZero() {
-			facts = append(facts, "made "+doc.Created.Format(time.RFC3339))
+			facts = append(facts, fmt.Sprintf("made %s (%d days ago)", doc.Created.Format(time.DateOnly), int(time.Since(doc.Created).Hours())/24))
 		}
 		signed := "signature not asked for (--key)"
 		if x.SignedBy != "" {

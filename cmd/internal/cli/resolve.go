@@ -15,6 +15,7 @@ import (
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/sbom/attach"
 )
 
 // resolveFlags are the inputs of `resolve`.
@@ -131,13 +132,7 @@ func (r *resolution) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if r.policy.RunSBOM != platform.Off {
-		d.Run = r.base.set
-		if r.build != nil {
-			d.Build = r.build.set
-		}
-	}
-	if r.detected, err = d.Select(); err != nil {
+	if err := r.detect(d); err != nil {
 		return r.undetected(err, plans)
 	}
 	if err := r.judge(ctx); err != nil {
@@ -147,6 +142,35 @@ func (r *resolution) run(ctx context.Context) error {
 	r.out.Policy = r.policy
 	r.out.RunImage = platform.ResolvedImage{Image: r.base.Name, Digest: r.base.Digest.String(), Inventory: string(r.base.carrier)}
 	return nil
+}
+
+// detect chooses the group as a build would. Under the policy auto, an inventory that has to
+// be generated takes no part in that, so that what is detected never depends on
+// a cache; it is asked afterwards. Only if no group resolves without it is it
+// tried with it, as the creator does.
+func (r *resolution) detect(d resolver.Detection) (err error) {
+	var run, build resolver.Base
+	if r.policy.RunSBOM != platform.Off {
+		run = r.base.set
+		if r.build != nil {
+			build = r.build.set
+		}
+	}
+	d.Run, d.Build = run, build
+	if r.policy.RunSBOM == platform.Auto && r.base.carrier == attach.Generated {
+		d.Run = nil
+		if r.detected, err = d.Select(); err == nil {
+			r.detected.Ask(run, build)
+			return nil
+		}
+		d.Run = run
+	}
+	r.detected, err = d.Select()
+	if err == nil && r.policy.RunSBOM == platform.Auto && r.base.carrier == attach.Generated {
+		r.source.console.warn("this resolves only with what the run image holds, and no SBOM says so: the creator generates one then, " +
+			"platforms that run the phases apart need an attached SBOM (baseplan sbom attach) or CNB_RUN_SBOM=generate")
+	}
+	return err
 }
 
 // judge reads the generated Dockerfiles and gives the verdicts.

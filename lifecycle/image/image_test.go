@@ -365,6 +365,24 @@ func TestKeychain(t *testing.T) {
 	}
 }
 
+// TestCredentialHelper has a registry for which docker's configuration names a helper,
+// a program that is asked over a pipe.
+func TestCredentialHelper(t *testing.T) {
+	bin := t.TempDir()
+	script := "#!/bin/sh\nread -r server\n[ \"$1\" = get ] && [ \"$server\" = helped.example ] && echo '{\"ServerURL\":\"helped.example\",\"Username\":\"u\",\"Secret\":\"s\"}'\n"
+	if err := os.WriteFile(filepath.Join(bin, "docker-credential-scripted"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	t.Setenv("DOCKER_CONFIG", dockerConfig(t, `{"credHelpers":{"helped.example":"scripted"}}`))
+	keychain := must(image.Keychain(""))
+	auth := must(keychain.Resolve(must(name.NewRegistry("helped.example"))))
+	got := must(authn.Authorization(t.Context(), auth))
+	if got.Username != "u" || got.Password != "s" {
+		t.Errorf("%+v, want what the helper says", got)
+	}
+}
+
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)

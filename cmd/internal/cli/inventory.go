@@ -207,7 +207,7 @@ func (s *source) find(ctx context.Context, b *base) (*provides.Declaration, erro
 		}
 	}
 	if found.Found == nil && s.policy == platform.Attached {
-		return nil, &hinted{fmt.Errorf("finding an SBOM of %s: none is attached, and run-sbom is %q", b.Name, s.policy), "attach one with baseplan sbom attach, or look at the image itself with --generate"}
+		return nil, &hinted{found.Missing(b.Name), "the policy is run-sbom = \"attached\": attach one with baseplan sbom attach, or look at the image itself with --generate"}
 	}
 	if found.Found == nil {
 		return s.declaration(found), s.generate(ctx, b)

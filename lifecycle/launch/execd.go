@@ -1,0 +1,94 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/baseplan/baseplan/lifecycle/env"
+)
+
+// runExecD runs the exec.d executables of all layers in turn; what each of them writes is in
+// the environment of the next one.
+func (l *Launcher) runExecD(layers [][]string, processType string, e *env.Env) error {
+	files, err := filesOf(layers, "exec.d", processType)
+	if err != nil {
+		return err
+	}
+	for _, path := range files {
+		output, err := l.output(path, e.List())
+		if err != nil {
+			return fmt.Errorf("running %s: %w", path, err)
+		}
+		vars, err := decodeVars(output)
+		if err != nil {
+			return fmt.Errorf("running %s: output on file descriptor 3: %w", path, err)
+		}
+		for name, value := range vars {
+			e.Set(name, value)
+		}
+	}
+	return nil
+}
+
+// output runs an executable in the app directory and gives what it writes to file descriptor 3. Its other
+// output is the launcher's; it cannot read the process's input.
+func (l *Launcher) output(path string, environ []string) ([]byte, error) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = null.Close() }()
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }()
+	p, err := os.StartProcess(path, []string{path}, &os.ProcAttr{
+		Dir: l.App, Env: environ, Files: []*os.File{null, os.Stdout, os.Stderr, w},
+	})
+	_ = w.Close() // else the pipe would never end
+	if err != nil {
+		return nil, err
+	}
+	data, readErr := io.ReadAll(r)
+	state, err := p.Wait()
+	if err != nil {
+		return nil, err
+	}
+	if !state.Success() {
+		return nil, errors.New(state.String())
+	}
+	return data, readErr
+}
+
+// decodeVars reads variables as exec.d executables write them (buildpack.md, "Exec.d Output").
+func decodeVars(data []byte) (map[string]string, error) {
+	var vars map[string]string
+	if err := toml.Unmarshal(data, &vars); err != nil {
+		return nil, err
+	}
+	for name, value := range vars {
+		if !isBareKey(name) {
+			return nil, fmt.Errorf("%q is no name of a variable: want letters, digits, _ and -", name)
+		}
+		for _, c := range []byte(value) {
+			if c == 0 {
+				return nil, fmt.Errorf("the value of %s has a NUL byte, which no variable can hold", name)
+			}
+		}
+	}
+	return vars, nil
+}
+
+func isBareKey(s string) bool {
+	for _, c := range []byte(s) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return s != ""
+}

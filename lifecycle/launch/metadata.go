@@ -1,0 +1,108 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// Metadata is <layers>/config/metadata.toml as far as the launcher reads it.
+type Metadata struct {
+	Buildpacks []Buildpack `toml:"buildpacks"` // in the order of bin/build
+	Processes  []Process   `toml:"processes"`
+}
+
+// A Buildpack is one of those that built the image.
+type Buildpack struct {
+	ID  string `toml:"id"`
+	API string `toml:"api"`
+}
+
+// A Process is a way to start the app.
+type Process struct {
+	Type       string   `toml:"type"`
+	Command    Command  `toml:"command"`
+	Args       []string `toml:"args,omitempty"`
+	Direct     bool     `toml:"direct"` // not in a shell
+	WorkingDir string   `toml:"working-dir,omitempty"`
+	ExecEnv    []string `toml:"exec-env,omitempty"`
+	// BuildpackID names the buildpack that defined the process: its API decides how the process is
+	// started. The specification asks for that but has no key for it; all lifecycles write this one.
+	BuildpackID string `toml:"buildpack-id,omitempty"`
+}
+
+// A Command is a program and the arguments that are always passed to it. In
+// files of Platform API 0.9 and older it is a string, the program alone.
+type Command []string
+
+// UnmarshalTOML reads a list of strings, or one string.
+func (c *Command) UnmarshalTOML(v any) error {
+	switch v := v.(type) {
+	case string:
+		*c = Command{v}
+		return nil
+	case []any:
+		list := make(Command, 0, len(v))
+		for _, element := range v {
+			s, ok := element.(string)
+			if !ok {
+				return fmt.Errorf("key \"command\": want strings, not %T", element)
+			}
+			list = append(list, s)
+		}
+		*c = list
+		return nil
+	}
+	return fmt.Errorf("key \"command\": want a string or a list of strings, not %T", v)
+}
+
+// ReadMetadata reads metadata.toml in a layers directory. An image without the file has no buildpacks.
+func ReadMetadata(layers string) (Metadata, error) {
+	path := filepath.Join(layers, "config", "metadata.toml")
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return Metadata{}, nil
+	}
+	if err != nil {
+		return Metadata{}, fmt.Errorf("reading metadata: %w", err)
+	}
+	return decodeMetadata(data, path)
+}
+
+// decodeMetadata reads what stands in the file at path.
+func decodeMetadata(data []byte, path string) (Metadata, error) {
+	var m Metadata
+	if err := toml.Unmarshal(data, &m); err != nil {
+		if parse, ok := errors.AsType[toml.ParseError](err); ok {
+			return m, fmt.Errorf("reading %s, line %d: %s", path, parse.Position.Line, parse.Message)
+		}
+		return m, fmt.Errorf("reading %s: %w", path, err)
+	}
+	for i, b := range m.Buildpacks {
+		if b.ID == "" {
+			return m, fmt.Errorf("reading %s: buildpack %d has no id", path, i+1)
+		}
+	}
+	for i, p := range m.Processes {
+		if p.Type == "" || strings.ContainsAny(p.Type, "/\x00") || p.Type == "." || p.Type == ".." {
+			return m, fmt.Errorf("reading %s: process %d: %q is no process type", path, i+1, p.Type)
+		}
+		if len(p.Command) == 0 || p.Command[0] == "" {
+			return m, fmt.Errorf("reading %s: process %q has no command", path, p.Type)
+		}
+	}
+	return m, nil
+}
+
+// dir is the buildpack's directory among the layers; an id cannot lead out of it.
+func (b Buildpack) dir(layers string) (string, error) {
+	name := strings.ReplaceAll(b.ID, "/", "_")
+	if name == "." || name == ".." {
+		return "", fmt.Errorf("finding the layers of a buildpack: %q is no buildpack id", b.ID)
+	}
+	return filepath.Join(layers, name), nil
+}

@@ -1,0 +1,79 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/baseplan/baseplan/lifecycle/env"
+)
+
+// bash is the shell that the specification means (README.md, "Operating System Conventions").
+const bash = "/bin/bash"
+
+// becomeShell replaces the launcher by one bash, which sources the profile scripts in the app directory
+// and then replaces itself by the command, in its working directory.
+func (l *Launcher) becomeShell(p Process, layers [][]string, e *env.Env) error {
+	profiles, err := l.profiles(layers, p.Type)
+	if err != nil {
+		return err
+	}
+	shell := bash
+	if _, err := os.Stat(shell); err != nil {
+		if shell, err = lookUp("bash", e.Get("PATH")); err != nil {
+			return fmt.Errorf("starting %s in a shell: the image has no bash: use a process that is direct, or put -- before the command", p.Command[0])
+		}
+	}
+	if len(profiles) == 0 && len(p.Args) == 0 { // the first bash would have nothing to do
+		return become(shell, []string{"bash", "-c", p.Command[0]}, l.workingDir(p), e)
+	}
+	argv := []string{"bash", "-c", script(shell, profiles, l.workingDir(p), len(p.Args) > 0), "bash", p.Command[0]}
+	return become(shell, append(argv, p.Args...), l.App, e)
+}
+
+// profiles are the scripts to be sourced before the command.
+func (l *Launcher) profiles(layers [][]string, processType string) ([]string, error) {
+	paths, err := filesOf(layers, "profile.d", processType)
+	if err != nil {
+		return nil, err
+	}
+	own := filepath.Join(l.App, ".profile")
+	info, err := os.Stat(own)
+	switch {
+	case err == nil && info.Mode().IsRegular():
+		paths = append(paths, own)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("looking for profile scripts: %w", err)
+	}
+	return paths, nil
+}
+
+// script is what bash runs; the command and its arguments are $1 and on. Without arguments the command is a
+// script. With some, it and they are shell-parsed tokens: each is expanded as if within double quotes,
+// after the profile scripts, whose variables it may name. In both cases a second bash
+// takes the place of the first, so that commands like ulimit work too; bash replaces itself by its only command.
+func script(shell string, profiles []string, dir string, tokens bool) string {
+	var s strings.Builder
+	s.WriteString("__launch=(\"$@\")\n") // a profile script may change $@
+	for _, path := range profiles {
+		fmt.Fprintf(&s, "source %s\n", quote(path))
+	}
+	fmt.Fprintf(&s, "cd -- %s || exit 82\n", quote(dir))
+	if !tokens {
+		fmt.Fprintf(&s, "exec %s -c \"${__launch[0]}\"\n", quote(shell))
+		return s.String()
+	}
+	s.WriteString(`for __i in "${!__launch[@]}"; do
+  eval "__token=(\"${__launch[__i]}\")" || exit 82
+  __launch[__i]="${__token[*]}"
+done
+`)
+	fmt.Fprintf(&s, "exec %s -c '\"$@\"' bash \"${__launch[@]}\"\n", quote(shell))
+	return s.String()
+}
+
+// quote makes s one word for bash.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

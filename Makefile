@@ -5,8 +5,8 @@ FUZZTIME = 30s
 
 .PHONY: build demo test race lint bench fuzz size e2e
 
-build: ## bin/baseplan
-	CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/ ./cmd/baseplan
+build: ## bin/baseplan, bin/launcher
+	CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/ ./cmd/baseplan ./cmd/launcher
 
 demo: ## the main job on images made here: needs nothing but Go
 	go run ./cmd/demo
@@ -34,8 +34,9 @@ fuzz: ## every fuzz target for FUZZTIME each
 			echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p || exit 1; \
 		done; done
 
-size: build ## the stripped binary and what it may weigh
-	@bytes=$$(stat -c %s bin/baseplan); echo "bin/baseplan: $$((bytes / 1000000)) MB of at most 35 MB"; test $$bytes -le 35000000
+size: build ## the stripped binaries and what they may weigh
+	@check() { bytes=$$(stat -c %s bin/$$1); echo "bin/$$1: $$bytes bytes of at most $$2"; test $$bytes -le $$2; }; \
+	check baseplan 35000000 && check launcher 2900000
 
 e2e: ## needs root; installs docker.io, docker-registry, mmdebstrap and rpm on Debian
 	.ci/e2e

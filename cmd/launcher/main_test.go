@@ -437,28 +437,31 @@ func TestDependencies(t *testing.T) {
 	}
 }
 
-// BenchmarkLaunch starts /bin/true by the launcher and without it; the difference is the launcher's share. The
-// image has ten layers with env files. Another launcher can be timed in its place: LAUNCHER=/path.
+// BenchmarkLaunch starts /bin/true without the launcher and by it, in images with some layers that have bin, lib and two
+// env files each; the difference is the launcher's share. Another launcher can be timed in its place: LAUNCHER=/path.
 func BenchmarkLaunch(b *testing.B) {
-	i := with("[[processes]]\ntype = \"web\"\nbuildpack-id = \"acme/new\"\ncommand = [\"/bin/true\"]\n")
-	for n := range 10 {
-		for _, file := range []string{"env/A", "env.launch/B.append", "bin/x", "lib/x"} {
-			i.files[fmt.Sprintf("layers/acme_new/%d/%s", n, file)] = "x"
-		}
-	}
-	_, environ := i.make(b)
 	path := launcher
 	if other := os.Getenv("LAUNCHER"); other != "" {
 		path = other
 	}
-	for _, bb := range []struct{ name, path string }{{"direct", path}, {"without", "/bin/true"}} {
-		b.Run(bb.name, func(b *testing.B) {
-			for b.Loop() {
-				cmd := &exec.Cmd{Path: bb.path, Args: []string{web}, Env: environ}
-				if err := cmd.Run(); err != nil {
-					b.Fatal(err)
-				}
+	b.Run("without", func(b *testing.B) { start(b, "/bin/true", nil) })
+	for _, layers := range []int{0, 2, 10} {
+		i := with("[[processes]]\ntype = \"web\"\nbuildpack-id = \"acme/new\"\ncommand = [\"/bin/true\"]\n")
+		for n := range layers {
+			for _, file := range []string{"env/A", "env.launch/B.append", "bin/x", "lib/x"} {
+				i.files[fmt.Sprintf("layers/acme_new/%d/%s", n, file)] = "x"
 			}
-		})
+		}
+		_, environ := i.make(b)
+		b.Run(fmt.Sprintf("layers=%d", layers), func(b *testing.B) { start(b, path, environ) })
+	}
+}
+
+func start(b *testing.B, path string, environ []string) {
+	for b.Loop() {
+		cmd := &exec.Cmd{Path: path, Args: []string{web}, Env: environ}
+		if err := cmd.Run(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -97,18 +97,17 @@ func readFiles(dir string) ([]file, error) {
 	var files []file
 	for _, entry := range entries {
 		path := filepath.Join(dir, entry.Name())
-		// Mounted secrets and config maps are links, some of them to directories.
-		info, err := os.Stat(path)
-		if err == nil && info.IsDir() {
+		mode, err := modeOf(entry, path)
+		if err == nil && mode.IsDir() {
 			continue
 		}
-		if err == nil && !info.Mode().IsRegular() {
+		if err == nil && !mode.IsRegular() {
 			err = &fs.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
 		}
-		if err != nil {
-			return nil, fmt.Errorf("reading environment files: %w", err)
+		var data []byte
+		if err == nil {
+			data, err = os.ReadFile(path)
 		}
-		data, err := os.ReadFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("reading environment files: %w", err)
 		}
@@ -118,6 +117,19 @@ func readFiles(dir string) ([]file, error) {
 		files = append(files, file{entry.Name(), string(data)})
 	}
 	return files, nil
+}
+
+// modeOf is the type of an entry, links followed: mounted secrets and config maps are
+// links, some of them to directories. Only for links does it ask the file system.
+func modeOf(entry fs.DirEntry, path string) (fs.FileMode, error) {
+	if entry.Type()&fs.ModeSymlink == 0 {
+		return entry.Type(), nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	return info.Mode(), nil
 }
 
 // AddPlatform adds the user's variables: the files of <platform>/env, whose names are taken whole.

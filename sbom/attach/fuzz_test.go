@@ -129,6 +129,7 @@ func FuzzTag(f *testing.F) {
 	f.Add(true, []byte(`{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:4444444444444444444444444444444444444444444444444444444444444444","size":7}]}`))
 	f.Add(false, []byte(`{"schemaVersion":2,"config":{"digest":"sha256:44","size":2},"layers":[{"mediaType":"application/vnd.dsse.envelope.v1+json","digest":"sha256:44","size":9}]}`))
 	f.Add(true, []byte(`{"manifests":[{},{}]}`))
+	f.Add(true, []byte(`{"schemaVersion":2,"layers":[{"digest":"sha256:44","size":9}]}`)) // a manifest that says it is an index
 	f.Fuzz(func(t *testing.T, isIndex bool, data []byte) {
 		m, media := mergeReferrers([]ocispec.Descriptor{entry}), ocispec.MediaTypeImageIndex
 		if !isIndex {
@@ -137,10 +138,13 @@ func FuzzTag(f *testing.F) {
 		}
 		entries := func(data []byte) []ocispec.Descriptor {
 			var all struct{ Manifests, Layers []ocispec.Descriptor }
-			if json.Unmarshal(data, &all) != nil {
+			switch {
+			case json.Unmarshal(data, &all) != nil:
 				return nil
+			case isIndex: // what else stands in it is none of an index
+				return all.Manifests
 			}
-			return append(all.Manifests, all.Layers...)
+			return all.Layers
 		}
 		next, err := m(&tagged{ocispec.Descriptor{MediaType: media}, data})
 		if err != nil || next == nil {

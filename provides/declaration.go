@@ -9,12 +9,6 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// Where a publisher's declaration travels (FORMATS).
-const (
-	DeclarationLabel     = "io.buildpacks.base.provides"
-	DeclarationMediaType = "application/vnd.baseplan.provides.v1+json"
-)
-
 // A Declaration is what the publisher of an image says that it provides.
 type Declaration struct {
 	Version  string          `json:"version"`

@@ -79,7 +79,7 @@ func TestDeclaredShadowsPackage(t *testing.T) {
 
 func TestDecodeDeclaration(t *testing.T) {
 	in := `{"version": "1.3", "new": {"a": 1}, "provides": [{"name": "jre", "version": "17.0.12", "evidence": ["pkg:deb/debian/openjdk-17-jre-headless"], "later": true}]}`
-	got, err := provides.DecodeDeclaration([]byte(in), provides.DeclarationLabel)
+	got, err := provides.DecodeDeclaration([]byte(in), "label io.buildpacks.base.provides")
 	if err != nil {
 		t.Fatal(err)
 	}

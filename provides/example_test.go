@@ -30,7 +30,7 @@ func Example() {
 // backs it.
 func ExampleFrom_declaration() {
 	declaration, err := provides.DecodeDeclaration([]byte(`{"version": "1.0", "provides": [
-		{"name": "jre", "version": "17.0.12", "evidence": ["pkg:deb/debian/openjdk-17-jre-headless"]}]}`), provides.DeclarationLabel)
+		{"name": "jre", "version": "17.0.12", "evidence": ["pkg:deb/debian/openjdk-17-jre-headless"]}]}`), "label io.buildpacks.base.provides")
 	if err != nil {
 		panic(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/anchore/syft/syft"
-	"github.com/anchore/syft/syft/pkg"
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -31,20 +30,7 @@ func bySyft(ctx context.Context, kind, location string) ([]identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	var ids []identity
-	for p := range found.Artifacts.Packages.Enumerate(pkg.DebPkg, pkg.RpmPkg, pkg.ApkPkg) {
-		id := identity{string(p.Type), p.Name, p.Version, "", p.PURL}
-		switch m := p.Metadata.(type) {
-		case pkg.DpkgDBEntry:
-			id.Arch = m.Architecture
-		case pkg.RpmDBEntry:
-			id.Arch = m.Arch
-		case pkg.ApkDBEntry:
-			id.Arch = m.Architecture
-		}
-		ids = append(ids, id)
-	}
-	return distinct(ids), nil
+	return osPackages(found), nil
 }
 
 func identities(doc *sbom.Document) []identity {

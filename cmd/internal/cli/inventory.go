@@ -246,20 +246,21 @@ func (s *source) declaration(found *attach.Result) *provides.Declaration {
 	if found.Declaration == nil {
 		return nil
 	}
-	d, err := provides.DecodeDeclaration(found.Declaration.Data, found.Declaration.Reference)
-	if err != nil {
-		s.console.warn("declaration passed over: %v", err)
-	}
-	return d
+	return s.declared(found.Declaration.Data, found.Declaration.Reference)
 }
 
 // labelled reads the declaration in the image's label, if any.
 func (s *source) labelled(img *image.Image) *provides.Declaration {
-	label := img.Config.Config.Labels[provides.DeclarationLabel]
+	label := img.Config.Config.Labels[attach.ProvidesLabel]
 	if label == "" {
 		return nil
 	}
-	d, err := provides.DecodeDeclaration([]byte(label), "label "+provides.DeclarationLabel+" of "+img.Name)
+	return s.declared([]byte(label), "label "+attach.ProvidesLabel+" of "+img.Name)
+}
+
+// declared reads a declaration; one that cannot be read declares nothing.
+func (s *source) declared(data []byte, name string) *provides.Declaration {
+	d, err := provides.DecodeDeclaration(data, name)
 	if err != nil {
 		s.console.warn("declaration passed over: %v", err)
 	}

@@ -1,13 +1,14 @@
 package cache
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
 // MetadataName is the label of a cache image and the file in a cache directory with
@@ -20,11 +21,6 @@ type Metadata struct {
 	Buildpacks []Buildpack `json:"buildpacks"`
 }
 
-// A LayerRef names a layer by its diff ID; empty: there is none.
-type LayerRef struct {
-	SHA string `json:"sha"`
-}
-
 // A Buildpack is the cached layers of one buildpack, by their names.
 type Buildpack struct {
 	Key     string           `json:"key"` // the buildpack's ID
@@ -32,14 +28,12 @@ type Buildpack struct {
 	Layers  map[string]Layer `json:"layers"`
 }
 
-// A Layer is a cached layer: its diff ID, and what its layer.toml says.
-type Layer struct {
-	LayerRef
-	Data   any  `json:"data"` // the table "metadata"; numbers are of type json.Number
-	Build  bool `json:"build"`
-	Launch bool `json:"launch"`
-	Cache  bool `json:"cache"`
-}
+// A Layer is a cached layer, and a LayerRef names one by its diff ID, as in the labels of
+// app images.
+type (
+	Layer    = platform.Layer
+	LayerRef = platform.LayerRef
+)
 
 // Encode gives the metadata as JSON, which is the same for the same metadata.
 func (m Metadata) Encode() ([]byte, error) {
@@ -56,9 +50,7 @@ func (m Metadata) Encode() ([]byte, error) {
 // a directory in the buildpack's own.
 func DecodeMetadata(data []byte, source string) (Metadata, error) {
 	var m Metadata
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber() // 3 has to stay 3, not become 3.0
-	if err := d.Decode(&m); err != nil {
+	if err := json.Unmarshal(data, &m); err != nil {
 		return Metadata{}, fmt.Errorf("reading %s: %w: %w", source, ErrCorrupt, err)
 	}
 	if err := m.check(); err != nil {

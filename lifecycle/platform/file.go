@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -33,6 +34,27 @@ func decodeTOML(data []byte, name string, v any) error {
 		return fmt.Errorf("reading %s: %w", name, err)
 	}
 	return nil
+}
+
+// encodeTOML gives the bytes of a file: the same value, the same bytes.
+func encodeTOML(v any, name string) ([]byte, error) {
+	var b bytes.Buffer
+	enc := toml.NewEncoder(&b)
+	enc.Indent = ""
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("encoding %s: %w", name, err)
+	}
+	return b.Bytes(), nil
+}
+
+// ReadFile reads a file with one of the package's decoders. The error wraps
+// fs.ErrNotExist if there is no such file.
+func ReadFile[T any](path string, decode func(data []byte, name string) (*T, error)) (*T, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, errors.Unwrap(err))
+	}
+	return decode(data, path)
 }
 
 // WriteFile writes a file whole or not at all: to a temporary file beside it,

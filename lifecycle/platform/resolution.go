@@ -1,11 +1,6 @@
 package platform
 
 import (
-	"bytes"
-	"fmt"
-
-	"github.com/BurntSushi/toml"
-
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/sbom"
 )
@@ -69,13 +64,7 @@ type Result struct {
 // Encode gives the file's bytes: the same value, the same bytes.
 func (r Resolution) Encode() ([]byte, error) {
 	r.Version = sbom.FileVersion
-	var b bytes.Buffer
-	enc := toml.NewEncoder(&b)
-	enc.Indent = ""
-	if err := enc.Encode(r); err != nil {
-		return nil, fmt.Errorf("encoding resolution.toml: %w", err)
-	}
-	return b.Bytes(), nil
+	return encodeTOML(r, "resolution.toml")
 }
 
 // DecodeResolution reads resolution.toml; name is its path, for errors.

@@ -1,0 +1,126 @@
+package platform
+
+import (
+	"fmt"
+
+	"github.com/baseplan/baseplan/resolver"
+)
+
+// A Group is group.toml: the buildpacks that build the app, and the image extensions
+// before them (platform.md, "group.toml").
+type Group struct {
+	Buildpacks []Module `toml:"group"`
+	Extensions []Module `toml:"group-extensions,omitempty"`
+}
+
+// A Module is a buildpack or an image extension of a group.
+type Module struct {
+	ID       string `toml:"id"`
+	Version  string `toml:"version"`
+	API      string `toml:"api"`
+	Homepage string `toml:"homepage,omitempty"`
+	Optional bool   `toml:"optional,omitempty"`
+}
+
+// String is id@version.
+func (m Module) String() string { return m.ID + "@" + m.Version }
+
+// Resolver is the module in the words of the build plan.
+func (m Module) Resolver(kind resolver.Kind) resolver.Module {
+	return resolver.Module{Kind: kind, ID: m.ID, Version: m.Version}
+}
+
+// DecodeGroup reads group.toml; name is its path, for errors.
+func DecodeGroup(data []byte, name string) (*Group, error) {
+	var g Group
+	if err := decodeTOML(data, name, &g); err != nil {
+		return nil, err
+	}
+	for key, list := range map[string][]Module{"group": g.Buildpacks, "group-extensions": g.Extensions} {
+		for i, m := range list {
+			if err := m.check(); err != nil {
+				return nil, fmt.Errorf("reading %s: key %q, element %d: %w", name, key, i+1, err)
+			}
+		}
+	}
+	return &g, nil
+}
+
+func (m Module) check() error {
+	for _, key := range []struct{ name, value string }{{"id", m.ID}, {"version", m.Version}, {"api", m.API}} {
+		if key.value == "" {
+			return fmt.Errorf("key %q is missing", key.name)
+		}
+	}
+	return CheckID(m.ID)
+}
+
+// CheckID refuses an ID that could lead out of a directory (buildpack.md, "buildpack.toml": numbers, letters
+// and the characters ".", "/" and "-"; others that are harmless in a path are let through).
+func CheckID(id string) error {
+	switch EscapeID(id) {
+	case "", ".", "..", "config", "sbom", "generated":
+		return fmt.Errorf("%q cannot be the id of a buildpack or an extension", id)
+	}
+	for _, r := range id {
+		if r < ' ' || r == '\\' {
+			return fmt.Errorf("%q cannot be the id of a buildpack or an extension", id)
+		}
+	}
+	return nil
+}
+
+// Encode gives the file's bytes.
+func (g *Group) Encode() ([]byte, error) { return encodeTOML(g, "group.toml") }
+
+// A Plan is plan.toml: the build plan without what only a base image or an extension
+// provides (platform.md, "plan.toml").
+type Plan struct {
+	Entries []resolver.Entry
+}
+
+// DecodePlan reads plan.toml; name is its path, for errors.
+func DecodePlan(data []byte, name string) (*Plan, error) {
+	var file struct {
+		Entries []struct {
+			Providers []struct {
+				ID        string `toml:"id"`
+				Version   string `toml:"version"`
+				Extension bool   `toml:"extension"`
+			} `toml:"providers"`
+			Requires []struct {
+				Name     string         `toml:"name"`
+				Metadata map[string]any `toml:"metadata"`
+			} `toml:"requires"`
+		} `toml:"entries"`
+	}
+	if err := decodeTOML(data, name, &file); err != nil {
+		return nil, err
+	}
+	var p Plan
+	for i, e := range file.Entries {
+		var entry resolver.Entry
+		for _, m := range e.Providers {
+			kind := resolver.Buildpack
+			if m.Extension {
+				kind = resolver.Extension
+			}
+			entry.Providers = append(entry.Providers, resolver.Module{Kind: kind, ID: m.ID, Version: m.Version})
+		}
+		for _, r := range e.Requires {
+			if entry.Name != "" && entry.Name != r.Name {
+				return nil, fmt.Errorf("reading %s: key \"entries\", element %d: it requires both %q and %q", name, i+1, entry.Name, r.Name)
+			}
+			entry.Name = r.Name
+			entry.Requires = append(entry.Requires, resolver.Require{Name: r.Name, Metadata: r.Metadata})
+		}
+		if entry.Name == "" {
+			return nil, fmt.Errorf("reading %s: key \"entries\", element %d: it requires nothing", name, i+1)
+		}
+		p.Entries = append(p.Entries, entry)
+	}
+	return &p, nil
+}
+
+// Encode gives the file's bytes.
+func (p *Plan) Encode() ([]byte, error) { return resolver.EncodePlan(p.Entries) }

@@ -1,0 +1,23 @@
+package platform
+
+// ProjectMetadata is project-metadata.toml and the label io.buildpacks.project.metadata
+// (platform.md, "project-metadata.toml").
+type ProjectMetadata struct {
+	Source *ProjectSource `toml:"source" json:"source,omitempty"`
+}
+
+// A ProjectSource is where the source code of an app is from.
+type ProjectSource struct {
+	Type     string         `toml:"type" json:"type,omitempty"`
+	Version  map[string]any `toml:"version" json:"version,omitempty"`
+	Metadata map[string]any `toml:"metadata" json:"metadata,omitempty"`
+}
+
+// DecodeProjectMetadata reads project-metadata.toml; name is its path, for errors.
+func DecodeProjectMetadata(data []byte, name string) (*ProjectMetadata, error) {
+	var p ProjectMetadata
+	if err := decodeTOML(data, name, &p); err != nil {
+		return nil, err
+	}
+	return &p, nil
+}

@@ -1,0 +1,30 @@
+package platform
+
+// A Report is report.toml: the image that was written (platform.md, "report.toml").
+type Report struct {
+	Build    *ReportBuild    `toml:"build,omitempty"`
+	Image    ReportImage     `toml:"image"`
+	RunImage *ReportRunImage `toml:"run-image,omitempty"` // nil: CNB_RUN_SBOM is off, or it is a rebase
+}
+
+// A ReportImage is where an app image is.
+type ReportImage struct {
+	Tags         []string `toml:"tags"`
+	ImageID      string   `toml:"image-id,omitempty"`     // in a docker daemon
+	Digest       string   `toml:"digest,omitempty"`       // in a registry
+	ManifestSize int64    `toml:"manifest-size,omitzero"` // in a registry, in bytes
+}
+
+// A ReportBuild has the build's Bill-of-Materials, before Platform API 0.9.
+type ReportBuild struct {
+	BOM []BOMEntry `toml:"bom"`
+}
+
+// A ReportRunImage is what the run image spared the build (FORMATS).
+type ReportRunImage struct {
+	Inventory         string   `toml:"inventory"`
+	SkippedExtensions []string `toml:"skipped-extensions,omitempty"`
+}
+
+// Encode gives the file's bytes.
+func (r *Report) Encode() ([]byte, error) { return encodeTOML(r, "report.toml") }

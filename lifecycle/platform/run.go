@@ -1,0 +1,109 @@
+package platform
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/google/go-containerregistry/pkg/name"
+)
+
+// A RunFile is run.toml, the run images that are known (platform.md, "run.toml").
+type RunFile struct {
+	Images []RunImageNames `toml:"images"`
+}
+
+// RunImageNames are the names under which one run image is known.
+type RunImageNames struct {
+	Image   string   `toml:"image" json:"image"`
+	Mirrors []string `toml:"mirrors,omitempty" json:"mirrors,omitempty"`
+}
+
+// DecodeRun reads run.toml; path is for errors.
+func DecodeRun(data []byte, path string) (*RunFile, error) {
+	var r RunFile
+	if err := decodeTOML(data, path, &r); err != nil {
+		return nil, err
+	}
+	for i, image := range r.Images {
+		if image.Image == "" && len(image.Mirrors) > 0 {
+			return nil, fmt.Errorf("reading %s: key \"images\", element %d: mirrors of no image: set the key \"image\"", path, i+1)
+		}
+	}
+	return &r, nil
+}
+
+// DecodeStack reads stack.toml, which was run.toml before Platform API 0.12.
+func DecodeStack(data []byte, path string) (*RunFile, error) {
+	var s struct {
+		RunImage RunImageNames `toml:"run-image"`
+	}
+	if err := decodeTOML(data, path, &s); err != nil {
+		return nil, err
+	}
+	if s.RunImage.Image == "" {
+		return &RunFile{}, nil
+	}
+	return &RunFile{Images: []RunImageNames{s.RunImage}}, nil
+}
+
+// Choose picks the run image for an app image, the first of run.toml, among its names: those in the registry of the
+// app first, then all in order; the first that is readable (platform.md, "Run Image
+// Resolution"). An empty app registry stands for a docker daemon.
+func (n RunImageNames) Choose(registry string, readable func(string) bool) (string, error) {
+	all := n.names()
+	if len(all) == 0 {
+		return "", fmt.Errorf("choosing the run image: none is named; use -run-image, or name one in run.toml")
+	}
+	near := slices.DeleteFunc(slices.Clone(all), func(ref string) bool { return registryOf(ref) != registry })
+	for _, ref := range append(near, all...) {
+		if readable(ref) {
+			return ref, nil
+		}
+	}
+	return "", fmt.Errorf("choosing the run image: none of %q can be read", all)
+}
+
+func (n RunImageNames) names() []string {
+	if n.Image == "" {
+		return nil
+	}
+	return append([]string{n.Image}, n.Mirrors...)
+}
+
+// Has reports whether a reference is one of the names.
+func (n RunImageNames) Has(ref string) bool {
+	return slices.ContainsFunc(n.names(), func(known string) bool { return sameImage(known, ref) })
+}
+
+// Names finds the image of which a reference is one of the names, else the first image
+// with found false (platform.md, "Run Image Resolution").
+func (r *RunFile) Names(ref string) (names RunImageNames, found bool) {
+	if r == nil || len(r.Images) == 0 {
+		return RunImageNames{}, false
+	}
+	for _, image := range r.Images {
+		if image.Has(ref) {
+			return image, true
+		}
+	}
+	return r.Images[0], false
+}
+
+// sameImage compares references with docker's defaults filled in.
+func sameImage(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, errA := name.ParseReference(a)
+	y, errB := name.ParseReference(b)
+	return errA == nil && errB == nil && x.Name() == y.Name()
+}
+
+// registryOf is the registry of a reference, empty for what is none.
+func registryOf(ref string) string {
+	parsed, err := name.ParseReference(ref)
+	if err != nil {
+		return ""
+	}
+	return parsed.Context().RegistryStr()
+}

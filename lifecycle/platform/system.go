@@ -1,0 +1,73 @@
+package platform
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/baseplan/baseplan/resolver"
+)
+
+// A System is system.toml: buildpacks that stand before and behind every group of the
+// order (platform.md, "system.toml").
+type System struct {
+	Pre, Post resolver.Group
+}
+
+// DecodeSystem reads system.toml; name is its path, for errors.
+func DecodeSystem(data []byte, name string) (*System, error) {
+	type list struct {
+		Buildpacks []struct {
+			ID       string `toml:"id"`
+			Version  string `toml:"version"`
+			Optional bool   `toml:"optional"`
+		} `toml:"buildpacks"`
+	}
+	var file struct {
+		System struct {
+			Pre  list `toml:"pre"`
+			Post list `toml:"post"`
+		} `toml:"system"`
+	}
+	if err := decodeTOML(data, name, &file); err != nil {
+		return nil, err
+	}
+	group := func(key string, l list) (resolver.Group, error) {
+		var g resolver.Group
+		for i, b := range l.Buildpacks {
+			if b.ID == "" || b.Version == "" {
+				return nil, fmt.Errorf("reading %s: key \"system.%s.buildpacks\", element %d: both \"id\" and \"version\" have to be there", name, key, i+1)
+			}
+			g = append(g, resolver.Element{Module: resolver.Module{Kind: resolver.Buildpack, ID: b.ID, Version: b.Version}, Optional: b.Optional})
+		}
+		return g, nil
+	}
+	pre, err := group("pre", file.System.Pre)
+	if err != nil {
+		return nil, err
+	}
+	post, err := group("post", file.System.Post)
+	if err != nil {
+		return nil, err
+	}
+	return &System{Pre: pre, Post: post}, nil
+}
+
+// Merge puts the buildpacks into every group of an order, but for those whose ID the group
+// has already.
+func (s *System) Merge(order resolver.Order) resolver.Order {
+	if s == nil {
+		return order
+	}
+	merged := make(resolver.Order, len(order))
+	for i, group := range order {
+		missing := func(e resolver.Element) bool {
+			return !slices.ContainsFunc(group, func(have resolver.Element) bool { return have.Module.ID == e.Module.ID })
+		}
+		merged[i] = slices.Concat(filter(s.Pre, missing), group, filter(s.Post, missing))
+	}
+	return merged
+}
+
+func filter(g resolver.Group, keep func(resolver.Element) bool) resolver.Group {
+	return slices.DeleteFunc(slices.Clone(g), func(e resolver.Element) bool { return !keep(e) })
+}

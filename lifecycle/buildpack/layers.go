@@ -1,0 +1,214 @@
+package buildpack
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/baseplan/baseplan/lifecycle/platform"
+)
+
+// A LayersDir is <layers>/<id>, where one buildpack keeps its layers and what it tells of
+// them (buildpack.md, "Layer Types").
+type LayersDir struct {
+	Path string // absolute
+	ID   string // the buildpack's
+}
+
+// LayersOf is the directory of one buildpack among the layers. The error is about an ID
+// that could lead elsewhere.
+func LayersOf(layers, id string) (LayersDir, error) {
+	if err := platform.CheckID(id); err != nil {
+		return LayersDir{}, err
+	}
+	return LayersDir{Path: filepath.Join(layers, platform.EscapeID(id)), ID: id}, nil
+}
+
+// A Layer is a layer of a buildpack. Its directory may not be there: a launch layer is
+// then to be reused from the previous image.
+type Layer struct {
+	Name                 string
+	Path                 string // of the directory
+	Build, Launch, Cache bool
+	Metadata             any // the table "metadata"; nil: there is none
+}
+
+// Exists reports whether the layer's directory is there.
+func (l Layer) Exists() bool {
+	info, err := os.Stat(l.Path)
+	return err == nil && info.IsDir()
+}
+
+// reserved are the names of files that describe no layer.
+var reserved = []string{"launch", "build", "store"}
+
+// Layers reads what <name>.toml says of each layer, by name. A directory without such a file is a layer
+// of no type. Keys that the specification does not know are told to unknown, which may be nil.
+func (d LayersDir) Layers(unknown func(path string, keys []string)) ([]Layer, error) {
+	entries, err := os.ReadDir(d.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the layers of %s: %w", d.ID, err)
+	}
+	var names []string
+	for _, e := range entries {
+		name, isTOML := strings.CutSuffix(e.Name(), ".toml")
+		switch {
+		case isTOML && !e.IsDir() && !slices.Contains(reserved, name), e.IsDir() && !strings.HasSuffix(name, ".ignore"):
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	var all []Layer
+	for _, name := range slices.Compact(names) {
+		l, err := d.layer(name, unknown)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+// A layerFile is <layer>.toml (buildpack.md, "Layer Content Metadata").
+type layerFile struct {
+	Types struct {
+		Launch bool `toml:"launch"`
+		Build  bool `toml:"build"`
+		Cache  bool `toml:"cache"`
+	} `toml:"types"`
+	Metadata any `toml:"metadata"`
+}
+
+func (d LayersDir) layer(name string, unknown func(string, []string)) (Layer, error) {
+	if err := checkName(name); err != nil {
+		return Layer{}, fmt.Errorf("reading the layers of %s: %w", d.ID, err)
+	}
+	l := Layer{Name: name, Path: filepath.Join(d.Path, name)}
+	var file layerFile
+	if err := readTOML(l.Path+".toml", &file, unknown); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Layer{}, err
+	}
+	l.Build, l.Launch, l.Cache, l.Metadata = file.Types.Build, file.Types.Launch, file.Types.Cache, file.Metadata
+	return l, nil
+}
+
+func checkName(name string) error {
+	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
+		return fmt.Errorf("%q cannot be the name of a layer", name)
+	}
+	return nil
+}
+
+// WriteMetadata writes <layer>.toml with the metadata alone, without types: a layer that a
+// buildpack does not choose anew is ignored (buildpack.md, "Reusing Layers").
+func (d LayersDir) WriteMetadata(name string, metadata any) error {
+	if err := checkName(name); err != nil {
+		return fmt.Errorf("restoring the layers of %s: %w", d.ID, err)
+	}
+	file := struct {
+		Metadata any `toml:"metadata,omitempty"`
+	}{metadata}
+	return d.write(name+".toml", file)
+}
+
+// RemoveLayer removes what there is of a layer.
+func (d LayersDir) RemoveLayer(name string) error {
+	if err := checkName(name); err != nil {
+		return fmt.Errorf("removing a layer of %s: %w", d.ID, err)
+	}
+	files := []string{name, name + ".toml"}
+	for _, ext := range SBOMExtensions {
+		files = append(files, name+".sbom."+ext)
+	}
+	var errs []error
+	for _, f := range files {
+		errs = append(errs, os.RemoveAll(filepath.Join(d.Path, f)))
+	}
+	return errors.Join(errs...)
+}
+
+// Store reads store.toml; nil if there is none.
+func (d LayersDir) Store() (*platform.Store, error) {
+	var s platform.Store
+	err := readTOML(filepath.Join(d.Path, "store.toml"), &s, nil)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &s, nil
+}
+
+// WriteStore writes store.toml.
+func (d LayersDir) WriteStore(s platform.Store) error { return d.write("store.toml", s) }
+
+func (d LayersDir) write(name string, v any) error {
+	if err := os.MkdirAll(d.Path, 0o755); err != nil {
+		return fmt.Errorf("writing %s of %s: %w", name, d.ID, err)
+	}
+	var b strings.Builder
+	enc := toml.NewEncoder(&b)
+	enc.Indent = ""
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("encoding %s of %s: %w", name, d.ID, err)
+	}
+	return platform.WriteFile(filepath.Join(d.Path, name), []byte(b.String()))
+}
+
+// SBOMExtensions are the formats of SBOM files (buildpack.md, "Software-Bill-of-Materials").
+var SBOMExtensions = []string{"cdx.json", "spdx.json", "syft.json"}
+
+// An SBOMFile is <name>.sbom.<ext> of a buildpack.
+type SBOMFile struct {
+	Name string // of the layer, or "launch" or "build" for what is in none
+	Ext  string
+	Path string
+}
+
+// SBOMs are the SBOM files of a buildpack, by name and format.
+func (d LayersDir) SBOMs() ([]SBOMFile, error) {
+	entries, err := os.ReadDir(d.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the SBOMs of %s: %w", d.ID, err)
+	}
+	var all []SBOMFile
+	for _, e := range entries {
+		name, ext, ok := strings.Cut(e.Name(), ".sbom.")
+		if !ok || !e.Type().IsRegular() || !slices.Contains(SBOMExtensions, ext) {
+			continue
+		}
+		all = append(all, SBOMFile{Name: name, Ext: ext, Path: filepath.Join(d.Path, e.Name())})
+	}
+	return all, nil
+}
+
+// hide renames the directories of layers without a type, so that no later buildpack
+// depends on them (buildpack.md, "Ignored Layers").
+func (d LayersDir) hide(layers []Layer) error {
+	for _, l := range layers {
+		if l.Build || l.Launch || l.Cache || !l.Exists() {
+			continue
+		}
+		err := os.RemoveAll(l.Path + ".ignore")
+		if err == nil {
+			err = os.Rename(l.Path, l.Path+".ignore")
+		}
+		if err != nil {
+			return fmt.Errorf("hiding layer %s of %s: %w", l.Name, d.ID, err)
+		}
+	}
+	return nil
+}

@@ -17,12 +17,30 @@ var (
 	UserArgsReplace = Feature{Since: Version{0, 10}}
 	// CommandList: metadata.toml has a process's command as a list.
 	CommandList = Feature{Since: Version{0, 10}}
+	// LegacyBOM: buildpacks' own Bill-of-Materials is kept.
+	LegacyBOM = Feature{Until: Version{0, 8}}
+	// TargetData: images have targets, which buildpacks are matched with; run.toml replaces stack.toml.
+	TargetData = Feature{Since: Version{0, 12}}
+	// Extensions: image extensions take part in detection.
+	Extensions = Feature{Since: Version{0, 10}}
+	// ExtensionsStable: they are no experiment any more.
+	ExtensionsStable = Feature{Since: Version{0, 13}}
+	// RunImageExtension: run.Dockerfiles may do more than switch the run image.
+	RunImageExtension = Feature{Since: Version{0, 12}}
+	// GeneratedByExtension: <generated> has a folder for each extension; before, one for each image.
+	GeneratedByExtension = Feature{Since: Version{0, 13}}
+	// ExecEnv: builds are for an execution environment.
+	ExecEnv = Feature{Since: Version{0, 15}}
 	// ProcessExecEnv: the launcher chooses among processes by CNB_EXEC_ENV.
 	ProcessExecEnv = Feature{Since: Version{0, 15}}
 )
 
 // Differences between versions of the Buildpack API.
 var (
+	// PathVariables: executables get paths in variables; before, as arguments alone.
+	PathVariables = Feature{Since: Version{0, 8}}
+	// Targets: buildpack.toml has targets, and executables get CNB_TARGET_* variables.
+	Targets = Feature{Since: Version{0, 10}}
 	// DefaultArgs: a process's args are defaults, its command is a list and needs no shell.
 	DefaultArgs = Feature{Since: Version{0, 9}}
 	// LaunchExecEnv: launch.toml may restrict a process to execution environments.

@@ -1,0 +1,108 @@
+package buildpack
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/lifecycle/env"
+	"github.com/baseplan/baseplan/resolver"
+)
+
+// A Detected is what came of a module's bin/detect.
+type Detected struct {
+	Exit   int    // its exit status; -1: it could not be run, or what it wrote is no build plan
+	Output []byte // both streams as they came
+	Plans  []resolver.Section
+	Err    error // why Exit is -1
+}
+
+// exitFail is how bin/detect says that it does not want to take part (buildpack.md, "Detection").
+const exitFail = 100
+
+// Outcome is the result in the words of the build plan.
+func (r Detected) Outcome() resolver.Outcome {
+	switch r.Exit {
+	case 0:
+		return resolver.Outcome{Status: resolver.Pass, Plans: r.Plans}
+	case exitFail:
+		return resolver.Outcome{Status: resolver.Fail}
+	}
+	return resolver.Outcome{Status: resolver.Errored}
+}
+
+// Detect runs bin/detect (buildpack.md, "Detection"). An extension without one passes,
+// with the build plan in its directory detect, if there is one (image_extension.md,
+// "Detection"). The error is about ctx alone.
+func (d *Descriptor) Detect(ctx context.Context, h Host) (Detected, error) {
+	if d.Kind == resolver.Extension && !d.has("detect") {
+		return d.planned(filepath.Join(d.Dir, "detect", "plan.toml"), h), nil
+	}
+	r, err := d.detect(ctx, h)
+	if ctx.Err() != nil {
+		return r, context.Cause(ctx)
+	}
+	if err != nil {
+		r.Exit, r.Err = -1, &BrokenError{Module: d.Module(), Executable: "detect", Err: err}
+	}
+	return r, nil
+}
+
+func (d *Descriptor) detect(ctx context.Context, h Host) (Detected, error) {
+	dir, remove, err := h.scratch()
+	if err != nil {
+		return Detected{}, err
+	}
+	defer remove()
+	plan := filepath.Join(dir, "plan.toml")
+	if err := h.give(plan, nil); err != nil {
+		return Detected{}, err
+	}
+	e, err := h.environment(d, env.ForBuild(h.Environ))
+	if err != nil {
+		return Detected{}, err
+	}
+	if api.PathVariables.In(d.API) {
+		e.Set("CNB_BUILD_PLAN_PATH", plan)
+	}
+	var out bytes.Buffer
+	exit, err := h.run(ctx, d, "detect", e, &out, &out, h.Platform, plan)
+	if err != nil || exit != 0 {
+		return Detected{Exit: exit, Output: out.Bytes()}, err
+	}
+	r := d.planned(plan, h)
+	r.Output = out.Bytes()
+	return r, r.Err
+}
+
+// planned reads the build plan that a module that passes wrote.
+func (d *Descriptor) planned(path string, h Host) Detected {
+	data, err := readLimited(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Detected{}
+	}
+	broken := func(err error) Detected { return Detected{Exit: -1, Err: err} }
+	if err != nil {
+		return broken(err)
+	}
+	name := "build plan of " + d.Module().String()
+	plans, err := resolver.DecodePlan(data, name)
+	if err != nil {
+		return broken(err)
+	}
+	if unknown, err := resolver.UnknownPlanKeys(data, name); err == nil && len(unknown) > 0 && h.Unknown != nil {
+		h.Unknown(name, unknown)
+	}
+	if d.Kind == resolver.Extension {
+		for _, p := range plans {
+			if len(p.Requires) > 0 {
+				return broken(fmt.Errorf("reading %s: key \"requires\": an extension may only provide (image_extension.md, \"Detection\")", name))
+			}
+		}
+	}
+	return Detected{Plans: plans}
+}

@@ -1,0 +1,73 @@
+package buildpack
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/lifecycle/env"
+	"github.com/baseplan/baseplan/resolver"
+)
+
+// Generate runs an extension's bin/generate, which leaves its Dockerfiles in the directory output, empty
+// until then. An extension without one has them in its directory generate
+// (image_extension.md, "Generation"). The plan is what the extension has to provide. An error that is the executable's is a
+// *[BrokenError].
+func (d *Descriptor) Generate(ctx context.Context, h Host, plan []resolver.Require, output string, out, errOut io.Writer) error {
+	if err := d.generate(ctx, h, plan, output, out, errOut); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return err
+	}
+	return nil
+}
+
+func (d *Descriptor) generate(ctx context.Context, h Host, plan []resolver.Require, output string, out, errOut io.Writer) error {
+	if !d.has("generate") {
+		return d.copyGenerated(output)
+	}
+	dir, remove, err := h.scratch()
+	if err != nil {
+		return err
+	}
+	defer remove()
+	planPath := filepath.Join(dir, "plan.toml")
+	data, err := encodeBuildpackPlan(plan)
+	if err != nil {
+		return err
+	}
+	if err := h.give(planPath, data); err != nil {
+		return err
+	}
+	e, err := h.environment(d, env.ForBuild(h.Environ))
+	if err != nil {
+		return err
+	}
+	e.Set("CNB_OUTPUT_DIR", output)
+	if api.PathVariables.In(d.API) {
+		e.Set("CNB_BP_PLAN_PATH", planPath)
+	}
+	exit, err := h.run(ctx, d, "generate", e, out, errOut, output, h.Platform, planPath)
+	if err == nil && exit != 0 {
+		err = fmt.Errorf("exit status %d", exit)
+	}
+	if err != nil {
+		return &BrokenError{Module: d.Module(), Executable: "generate", Exit: exit, Err: err}
+	}
+	return nil
+}
+
+func (d *Descriptor) copyGenerated(output string) error {
+	from := filepath.Join(d.Dir, "generate")
+	if _, err := os.Stat(from); err != nil {
+		return &BrokenError{Module: d.Module(), Executable: "generate", Err: fmt.Errorf("it has neither bin/generate nor a directory generate")}
+	}
+	if err := os.CopyFS(output, os.DirFS(from)); err != nil {
+		return fmt.Errorf("copying %s: %w", from, err)
+	}
+	return nil
+}

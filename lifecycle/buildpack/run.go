@@ -1,0 +1,163 @@
+package buildpack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/lifecycle/env"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/resolver"
+)
+
+// A Host is what the executables of a build have in common.
+type Host struct {
+	App         string           // directory of the app, absolute; they run in it
+	Platform    string           // <platform>, absolute
+	BuildConfig string           // <build-config>; empty: there is none
+	Environ     []string         // the lifecycle's own environment, as from os.Environ; see [env.ForBuild]
+	Target      *platform.Target // of the run image; nil: not known
+	ExecEnv     string           // execution environment; empty: the Platform API has none
+	User        *User            // who runs them; nil: who runs the lifecycle
+
+	// RunImageProvides and RunImageSBOM are paths of files for image extensions; empty:
+	// nothing is known of the run image (DESIGN section 4).
+	RunImageProvides, RunImageSBOM string
+
+	// Unknown is told which keys of a file the specification does not know; nil: nobody is.
+	Unknown func(path string, keys []string)
+
+	// Grace is how long an executable has to end after SIGTERM; 0: 10 s.
+	Grace time.Duration
+}
+
+// A User is who runs executables.
+type User struct {
+	UID, GID int
+}
+
+// A BrokenError is an executable that could not be run, or whose output is not what the
+// specification asks for.
+type BrokenError struct {
+	Module     resolver.Module
+	Executable string // "detect", "build", "generate"
+	Exit       int    // its exit status if that is the trouble
+	Err        error
+}
+
+func (e *BrokenError) Error() string {
+	return fmt.Sprintf("running bin/%s of %s %s: %v", e.Executable, e.Module.Kind, e.Module, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *BrokenError) Unwrap() error { return e.Err }
+
+// environment is what an executable of a module sees, on top of what earlier buildpacks
+// made of the environment.
+func (h Host) environment(d *Descriptor, base *env.Env) (*env.Env, error) {
+	e := base.Clone()
+	if !d.ClearEnv {
+		if err := e.AddPlatform(h.Platform); err != nil {
+			return nil, err
+		}
+	}
+	if h.BuildConfig != "" {
+		if err := e.AddBuildConfig(h.BuildConfig); err != nil {
+			return nil, err
+		}
+	}
+	if d.Kind == resolver.Extension {
+		e.Set("CNB_EXTENSION_DIR", d.Dir)
+		setIf(e, "CNB_RUN_IMAGE_PROVIDES", h.RunImageProvides)
+		setIf(e, "CNB_RUN_IMAGE_SBOM", h.RunImageSBOM)
+	} else {
+		e.Set("CNB_BUILDPACK_DIR", d.Dir)
+	}
+	if api.PathVariables.In(d.API) {
+		e.Set("CNB_PLATFORM_DIR", h.Platform)
+	}
+	if api.LaunchExecEnv.In(d.API) {
+		setIf(e, "CNB_EXEC_ENV", h.ExecEnv)
+	}
+	if t := h.Target; t != nil && api.Targets.In(d.API) {
+		setIf(e, "CNB_TARGET_OS", t.OS)
+		setIf(e, "CNB_TARGET_ARCH", t.Arch)
+		setIf(e, "CNB_TARGET_ARCH_VARIANT", t.Variant)
+		if t.Distro != nil {
+			setIf(e, "CNB_TARGET_DISTRO_NAME", t.Distro.Name)
+			setIf(e, "CNB_TARGET_DISTRO_VERSION", t.Distro.Version)
+		}
+	}
+	return e, nil
+}
+
+func setIf(e *env.Env, name, value string) {
+	if value != "" {
+		e.Set(name, value)
+	}
+}
+
+// run executes one of the module's executables and returns its exit status. The error is
+// about one that could not be started, that a signal ended, or about ctx.
+func (h Host) run(ctx context.Context, d *Descriptor, executable string, e *env.Env, out, errOut io.Writer, args ...string) (int, error) {
+	grace := h.Grace
+	if grace == 0 {
+		grace = 10 * time.Second
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(d.Dir, "bin", executable), args...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = h.App, e.List(), out, errOut
+	cmd.WaitDelay = grace
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if h.User != nil {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(h.User.UID), Gid: uint32(h.User.GID)} //nolint:gosec // IDs are checked where they are read
+	}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		if cmd.Process != nil {
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // whatever of the group did not listen
+		}
+		return -1, context.Cause(ctx)
+	}
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.Exited() {
+		return exit.ExitCode(), nil
+	}
+	if errors.Is(err, exec.ErrWaitDelay) { // it left a child behind that holds its output
+		return cmd.ProcessState.ExitCode(), nil
+	}
+	return 0, err
+}
+
+// scratch makes a directory for what goes in and out of one executable.
+func (h Host) scratch() (string, func(), error) {
+	dir, err := os.MkdirTemp("", "baseplan-*")
+	if err != nil {
+		return "", nil, err
+	}
+	remove := func() { _ = os.RemoveAll(dir) }
+	if h.User != nil {
+		if err := os.Chown(dir, h.User.UID, h.User.GID); err != nil {
+			remove()
+			return "", nil, err
+		}
+	}
+	return dir, remove, nil
+}
+
+// give writes a file that the executable's user may change.
+func (h Host) give(path string, data []byte) error {
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		return err
+	}
+	if h.User == nil {
+		return nil
+	}
+	return os.Chown(path, h.User.UID, h.User.GID)
+}

@@ -196,8 +196,8 @@ func (d *Dockerfile) warn() {
 	}
 }
 
-// onlySwitches reports whether there is nothing behind FROM that does anything.
-func (d *Dockerfile) onlySwitches() bool {
+// OnlySwitches reports whether there is nothing behind FROM that does anything.
+func (d *Dockerfile) OnlySwitches() bool {
 	for _, cmd := range d.commands {
 		if _, ok := cmd.(*instructions.ArgCommand); !ok {
 			return false

@@ -137,7 +137,7 @@ func (c *Case) judge(d *Dockerfile, base Base, switched bool) Verdict {
 	v := Verdict{Dockerfile: d}
 	if switched {
 		v.SwitchTo = d.SwitchTo
-		if d.onlySwitches() {
+		if d.OnlySwitches() {
 			v.Outcome, v.Reasons = Switch, []string{"only switches the run image"}
 			return v
 		}

@@ -110,7 +110,7 @@ func broken(c Case, r Result, image Image) string {
 			return "superseded, or a switch, behind the switch"
 		case v.SwitchTo != "" && v.SwitchTo != r.RunImage:
 			return "a switch to another image than the result's"
-		case v.Dockerfile.AlwaysApply && v.Outcome != Apply && v.Outcome != Superseded && !(v.Outcome == Switch && v.Dockerfile.onlySwitches()):
+		case v.Dockerfile.AlwaysApply && v.Outcome != Apply && v.Outcome != Superseded && !(v.Outcome == Switch && v.Dockerfile.OnlySwitches()):
 			return "always-apply is not heeded"
 		case c.Off && v.Outcome != Switch && v.Outcome != Superseded && v.Outcome != Apply:
 			return "more than switches with inventories off"

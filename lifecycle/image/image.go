@@ -1,7 +1,7 @@
-// Package image opens images wherever they are: in a registry, in a docker daemon,
-// in an OCI layout or in a tar file. It also finds the credentials for that.
+// Package image opens and writes images wherever they are: in a registry, in a docker daemon,
+// in an OCI layout or (to be read only) in a tar file. It also finds the credentials for that.
 //
-// Start with [Opener]. Whatever it opens is an [Image], which for all but a daemon's
+// Start with [Opener], and with [Writer] and its [Draft]. Whatever it opens is an [Image], which for all but a daemon's
 // image is a v1.Image of go-containerregistry with its digest, and the index that
 // it came through. An image in a daemon is not saved: its configuration is
 // there, and files of it can be read by their paths.
@@ -47,6 +47,7 @@ type Image struct {
 	// daemon knows the image: where it was pulled from or pushed to.
 	RepoDigests []string
 
+	has   func(digest v1.Hash) bool // of a layout, which may lack blobs; nil: it has all
 	close func() error
 }
 
@@ -78,7 +79,7 @@ func (o *Opener) Open(ctx context.Context, ref string) (*Image, error) {
 	open, rest := o.kind(ref)
 	img, err := open(ctx, rest)
 	if err != nil {
-		return nil, &openError{name: redact(ref), err: err}
+		return nil, &imageError{"opening", redact(ref), err}
 	}
 	img.Name = ref
 	return img, nil
@@ -98,15 +99,17 @@ func (o *Opener) kind(ref string) (opener, string) {
 	return o.openRegistry, ref
 }
 
-// An openError says which image could not be opened. It unwraps to the cause, so its
-// text is redacted here once and for all.
-type openError struct {
-	name string
-	err  error
+// An imageError says which image could not be opened, written or accessed. It unwraps to the
+// cause, so its text is redacted here once and for all.
+type imageError struct {
+	doing, name string
+	err         error
 }
 
-func (e *openError) Error() string { return "opening image " + e.name + ": " + redact(e.err.Error()) }
-func (e *openError) Unwrap() error { return e.err }
+func (e *imageError) Error() string {
+	return e.doing + " image " + e.name + ": " + redact(e.err.Error())
+}
+func (e *imageError) Unwrap() error { return e.err }
 
 var (
 	userinfo = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://)?[^\s/@"':]+:[^\s/@"']+@([^\s/@:"']+[.:/])`)

@@ -71,7 +71,7 @@ func (o *Opener) fromLayout(l layout, digest, tag string) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	img := &Image{}
+	img := &Image{has: l.has}
 	if desc.MediaType.IsIndex() {
 		img.Parent = &layoutIndex{l, desc}
 		err = o.fromIndex(img, img.Parent)
@@ -154,6 +154,12 @@ func (l layout) read(h v1.Hash) ([]byte, error) {
 		return nil, fmt.Errorf("reading blob %s: its content has digest %s", h, got)
 	}
 	return raw, nil
+}
+
+// has says whether the blob is there; a sparse layout lacks those of layers that are elsewhere.
+func (l layout) has(h v1.Hash) bool {
+	info, err := fs.Stat(l, blob(h))
+	return err == nil && info.Mode().IsRegular()
 }
 
 func blob(h v1.Hash) string { return path.Join("blobs", h.Algorithm, h.Hex) }

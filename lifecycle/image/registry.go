@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -23,6 +24,8 @@ type Opener struct {
 	Insecure   []string          // registries ("host:port") spoken to over plain http; loopback ones always are
 	Platform   *v1.Platform      // the image wanted of an index; nil: linux and this program's architecture
 	Transport  http.RoundTripper // nil: the transport of go-containerregistry
+	Retry      remote.Backoff    // between attempts at a registry; zero: three, 1 s and 3 s apart
+	Stall      time.Duration     // without a byte sent or received, until a transfer is given up; zero: 5 minutes
 	DockerHost string            // the daemon's address; empty: as the docker CLI finds it
 }
 
@@ -58,10 +61,11 @@ func (o *Opener) RemoteOptions(ctx context.Context) []remote.Option {
 	if o.Keychain != nil {
 		opts = append(opts, remote.WithAuthFromKeychain(o.Keychain))
 	}
-	if o.Transport != nil {
-		opts = append(opts, remote.WithTransport(o.Transport))
+	if o.Retry.Steps > 0 {
+		opts = append(opts, remote.WithRetryBackoff(o.Retry))
 	}
-	return opts
+	again := func(err error) bool { return ctx.Err() == nil && temporary(err) }
+	return append(opts, remote.WithRetryPredicate(again), remote.WithTransport(o.transport()))
 }
 
 func (o *Opener) platform() v1.Platform {

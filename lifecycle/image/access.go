@@ -1,0 +1,113 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	"github.com/moby/moby/client"
+)
+
+// CheckRead says whether the image could be read if there is one; none is no error. The
+// name is one of those of [Writer.Write]. An image that was opened need not be checked.
+func (w *Writer) CheckRead(ctx context.Context, name string) error {
+	return w.check(ctx, "checking read access to", name, w.canPull, canRead)
+}
+
+// CheckWrite says whether an image could be written under the name, one of those of [Writer.Write],
+// without writing one. A registry is asked to begin an upload, since many grant a token to everybody.
+func (w *Writer) CheckWrite(ctx context.Context, name string) error {
+	return w.check(ctx, "checking write access to", name, w.canPush, canWrite)
+}
+
+func (w *Writer) check(ctx context.Context, doing, name string, registry func(context.Context, string) error, dir func(string) error) error {
+	var err error
+	switch kind, rest := targetOf(name); kind {
+	case "docker://":
+		err = w.canReach(ctx)
+	case "oci:":
+		at, _, parseErr := layoutName(rest)
+		if err = parseErr; err == nil {
+			err = dir(at)
+		}
+	default:
+		err = registry(ctx, rest)
+	}
+	if err != nil {
+		return &imageError{doing, redact(name), err}
+	}
+	return nil
+}
+
+func (w *Writer) canReach(ctx context.Context) error {
+	daemon, err := w.daemon()
+	if err != nil {
+		return fmt.Errorf("connecting to the docker daemon: %w", err)
+	}
+	if _, err := daemon.Ping(ctx, client.PingOptions{}); err != nil {
+		return errors.Join(fmt.Errorf("asking the docker daemon at %s: %w", daemon.DaemonHost(), err), daemon.Close())
+	}
+	return daemon.Close()
+}
+
+func (w *Writer) canPull(ctx context.Context, name string) error {
+	ref, err := w.Reference(name)
+	if err != nil {
+		return err
+	}
+	_, err = remote.Head(ref, w.RemoteOptions(ctx)...)
+	if t, ok := errors.AsType[*transport.Error](err); ok && t.StatusCode == http.StatusNotFound {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("asking registry %s: %w", ref.Context().RegistryStr(), refused(err))
+	}
+	return nil
+}
+
+func (w *Writer) canPush(ctx context.Context, name string) error {
+	ref, err := w.Reference(name)
+	if err != nil {
+		return err
+	}
+	keychain := w.Keychain
+	if keychain == nil {
+		keychain = authn.NewMultiKeychain() // anonymous
+	}
+	if err := remote.CheckPushPermission(ref, keychain, w.retrying(ctx)); err != nil {
+		return fmt.Errorf("beginning an upload to registry %s: %w", ref.Context().RegistryStr(), refused(err))
+	}
+	return nil
+}
+
+func canRead(dir string) error {
+	f, err := os.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading OCI layout: %w", err)
+	}
+	return f.Close()
+}
+
+// canWrite tries the directory, or the nearest one above it that exists.
+func canWrite(dir string) error {
+	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
+		f, err := os.CreateTemp(at, ".access-*")
+		if errors.Is(err, fs.ErrNotExist) && at != filepath.Dir(at) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("writing OCI layout: %w", err)
+		}
+		return errors.Join(f.Close(), os.Remove(f.Name()))
+	}
+}

@@ -1,0 +1,10 @@
+package image
+
+import (
+	"context"
+	"errors"
+)
+
+func (w *Writer) load(ctx context.Context, d *Draft, names []string) (*Written, error) {
+	return nil, errors.ErrUnsupported
+}

@@ -1,0 +1,269 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"golang.org/x/sync/errgroup"
+)
+
+// jobs is how many layers are compressed and sent at the same time.
+const jobs = 4
+
+// push writes to registries: first all blobs, then the manifests.
+func (w *Writer) push(ctx context.Context, d *Draft, names []string) (*Written, error) {
+	if d.Base.Image == nil {
+		return nil, fmt.Errorf("reading base image %s: it is in the docker daemon, and can only be a base there", redact(d.Base.Name))
+	}
+	tags, err := w.tags(names)
+	if err != nil {
+		return nil, err
+	}
+	parts, err := d.parts(func(previous *Image) bool {
+		return previous.Ref != nil && previous.Ref.Context().Registry == tags[0].Registry
+	})
+	if err != nil {
+		return nil, err
+	}
+	config, err := d.config(parts)
+	if err != nil {
+		return nil, err
+	}
+	u := upload{draft: d, config: config, parts: parts, writer: w}
+	if u.pusher, err = remote.NewPusher(w.RemoteOptions(ctx)...); err != nil {
+		return nil, err
+	}
+	return u.run(ctx, tags, names)
+}
+
+func (w *Writer) tags(names []string) ([]name.Tag, error) {
+	var tags []name.Tag
+	for _, n := range names {
+		ref, err := w.Reference(n)
+		if err != nil {
+			return nil, err
+		}
+		tag, ok := ref.(name.Tag)
+		if !ok {
+			return nil, fmt.Errorf("writing %s: a digest cannot be chosen, name a tag", redact(n))
+		}
+		tags = append(tags, tag)
+	}
+	return tags, nil
+}
+
+// An upload is a draft on its way to registries.
+type upload struct {
+	writer *Writer
+	draft  *Draft
+	pusher *remote.Pusher
+	config []byte
+	parts  []part
+	image  v1.Image // nil: some digests are not known yet
+}
+
+func (u *upload) run(ctx context.Context, tags []name.Tag, names []string) (*Written, error) {
+	there, err := u.there(ctx, tags[0])
+	if err != nil {
+		return nil, err
+	}
+	// Repositories of the same registry get the blobs from the first.
+	done := map[name.Repository]bool{tags[0].Repository: there}
+	for _, tag := range tags {
+		if done[tag.Repository] {
+			continue
+		}
+		if err := u.blobs(ctx, tag.Repository, tags[0].Repository); err != nil {
+			return nil, err
+		}
+		done[tag.Repository] = true
+	}
+	written, err := describeImage(u.image)
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for n, tag := range tags {
+		if n > 0 || !there {
+			if err := u.pusher.Put(ctx, tag, u.image); err != nil {
+				errs = append(errs, fmt.Errorf("writing manifest of %s to registry %s: %w", tag, tag.RegistryStr(), refused(err)))
+				continue
+			}
+		}
+		written.Names = append(written.Names, names[n])
+	}
+	if len(written.Names) == 0 {
+		written = nil
+	}
+	return written, errors.Join(errs...)
+}
+
+// describeImage is what there is to tell of an image that has a manifest.
+func describeImage(img v1.Image) (*Written, error) {
+	var w Written
+	var err error
+	if w.ID, err = img.ConfigName(); err != nil {
+		return nil, err
+	}
+	if w.Digest, err = img.Digest(); err != nil {
+		return nil, err
+	}
+	w.ManifestSize, err = img.Size()
+	return &w, err
+}
+
+// there says whether the tag is the image's already, as after a build in which nothing changed.
+// That is worth asking if no layer is new.
+func (u *upload) there(ctx context.Context, tag name.Tag) (bool, error) {
+	for _, p := range u.parts {
+		if p.desc == nil {
+			return false, nil
+		}
+	}
+	if err := u.assemble(); err != nil {
+		return false, err
+	}
+	digest, err := u.image.Digest()
+	if err != nil {
+		return false, err
+	}
+	// Whatever is wrong with the registry comes to light when it is written to.
+	found, err := remote.Head(tag, u.writer.RemoteOptions(ctx)...)
+	return err == nil && found.Digest == digest, nil
+}
+
+func (u *upload) assemble() (err error) {
+	kind, err := u.draft.Base.Image.MediaType()
+	if err != nil {
+		return fmt.Errorf("reading manifest of %s: %w", redact(u.draft.Base.Name), err)
+	}
+	u.image, err = assemble(kind, u.config, u.parts)
+	return err
+}
+
+// blobs sends the layers side by side, then the configuration. What from has is not sent again.
+func (u *upload) blobs(ctx context.Context, to, from name.Repository) error {
+	if err := u.mountable(ctx, to, from); err != nil {
+		return err
+	}
+	group, ctx2 := errgroup.WithContext(ctx)
+	group.SetLimit(jobs)
+	for n := range u.parts {
+		group.Go(func() error { return u.layer(ctx2, &u.parts[n], to, from) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if u.image == nil {
+		if err := u.assemble(); err != nil {
+			return err
+		}
+	}
+	config, err := partial.ConfigLayer(u.image)
+	if err == nil {
+		err = u.pusher.Upload(ctx, to, config)
+	}
+	if err != nil {
+		return fmt.Errorf("uploading configuration to registry %s: %w", to.RegistryStr(), refused(err))
+	}
+	return nil
+}
+
+// mountable sends one layer of every other repository of the registry on its own. The pusher
+// asks for a new token with the first, and is not made for doing so side by side.
+func (u *upload) mountable(ctx context.Context, to, from name.Repository) error {
+	seen := map[name.Repository]bool{to: true}
+	for n := range u.parts {
+		m, ok := u.source(&u.parts[n], to, from).(*remote.MountableLayer)
+		if !ok || m.Reference.Context().Registry != to.Registry || seen[m.Reference.Context()] {
+			continue
+		}
+		seen[m.Reference.Context()] = true
+		if err := u.layer(ctx, &u.parts[n], to, from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *upload) layer(ctx context.Context, p *part, to, from name.Repository) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if p.desc == nil {
+		if err := p.describe(); err != nil {
+			return err
+		}
+	}
+	if err := u.pusher.Upload(ctx, to, u.source(p, to, from)); err != nil {
+		return fmt.Errorf("uploading layer %s to registry %s: %w", p.desc.Digest, to.RegistryStr(), refused(err))
+	}
+	return nil
+}
+
+// source is the layer as the pusher is to see it.
+func (u *upload) source(p *part, to, from name.Repository) v1.Layer {
+	if to != from && to.Registry == from.Registry && p.desc != nil {
+		return &remote.MountableLayer{Layer: p.content(), Reference: from.Digest(p.desc.Digest.String())}
+	}
+	return p.content()
+}
+
+// describe compresses the layer, if it was not before.
+func (p *part) describe() error {
+	if p.layer == nil {
+		return fmt.Errorf("finding layer %s: %w", p.diffID, errNoContent)
+	}
+	desc, err := partial.Descriptor(p.layer)
+	if err != nil {
+		return fmt.Errorf("compressing layer %s: %w", p.diffID, err)
+	}
+	p.desc = desc
+	return nil
+}
+
+// errNoContent is wrapped by errors of layers that nobody has.
+var errNoContent = errors.New("it is in no image that is at hand; the previous image may have been removed since it was analyzed")
+
+// content is the layer, or one that can only be there already.
+func (p *part) content() v1.Layer {
+	if p.layer == nil {
+		return absent{*p}
+	}
+	return p.layer
+}
+
+// An absent layer is one of a sparse layout, known from the manifest alone.
+type absent struct{ part }
+
+func (a absent) DiffID() (v1.Hash, error)             { return a.diffID, nil }
+func (a absent) Digest() (v1.Hash, error)             { return a.desc.Digest, nil }
+func (a absent) Size() (int64, error)                 { return a.desc.Size, nil }
+func (a absent) MediaType() (types.MediaType, error)  { return a.desc.MediaType, nil }
+func (a absent) Uncompressed() (io.ReadCloser, error) { return nil, errNoContent }
+func (a absent) Compressed() (io.ReadCloser, error)   { return nil, errNoContent }
+func (a absent) Descriptor() (*v1.Descriptor, error)  { return a.desc, nil }
+
+// refused says what to do about answers that trying again does not help with.
+func refused(err error) error {
+	t, ok := errors.AsType[*transport.Error](err)
+	if !ok {
+		return err
+	}
+	switch t.StatusCode {
+	case http.StatusUnauthorized:
+		return fmt.Errorf("%w (credentials are missing or wrong; see CNB_REGISTRY_AUTH and docker's config.json)", err)
+	case http.StatusForbidden:
+		return fmt.Errorf("%w (the credentials do not allow writing there)", err)
+	}
+	return err
+}

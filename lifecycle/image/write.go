@@ -1,0 +1,106 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
+)
+
+// A Writer writes images to where an Opener reads them.
+type Writer struct {
+	*Opener // required
+
+	// LaunchCache is a directory with the layers of images in a daemon, whose layers would else
+	// have to be had by docker save: committed/<diff ID>.tar, as [LaunchCache] has it. Empty: none.
+	LaunchCache string
+
+	Spool string // directory for temporary files; empty: that of the system
+}
+
+// Written is an image that was written.
+type Written struct {
+	ID           v1.Hash  // of the configuration; as a daemon with containerd's store has it, of the image
+	Digest       v1.Hash  // of the manifest; zero for a daemon
+	ManifestSize int64    // bytes; zero for a daemon
+	Names        []string // that are the image's now, as they were given
+}
+
+// Write writes the image under names of one of these kinds, all of the same kind:
+//
+//	registry.example/app:1   a tag in a registry
+//	docker://NAME            a name in the docker daemon
+//	oci:DIR                  an OCI layout, in which it is the image without a name
+//	oci:DIR:TAG              the same, by the annotation org.opencontainers.image.ref.name
+//
+// No name is an image's before all of it is there. If only some of the names could be
+// written, both results are not nil. Errors name the image, its registry and what was
+// being done.
+func (w *Writer) Write(ctx context.Context, d Draft, names ...string) (*Written, error) {
+	if len(names) == 0 {
+		return nil, errors.New("writing image: no name is given")
+	}
+	kind, rest := targetOf(names[0])
+	rests := []string{rest}
+	for _, name := range names[1:] {
+		other, rest := targetOf(name)
+		if other != kind {
+			return nil, &imageError{"writing", redact(name), fmt.Errorf("%s goes elsewhere, write them one by one", redact(names[0]))}
+		}
+		rests = append(rests, rest)
+	}
+	write := map[string]func(context.Context, *Draft, []string) (*Written, error){
+		"": w.push, "docker://": w.load, "oci:": w.lay,
+	}[kind]
+	written, err := write(ctx, &d, rests)
+	if written != nil {
+		for n := range written.Names {
+			written.Names[n] = kind + written.Names[n]
+		}
+	}
+	if err != nil {
+		return written, &imageError{"writing", redact(strings.Join(names, ", ")), err}
+	}
+	return written, nil
+}
+
+// targetOf is the prefix of a name, which tells where it goes, and the rest.
+func targetOf(name string) (kind, rest string) {
+	for _, kind := range []string{"docker://", "oci:"} {
+		if rest, ok := strings.CutPrefix(name, kind); ok {
+			return kind, rest
+		}
+	}
+	return "", name
+}
+
+// Prepare hashes layers side by side, so that their diff IDs are known for the labels of
+// the image. Where they will be compressed anyway, for lack of a previous image in the place
+// where name is, both are done in one reading of the files. It is never needed, it only saves time.
+func (w *Writer) Prepare(ctx context.Context, name string, previous *Image, layers ...v1.Layer) error {
+	kind, _ := targetOf(name)
+	compress := kind != "docker://" && previous == nil
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(max(2, runtime.GOMAXPROCS(0)))
+	for _, layer := range layers {
+		group.Go(func() error {
+			if err := context.Cause(ctx); err != nil {
+				return err
+			}
+			if compress {
+				if _, err := layer.Digest(); err != nil {
+					return fmt.Errorf("compressing layer: %w", err)
+				}
+			}
+			if _, err := layer.DiffID(); err != nil {
+				return fmt.Errorf("hashing layer: %w", err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}

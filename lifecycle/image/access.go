@@ -100,14 +100,16 @@ func canRead(dir string) error {
 
 // canWrite tries the directory, or the nearest one above it that exists.
 func canWrite(dir string) error {
-	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
-		f, err := os.CreateTemp(at, ".access-*")
-		if errors.Is(err, fs.ErrNotExist) && at != filepath.Dir(at) {
-			continue
+	at := filepath.Clean(dir)
+	for at != filepath.Dir(at) {
+		if _, err := os.Stat(at); !errors.Is(err, fs.ErrNotExist) {
+			break
 		}
-		if err != nil {
-			return fmt.Errorf("writing OCI layout: %w", err)
-		}
-		return errors.Join(f.Close(), os.Remove(f.Name()))
+		at = filepath.Dir(at)
 	}
+	f, err := os.CreateTemp(at, ".access-*")
+	if err != nil {
+		return fmt.Errorf("writing OCI layout: %w", err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }

@@ -118,7 +118,12 @@ var (
 
 // redact hides passwords before a host and the values of queries, which may be tokens.
 func redact(s string) string {
-	s = userinfo.ReplaceAllString(s, "${1}***@${2}")
+	s = userinfo.ReplaceAllStringFunc(s, func(found string) string {
+		if strings.HasSuffix(found, "@sha256:") {
+			return found // a tag before a digest
+		}
+		return userinfo.ReplaceAllString(found, "${1}***@${2}")
+	})
 	return queries.ReplaceAllStringFunc(s, func(q string) string {
 		values, err := url.ParseQuery(q[1:])
 		if err != nil {

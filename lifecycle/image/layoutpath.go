@@ -3,6 +3,7 @@ package image
 import (
 	"errors"
 	"fmt"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -26,7 +27,11 @@ func LayoutPath(dir, ref string) (string, error) {
 		algorithm, hex, _ := strings.Cut(digest.DigestStr(), ":")
 		last = filepath.Join(algorithm, hex)
 	}
-	return filepath.Join(dir, r.Context().RegistryStr(), r.Context().RepositoryStr(), last), nil
+	below := strings.Join([]string{r.Context().RegistryStr(), r.Context().RepositoryStr(), last}, "/")
+	if !filepath.IsLocal(below) || path.Clean(below) != below {
+		return "", fmt.Errorf("finding the OCI layout of %s: the reference would lead out of the layout directory", redact(ref))
+	}
+	return filepath.Join(dir, below), nil
 }
 
 // layoutName divides what follows "oci:" into the directory and the name of the image in it,

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"syscall"
 
 	"github.com/baseplan/baseplan/extensions"
 )
@@ -41,7 +41,7 @@ func setAside(file string, image extensions.Image) error {
 	if err := moved(os.Rename(dir, aside)); err != nil {
 		return err
 	}
-	if err := os.Remove(build); err != nil && !errors.Is(err, os.ErrNotExist) && !strings.Contains(err.Error(), "not empty") {
+	if err := os.Remove(build); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ENOTEMPTY) {
 		return err
 	}
 	return nil

@@ -35,6 +35,15 @@ type Process struct {
 	BuildpackID string `toml:"buildpack-id,omitempty"`
 }
 
+// Single is the process with a command of one element; the others are arguments.
+func (p Process) Single() Process {
+	if len(p.Command) > 1 {
+		p.Args = append(append([]string{}, p.Command[1:]...), p.Args...)
+		p.Command = p.Command[:1]
+	}
+	return p
+}
+
 // A Command is a program and the arguments that are always passed to it. In
 // files of Platform API 0.9 and older it is a string, the program alone.
 type Command []string

@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/launch"
 )
 
@@ -50,5 +51,41 @@ func DecodeBuildMetadata(data []byte, name string) (*BuildMetadata, error) {
 	return &m, nil
 }
 
-// Encode gives the file's bytes.
-func (m *BuildMetadata) Encode() ([]byte, error) { return encodeTOML(m, "metadata.toml") }
+// A metadataFile is how [BuildMetadata] is written: a command is a list, or a string.
+type metadataFile struct {
+	DefaultProcess string            `toml:"buildpack-default-process-type,omitempty"`
+	Buildpacks     []Module          `toml:"buildpacks"`
+	Extensions     []Module          `toml:"extensions,omitempty"`
+	Processes      []metadataProcess `toml:"processes,omitempty"`
+	Slices         []Slice           `toml:"slices,omitempty"`
+	Labels         []Label           `toml:"labels,omitempty"`
+	BOM            []BOMEntry        `toml:"bom,omitempty"`
+}
+
+type metadataProcess struct {
+	Type        string   `toml:"type"`
+	Command     any      `toml:"command"`
+	Args        []string `toml:"args,omitempty"`
+	Direct      bool     `toml:"direct"`
+	WorkingDir  string   `toml:"working-dir,omitempty"`
+	ExecEnv     []string `toml:"exec-env,omitempty"`
+	BuildpackID string   `toml:"buildpack-id,omitempty"`
+}
+
+// Encode gives the file's bytes for a version of the Platform API: before 0.10, a process's
+// command is a string, and what follows it are arguments.
+func (m *BuildMetadata) Encode(v api.Version) ([]byte, error) {
+	file := metadataFile{
+		DefaultProcess: m.DefaultProcess, Buildpacks: m.Buildpacks, Extensions: m.Extensions,
+		Slices: m.Slices, Labels: m.Labels, BOM: m.BOM,
+	}
+	for _, p := range m.Processes {
+		var command any = []string(p.Command)
+		if !api.CommandList.In(v) {
+			p = p.Single()
+			command = p.Command[0]
+		}
+		file.Processes = append(file.Processes, metadataProcess{p.Type, command, p.Args, p.Direct, p.WorkingDir, p.ExecEnv, p.BuildpackID})
+	}
+	return encodeTOML(file, "metadata.toml")
+}

@@ -43,6 +43,7 @@ type Verdict struct {
 	Dockerfile   string        `toml:"dockerfile" json:"dockerfile"` // relative to <layers>
 	Verdict      string        `toml:"verdict" json:"verdict"`
 	SwitchTo     string        `toml:"switch-to,omitempty" json:"switch-to,omitempty"`
+	AlwaysApply  bool          `toml:"always-apply,omitempty" json:"always-apply,omitempty"` // the extension's wish
 	Reasons      []string      `toml:"reasons,omitempty" json:"reasons,omitempty"`
 	Instructions []Instruction `toml:"instructions,omitempty" json:"instructions,omitempty"`
 }

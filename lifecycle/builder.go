@@ -1,0 +1,162 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/lifecycle/buildpack"
+	"github.com/baseplan/baseplan/lifecycle/env"
+	"github.com/baseplan/baseplan/lifecycle/fail"
+	"github.com/baseplan/baseplan/lifecycle/launch"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/resolver"
+)
+
+// A Builder runs bin/build of every buildpack of the group (platform.md, "builder";
+// buildpack.md, "Phase #5: Build").
+type Builder struct {
+	API    api.Version // of the platform
+	Store  buildpack.Store
+	Host   buildpack.Host
+	Group  platform.Group
+	Plan   platform.Plan
+	Layers string // <layers>, absolute
+
+	Stdout, Stderr io.Writer    // of bin/build; nil: dropped
+	Log            *slog.Logger // nil: silent
+}
+
+// Run builds and returns what metadata.toml says of it. Its error has code 51 where a
+// buildpack fails, else 52.
+func (b *Builder) Run(ctx context.Context) (*platform.BuildMetadata, error) {
+	r := &building{
+		Builder: b, plan: slices.Clone(b.Plan.Entries), env: env.ForBuild(b.Host.Environ),
+		out: platform.BuildMetadata{Extensions: b.Group.Extensions},
+	}
+	for _, m := range b.Group.Buildpacks {
+		if err := r.build(ctx, m); err != nil {
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			code := fail.Build
+			if _, broken := errors.AsType[*buildpack.BrokenError](err); broken {
+				code = fail.BuildBuildpack
+			}
+			return nil, fail.As(code, "building with "+m.String(), err)
+		}
+	}
+	return r.metadata(), nil
+}
+
+// building is one run of a Builder.
+type building struct {
+	*Builder
+	env  *env.Env
+	plan []resolver.Entry
+	out  platform.BuildMetadata
+
+	processes []launch.Process // of all buildpacks, later ones over earlier ones
+}
+
+func (r *building) build(ctx context.Context, m platform.Module) error {
+	log := logger(r.Log)
+	module := m.Resolver(resolver.Buildpack)
+	d, err := r.Store.Open(module)
+	if err != nil {
+		return err
+	}
+	dir, err := buildpack.LayersOf(r.Layers, m.ID)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir.Path, 0o755); err != nil {
+		return err
+	}
+	if u := r.Host.User; u != nil {
+		if err := os.Chown(dir.Path, u.UID, u.GID); err != nil {
+			return err
+		}
+	}
+	log.Debug("Running build for buildpack " + m.String())
+	host := r.Host
+	if host.Unknown == nil {
+		host.Unknown = func(path string, keys []string) {
+			log.Debug(fmt.Sprintf("%s: keys that are not known: %q", path, keys))
+		}
+	}
+	built, err := d.Build(ctx, host, r.env, r.asked(module), dir, sink(r.Stdout), sink(r.Stderr))
+	if err != nil {
+		return err
+	}
+	r.settle(module, built.Unmet)
+	r.add(m, built)
+	var layers []string
+	for _, l := range built.Layers {
+		if l.Build && l.Exists() {
+			layers = append(layers, l.Path)
+		}
+	}
+	return r.env.AddLayers(layers, env.Build)
+}
+
+// asked is what a buildpack is asked to provide.
+func (r *building) asked(m resolver.Module) []resolver.Require {
+	var all []resolver.Require
+	for _, e := range r.plan {
+		if slices.Contains(e.Providers, m) {
+			all = append(all, e.Requires...)
+		}
+	}
+	return all
+}
+
+// settle takes from the plan what a buildpack met; what it did not meet is left to the next
+// provider (buildpack.md, "Unmet Buildpack Plan Entries").
+func (r *building) settle(m resolver.Module, unmet []string) {
+	r.plan = slices.DeleteFunc(r.plan, func(e resolver.Entry) bool {
+		return slices.Contains(e.Providers, m) && !slices.Contains(unmet, e.Name)
+	})
+}
+
+// add adds what a buildpack contributes to the app.
+func (r *building) add(m platform.Module, b *buildpack.Built) {
+	r.out.Buildpacks = append(r.out.Buildpacks, m)
+	for _, p := range b.Processes {
+		r.processes = slices.DeleteFunc(r.processes, func(other launch.Process) bool { return other.Type == p.Type })
+		if r.out.DefaultProcess == p.Type {
+			r.out.DefaultProcess = "" // a later definition that is not the default (buildpack.md, "launch.toml")
+		}
+		r.processes = append(r.processes, p)
+	}
+	if b.Default != "" {
+		r.out.DefaultProcess = b.Default
+	}
+	r.out.Slices = append(r.out.Slices, b.Slices...)
+	r.out.Labels = append(r.out.Labels, b.Labels...)
+	if api.LegacyBOM.In(r.API) {
+		r.out.BOM = append(r.out.BOM, b.BOM...)
+		r.out.BuildBOM = append(r.out.BuildBOM, b.BuildBOM...)
+	}
+}
+
+// metadata is the result, with processes as this version of the Platform API spells them.
+func (r *building) metadata() *platform.BuildMetadata {
+	slices.SortFunc(r.processes, func(a, b launch.Process) int { return strings.Compare(a.Type, b.Type) })
+	for _, p := range r.processes {
+		switch {
+		case !api.ProcessExecEnv.In(r.API):
+			p.ExecEnv = nil
+		case len(p.ExecEnv) == 0:
+			p.ExecEnv = []string{"*"}
+		}
+		r.out.Processes = append(r.out.Processes, p)
+	}
+	return &r.out
+}

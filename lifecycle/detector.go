@@ -1,0 +1,268 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/lifecycle/buildpack"
+	"github.com/baseplan/baseplan/lifecycle/fail"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/resolver"
+)
+
+// A Detector chooses the buildpacks and extensions of a build and resolves the build plan,
+// with the run image as a provider (platform.md, "detector"; buildpack.md, "Phase #1:
+// Detection").
+type Detector struct {
+	API          api.Version // of the platform
+	Store        buildpack.Store
+	Host         buildpack.Host
+	Order        resolver.OrderFile
+	System       *platform.System     // nil: no system buildpacks
+	Experimental api.ExperimentalMode // decides about extensions before Platform API 0.13
+
+	Policy   platform.Policy
+	RunImage BaseImage // the run image; its zero value provides nothing
+	// Inventory is asked for the run image when it provides nothing so far and every group
+	// has failed; nil: that cannot be known here (DESIGN section 1, auto).
+	Inventory func(context.Context) (BaseImage, error)
+
+	Log *slog.Logger // nil: silent
+}
+
+// A Detection is the group that was chosen.
+type Detection struct {
+	*resolver.Resolution
+	RunImage BaseImage // as it took part, or could have
+	modules  map[resolver.Module]*buildpack.Descriptor
+}
+
+// Run chooses the group. Its error has code 20, 21 or 22 where no group passes (platform.md, "detector").
+func (d *Detector) Run(ctx context.Context) (*Detection, error) {
+	inputs := *d // the retry below learns more of the run image
+	r := &detecting{Detector: &inputs, modules: map[resolver.Module]*buildpack.Descriptor{}, results: map[resolver.Module]buildpack.Detected{}}
+	r.log = &replay{log: logger(d.Log)}
+	order, err := r.order()
+	if err != nil {
+		return nil, fail.As(fail.DetectOther, "reading the order", err)
+	}
+	found, err := r.choose(ctx, order)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, r.failed(err)
+	}
+	r.report(found)
+	return &Detection{Resolution: found.Resolution, RunImage: r.RunImage, modules: r.modules}, nil
+}
+
+// detecting is one run of a Detector.
+type detecting struct {
+	*Detector
+	log *replay
+
+	mu      sync.Mutex
+	modules map[resolver.Module]*buildpack.Descriptor
+	results map[resolver.Module]buildpack.Detected
+}
+
+// order is what is tried: with system buildpacks, and with extensions if the platform knows them.
+func (r *detecting) order() (resolver.OrderFile, error) {
+	o := resolver.OrderFile{Order: r.System.Merge(r.Order.Order), Extensions: r.Order.Extensions}
+	if !api.Extensions.In(r.API) {
+		o.Extensions = nil
+	}
+	if len(o.Extensions) > 0 && !api.ExtensionsStable.In(r.API) {
+		warning, err := r.Experimental.Allow("detecting image extensions at Platform API " + r.API.String())
+		if err != nil {
+			return o, err
+		}
+		if warning != "" {
+			r.log.Warn(warning)
+		}
+	}
+	if r.Host.ExecEnv != "" {
+		o.Order = r.inExecEnv(o.Order)
+		o.Extensions = r.inExecEnv(o.Extensions)
+	}
+	return o, nil
+}
+
+// inExecEnv leaves out the modules that do not support the execution environment, and groups
+// that are empty then (platform.md, "detector").
+func (r *detecting) inExecEnv(order resolver.Order) resolver.Order {
+	var out resolver.Order
+	for _, group := range order {
+		left := slices.DeleteFunc(slices.Clone(group), func(e resolver.Element) bool {
+			d, err := r.open(e.Module) // an error shows when the module is needed
+			if err != nil || d.InExecEnv(r.Host.ExecEnv) {
+				return false
+			}
+			r.log.Debug(fmt.Sprintf("skip: %s does not support the execution environment %s", e.Module, r.Host.ExecEnv))
+			return true
+		})
+		if len(left) > 0 {
+			out = append(out, left)
+		}
+	}
+	return out
+}
+
+// choose tries the groups. Under the policy auto an inventory that was generated takes no
+// part, so that what is detected never depends on a cache; it is asked afterwards,
+// and takes part only if every group has failed without it (DESIGN section 1).
+func (r *detecting) choose(ctx context.Context, order resolver.OrderFile) (*resolver.Detected, error) {
+	search := resolver.Detection{
+		Order: order.Order, Extensions: order.Extensions,
+		Nested: r.nested, Mismatch: r.mismatch,
+		Detect: func(m []resolver.Module) ([]resolver.Outcome, error) { return r.detect(ctx, m) },
+	}
+	late := r.policy() == platform.Auto && r.RunImage.generated()
+	if r.RunImage.Set != nil && !late {
+		search.Run = r.RunImage.Set
+	}
+	found, err := search.Select()
+	if err == nil && late && r.RunImage.Set != nil {
+		found.Ask(r.RunImage.Set, nil)
+	}
+	if _, undetected := errors.AsType[*resolver.UndetectedError](err); !undetected || search.Run != nil {
+		return found, err
+	}
+	if r.RunImage.Set == nil && r.Inventory != nil && r.policy() == platform.Auto {
+		run, generateErr := r.Inventory(ctx)
+		if generateErr != nil {
+			r.log.Warn(fmt.Sprintf("the inventory of the run image cannot be generated: %v", generateErr))
+			return nil, err
+		}
+		r.RunImage = run
+	}
+	if r.RunImage.Set == nil {
+		return nil, err
+	}
+	r.log.Debug("Resolving again, with what the run image holds...")
+	search.Run = r.RunImage.Set
+	return search.Select()
+}
+
+func (r *detecting) policy() platform.RunSBOM {
+	if r.Policy.RunSBOM == "" {
+		return platform.Auto
+	}
+	return r.Policy.RunSBOM
+}
+
+// open reads a module's descriptor, once.
+func (r *detecting) open(m resolver.Module) (*buildpack.Descriptor, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if d := r.modules[m]; d != nil {
+		return d, nil
+	}
+	d, err := r.Store.Open(m)
+	if err == nil {
+		r.modules[m] = d
+	}
+	return d, err
+}
+
+func (r *detecting) nested(m resolver.Module) (resolver.Order, error) {
+	d, err := r.open(m)
+	if err != nil || len(d.Order) == 0 {
+		return nil, err
+	}
+	return r.inExecEnv(d.Order.For(r.Host.ExecEnv)), nil
+}
+
+func (r *detecting) mismatch(m resolver.Module) bool {
+	if !api.TargetData.In(r.API) {
+		return false
+	}
+	d, err := r.open(m)
+	return err == nil && !d.Matches(r.Host.Target)
+}
+
+// detect runs bin/detect of several modules side by side.
+func (r *detecting) detect(ctx context.Context, modules []resolver.Module) ([]resolver.Outcome, error) {
+	outcomes := make([]resolver.Outcome, len(modules))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(2 * runtime.GOMAXPROCS(0))
+	for i, m := range modules {
+		group.Go(func() error {
+			result, err := r.detectOne(ctx, m)
+			outcomes[i] = result.Outcome()
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for _, m := range modules {
+		r.output(m, r.results[m])
+	}
+	return outcomes, nil
+}
+
+func (r *detecting) detectOne(ctx context.Context, m resolver.Module) (buildpack.Detected, error) {
+	r.mu.Lock()
+	result, done := r.results[m]
+	r.mu.Unlock()
+	if done {
+		return result, nil
+	}
+	d, err := r.open(m)
+	if err != nil {
+		return buildpack.Detected{}, err
+	}
+	if result, err = d.Detect(ctx, r.Host); err != nil {
+		return result, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.results[m] = result
+	return result, nil
+}
+
+// failed turns the reason why nothing was chosen into the phase's error, after a replay of
+// what was only told at debug level.
+func (r *detecting) failed(err error) error {
+	undetected, ok := errors.AsType[*resolver.UndetectedError](err)
+	if !ok {
+		r.log.replay()
+		return fail.As(fail.DetectOther, "detecting", err)
+	}
+	r.tries(undetected.Tries, undetected.Tried)
+	r.log.replay()
+	code, text := fail.Detect, "No buildpack groups passed detection."
+	if undetected.Errored {
+		code = fail.DetectBuildpack
+	}
+	r.log.Error(text)
+	r.log.Error("Please check that you are running against the correct path.")
+	if hint := r.remedy(undetected); hint != "" {
+		r.log.Error(hint)
+	}
+	return fail.As(code, "detecting", errors.New(strings.ToLower(text[:1])+strings.TrimSuffix(text[1:], ".")))
+}
+
+// remedy says what could help where a plan did not resolve while nothing is known of what the run image holds.
+func (r *detecting) remedy(u *resolver.UndetectedError) string {
+	if r.RunImage.Set != nil || r.policy() == platform.Off || r.policy() == platform.Generate {
+		return ""
+	}
+	for _, t := range u.Tries {
+		if _, unresolved := errors.AsType[*resolver.UnresolvedError](t.Err); unresolved {
+			return fmt.Sprintf("What the run image %s holds is not known. If it has what is missing, attach an SBOM to it (baseplan sbom attach), or set CNB_RUN_SBOM=generate.", r.RunImage.Reference)
+		}
+	}
+	return ""
+}

@@ -2,8 +2,10 @@ package buildpack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -13,7 +15,7 @@ import (
 )
 
 // Generate runs an extension's bin/generate, which leaves its Dockerfiles in the directory output, empty
-// until then. An extension without one has them in its directory generate
+// until then. An extension without one has them in its directory generate, if it has any
 // (image_extension.md, "Generation"). The plan is what the extension has to provide. An error that is the executable's is a
 // *[BrokenError].
 func (d *Descriptor) Generate(ctx context.Context, h Host, plan []resolver.Require, output string, out, errOut io.Writer) error {
@@ -63,8 +65,8 @@ func (d *Descriptor) generate(ctx context.Context, h Host, plan []resolver.Requi
 
 func (d *Descriptor) copyGenerated(output string) error {
 	from := filepath.Join(d.Dir, "generate")
-	if _, err := os.Stat(from); err != nil {
-		return &BrokenError{Module: d.Module(), Executable: "generate", Err: fmt.Errorf("it has neither bin/generate nor a directory generate")}
+	if _, err := os.Stat(from); errors.Is(err, fs.ErrNotExist) {
+		return nil // an extension that only provides
 	}
 	if err := os.CopyFS(output, os.DirFS(from)); err != nil {
 		return fmt.Errorf("copying %s: %w", from, err)

@@ -64,12 +64,12 @@ func (e *BrokenError) Unwrap() error { return e.Err }
 func (h Host) environment(d *Descriptor, base *env.Env) (*env.Env, error) {
 	e := base.Clone()
 	if !d.ClearEnv {
-		if err := e.AddPlatform(h.Platform); err != nil {
+		if err := e.AddPlatform(filepath.Join(h.Platform, "env")); err != nil {
 			return nil, err
 		}
 	}
 	if h.BuildConfig != "" {
-		if err := e.AddBuildConfig(h.BuildConfig); err != nil {
+		if err := e.AddBuildConfig(filepath.Join(h.BuildConfig, "env")); err != nil {
 			return nil, err
 		}
 	}

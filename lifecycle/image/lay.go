@@ -147,7 +147,7 @@ func (l layoutDir) blob(ctx context.Context, h v1.Hash, size int64, r io.ReadClo
 		if err != nil {
 			return fmt.Errorf("copying blob %s: %w", h, err)
 		}
-		if got := (v1.Hash{Algorithm: h.Algorithm, Hex: fmt.Sprintf("%x", sum.Sum(nil))}); got != h || n != size {
+		if got := hashOf(sum); got != h || n != size {
 			return fmt.Errorf("copying blob %s: its content has digest %s", h, got)
 		}
 		return nil

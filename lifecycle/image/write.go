@@ -15,8 +15,8 @@ import (
 type Writer struct {
 	*Opener // required
 
-	// LaunchCache is a directory with the layers of images in a daemon, whose layers would else
-	// have to be had by docker save: committed/<diff ID>.tar, as [LaunchCache] has it. Empty: none.
+	// LaunchCache is a directory that keeps the layers of an image in a daemon, since they could else
+	// only be had by docker save, with all of the image; see [LaunchCache]. Empty: none.
 	LaunchCache string
 
 	Spool string // directory for temporary files; empty: that of the system
@@ -28,6 +28,7 @@ type Written struct {
 	Digest       v1.Hash  // of the manifest; zero for a daemon
 	ManifestSize int64    // bytes; zero for a daemon
 	Names        []string // that are the image's now, as they were given
+	LaunchCache  error    // why the launch cache is not up to date; the image is all right. nil: it is, or there is none
 }
 
 // Write writes the image under names of one of these kinds, all of the same kind:

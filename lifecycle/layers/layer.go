@@ -34,6 +34,7 @@ type Layer struct {
 
 	mu     sync.Mutex // guards what follows, and so lets only one caller hash or compress
 	diffID v1.Hash    // zero: not hashed yet
+	length int64      // of the tar; known with diffID
 	packed *packed    // nil: not compressed yet
 }
 
@@ -60,6 +61,16 @@ func (l *Layer) DiffID() (v1.Hash, error) {
 		}
 	}
 	return l.diffID, nil
+}
+
+// UncompressedSize is the number of bytes of the tar; see [Layer.DiffID].
+func (l *Layer) UncompressedSize() (int64, error) {
+	if _, err := l.DiffID(); err != nil {
+		return 0, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.length, nil
 }
 
 // Uncompressed streams the tar.
@@ -173,17 +184,28 @@ func (l *Layer) pack(p *packed) error {
 
 // writeHashed writes the tar and learns its digest on the way.
 func (l *Layer) writeHashed(w io.Writer) error {
-	sum := sha256.New()
+	counted := counter{Hash: sha256.New()}
 	if w == io.Discard {
-		w = sum
+		w = &counted
 	} else {
-		w = io.MultiWriter(w, sum)
+		w = io.MultiWriter(w, &counted)
 	}
 	if err := l.write(w); err != nil {
 		return err
 	}
-	l.diffID = digestOf(sum)
+	l.diffID, l.length = digestOf(&counted), counted.n
 	return nil
+}
+
+// A counter is a hash that counts what is written to it.
+type counter struct {
+	hash.Hash
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	c.n += int64(len(p))
+	return c.Hash.Write(p)
 }
 
 func digestOf(sum hash.Hash) v1.Hash {

@@ -111,8 +111,9 @@ func TestObservedDetections(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Run(fmt.Sprint(o.Case), func(t *testing.T) {
-			t.Parallel()
-			if diff := gocmp.Diff(o.Want, o.run(t)); diff != "" {
+			dir := o.write(t)
+			t.Parallel() // not before: a file that is being written while another test forks cannot be executed
+			if diff := gocmp.Diff(o.Want, o.run(t, dir)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -122,7 +123,8 @@ func TestObservedDetections(t *testing.T) {
 	}
 }
 
-func (o observed) run(t *testing.T) observedOutcome {
+// write writes the modules and returns their directory.
+func (o observed) write(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for id := range o.Plans {
@@ -134,6 +136,11 @@ func (o observed) run(t *testing.T) observedOutcome {
 		}
 		m.Write(t, filepath.Join(dir, map[bool]string{true: "extensions", false: "buildpacks"}[m.Extension]))
 	}
+	return dir
+}
+
+func (o observed) run(t *testing.T, dir string) observedOutcome {
+	t.Helper()
 	host := buildpack.Host{App: dir, Platform: filepath.Join(dir, "platform")}
 	d := lifecycle.Detector{
 		API: version(t, "0.13"), Host: host,

@@ -34,10 +34,10 @@ func TestReferenceExtensions(t *testing.T) {
 		for _, v := range []string{"0.12", "0.13", "0.15"} {
 			cases++
 			t.Run(name+"-"+v, func(t *testing.T) {
-				t.Parallel()
 				want := filepath.Join(root, "want", name+"-"+v)
 				layers := t.TempDir()
-				run := reference{root: root, layers: layers, api: version(t, v), requires: required}
+				run := reference{layers: layers, store: referenceStore(t, root), api: version(t, v), requires: required}
+				t.Parallel() // not before: a file that is being written while another test forks cannot be executed
 				run.detect(t)
 				if diff := gocmp.Diff(tree(t, want), tree(t, layers)); diff != "" {
 					t.Errorf("-want +got:\n%s", diff)
@@ -52,8 +52,9 @@ func TestReferenceExtensions(t *testing.T) {
 
 // A reference is one detection with the extensions that were made for this.
 type reference struct {
-	root, layers, requires string
-	api                    api.Version
+	layers, requires string
+	store            buildpack.Store
+	api              api.Version
 }
 
 func (r reference) detect(t *testing.T) {
@@ -80,7 +81,7 @@ arch = "amd64"
 	d := lifecycle.Detector{
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		API: r.api, Host: host, Experimental: "silent", Policy: platform.Policy{RunSBOM: platform.Off},
-		Store: referenceStore(t, r.root),
+		Store: r.store,
 		Order: resolver.OrderFile{
 			Order:      resolver.Order{{{Module: resolver.Module{Kind: resolver.Buildpack, ID: "e2e/exts-user", Version: "1.0.0"}}}},
 			Extensions: resolver.Order{group},

@@ -35,6 +35,8 @@ var walls = []wall{
 	{"github.com/moby/moby/", []string{"lifecycle/image"}, "images come from one place, so that a daemon is an image like any other"},
 	{"github.com/moby/buildkit/", []string{"extensions", "extensions/apply"}, "the Dockerfile language has one reader"},
 	{"mvdan.cc/sh/", []string{"extensions", "extensions/apply"}, "the shell has one reader"},
+	{"github.com/containerd/continuity/", []string{"extensions/apply"}, "files of a foreign root are touched in one place, which knows how to stay inside"},
+	{"github.com/moby/patternmatcher", []string{"extensions/apply"}, "a build context is read where COPY is done"},
 	{"github.com/sigstore/", []string{"sbom/attach"}, "trust in an SBOM is decided where it is found"},
 	{"github.com/secure-systems-lab/", []string{"sbom/attach"}, "trust in an SBOM is decided where it is found"},
 	{"oras.land/oras-go/", []string{"sbom/attach"}, "carriers in a registry are the work of one package"},

@@ -1,0 +1,206 @@
+package apply
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/v1"
+)
+
+// storeName is the folder in the cache directory; its number changes with what
+// the keys mean.
+const storeName = "baseplan-1"
+
+// A chain is the digest of an image and of the instructions applied to it: what
+// a layer's content is taken to depend on.
+type chain string
+
+func newChain(digest string, exclude []string) chain {
+	return chain("").next(append([]string{digest}, slices.Sorted(slices.Values(exclude))...)...)
+}
+
+// next is the chain with one more link.
+func (c chain) next(parts ...string) chain {
+	sum := sha256.New()
+	for _, p := range append([]string{string(c)}, parts...) {
+		fmt.Fprintf(sum, "%d:%s\n", len(p), p)
+	}
+	return chain(hex.EncodeToString(sum.Sum(nil)))
+}
+
+// An entry is what an earlier build left for a chain.
+type entry struct {
+	DiffID  v1.Hash   `json:"diff-id,omitzero"` // zero: the instruction changed nothing
+	IDs     *[2]int   `json:"ids,omitempty"`    // of a user looked up rather than of an instruction
+	Created time.Time `json:"created"`
+
+	file string
+}
+
+// A store keeps entries, each a folder named by its chain that comes and goes
+// whole. It is a cache: it has no errors, only entries that it has or has not.
+type store struct {
+	dir string
+	ttl time.Duration
+	log *slog.Logger
+}
+
+const entryFile, layerFile = "entry.json", "layer.tar"
+
+// spool is where a layer is best written, to be moved into an entry.
+func (s *store) spool(fallback string) string {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		s.log.Warn("writing the layer cache", "dir", s.dir, "error", err)
+		return fallback
+	}
+	return s.dir
+}
+
+// load finds a usable entry. One that is too old or damaged is dropped.
+func (s *store) load(key chain) (entry, bool) {
+	dir := filepath.Join(s.dir, string(key))
+	e, err := s.read(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, statErr := os.Lstat(dir); errors.Is(statErr, fs.ErrNotExist) {
+			return entry{}, false
+		}
+	}
+	if err != nil {
+		s.log.Warn("dropping an entry of the layer cache", "entry", dir, "error", err)
+		s.drop(dir)
+		return entry{}, false
+	}
+	if time.Since(e.Created) > s.ttl {
+		s.drop(dir)
+		return entry{}, false
+	}
+	return e, true
+}
+
+func (s *store) read(dir string) (e entry, err error) {
+	content, err := os.ReadFile(filepath.Join(dir, entryFile))
+	if err != nil {
+		return e, err
+	}
+	if err := json.Unmarshal(content, &e); err != nil {
+		return e, err
+	}
+	if e.DiffID == (v1.Hash{}) {
+		return e, nil
+	}
+	e.file = filepath.Join(dir, layerFile)
+	f, err := os.Open(e.file)
+	if err != nil {
+		return e, err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return e, err
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != e.DiffID.Hex {
+		return e, fmt.Errorf("the layer's digest is sha256:%s, not %s", got, e.DiffID)
+	}
+	return e, nil
+}
+
+func (s *store) drop(dir string) {
+	if err := os.RemoveAll(dir); err != nil {
+		s.log.Warn("cleaning the layer cache", "entry", dir, "error", err)
+	}
+}
+
+// save keeps a layer, whose file moves into the store. A layer without a file is
+// one of an instruction that changed nothing.
+func (s *store) save(key chain, l *Layer) {
+	e := entry{DiffID: l.diffID, Created: time.Now().UTC()}
+	if err := s.write(key, e, l); err != nil {
+		s.log.Warn("writing the layer cache", "dir", s.dir, "error", err)
+	}
+}
+
+// saveIDs keeps what a user's name stood for.
+func (s *store) saveIDs(key chain, uid, gid int) {
+	if err := s.write(key, entry{IDs: &[2]int{uid, gid}, Created: time.Now().UTC()}, nil); err != nil {
+		s.log.Warn("writing the layer cache", "dir", s.dir, "error", err)
+	}
+}
+
+func (s *store) write(key chain, e entry, l *Layer) (err error) {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp(s.dir, "new-")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(tmp))
+		}
+	}()
+	content, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(tmp, entryFile), content, 0o600); err != nil {
+		return err
+	}
+	final := filepath.Join(s.dir, string(key))
+	if l == nil || l.file == "" {
+		return s.replace(tmp, final)
+	}
+	if err := os.Link(l.file, filepath.Join(tmp, layerFile)); err != nil {
+		return err
+	}
+	if err := s.replace(tmp, final); err != nil {
+		return err
+	}
+	err, l.file = os.Remove(l.file), filepath.Join(final, layerFile)
+	return err
+}
+
+// replace moves a folder to its final name. Another build that was faster may
+// have one there: ours is newer.
+func (s *store) replace(tmp, final string) error {
+	if err := os.RemoveAll(final); err != nil {
+		return err
+	}
+	return os.Rename(tmp, final)
+}
+
+// grace is how long an entry stays after its time, and a file that no build
+// finished: another build may just have decided to use it.
+const grace = time.Hour
+
+// prune removes what is too old.
+func (s *store) prune() {
+	found, err := os.ReadDir(s.dir)
+	if err != nil {
+		return // there is nothing yet
+	}
+	for _, f := range found {
+		info, err := f.Info()
+		if err != nil {
+			continue
+		}
+		limit := s.ttl + grace
+		if strings.HasPrefix(f.Name(), "new-") || !f.IsDir() {
+			limit = grace
+		}
+		if time.Since(info.ModTime()) > max(limit, grace) {
+			s.drop(filepath.Join(s.dir, f.Name()))
+		}
+	}
+}

@@ -1,0 +1,255 @@
+package apply
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// childName is what a process that runs a command is started as.
+const childName = "baseplan-extend"
+
+// A command is what the second process is told, as JSON on descriptor 3. It ends
+// what it runs when that descriptor is closed.
+type command struct {
+	Root       string // of an isolated root; empty: in place
+	Namespaces bool   // the process has a mount, a process and an IPC namespace of its own
+	Args       []string
+	Script     script
+	Env        []string
+	Dir        string
+	UID, GID   uint32
+	Groups     []uint32
+}
+
+// An outcome is what it answers, as JSON on descriptor 4.
+type outcome struct {
+	Exit, Signal int
+	Failure      string // the command did not run
+
+	NotFound, NotPermitted, NoNamespace, NoProc bool
+}
+
+// Main runs the command of a RUN, if this process was started for that, and
+// reports whether it was. The main function of a program that applies
+// Dockerfiles calls it before anything else and returns if it ran.
+func Main() (ran bool) {
+	if len(os.Args) != 1 || os.Args[0] != childName {
+		return false
+	}
+	// The bounding set of capabilities is one of a thread, and inherited by what
+	// that thread starts.
+	runtime.LockOSThread()
+	closeOnExec()
+	control, status := os.NewFile(3, "control"), os.NewFile(4, "status")
+	var c command
+	var o outcome
+	if err := json.NewDecoder(control).Decode(&c); err != nil {
+		o.Failure = "reading the command: " + err.Error()
+	} else {
+		o = c.run(control)
+	}
+	if err := json.NewEncoder(status).Encode(o); err != nil {
+		fmt.Fprintln(os.Stderr, "reporting to the parent process:", err)
+	}
+	return true
+}
+
+// closeOnExec keeps the descriptors of this process, and those that it got from
+// whoever started the first one, from the command.
+func closeOnExec() {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		for fd := 3; fd < 1<<16; fd++ {
+			unix.CloseOnExec(fd)
+		}
+	}
+	for _, e := range entries {
+		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > 2 {
+			unix.CloseOnExec(fd)
+		}
+	}
+}
+
+func (c *command) run(control *os.File) (o outcome) {
+	unix.Umask(0o022)
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return outcome{Failure: err.Error()}
+	}
+	proc, err := os.Open("/proc")
+	if err != nil {
+		return outcome{Failure: err.Error()}
+	}
+	// What a command leaves behind becomes a child of this process, and ends with it.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return outcome{Failure: "becoming the reaper: " + err.Error()}
+	}
+	if c.Root != "" {
+		if o = c.enter(); o.Failure != "" {
+			return o
+		}
+	}
+	noProc := o.NoProc
+	if o = c.start(control, null, proc); o.Failure != "" || o.Exit != 0 || o.Signal != 0 {
+		o.NoProc = noProc
+	}
+	return o
+}
+
+// start starts the command and waits for its end.
+func (c *command) start(control, null, proc *os.File) outcome {
+	if c.Script.Path != "" {
+		if err := writeScript(c.Script); err != nil {
+			return outcome{Failure: err.Error()}
+		}
+		defer os.RemoveAll(filepath.Dir(c.Script.Path))
+	}
+	file, err := c.lookUp()
+	if err != nil {
+		return outcome{Failure: err.Error(), NotFound: true, Exit: 127}
+	}
+	if c.Root != "" {
+		if err := dropCapabilities(); err != nil {
+			return outcome{Failure: "dropping capabilities: " + err.Error()}
+		}
+	}
+	cmd := &exec.Cmd{Path: file, Args: c.Args, Env: c.Env, Dir: c.Dir, Stdin: null, Stdout: os.Stdout, Stderr: os.Stderr}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: &syscall.Credential{Uid: c.UID, Gid: c.GID, Groups: c.Groups}}
+	if err := cmd.Start(); err != nil {
+		o := outcome{Failure: err.Error(), Exit: 126}
+		o.NotFound = errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
+		return o
+	}
+	group := cmd.Process.Pid
+	go func() {
+		control.Read(make([]byte, 1)) // ends when the first process does, or wants this one to
+		unix.Kill(-group, unix.SIGTERM)
+		time.Sleep(killDelay)
+		unix.Kill(-group, unix.SIGKILL)
+	}()
+	ended := wait(cmd.Process.Pid)
+	c.killRest(proc)
+	if ended.Signaled() {
+		return outcome{Signal: int(ended.Signal())}
+	}
+	return outcome{Exit: ended.ExitStatus()}
+}
+
+func writeScript(s script) error {
+	dir := filepath.Dir(s.Path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(s.Path, []byte(s.Data), 0o755); err != nil {
+		return err
+	}
+	return os.Chmod(s.Path, 0o755)
+}
+
+// lookUp finds the program as exec does, in the PATH that it is to have.
+func (c *command) lookUp() (string, error) {
+	if len(c.Args) == 0 {
+		return "", errors.New("no command")
+	}
+	name := c.Args[0]
+	if strings.Contains(name, "/") {
+		return name, nil
+	}
+	for _, e := range c.Env {
+		list, ok := strings.CutPrefix(e, "PATH=")
+		if !ok {
+			continue
+		}
+		for _, dir := range filepath.SplitList(list) {
+			if !filepath.IsAbs(dir) {
+				dir = filepath.Join(c.Dir, dir)
+			}
+			info, err := os.Stat(filepath.Join(dir, name))
+			if err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+				return filepath.Join(dir, name), nil
+			}
+		}
+		return "", fmt.Errorf("%s: not found in PATH (%s)", name, list)
+	}
+	return "", fmt.Errorf("%s: there is no PATH to find it in", name)
+}
+
+// wait waits for a process, and for those whose parents have ended meanwhile.
+func wait(pid int) (ended unix.WaitStatus) {
+	for {
+		got, err := unix.Wait4(-1, &ended, 0, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil || got == pid {
+			return ended
+		}
+	}
+}
+
+// killRest ends what the command left behind: a container ends with its command,
+// and what goes on could change files behind the snapshot's back.
+func (c *command) killRest(proc *os.File) {
+	for {
+		got, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
+		switch {
+		case errors.Is(err, unix.EINTR) || got > 0:
+			continue
+		case err != nil:
+			return // there is none left
+		}
+		if c.Namespaces {
+			unix.Kill(-1, unix.SIGKILL) // all of the process namespace but its init, which this is
+		} else {
+			for _, pid := range children(proc) {
+				unix.Kill(pid, unix.SIGKILL)
+			}
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// children lists the processes whose parent this one is. The directory was opened
+// when there still was one.
+func children(proc *os.File) (pids []int) {
+	if _, err := proc.Seek(0, 0); err != nil {
+		return nil
+	}
+	names, err := proc.Readdirnames(-1)
+	if err != nil {
+		return nil
+	}
+	own := strconv.Itoa(os.Getpid())
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		fd, err := unix.Openat(int(proc.Fd()), name+"/stat", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			continue
+		}
+		buf := make([]byte, 512)
+		n, _ := unix.Read(fd, buf)
+		unix.Close(fd)
+		// "pid (name) state ppid …"; the name may hold anything.
+		stat := string(buf[:max(n, 0)])
+		fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+		if len(fields) > 1 && fields[1] == own {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}

@@ -1,0 +1,158 @@
+package apply
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// keptCapabilities are what a command in an isolated root keeps: docker's default
+// set without what would let it leave the root (SYS_CHROOT), reach devices
+// (MKNOD), other processes (SYS_PTRACE, not in that set anyway) or the network
+// below its sockets (NET_RAW), or get any of these back (SETPCAP).
+var keptCapabilities = []uintptr{
+	unix.CAP_CHOWN, unix.CAP_DAC_OVERRIDE, unix.CAP_FOWNER, unix.CAP_FSETID, unix.CAP_KILL, unix.CAP_SETGID, unix.CAP_SETUID,
+	unix.CAP_SETFCAP, unix.CAP_NET_BIND_SERVICE, unix.CAP_AUDIT_WRITE,
+}
+
+// dropCapabilities takes all others from what this thread starts: from the
+// bounding set, beyond which a program of root's cannot get any, from the ones
+// that are inherited and from the ambient ones. This thread's own stay until it
+// executes another program, so that the kernel does not let the command trace it.
+func dropCapabilities() error {
+	kept := map[uintptr]bool{}
+	for _, c := range keptCapabilities {
+		kept[c] = true
+	}
+	for c := uintptr(0); c < 64; c++ {
+		in, _, errno := unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_CAPBSET_READ, c, 0, 0, 0, 0)
+		if errno != 0 {
+			break // no such capability, nor a higher one
+		}
+		if in == 0 || kept[c] {
+			continue
+		}
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil {
+			return fmt.Errorf("capability %d: %w", c, err) // it takes SETPCAP, which docker's default set has
+		}
+	}
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
+		return err
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return err
+	}
+	data[0].Inheritable, data[1].Inheritable = 0, 0
+	return unix.Capset(&header, &data[0])
+}
+
+// enter makes the isolated root the root of this process.
+func (c *command) enter() outcome {
+	if c.Namespaces {
+		if err := c.pivot(); err != nil {
+			return outcome{Failure: err.Error(), NoNamespace: true}
+		}
+	} else if err := unix.Chroot(c.Root); err != nil {
+		return outcome{Failure: fmt.Sprintf("entering the isolated root: %v", err), NotPermitted: errors.Is(err, unix.EPERM)}
+	}
+	if err := os.Chdir("/"); err != nil {
+		return outcome{Failure: err.Error()}
+	}
+	noProc := !c.Namespaces || mountProc() != nil
+	if err := makeDevices(c.Namespaces); err != nil {
+		return outcome{Failure: fmt.Sprintf("making the devices of the isolated root: %v", err), NotPermitted: errors.Is(err, unix.EPERM)}
+	}
+	return outcome{NoProc: noProc}
+}
+
+// pivot leaves nothing of the old root in this mount namespace.
+func (c *command) pivot() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("making mounts private: %w", err)
+	}
+	if err := unix.Mount(c.Root, c.Root, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("mounting the isolated root: %w", err)
+	}
+	if err := unix.Chdir(c.Root); err != nil {
+		return err
+	}
+	if err := unix.PivotRoot(".", "."); err != nil {
+		return fmt.Errorf("entering the isolated root: %w", err)
+	}
+	return unix.Unmount(".", unix.MNT_DETACH) // the old root, which lies on top
+}
+
+// mountProc mounts the /proc of this process namespace. Read-only: its settings
+// are those of the whole machine.
+func mountProc() error {
+	if err := realDir("/proc"); err != nil {
+		return err
+	}
+	return unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC|unix.MS_RDONLY, "")
+}
+
+// realDir makes sure that there is a directory, not a link to one.
+func realDir(name string) error {
+	if info, err := os.Lstat(name); err == nil && info.IsDir() {
+		return nil
+	}
+	if err := os.RemoveAll(name); err != nil {
+		return err
+	}
+	return os.Mkdir(name, 0o755)
+}
+
+// devices are those that programs expect; none gives access to anything.
+var devices = []struct {
+	name         string
+	major, minor uint32
+}{
+	{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0},
+}
+
+var deviceLinks = [][2]string{{"/proc/self/fd", "fd"}, {"/proc/self/fd/0", "stdin"}, {"/proc/self/fd/1", "stdout"}, {"/proc/self/fd/2", "stderr"}}
+
+// makeDevices fills /dev. Nothing below it is ever part of a layer.
+func makeDevices(mount bool) error {
+	if err := realDir("/dev"); err != nil {
+		return err
+	}
+	if mount {
+		// Where that is not allowed the nodes lie in the directory itself.
+		_ = unix.Mount("tmpfs", "/dev", "tmpfs", unix.MS_NOSUID, "mode=755,size=65536k")
+	}
+	for _, d := range devices {
+		if err := makeDevice(filepath.Join("/dev", d.name), int(unix.Mkdev(d.major, d.minor))); err != nil {
+			return err
+		}
+	}
+	for _, l := range deviceLinks {
+		if err := os.Symlink(l[0], filepath.Join("/dev", l[1])); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	if err := realDir("/dev/shm"); err != nil {
+		return err
+	}
+	return os.Chmod("/dev/shm", fs.ModeSticky|0o777)
+}
+
+func makeDevice(name string, dev int) error {
+	var st unix.Stat_t
+	if err := unix.Lstat(name, &st); err == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR && int(st.Rdev) == dev {
+		return os.Chmod(name, 0o666)
+	}
+	if err := os.RemoveAll(name); err != nil {
+		return err
+	}
+	if err := unix.Mknod(name, unix.S_IFCHR|0o666, dev); err != nil {
+		return &fs.PathError{Op: "mknod", Path: name, Err: err}
+	}
+	return os.Chmod(name, 0o666)
+}

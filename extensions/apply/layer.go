@@ -1,0 +1,241 @@
+package apply
+
+import (
+	"archive/tar"
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path"
+	"strings"
+	"sync"
+
+	"github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/klauspost/compress/gzip"
+	"golang.org/x/sys/unix"
+
+	"github.com/baseplan/baseplan/resolver"
+)
+
+// A Layer holds the changes of one instruction. It is a v1.Layer whose tar is a
+// file, in [Applier.Cache] or [Applier.Spool]; it is compressed when somebody
+// first asks for that.
+type Layer struct {
+	Extension   resolver.Module // whose Dockerfile the instruction is in
+	Instruction string          // as written
+	Cached      bool            // it was made by an earlier build
+
+	diffID v1.Hash
+	file   string
+	spool  string // where it is compressed
+
+	once   sync.Once
+	digest v1.Hash
+	size   int64
+	packed string
+	err    error
+}
+
+// CreatedBy is the text of the layer's history entry in an app image.
+func (l *Layer) CreatedBy() string {
+	return fmt.Sprintf("Layer: '%s', Created by extension: %s", l.Instruction, l.Extension.ID)
+}
+
+// DiffID is the digest of the tar.
+func (l *Layer) DiffID() (v1.Hash, error) { return l.diffID, nil }
+
+// Uncompressed is the tar.
+func (l *Layer) Uncompressed() (io.ReadCloser, error) { return os.Open(l.file) }
+
+// MediaType is that of a gzipped layer of docker's image format.
+func (l *Layer) MediaType() (types.MediaType, error) { return types.DockerLayer, nil }
+
+// Digest is the digest of the compressed layer.
+func (l *Layer) Digest() (v1.Hash, error) {
+	l.once.Do(l.compress)
+	return l.digest, l.err
+}
+
+// Size is the number of bytes of the compressed layer.
+func (l *Layer) Size() (int64, error) {
+	l.once.Do(l.compress)
+	return l.size, l.err
+}
+
+// Compressed is the gzipped tar.
+func (l *Layer) Compressed() (io.ReadCloser, error) {
+	l.once.Do(l.compress)
+	if l.err != nil {
+		return nil, l.err
+	}
+	return os.Open(l.packed)
+}
+
+func (l *Layer) compress() {
+	l.packed, l.digest, l.size, l.err = spool(l.spool, "packed-*.tar.gz", func(w io.Writer) error {
+		in, err := os.Open(l.file)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		zip, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(zip, in)
+		return errors.Join(err, zip.Close())
+	})
+}
+
+// spool writes a file that is not there yet and gives its name, digest and size.
+// Whatever is half written is removed.
+func spool(dir, pattern string, write func(io.Writer) error) (name string, digest v1.Hash, size int64, err error) {
+	f, err := os.CreateTemp(dir, pattern)
+	if err != nil {
+		return "", digest, 0, err
+	}
+	counted := &counter{to: bufio.NewWriterSize(f, 256<<10), sum: sha256.New()}
+	err = write(counted)
+	err = errors.Join(err, counted.to.Flush(), f.Close())
+	if err != nil {
+		return "", digest, 0, errors.Join(err, os.Remove(f.Name()))
+	}
+	return f.Name(), v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(counted.sum.Sum(nil))}, counted.size, nil
+}
+
+type counter struct {
+	to   *bufio.Writer
+	sum  hash.Hash
+	size int64
+}
+
+func (c *counter) Write(b []byte) (int, error) {
+	n, err := c.to.Write(b)
+	c.sum.Write(b[:n])
+	c.size += int64(n)
+	return n, err
+}
+
+// An archiver writes changes as a layer.
+type archiver struct {
+	tree  *tree
+	tar   *tar.Writer
+	first map[inode]string // a file of several names, by the one that holds its content
+
+	// parents makes directories that were there before look as if nothing had been
+	// done in them: their times differ from one container to the next.
+	quiet func(*file) bool
+}
+
+func (t *tree) writeLayer(w io.Writer, changes []change, quiet func(*file) bool) error {
+	a := &archiver{tree: t, tar: tar.NewWriter(w), first: map[inode]string{}, quiet: quiet}
+	for _, c := range changes {
+		var err error
+		if c.file == nil {
+			err = a.hide(c.gone)
+		} else {
+			err = a.add(c.file)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return a.tar.Close()
+}
+
+func (a *archiver) hide(name string) error {
+	dir, base := path.Split(name)
+	if strings.HasPrefix(base, whiteout) {
+		return nil // no lower layer can have had it
+	}
+	return a.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(dir+whiteout+base, "/"), Mode: 0o600, ModTime: epoch, Format: tar.FormatPAX})
+}
+
+func (a *archiver) add(f *file) error {
+	if strings.HasPrefix(path.Base(f.path), whiteout) {
+		return fmt.Errorf("%s: a layer cannot hold a name that begins with %s", f.path, whiteout)
+	}
+	h := header(f)
+	if a.quiet(f) {
+		h.ModTime = epoch
+	}
+	if f.linked() {
+		if first, ok := a.first[f.inode()]; ok {
+			h.Typeflag, h.Linkname, h.Size = tar.TypeLink, first, 0
+		}
+		a.first[f.inode()] = h.Name
+	}
+	switch h.Typeflag {
+	case tar.TypeReg, tar.TypeDir:
+		return a.addOpen(f, h)
+	case tar.TypeSymlink:
+		var err error
+		if h.Linkname, err = a.tree.root.Readlink(below(f.path)); err != nil {
+			return err
+		}
+	case tar.TypeChar:
+		if h.Devmajor == 0 && h.Devminor == 0 {
+			return nil // a whiteout of an overlay file system
+		}
+	case 0:
+		return nil // a socket
+	}
+	return a.tar.WriteHeader(h)
+}
+
+// addOpen adds what has to be opened for its attributes, and a file's content.
+func (a *archiver) addOpen(f *file, h *tar.Header) error {
+	in, err := a.tree.root.OpenFile(below(f.path), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	attrs, err := xattrs(int(in.Fd()))
+	if err != nil {
+		return &pathError{"reading attributes of", f.path, err}
+	}
+	for name, value := range attrs {
+		if h.PAXRecords == nil {
+			h.PAXRecords = map[string]string{}
+		}
+		h.PAXRecords[paxXattr+name] = value
+	}
+	if err := a.tar.WriteHeader(h); err != nil || h.Typeflag == tar.TypeDir {
+		return err
+	}
+	if _, err := io.CopyN(a.tar, in, h.Size); err != nil {
+		return &pathError{"reading", f.path, err}
+	}
+	return nil
+}
+
+// header is a file's metadata in a tar; its type is 0 where tar has none.
+func header(f *file) *tar.Header {
+	st := &f.stat
+	h := &tar.Header{Name: strings.TrimPrefix(f.path, "/"), Mode: int64(st.Mode & 0o7777), Uid: int(st.Uid), Gid: int(st.Gid), Format: tar.FormatPAX}
+	// Whole seconds: with finer times every entry would need a header of its own.
+	h.ModTime = unixTime(st.Mtim.Sec)
+	switch f.kind() {
+	case unix.S_IFREG:
+		h.Typeflag, h.Size = tar.TypeReg, st.Size
+	case unix.S_IFDIR:
+		h.Typeflag, h.Name = tar.TypeDir, h.Name+"/"
+	case unix.S_IFLNK:
+		h.Typeflag = tar.TypeSymlink
+	case unix.S_IFIFO:
+		h.Typeflag = tar.TypeFifo
+	case unix.S_IFCHR:
+		h.Typeflag = tar.TypeChar
+	case unix.S_IFBLK:
+		h.Typeflag = tar.TypeBlock
+	}
+	if h.Typeflag == tar.TypeChar || h.Typeflag == tar.TypeBlock {
+		h.Devmajor, h.Devminor = int64(unix.Major(uint64(st.Rdev))), int64(unix.Minor(uint64(st.Rdev))) //nolint:unconvert // its type depends on the architecture
+	}
+	return h
+}

@@ -1,0 +1,352 @@
+package apply
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"golang.org/x/sys/unix"
+)
+
+// run does RUN.
+func (s *stage) run(ctx context.Context, c *instructions.RunCommand) error {
+	argv, script, err := s.command(c)
+	if err != nil {
+		return err
+	}
+	config := &s.b.config
+	env, keyed := s.environment(strings.Join(argv, " ") + script.Data)
+	user, dir := config.User, s.absolute(".")
+	return s.b.step(ctx, step{
+		layer: s.layer(c),
+		key:   slices.Concat([]string{"RUN", script.Data, user, dir}, argv, []string{"env"}, keyed),
+		run:   true,
+		do: func(ctx context.Context) error {
+			return s.b.execute(ctx, user, command{Args: argv, Script: script, Env: env, Dir: dir})
+		},
+	})
+}
+
+// A script is an inline file with a #! line.
+type script struct{ Path, Data string }
+
+// command is what RUN executes: the line for the shell, the words of the exec
+// form, or an inline file (Dockerfile reference, "Here-Documents").
+func (s *stage) command(c *instructions.RunCommand) (argv []string, inline script, err error) {
+	argv = slices.Clone(c.CmdLine)
+	if len(c.Files) > 0 {
+		if len(argv) != 1 || !c.PrependShell {
+			return nil, inline, fmt.Errorf("an inline file beside %q", argv)
+		}
+		first := c.Files[0]
+		data := first.Data
+		if first.Chomp {
+			data = parser.ChompHeredocContent(data)
+		}
+		switch alone := parser.MustParseHeredoc(argv[0]) != nil; {
+		case alone && strings.HasPrefix(data, "#!"):
+			inline = script{Path: "/dev/pipes/" + path.Base(first.Name), Data: data}
+			argv = []string{inline.Path}
+		case alone:
+			argv = []string{data}
+		default: // the shell has its own way with them
+			line := argv[0]
+			for _, f := range c.Files {
+				line += "\n" + f.Data + f.Name
+			}
+			argv = []string{line}
+		}
+	}
+	if c.PrependShell {
+		shell := s.b.config.Shell
+		if len(shell) == 0 {
+			shell = []string{"/bin/sh", "-c"}
+		}
+		argv = append(slices.Clone(shell), argv...)
+	}
+	return argv, inline, nil
+}
+
+// environment is what a command sees of the image and its build args, and the
+// part of it that decides whether its layer is still good. The id of this build
+// and the name of the base image are different in every build; they count where
+// the instruction refers to them (image_extension.md, "Dockerfile Requirements").
+func (s *stage) environment(text string) (env, keyed []string) {
+	vars := s.variables()
+	for _, name := range variables(vars[1:]).Keys() {
+		if _, ok := vars[0][name]; ok {
+			continue
+		}
+		env = append(env, name+"="+s.args[name])
+		if name != "build_id" && name != "base_image" || strings.Contains(text, name) {
+			keyed = append(keyed, name+"="+s.args[name])
+		}
+	}
+	env = append(env, s.b.config.Env...)
+	return env, append(keyed, s.b.config.Env...)
+}
+
+// defaultPath is docker's PATH for images that have none.
+const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// inherited is what a command gets of the process environment: nothing of the
+// platform's, no credentials, nothing that tells about another user.
+func inherited(env []string) (kept []string) {
+	for _, e := range env {
+		name, _, ok := strings.Cut(e, "=")
+		if ok && !strings.HasPrefix(name, "CNB_") && !credential(name) && !personal[name] {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+var personal = map[string]bool{"HOME": true, "USER": true, "LOGNAME": true, "PWD": true, "OLDPWD": true, "SHLVL": true, "SHELL": true, "MAIL": true, "_": true}
+
+// credential guesses by the name of a variable.
+func credential(name string) bool {
+	name = strings.ToUpper(name)
+	for _, prefix := range []string{"AWS_", "AZURE_", "ARM_", "GOOGLE_", "GCLOUD_", "GCP_", "CLOUDSDK_", "DOCKER_", "REGISTRY_", "CI_JOB_", "CI_REGISTRY", "GITHUB_", "ACTIONS_", "VAULT_", "COSIGN_", "KUBE"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	for word := range strings.FieldsFuncSeq(name, func(r rune) bool { return r == '_' || r == '-' || r == '.' }) {
+		switch word {
+		case "TOKEN", "TOKENS", "PASSWORD", "PASSWD", "PASS", "PASSPHRASE", "PWD", "SECRET", "SECRETS", "CREDENTIAL", "CREDENTIALS", "AUTH", "AUTHORIZATION", "KEY", "APIKEY", "KEYS", "PAT", "NETRC":
+			return true
+		}
+	}
+	return false
+}
+
+// execute runs a command in the root.
+func (b *build) execute(ctx context.Context, spec string, c command) error {
+	u, err := b.user(ctx, spec)
+	if err != nil {
+		return fmt.Errorf("looking up user %q: %w", spec, err)
+	}
+	c.UID, c.GID = uint32(u.Uid), uint32(u.Gid)
+	for _, g := range u.Sgids {
+		c.Groups = append(c.Groups, uint32(g))
+	}
+	c.Env = mergeEnv(inherited(b.Env), c.Env)
+	c.Env = mergeEnv([]string{defaultPath, "HOME=" + u.Home}, c.Env)
+	if err := errors.Join(b.tree.mkdirAll(c.Dir, 0, 0), b.tree.settle()); err != nil {
+		return err
+	}
+	if !b.Root.isolated() {
+		return b.start(ctx, c, false)
+	}
+	c.Root = b.tree.dir
+	back, err := b.lend()
+	if err != nil {
+		return fmt.Errorf("lending resolv.conf: %w", err)
+	}
+	err = b.start(ctx, c, !b.plain)
+	if errors.Is(err, errNoNamespace) {
+		b.plain = true
+		err = b.start(ctx, c, false)
+	}
+	return errors.Join(err, back())
+}
+
+// mergeEnv gives the variables of over precedence.
+func mergeEnv(env, over []string) []string {
+	env = slices.Clone(env)
+	for _, e := range over {
+		name, value, _ := strings.Cut(e, "=")
+		env = setEnv(env, name, value)
+	}
+	return env
+}
+
+// errNoNamespace says that this container may not make namespaces.
+var errNoNamespace = errors.New("namespaces are not permitted")
+
+// An exitError is a command that ended badly.
+type exitError struct {
+	code   int
+	reason string
+}
+
+func (e *exitError) Error() string { return e.reason }
+
+// killDelay is how long commands have to end themselves after a cancellation.
+const killDelay = 3 * time.Second
+
+// start runs a command by a second process of this program, see [Main]. That
+// ends with everything that the command started when ctx or this process ends.
+func (b *build) start(ctx context.Context, c command, namespaces bool) error {
+	c.Namespaces = namespaces
+	spec, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	control, toChild, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer toChild.Close()
+	fromChild, status, err := os.Pipe()
+	if err != nil {
+		control.Close()
+		return err
+	}
+	defer fromChild.Close()
+	cmd := exec.CommandContext(ctx, "/proc/self/exe")
+	cmd.Args, cmd.Env = []string{childName}, []string{}
+	cmd.Stdout, cmd.Stderr = piped{b.Stdout}, piped{b.Stderr}
+	cmd.ExtraFiles = []*os.File{control, status}
+	cmd.Cancel = toChild.Close
+	cmd.WaitDelay = 2 * killDelay
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if namespaces {
+		cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC
+	}
+	err = cmd.Start()
+	control.Close()
+	status.Close()
+	if err != nil {
+		if namespaces {
+			return errNoNamespace
+		}
+		return fmt.Errorf("starting a command: %w", err)
+	}
+	var o outcome
+	_, writeErr := toChild.Write(append(spec, '\n'))
+	readErr := json.NewDecoder(fromChild).Decode(&o)
+	waitErr := cmd.Wait()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err := errors.Join(writeErr, readErr); err != nil {
+		return fmt.Errorf("running a command: %w", errors.Join(err, waitErr))
+	}
+	return o.err(c.Root != "")
+}
+
+// piped keeps an *os.File from being handed to the command itself.
+type piped struct{ io.Writer }
+
+// err makes an error of how a command ended.
+func (o *outcome) err(isolated bool) error {
+	var reason string
+	switch {
+	case o.NoNamespace:
+		return errNoNamespace
+	case o.NotPermitted:
+		return fmt.Errorf("%w: %s", ErrNotPermitted, o.Failure)
+	case o.NotFound:
+		reason = o.Failure
+	case o.Failure != "":
+		return errors.New(o.Failure)
+	case o.Signal != 0:
+		reason = fmt.Sprintf("ended by signal %d (%s)", o.Signal, syscall.Signal(o.Signal))
+	case o.Exit != 0:
+		reason = fmt.Sprintf("exit code %d", o.Exit)
+	default:
+		return nil
+	}
+	if isolated && o.NoProc {
+		reason += " (there is no /proc in the isolated root, since this container may not mount one: a command that needs it has to be applied by an extender in a container of its own)"
+	}
+	return &exitError{code: o.code(), reason: reason}
+}
+
+// code is the exit code as a shell gives it.
+func (o *outcome) code() int {
+	if o.Signal != 0 {
+		return 128 + o.Signal
+	}
+	return o.Exit
+}
+
+// lentPaths are files of this container that commands in an isolated root need
+// to reach the network. They are lent for the while.
+var lentPaths = map[string]bool{"/etc/resolv.conf": true, "/etc/hosts": true}
+
+// lend puts the lent files into an isolated root; back takes them away and
+// leaves everything as the image has it.
+func (b *build) lend() (back func() error, err error) {
+	if !b.tree.isDir("/etc") {
+		return func() error { return nil }, nil
+	}
+	var undo []func() error
+	back = func() error {
+		var errs []error
+		for _, f := range slices.Backward(undo) {
+			errs = append(errs, f())
+		}
+		return errors.Join(append(errs, b.tree.settle())...)
+	}
+	for _, name := range []string{"/etc/hosts", "/etc/resolv.conf"} {
+		content, err := os.ReadFile(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, errors.Join(err, back())
+		}
+		own, err := b.setAside(name)
+		if err != nil {
+			return nil, errors.Join(err, back())
+		}
+		undo = append(undo, func() error { return b.putBack(name, own) })
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, ModTime: epoch}
+		if err := b.tree.put(h, bytes.NewReader(content)); err != nil {
+			return nil, errors.Join(err, back())
+		}
+	}
+	return back, b.tree.settle()
+}
+
+// setAside moves a file out of an isolated root; there reports whether there was one.
+func (b *build) setAside(name string) (there bool, err error) {
+	dir, err := b.tree.open(path.Dir(name))
+	if err != nil {
+		return false, err
+	}
+	if err := b.tree.touch(b.tree.atReal, dir); err != nil {
+		return false, err
+	}
+	err = unix.Renameat(int(dir.Fd()), path.Base(name), unix.AT_FDCWD, b.asideName(name))
+	if errors.Is(err, unix.ENOENT) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (b *build) asideName(name string) string {
+	return path.Join(b.Root.Dir, "aside-"+path.Base(name))
+}
+
+// putBack undoes setAside, whatever stands in its place now.
+func (b *build) putBack(name string, there bool) error {
+	if !b.tree.isDir(path.Dir(name)) {
+		return nil // the command removed the directory, and the file with it
+	}
+	b.tree.forget()
+	if err := b.tree.remove(name); err != nil || !there {
+		return err
+	}
+	dir, err := b.tree.open(path.Dir(name))
+	if err != nil {
+		return err
+	}
+	return unix.Renameat(unix.AT_FDCWD, b.asideName(name), int(dir.Fd()), path.Base(name))
+}

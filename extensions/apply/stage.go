@@ -1,0 +1,332 @@
+package apply
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/frontend/dockerfile/shell"
+
+	"github.com/baseplan/baseplan/extensions"
+)
+
+// A stage is one Dockerfile and the state that ends with it: build args live
+// from the ARG that declares them to the end of the file.
+type stage struct {
+	b        *build
+	d        *extensions.Dockerfile
+	commands []instructions.Command
+	meta     []instructions.ArgCommand
+	lex      *shell.Lex
+
+	given map[string]string // values of build args that were passed
+	args  map[string]string // build args that are declared and have a value
+	words map[string]string // those of ARG in front of FROM
+	files *buildContext
+}
+
+// newStage reads a Dockerfile and refuses what cannot be applied.
+func newStage(b *build, d *extensions.Dockerfile) (*stage, error) {
+	ast, err := parser.Parse(bytes.NewReader(d.Content))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", d.Path, err)
+	}
+	stages, meta, err := instructions.Parse(ast.AST, linter.New(&linter.Config{SkipAll: true}))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", d.Path, err)
+	}
+	if len(stages) != 1 {
+		return nil, fmt.Errorf("reading %s: %d FROM instructions: an extension's Dockerfile has one", d.Path, len(stages))
+	}
+	s := &stage{b: b, d: d, commands: stages[0].Commands, meta: meta, lex: shell.NewLex(ast.EscapeToken), args: map[string]string{}, words: map[string]string{}}
+	for _, cmd := range s.commands {
+		if err := supported(cmd); err != nil {
+			return nil, s.fail(cmd, err)
+		}
+	}
+	return s, nil
+}
+
+// supported holds an instruction against what the specification lets an
+// extension's Dockerfile have, and against what is done of it here.
+func supported(cmd instructions.Command) error {
+	switch c := cmd.(type) {
+	case *instructions.ArgCommand, *instructions.EnvCommand, *instructions.LabelCommand, *instructions.UserCommand, *instructions.WorkdirCommand, *instructions.ShellCommand:
+		return nil
+	case *instructions.RunCommand:
+		if len(c.FlagsUsed) > 0 {
+			return fmt.Errorf("RUN --%s is not supported", c.FlagsUsed[0])
+		}
+		return nil
+	case *instructions.CopyCommand:
+		switch {
+		case c.From != "":
+			return errors.New("COPY --from is not supported: copy from the build context")
+		case c.Parents:
+			return errors.New("COPY --parents is not supported")
+		case len(c.ExcludePatterns) > 0:
+			return errors.New("COPY --exclude is not supported: use a .dockerignore")
+		}
+		return nil
+	case *instructions.AddCommand:
+		switch {
+		case c.KeepGitDir != nil:
+			return errors.New("ADD --keep-git-dir is not supported")
+		case len(c.ExcludePatterns) > 0:
+			return errors.New("ADD --exclude is not supported: use a .dockerignore")
+		}
+		return nil
+	}
+	return fmt.Errorf("%s is not among the instructions of an extension's Dockerfile: ADD, ARG, COPY, ENV, LABEL, RUN, SHELL, USER, WORKDIR", strings.ToUpper(cmd.Name()))
+}
+
+// fail names an instruction in an error.
+func (s *stage) fail(cmd instructions.Command, err error) error {
+	e := &Error{Path: s.d.Path, Instruction: text(cmd), Err: err}
+	if at := cmd.Location(); len(at) > 0 {
+		e.Line = at[0].Start.Line
+	}
+	if exit, ok := errors.AsType[*exitError](err); ok {
+		e.ExitCode = exit.code
+	}
+	return e
+}
+
+func text(cmd instructions.Command) string {
+	if c, ok := cmd.(fmt.Stringer); ok {
+		return c.String()
+	}
+	return strings.ToUpper(cmd.Name())
+}
+
+// apply executes the instructions; i counts the Dockerfiles.
+func (s *stage) apply(ctx context.Context, i int) error {
+	if err := s.begin(ctx, i); err != nil {
+		return fmt.Errorf("applying %s: %w", s.d.Path, err)
+	}
+	for _, cmd := range s.commands {
+		if err := ctx.Err(); err != nil {
+			return s.fail(cmd, err)
+		}
+		if err := s.dispatch(ctx, cmd); err != nil {
+			return s.fail(cmd, err)
+		}
+	}
+	return nil
+}
+
+// begin finds the values of build args (image_extension.md, "Phase: Extension").
+func (s *stage) begin(ctx context.Context, i int) error {
+	s.given = map[string]string{}
+	for _, a := range s.d.Args {
+		s.given[a.Name] = a.Value
+	}
+	s.given["build_id"] = s.b.BuildID
+	s.given["base_image"] = s.b.Image
+	if i > 0 {
+		s.given["base_image"] = "sha256:" + string(s.b.key) // the intermediate image has no other name
+	}
+	if bytes.Contains(s.d.Content, []byte("user_id")) || bytes.Contains(s.d.Content, []byte("group_id")) {
+		uid, gid, err := s.b.ids(ctx, s.b.config.User)
+		if err != nil {
+			return fmt.Errorf("looking up user %q of the image: %w", s.b.config.User, err)
+		}
+		s.given["user_id"], s.given["group_id"] = fmt.Sprint(uid), fmt.Sprint(gid)
+	}
+	for _, cmd := range s.meta {
+		for _, a := range cmd.Args {
+			if err := s.metaArg(a); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *stage) metaArg(a instructions.KeyValuePairOptional) error {
+	if v, ok := s.given[a.Key]; ok {
+		s.words[a.Key] = v
+	} else if a.Value != nil {
+		v, _, err := s.lex.ProcessWord(*a.Value, variables{s.words})
+		if err != nil {
+			return err
+		}
+		s.words[a.Key] = v
+	}
+	return nil
+}
+
+// variables are what a word of an instruction may refer to; the first that has
+// the name counts.
+type variables []map[string]string
+
+func (v variables) Get(name string) (string, bool) {
+	for _, m := range v {
+		if value, ok := m[name]; ok {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+func (v variables) Keys() []string {
+	all := map[string]bool{}
+	for _, m := range v {
+		for k := range m {
+			all[k] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// variables are the image's environment, then the build args: ENV wins over ARG.
+func (s *stage) variables() variables {
+	env := map[string]string{}
+	for _, e := range s.b.config.Env {
+		name, value, _ := strings.Cut(e, "=")
+		env[name] = value
+	}
+	return variables{env, s.args}
+}
+
+func (s *stage) dispatch(ctx context.Context, cmd instructions.Command) error {
+	if arg, ok := cmd.(*instructions.ArgCommand); ok {
+		return s.arg(arg)
+	}
+	if err := s.expand(cmd); err != nil {
+		return err
+	}
+	config := &s.b.config
+	switch c := cmd.(type) {
+	case *instructions.EnvCommand:
+		for _, e := range c.Env {
+			config.Env = setEnv(config.Env, e.Key, e.Value)
+		}
+	case *instructions.LabelCommand:
+		for _, l := range c.Labels {
+			config.Labels[l.Key] = l.Value
+		}
+	case *instructions.UserCommand:
+		config.User = c.User
+	case *instructions.ShellCommand:
+		config.Shell = c.Shell
+	case *instructions.WorkdirCommand:
+		return s.workdir(ctx, c)
+	case *instructions.RunCommand:
+		return s.run(ctx, c)
+	case *instructions.CopyCommand:
+		return s.copy(ctx, c, transfer{to: c.SourcesAndDest, chown: c.Chown, chmod: c.Chmod})
+	case *instructions.AddCommand:
+		return s.copy(ctx, c, transfer{to: c.SourcesAndDest, chown: c.Chown, chmod: c.Chmod, add: true, checksum: c.Checksum, unpack: c.Unpack})
+	}
+	return nil
+}
+
+// expand fills in the variables of an instruction.
+func (s *stage) expand(cmd instructions.Command) error {
+	vars := s.variables()
+	if c, ok := cmd.(instructions.SupportsSingleWordExpansion); ok {
+		err := c.Expand(func(word string) (string, error) {
+			word, _, err := s.lex.ProcessWord(word, vars)
+			return word, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if c, ok := cmd.(instructions.SupportsSingleWordExpansionRaw); ok {
+		return c.ExpandRaw(func(word string) (string, error) {
+			lex := shell.NewLex('\\')
+			lex.SkipProcessQuotes = true
+			word, _, err := lex.ProcessWord(word, vars)
+			return word, err
+		})
+	}
+	return nil
+}
+
+func setEnv(env []string, name, value string) []string {
+	entry := name + "=" + value
+	for i, e := range env {
+		if strings.HasPrefix(e, name+"=") {
+			env[i] = entry
+			return env
+		}
+	}
+	return append(env, entry)
+}
+
+// arg declares build args: with the value that was passed, else the default,
+// else the one that it has in front of FROM.
+func (s *stage) arg(c *instructions.ArgCommand) error {
+	for _, a := range c.Args {
+		if v, ok := s.given[a.Key]; ok {
+			s.args[a.Key] = v
+			continue
+		}
+		if a.Value != nil {
+			v, _, err := s.lex.ProcessWord(*a.Value, s.variables())
+			if err != nil {
+				return err
+			}
+			s.args[a.Key] = v
+			continue
+		}
+		if v, ok := s.words[a.Key]; ok {
+			s.args[a.Key] = v
+		} else if v, ok := platformArgs[a.Key]; ok {
+			s.args[a.Key] = v
+		}
+	}
+	return nil
+}
+
+// platformArgs have a value as soon as they are declared (Dockerfile reference,
+// "Automatic platform ARGs"). An extended image has the platform of this program.
+var platformArgs = map[string]string{
+	"TARGETPLATFORM": "linux/" + runtime.GOARCH, "TARGETOS": "linux", "TARGETARCH": runtime.GOARCH, "TARGETVARIANT": "",
+	"BUILDPLATFORM": "linux/" + runtime.GOARCH, "BUILDOS": "linux", "BUILDARCH": runtime.GOARCH, "BUILDVARIANT": "",
+}
+
+// workdir sets the working directory and makes it where it is missing, as the
+// current user's.
+func (s *stage) workdir(ctx context.Context, c *instructions.WorkdirCommand) error {
+	config := &s.b.config
+	config.WorkingDir = s.absolute(c.Path)
+	dir, owner := config.WorkingDir, config.User
+	if dir == "/" {
+		return nil
+	}
+	return s.b.step(ctx, step{
+		layer: s.layer(c),
+		key:   []string{"WORKDIR", dir, owner},
+		do: func(ctx context.Context) error {
+			uid, gid, err := s.b.ids(ctx, owner)
+			if err != nil {
+				return err
+			}
+			return errors.Join(s.b.tree.mkdirAll(dir, uid, gid), s.b.tree.settle())
+		},
+	})
+}
+
+// absolute is a path of the image, from the working directory on.
+func (s *stage) absolute(p string) string {
+	if path.IsAbs(p) {
+		return path.Clean(p)
+	}
+	return path.Join("/", s.b.config.WorkingDir, p)
+}
+
+func (s *stage) layer(cmd instructions.Command) *Layer {
+	return &Layer{Extension: s.d.Extension, Instruction: text(cmd), spool: s.b.Spool}
+}

@@ -19,6 +19,14 @@ var (
 	CommandList = Feature{Since: Version{0, 10}}
 	// LegacyBOM: buildpacks' own Bill-of-Materials is kept.
 	LegacyBOM = Feature{Until: Version{0, 8}}
+	// SBOM: buildpacks' SBOM files are kept.
+	SBOM = Feature{Since: Version{0, 8}}
+	// SourceDateEpoch: the platform chooses when an app image was created.
+	SourceDateEpoch = Feature{Since: Version{0, 9}}
+	// LifecycleSBOM: the SBOMs of lifecycle and launcher are kept with those of buildpacks.
+	LifecycleSBOM = Feature{Since: Version{0, 11}}
+	// History: app images tell of each layer how it was created.
+	History = Feature{Since: Version{0, 12}}
 	// TargetData: images have targets, which buildpacks are matched with; run.toml replaces stack.toml.
 	TargetData = Feature{Since: Version{0, 12}}
 	// Extensions: image extensions take part in detection.

@@ -129,3 +129,15 @@ func (d *Descriptor) readBuild(h Host, dir LayersDir, plan []resolver.Require, b
 	b.BuildBOM = d.bom(file.BOM)
 	return nil
 }
+
+// BuildBOM is the Bill-of-Materials of build.toml, which metadata.toml has no room for.
+func (d LayersDir) BuildBOM(version string) ([]platform.BOMEntry, error) {
+	var file struct {
+		BOM []bomFile `toml:"bom"`
+	}
+	err := readTOML(filepath.Join(d.Path, "build.toml"), &file, nil)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return (&Descriptor{ID: d.ID, Version: version}).bom(file.BOM), nil
+}

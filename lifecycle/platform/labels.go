@@ -88,10 +88,10 @@ type Requirements struct {
 // A RunImageRequirement is one thing that an app relies on in its run image. No version of
 // today is in it, so it stays true after a rebase.
 type RunImageRequirement struct {
-	Name           string   `json:"name"`
-	Constraint     string   `json:"constraint,omitempty"`
-	Rule           string   `json:"rule,omitempty"`
-	Evidence       []string `json:"evidence"`
-	RequiredBy     string   `json:"required-by,omitempty"`      // a buildpack's ID
-	ProvedByEffect string   `json:"proved-by-effect,omitempty"` // an extension's ID
+	Name           string   `json:"name" toml:"name"`
+	Constraint     string   `json:"constraint,omitempty" toml:"constraint,omitempty"`
+	Rule           string   `json:"rule,omitempty" toml:"rule,omitempty"` // for the constraint
+	Evidence       []string `json:"evidence" toml:"evidence"`
+	RequiredBy     string   `json:"required-by,omitempty" toml:"required-by,omitempty"`           // a buildpack's ID
+	ProvedByEffect string   `json:"proved-by-effect,omitempty" toml:"proved-by-effect,omitempty"` // an extension's ID
 }

@@ -20,6 +20,7 @@ const (
 func Outcome(resolved *resolver.Resolution, judged extensions.Result) Resolution {
 	r := Resolution{
 		Version: sbom.FileVersion,
+		Relies:  Reliances(judged.Relies),
 		Result:  Result{RunImage: judged.RunImage, ExtendRun: judged.ExtendRun, ExtendBuild: judged.ExtendBuild},
 	}
 	for _, req := range resolved.Requirements {

@@ -15,7 +15,11 @@ type Resolution struct {
 	Requirements []Requirement      `toml:"requirements,omitempty" json:"requirements"`
 	Verdicts     []Verdict          `toml:"verdicts,omitempty" json:"verdicts"`
 	Mapping      []provides.Mapping `toml:"mapping,omitempty" json:"mapping,omitempty"`
-	Result       Result             `toml:"result" json:"result"`
+
+	// Relies is what the run image has to have for the Dockerfiles that were left out; see [Reliances].
+	Relies []RunImageRequirement `toml:"relies,omitempty" json:"relies,omitempty"`
+
+	Result Result `toml:"result" json:"result"`
 }
 
 // A ResolvedImage is the run image that requirements were resolved against.

@@ -1,0 +1,266 @@
+package lifecycle
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/lifecycle/layers"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+)
+
+const (
+	launcherPath = "/cnb/lifecycle/launcher"
+	processDir   = "/cnb/process"
+)
+
+// processTypes are those of all processes, sorted.
+func (x *export) processTypes() []string {
+	var types []string
+	for _, p := range x.Build.Processes {
+		types = append(types, p.Type)
+	}
+	slices.Sort(types)
+	return slices.Compact(types)
+}
+
+// chooseProcess is the process type that the app image starts; empty if it starts the launcher.
+func (x *export) chooseProcess() (string, error) {
+	types := x.processTypes()
+	chosen, by := x.ProcessType, "which was asked for"
+	if chosen == "" {
+		chosen, by = x.Build.DefaultProcess, "which a buildpack made the default"
+	}
+	if chosen == "" {
+		x.log.Info("no default process type")
+		return "", nil
+	}
+	if !slices.Contains(types, chosen) {
+		return "", fmt.Errorf("choosing the default process: there is no process type %q, %s; the buildpacks define %q", chosen, by, types)
+	}
+	return chosen, nil
+}
+
+// checkExtended makes sure that the extended run image stands on the run image, whose top layer is
+// where a rebase cuts.
+func (x *export) checkExtended() error {
+	if x.Extended == nil {
+		return nil
+	}
+	run, extended := x.RunImage.Config.RootFS.DiffIDs, x.Extended.Config.RootFS.DiffIDs
+	if len(extended) < len(run) || !slices.Equal(extended[:len(run)], run) {
+		return fmt.Errorf("the extended run image %s was not made from the run image %s", x.Extended.Name, x.RunImage.Name)
+	}
+	return nil
+}
+
+// configFile is the configuration of the app image: the run image's with what the specification
+// asks for. A command of the run image would become arguments of the app, so it goes.
+func (x *export) configFile(base *image.Image) (*v1.ConfigFile, error) {
+	cfg := base.Config.DeepCopy()
+	cfg.Created = v1.Time{Time: layers.Epoch}
+	if x.Created != nil && api.SourceDateEpoch.In(x.API) {
+		cfg.Created = v1.Time{Time: x.Created.UTC()}
+	}
+	cfg.Config.Entrypoint = []string{launcherPath}
+	cfg.Config.Cmd = nil
+	cfg.Config.WorkingDir = x.App
+	cfg.Config.Env = x.environ(cfg.Config.Env)
+	labels, err := x.labels(base)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Config.Labels == nil {
+		cfg.Config.Labels = map[string]string{}
+	}
+	delete(cfg.Config.Labels, platform.RequirementsLabel) // of a run image that was an app image once
+	for _, l := range labels {
+		x.log.Info(fmt.Sprintf("Adding label '%s'", l.Key))
+		cfg.Config.Labels[l.Key] = l.Value
+	}
+	if x.defaultProcess != "" {
+		x.log.Info(fmt.Sprintf("Setting default process type '%s'", x.defaultProcess))
+		cfg.Config.Entrypoint = []string{path.Join(processDir, x.defaultProcess)}
+	}
+	return cfg, nil
+}
+
+// environ is the run image's environment with what the launcher needs.
+func (x *export) environ(env []string) []string {
+	env = slices.Clone(env)
+	search := processDir + ":" + path.Dir(launcherPath)
+	if n := indexOf(env, "PATH"); n >= 0 {
+		if _, old, _ := strings.Cut(env[n], "="); old != "" {
+			search += ":" + old
+		}
+	}
+	for _, v := range []struct{ name, value string }{
+		{"PATH", search},
+		{"CNB_LAYERS_DIR", x.Layers},
+		{"CNB_APP_DIR", x.App},
+		{"CNB_PLATFORM_API", x.API.String()},
+		{"CNB_DEPRECATION_MODE", "quiet"},
+	} {
+		if n := indexOf(env, v.name); n >= 0 {
+			env[n] = v.name + "=" + v.value
+			continue
+		}
+		env = append(env, v.name+"="+v.value)
+	}
+	return env
+}
+
+func indexOf(env []string, name string) int {
+	return slices.IndexFunc(env, func(e string) bool { return strings.HasPrefix(e, name+"=") })
+}
+
+// labels are those of the app image, the buildpacks' first: none of theirs can take the place of one
+// that the lifecycle needs.
+func (x *export) labels(base *image.Image) ([]platform.Label, error) {
+	all := slices.Clone(x.Build.Labels)
+	add := func(key string, value any) error {
+		text, err := platform.EncodeLabel(value)
+		all = append(all, platform.Label{Key: key, Value: text})
+		return err
+	}
+	project := x.Project
+	if project == nil {
+		project = &platform.ProjectMetadata{}
+	}
+	if err := add(platform.LifecycleMetadataLabel, x.metadata()); err != nil {
+		return nil, err
+	}
+	if err := add(platform.BuildMetadataLabel, x.buildLabel()); err != nil {
+		return nil, err
+	}
+	if err := add(platform.ProjectMetadataLabel, project); err != nil {
+		return nil, err
+	}
+	if r := x.Resolution.RunImageRequirements(); r != nil {
+		if err := add(platform.RequirementsLabel, r); err != nil {
+			return nil, err
+		}
+	}
+	if x.Extended != nil {
+		rebasable := base.Config.Config.Labels[platform.RebasableLabel] == "true"
+		all = append(all, platform.Label{Key: platform.RebasableLabel, Value: strconv.FormatBool(rebasable)})
+	}
+	return all, nil
+}
+
+// metadata is the label io.buildpacks.lifecycle.metadata.
+func (x *export) metadata() platform.AppMetadata {
+	m := platform.AppMetadata{
+		Buildpacks: []platform.BuildpackLayers{},
+		Config:     x.config.ref(), Launcher: x.launcher.ref(), RunImage: x.runImage(),
+	}
+	for i := range x.app {
+		m.App = append(m.App, x.app[i].ref())
+	}
+	if x.sbom != nil {
+		ref := x.sbom.ref()
+		m.SBOM = &ref
+	}
+	if x.processes != nil {
+		m.ProcessTypes = x.processes.ref()
+	}
+	for _, c := range x.buildpacks {
+		b := platform.BuildpackLayers{Key: c.ID, Version: c.Version, Layers: map[string]platform.Layer{}, Store: c.store}
+		for n, l := range c.launch {
+			b.Layers[l.Name] = describe(l, c.pieces[n].ref())
+		}
+		m.Buildpacks = append(m.Buildpacks, b)
+	}
+	if api.ExecEnv.In(x.API) {
+		m.ExecEnv = x.ExecEnv
+		if m.ExecEnv == "" {
+			m.ExecEnv = "production"
+		}
+	}
+	names := x.runImageNames()
+	if names.Image != "" {
+		m.Stack = &platform.Stack{RunImage: names}
+	}
+	return m
+}
+
+func (p *piece) ref() platform.LayerRef { return platform.LayerRef{SHA: p.diffID.String()} }
+
+// runImage is the run image as a rebase needs to know it. What extensions added lies above its top layer.
+func (x *export) runImage() platform.AppRunImage {
+	var run platform.AppRunImage
+	if ids := x.RunImage.Config.RootFS.DiffIDs; len(ids) > 0 {
+		run.TopLayer = ids[len(ids)-1].String()
+	}
+	if x.Analyzed != nil && x.Analyzed.RunImage != nil {
+		run.Reference = x.Analyzed.RunImage.Reference
+	}
+	if api.TargetData.In(x.API) {
+		names := x.runImageNames()
+		run.Image, run.Mirrors = names.Image, names.Mirrors
+	}
+	return run
+}
+
+// runImageNames are the names of the run image in run.toml or stack.toml, else its own (platform.md,
+// "Run Image Resolution").
+func (x *export) runImageNames() platform.RunImageNames {
+	var own string
+	if x.Analyzed != nil {
+		own = x.Analyzed.RunImage.Name()
+	}
+	names, found := x.RunFile.Names(own)
+	if !found && names.Image == "" && api.TargetData.In(x.API) {
+		return platform.RunImageNames{Image: own}
+	}
+	return names
+}
+
+// buildLabel is the label io.buildpacks.build.metadata.
+func (x *export) buildLabel() platform.BuildLabel {
+	l := platform.BuildLabel{
+		Buildpacks: labelModules(x.Group.Buildpacks), Launcher: x.LauncherLabel, DefaultType: x.Build.DefaultProcess,
+		Processes: []platform.LabelProcess{},
+	}
+	if api.Extensions.In(x.API) {
+		l.Extensions = labelModules(x.Group.Extensions)
+	}
+	if api.LegacyBOM.In(x.API) {
+		l.BOM = x.Build.BOM
+	}
+	for _, p := range x.Build.Processes {
+		var command any = []string(p.Command)
+		if !api.CommandList.In(x.API) {
+			p = p.Single()
+			command = p.Command[0]
+		}
+		lp := platform.LabelProcess{
+			Type: p.Type, Command: command, Args: p.Args, Direct: p.Direct, Default: p.Type == x.Build.DefaultProcess,
+			BuildpackID: p.BuildpackID, WorkingDir: p.WorkingDir,
+		}
+		if api.ProcessExecEnv.In(x.API) {
+			lp.ExecEnv = p.ExecEnv
+			if len(lp.ExecEnv) == 0 {
+				lp.ExecEnv = []string{"*"}
+			}
+		}
+		l.Processes = append(l.Processes, lp)
+	}
+	return l
+}
+
+// labelModules are modules as labels have them: without the API that they speak, which no lifecycle writes
+// there.
+func labelModules(all []platform.Module) []platform.LabelModule {
+	var out []platform.LabelModule
+	for _, m := range all {
+		out = append(out, platform.LabelModule{ID: m.ID, Version: m.Version, Homepage: m.Homepage})
+	}
+	return out
+}

@@ -1,0 +1,155 @@
+package lifecycle
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+
+	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/lifecycle/buildpack"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+)
+
+// The folders of <layers>/sbom. What is in launch becomes a layer of the app image, what is in cache one of
+// the cache, and build stays for the platform.
+const (
+	launchSBOMs = "launch"
+	buildSBOMs  = "build"
+	cacheSBOMs  = "cache"
+)
+
+// lifecycleModule stands for the lifecycle where a buildpack's ID is.
+const lifecycleModule = "buildpacksio_lifecycle"
+
+// collectSBOMs puts the SBOM files in order (platform.md, "exporter"), and describes the layer of
+// those of the app. What a phase before left there, of the previous image, goes.
+func (x *export) collectSBOMs() error {
+	if !api.SBOM.In(x.API) {
+		return nil
+	}
+	for _, folder := range []string{launchSBOMs, buildSBOMs, cacheSBOMs} {
+		if err := os.RemoveAll(x.sbomDir(folder)); err != nil {
+			return fmt.Errorf("collecting SBOMs: %w", err)
+		}
+	}
+	for i := range x.buildpacks {
+		if err := x.buildpackSBOMs(&x.buildpacks[i]); err != nil {
+			return err
+		}
+	}
+	if api.LifecycleSBOM.In(x.API) {
+		if err := x.lifecycleSBOMs(); err != nil {
+			return err
+		}
+	}
+	layer, err := x.source.Dir(path.Join(x.Layers, "sbom", launchSBOMs))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	x.sbom = &piece{name: sbomName, history: "Software Bill-of-Materials", layer: layer}
+	if before := x.before().SBOM; before != nil {
+		x.sbom.previous = before.SHA
+	}
+	return nil
+}
+
+// sbomDir is a directory of SBOMs on this machine.
+func (x *export) sbomDir(elem ...string) string {
+	return filepath.Join(append([]string{x.onDisk(x.Layers), "sbom"}, elem...)...)
+}
+
+// buildpackSBOMs copies a buildpack's SBOMs: its own for launch and build, and those of its layers. An SBOM of no
+// layer, as of one that was restored and given up, is left out.
+func (x *export) buildpackSBOMs(c *contribution) error {
+	files, err := c.dir.SBOMs()
+	if err != nil {
+		return err
+	}
+	id := platform.EscapeID(c.ID)
+	for _, f := range files {
+		var folders, below []string
+		switch l := c.layer(f.Name); {
+		case f.Name == "launch":
+			folders = []string{launchSBOMs}
+		case f.Name == "build":
+			folders = []string{buildSBOMs}
+		case l == nil:
+			x.log.Debug(fmt.Sprintf("%s is of no layer", f.Path))
+		default:
+			below = []string{f.Name}
+			folders = []string{buildSBOMs}
+			if l.Launch {
+				folders = []string{launchSBOMs}
+			}
+			if l.Cache {
+				folders = append(folders, cacheSBOMs)
+			}
+		}
+		for _, folder := range folders {
+			if err := x.copySBOM(f.Path, f.Ext, append([]string{folder, id}, below...)...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// layer finds a layer by name; nil if there is none.
+func (c *contribution) layer(name string) *buildpack.Layer {
+	for i := range c.layers {
+		if c.layers[i].Name == name {
+			return &c.layers[i]
+		}
+	}
+	return nil
+}
+
+// lifecycleSBOMs copies the SBOMs of launcher and lifecycle, as far as there are any.
+func (x *export) lifecycleSBOMs() error {
+	if x.LauncherSBOM == "" {
+		return nil
+	}
+	for _, ext := range buildpack.SBOMExtensions {
+		for _, of := range []struct {
+			name string
+			to   []string
+		}{
+			{"launcher", []string{launchSBOMs, lifecycleModule, "launcher"}},
+			{"lifecycle", []string{buildSBOMs, lifecycleModule}},
+		} {
+			err := x.copySBOM(filepath.Join(x.LauncherSBOM, of.name+".sbom."+ext), ext, of.to...)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// copySBOM copies a file to sbom.<ext> of a directory of SBOMs. Modes do not depend on the process's mask,
+// since they are in the layer.
+func (x *export) copySBOM(from, ext string, to ...string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return fmt.Errorf("copying SBOM: %w", err)
+	}
+	dir := x.sbomDir(to...)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("copying SBOM %s: %w", from, err)
+	}
+	for n := range len(to) + 1 {
+		if err := os.Chmod(x.sbomDir(to[:n]...), 0o755); err != nil {
+			return fmt.Errorf("copying SBOM %s: %w", from, err)
+		}
+	}
+	if err := platform.WriteFile(filepath.Join(dir, "sbom."+ext), data); err != nil {
+		return fmt.Errorf("copying SBOM %s: %w", from, err)
+	}
+	return nil
+}

@@ -1,0 +1,306 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/lifecycle/cache"
+	"github.com/baseplan/baseplan/lifecycle/fail"
+	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/lifecycle/layers"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+)
+
+// An Exporter makes the app image of what the buildpacks left, and keeps their cached layers
+// (platform.md, "exporter"; buildpack.md, "Phase #6: Export").
+type Exporter struct {
+	API    api.Version   // of the platform
+	Writer *image.Writer // required: where the app image goes
+
+	// Names are the tags of the app image, as report.toml has them; at least one. Place tells where
+	// one of them is, in the words of [image.Writer.Write]; nil: in its registry.
+	Names []string
+	Place func(name string) (string, error)
+
+	RunImage *image.Image // required: the one that Analyzed refers to
+	Extended *image.Image // the run image as extensions have extended it, an OCI layout; nil: it was not
+	Previous *image.Image // nil: there is none, or it is not there any more
+
+	Analyzed   *platform.Analyzed
+	Group      platform.Group
+	Build      *platform.BuildMetadata
+	RunFile    *platform.RunFile         // run.toml or stack.toml; nil: no name of the run image is known besides
+	Project    *platform.ProjectMetadata // nil: nothing is known
+	Resolution *platform.Resolution      // nil: inventories are off
+
+	// App and Layers are the paths of the app and of <layers>, as the app image has them. Root is the directory
+	// below which they are on this machine; empty: /.
+	App, Layers, Root string
+	UID, GID          int // whose the files are in the app image
+
+	Launcher      string                 // path of the launcher on this machine
+	LauncherSBOM  string                 // directory with the SBOMs of launcher and lifecycle; empty: there are none
+	LauncherLabel platform.LauncherLabel // what io.buildpacks.build.metadata says of the launcher
+
+	ProcessType string     // what the app image starts; empty: what the buildpacks chose
+	ExecEnv     string     // execution environment; empty: production
+	Created     *time.Time // SOURCE_DATE_EPOCH; nil: a constant
+
+	Cache    cache.Cache // nil: there is none
+	Parallel bool        // write app image and cache at the same time
+
+	Log *slog.Logger // nil: silent
+}
+
+// Run exports. What goes wrong with the cache is a warning. Besides the image it leaves the SBOMs of the
+// build in <layers>/sbom/build. Its error has code 62.
+func (e *Exporter) Run(ctx context.Context) (*platform.Report, error) {
+	x := &export{
+		Exporter: e, log: logger(e.Log),
+		source: layers.Source{Root: e.Root, UID: e.UID, GID: e.GID, Spool: e.Writer.Spool},
+	}
+	defer x.close()
+	report, err := x.run(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, fail.As(fail.Export, "exporting the app image", err)
+	}
+	return report, nil
+}
+
+// An export is one run of an Exporter.
+type export struct {
+	*Exporter
+	log    *slog.Logger
+	source layers.Source
+
+	buildpacks     []contribution
+	sbom           *piece // of launch; nil: there is none
+	app            []piece
+	launcher       piece
+	config         piece
+	processes      *piece // nil: there are no process types
+	defaultProcess string // empty: the launcher itself is started
+}
+
+// A piece is a layer of the app image on top of the run image's.
+type piece struct {
+	name     string        // for people, "acme/ruby:gems"
+	history  string        // how it was created
+	layer    *layers.Layer // nil: it is in the previous image
+	diffID   v1.Hash
+	previous string // diff ID that the previous image has in its place; empty: none
+}
+
+func (x *export) run(ctx context.Context) (*platform.Report, error) {
+	var err error
+	if x.defaultProcess, err = x.chooseProcess(); err != nil {
+		return nil, err
+	}
+	if err := x.checkExtended(); err != nil {
+		return nil, err
+	}
+	if err := x.collect(); err != nil {
+		return nil, err
+	}
+	names, err := x.places()
+	if err != nil {
+		return nil, err
+	}
+	if err := x.hash(ctx, names[0]); err != nil {
+		return nil, err
+	}
+	draft, err := x.draft()
+	if err != nil {
+		return nil, err
+	}
+	written, err := x.write(ctx, draft, names)
+	if err != nil {
+		return nil, err
+	}
+	return x.report(written, names)
+}
+
+// places is where the app image goes, a place for each name.
+func (x *export) places() ([]string, error) {
+	if len(x.Names) == 0 {
+		return nil, errors.New("no name is given for it")
+	}
+	if x.Place == nil {
+		return x.Names, nil
+	}
+	var all []string
+	for _, name := range x.Names {
+		place, err := x.Place(name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, place)
+	}
+	return all, nil
+}
+
+// pieces are all layers of the app, in their order in the image.
+func (x *export) pieces() []*piece {
+	var all []*piece
+	for i := range x.buildpacks {
+		for n := range x.buildpacks[i].pieces {
+			all = append(all, &x.buildpacks[i].pieces[n])
+		}
+	}
+	if x.sbom != nil {
+		all = append(all, x.sbom)
+	}
+	for n := range x.app {
+		all = append(all, &x.app[n])
+	}
+	all = append(all, &x.launcher, &x.config)
+	if x.processes != nil {
+		all = append(all, x.processes)
+	}
+	return all
+}
+
+// hash learns the diff IDs of all layers, side by side.
+func (x *export) hash(ctx context.Context, place string) error {
+	var all []v1.Layer
+	for _, p := range x.pieces() {
+		if p.layer != nil {
+			all = append(all, p.layer)
+		}
+	}
+	if err := x.Writer.Prepare(ctx, place, x.Previous, all...); err != nil {
+		return err
+	}
+	for _, p := range x.pieces() {
+		if p.layer == nil {
+			continue
+		}
+		var err error
+		if p.diffID, err = p.layer.DiffID(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reused reports whether the previous image has the very layer.
+func (x *export) reused(p *piece) bool {
+	return x.Previous != nil && p.diffID.String() == p.previous
+}
+
+// draft is the image to be, and tells what is in it.
+func (x *export) draft() (image.Draft, error) {
+	d := image.Draft{Base: x.RunImage, Previous: x.Previous, NoHistory: !api.History.In(x.API)}
+	if x.Extended != nil {
+		d.Base, d.Under = x.Extended, x.RunImage
+	}
+	created := v1.Time{Time: layers.Epoch}
+	for _, p := range x.pieces() {
+		add := image.Add{DiffID: p.diffID, History: v1.History{Created: created, CreatedBy: p.history}}
+		if p.layer != nil { // else it would be an interface that is not nil
+			add.Layer = p.layer
+		}
+		d.Layers = append(d.Layers, add)
+	}
+	x.tell()
+	config, err := x.configFile(d.Base)
+	if err != nil {
+		return image.Draft{}, err
+	}
+	d.Config = *config
+	return d, nil
+}
+
+// tell logs what becomes of each layer.
+func (x *export) tell() {
+	say := func(p *piece) {
+		what := "Adding"
+		if x.reused(p) {
+			what = "Reusing"
+		}
+		x.log.Info(fmt.Sprintf("%s layer '%s'", what, p.name))
+		x.log.Debug(fmt.Sprintf("Layer '%s' has diff ID %s", p.name, p.diffID))
+	}
+	reused := 0
+	for n := range x.app {
+		if x.reused(&x.app[n]) {
+			reused++
+		}
+	}
+	for _, p := range x.pieces() {
+		switch {
+		case p.name != appName:
+			say(p)
+		case p == &x.app[0]:
+			for _, part := range []struct {
+				what  string
+				count int
+			}{{"Reusing", reused}, {"Adding", len(x.app) - reused}} {
+				if part.count > 0 {
+					x.log.Info(fmt.Sprintf("%s %d/%d app layer(s)", part.what, part.count, len(x.app)))
+				}
+			}
+		}
+	}
+}
+
+// write writes the image, and the cache behind it or beside it.
+func (x *export) write(ctx context.Context, d image.Draft, names []string) (*image.Written, error) {
+	var written *image.Written
+	group, groupCtx := errgroup.WithContext(ctx)
+	if x.Parallel {
+		group.Go(func() error { x.saveCache(groupCtx); return nil })
+	}
+	group.Go(func() (err error) {
+		written, err = x.save(groupCtx, d, names)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	if !x.Parallel {
+		x.saveCache(ctx)
+	}
+	return written, ctx.Err()
+}
+
+// save writes the image under all names.
+func (x *export) save(ctx context.Context, d image.Draft, names []string) (*image.Written, error) {
+	x.log.Info(fmt.Sprintf("Saving %s...", x.Names[0]))
+	written, err := x.Writer.Write(ctx, d, names...)
+	if written == nil {
+		return nil, err
+	}
+	x.log.Info(fmt.Sprintf("*** Images (%.12s):", written.ID.Hex))
+	for _, tag := range x.tags(written, names) {
+		x.log.Info("      " + tag)
+	}
+	if written.LaunchCache != nil {
+		x.log.Warn(fmt.Sprintf("the next build has to read layers from the docker daemon: %v", written.LaunchCache))
+	}
+	return written, err
+}
+
+// close gives back the space of compressed layers.
+func (x *export) close() {
+	for _, p := range x.pieces() {
+		if p.layer != nil {
+			_ = p.layer.Close() // a temporary file
+		}
+	}
+	for _, c := range x.buildpacks {
+		for _, l := range c.cached {
+			_ = l.layer.Close()
+		}
+	}
+}

@@ -61,12 +61,20 @@ func DecodeSettings(data []byte, name string) (*Settings, error) {
 
 // Check says which key has a value that it cannot have.
 func (p Policy) Check() error {
-	for _, k := range []struct{ key, value string }{
-		{"run-sbom", string(p.RunSBOM)}, {"proof", string(p.Proof)}, {"select", p.Select}, {"extend-in-creator", p.ExtendInCreator},
-	} {
-		if k.value != "" && !slices.Contains(allowed[k.key], k.value) {
-			return fmt.Errorf("key %q: %q is not one of %s", k.key, k.value, strings.Join(allowed[k.key], ", "))
+	for _, key := range []string{"run-sbom", "proof", "select", "extend-in-creator"} {
+		if err := p.checkKey(key); err != nil {
+			return fmt.Errorf("key %q: %w", key, err)
 		}
+	}
+	return nil
+}
+
+func (p Policy) checkKey(key string) error {
+	value := map[string]string{
+		"run-sbom": string(p.RunSBOM), "proof": string(p.Proof), "select": p.Select, "extend-in-creator": p.ExtendInCreator,
+	}[key]
+	if value != "" && !slices.Contains(allowed[key], value) {
+		return fmt.Errorf("%q is not one of %s", value, strings.Join(allowed[key], ", "))
 	}
 	return nil
 }

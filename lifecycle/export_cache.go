@@ -66,8 +66,13 @@ func (x *export) saveCache(ctx context.Context) {
 	if x.Cache == nil {
 		return
 	}
-	if err := x.fillCache(ctx); err != nil && ctx.Err() == nil {
-		x.log.Warn(fmt.Sprintf("the cache is not up to date, so the next build may take longer: %v", errors.Join(err, x.Cache.Close())))
+	err := x.fillCache(ctx)
+	if err == nil {
+		return
+	}
+	err = errors.Join(err, x.Cache.Close())
+	if ctx.Err() == nil {
+		x.log.Warn(fmt.Sprintf("the cache is not up to date, so the next build may take longer: %v", err))
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -120,36 +119,53 @@ func indexOf(env []string, name string) int {
 	return slices.IndexFunc(env, func(e string) bool { return strings.HasPrefix(e, name+"=") })
 }
 
-// labels are those of the app image, the buildpacks' first: none of theirs can take the place of one
-// that the lifecycle needs.
+// labels are those of the app image. None of the buildpacks' takes the place of one that the lifecycle
+// needs; of several with the same key, the last counts.
 func (x *export) labels(base *image.Image) ([]platform.Label, error) {
-	all := slices.Clone(x.Build.Labels)
-	add := func(key string, value any) error {
-		text, err := platform.EncodeLabel(value)
-		all = append(all, platform.Label{Key: key, Value: text})
-		return err
+	all, err := x.ownLabels(base)
+	if err != nil {
+		return nil, err
 	}
+	own := len(all)
+	for n, l := range x.Build.Labels {
+		same := func(other platform.Label) bool { return other.Key == l.Key }
+		if slices.ContainsFunc(all[:own], same) {
+			x.log.Warn(fmt.Sprintf("a buildpack's label '%s' is left out: the lifecycle writes that one", l.Key))
+		} else if !slices.ContainsFunc(x.Build.Labels[n+1:], same) {
+			all = append(all, l)
+		}
+	}
+	return all, nil
+}
+
+// ownLabels are the labels that the lifecycle writes.
+func (x *export) ownLabels(base *image.Image) ([]platform.Label, error) {
 	project := x.Project
 	if project == nil {
 		project = &platform.ProjectMetadata{}
 	}
-	if err := add(platform.LifecycleMetadataLabel, x.metadata()); err != nil {
-		return nil, err
+	type label struct {
+		key   string
+		value any
 	}
-	if err := add(platform.BuildMetadataLabel, x.buildLabel()); err != nil {
-		return nil, err
-	}
-	if err := add(platform.ProjectMetadataLabel, project); err != nil {
-		return nil, err
-	}
-	if r := x.Resolution.RunImageRequirements(); r != nil {
-		if err := add(platform.RequirementsLabel, r); err != nil {
-			return nil, err
-		}
+	values := []label{
+		{platform.LifecycleMetadataLabel, x.metadata()},
+		{platform.BuildMetadataLabel, x.buildLabel()},
+		{platform.ProjectMetadataLabel, project},
 	}
 	if x.Extended != nil {
-		rebasable := base.Config.Config.Labels[platform.RebasableLabel] == "true"
-		all = append(all, platform.Label{Key: platform.RebasableLabel, Value: strconv.FormatBool(rebasable)})
+		values = append(values, label{platform.RebasableLabel, base.Config.Config.Labels[platform.RebasableLabel] == "true"})
+	}
+	if r := x.Resolution.RunImageRequirements(); r != nil {
+		values = append(values, label{platform.RequirementsLabel, r})
+	}
+	var all []platform.Label
+	for _, v := range values {
+		text, err := platform.EncodeLabel(v.value)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, platform.Label{Key: v.key, Value: text})
 	}
 	return all, nil
 }
@@ -209,14 +225,15 @@ func (x *export) runImage() platform.AppRunImage {
 }
 
 // runImageNames are the names of the run image in run.toml or stack.toml, else its own (platform.md,
-// "Run Image Resolution").
+// "Run Image Resolution"). The first image of run.toml stands for one that is not there, but not for one that
+// an extension may have switched to: a rebase would go back.
 func (x *export) runImageNames() platform.RunImageNames {
-	var own string
-	if x.Analyzed != nil {
-		own = x.Analyzed.RunImage.Name()
+	if x.Analyzed == nil {
+		return platform.RunImageNames{}
 	}
+	own := x.Analyzed.RunImage.Name()
 	names, found := x.RunFile.Names(own)
-	if !found && names.Image == "" && api.TargetData.In(x.API) {
+	if !found && api.TargetData.In(x.API) && (names.Image == "" || len(x.Group.Extensions) > 0) {
 		return platform.RunImageNames{Image: own}
 	}
 	return names

@@ -10,8 +10,8 @@ import (
 )
 
 // report is report.toml.
-func (x *export) report(w *image.Written, names []string) (*platform.Report, error) {
-	r := &platform.Report{Image: platform.ReportImage{Tags: x.tags(w, names), ManifestSize: w.ManifestSize}}
+func (x *export) report(w *image.Written) (*platform.Report, error) {
+	r := &platform.Report{Image: platform.ReportImage{Tags: x.tags(w), ManifestSize: w.ManifestSize}}
 	if w.Digest.Hex == "" {
 		r.Image.ImageID = w.ID.String()
 	} else {
@@ -33,11 +33,11 @@ func (x *export) report(w *image.Written, names []string) (*platform.Report, err
 }
 
 // tags are the names that are the image's now.
-func (x *export) tags(w *image.Written, places []string) []string {
+func (x *export) tags(w *image.Written) []string {
 	var tags []string
-	for n, place := range places {
+	for n, place := range x.places {
 		if slices.Contains(w.Names, place) {
-			tags = append(tags, x.Names[n])
+			tags = append(tags, x.names[n])
 		}
 	}
 	return tags

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -80,8 +81,9 @@ func (e *Exporter) Run(ctx context.Context) (*platform.Report, error) {
 // An export is one run of an Exporter.
 type export struct {
 	*Exporter
-	log    *slog.Logger
-	source layers.Source
+	log           *slog.Logger
+	source        layers.Source
+	names, places []string // the image's names, each once, and where they are
 
 	buildpacks     []contribution
 	sbom           *piece // of launch; nil: there is none
@@ -109,44 +111,55 @@ func (x *export) run(ctx context.Context) (*platform.Report, error) {
 	if err := x.checkExtended(); err != nil {
 		return nil, err
 	}
+	if err := x.locate(); err != nil {
+		return nil, err
+	}
 	if err := x.collect(); err != nil {
 		return nil, err
 	}
-	names, err := x.places()
-	if err != nil {
-		return nil, err
-	}
-	if err := x.hash(ctx, names[0]); err != nil {
+	if err := x.hash(ctx); err != nil {
 		return nil, err
 	}
 	draft, err := x.draft()
 	if err != nil {
 		return nil, err
 	}
-	written, err := x.write(ctx, draft, names)
+	written, err := x.write(ctx, draft)
 	if err != nil {
 		return nil, err
 	}
-	return x.report(written, names)
+	return x.report(written)
 }
 
-// places is where the app image goes, a place for each name.
-func (x *export) places() ([]string, error) {
-	if len(x.Names) == 0 {
-		return nil, errors.New("no name is given for it")
-	}
-	if x.Place == nil {
-		return x.Names, nil
-	}
-	var all []string
+// locate learns where the app image goes, and tells if images have to move between stores for it
+// (buildpack.md, "Phase #6: Export").
+func (x *export) locate() error {
 	for _, name := range x.Names {
-		place, err := x.Place(name)
-		if err != nil {
-			return nil, err
+		place, err := name, error(nil)
+		if x.Place != nil {
+			place, err = x.Place(name)
 		}
-		all = append(all, place)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(x.places, place) {
+			x.names, x.places = append(x.names, name), append(x.places, place)
+		}
 	}
-	return all, nil
+	if len(x.places) == 0 {
+		return errors.New("no name is given for it")
+	}
+	ref, err := x.Writer.Reference(x.places[0])
+	if err != nil {
+		return nil // not in a registry, where all images of a build are in the same place
+	}
+	to := ref.Context().RegistryStr()
+	for n, img := range []*image.Image{x.RunImage, x.Previous} {
+		if img != nil && img.Ref != nil && img.Ref.Context().RegistryStr() != to {
+			x.log.Info(fmt.Sprintf("The %s image is in another registry than the app image: layers that are not there yet have to be copied", []string{"run", "previous"}[n]))
+		}
+	}
+	return nil
 }
 
 // pieces are all layers of the app, in their order in the image.
@@ -171,14 +184,14 @@ func (x *export) pieces() []*piece {
 }
 
 // hash learns the diff IDs of all layers, side by side.
-func (x *export) hash(ctx context.Context, place string) error {
+func (x *export) hash(ctx context.Context) error {
 	var all []v1.Layer
 	for _, p := range x.pieces() {
 		if p.layer != nil {
 			all = append(all, p.layer)
 		}
 	}
-	if err := x.Writer.Prepare(ctx, place, x.Previous, all...); err != nil {
+	if err := x.Writer.Prepare(ctx, x.places[0], x.Previous, all...); err != nil {
 		return err
 	}
 	for _, p := range x.pieces() {
@@ -255,14 +268,14 @@ func (x *export) tell() {
 }
 
 // write writes the image, and the cache behind it or beside it.
-func (x *export) write(ctx context.Context, d image.Draft, names []string) (*image.Written, error) {
+func (x *export) write(ctx context.Context, d image.Draft) (*image.Written, error) {
 	var written *image.Written
 	group, groupCtx := errgroup.WithContext(ctx)
 	if x.Parallel {
 		group.Go(func() error { x.saveCache(groupCtx); return nil })
 	}
 	group.Go(func() (err error) {
-		written, err = x.save(groupCtx, d, names)
+		written, err = x.save(groupCtx, d)
 		return err
 	})
 	if err := group.Wait(); err != nil {
@@ -275,14 +288,14 @@ func (x *export) write(ctx context.Context, d image.Draft, names []string) (*ima
 }
 
 // save writes the image under all names.
-func (x *export) save(ctx context.Context, d image.Draft, names []string) (*image.Written, error) {
-	x.log.Info(fmt.Sprintf("Saving %s...", x.Names[0]))
-	written, err := x.Writer.Write(ctx, d, names...)
+func (x *export) save(ctx context.Context, d image.Draft) (*image.Written, error) {
+	x.log.Info(fmt.Sprintf("Saving %s...", x.names[0]))
+	written, err := x.Writer.Write(ctx, d, x.places...)
 	if written == nil {
 		return nil, err
 	}
 	x.log.Info(fmt.Sprintf("*** Images (%.12s):", written.ID.Hex))
-	for _, tag := range x.tags(written, names) {
+	for _, tag := range x.tags(written) {
 		x.log.Info("      " + tag)
 	}
 	if written.LaunchCache != nil {

@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,17 +11,19 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 
 	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/launch"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
@@ -240,7 +243,189 @@ func TestExportAsTheReference(t *testing.T) {
 			labels[key] = doc
 		}
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestExportedLabelsHaveTheReferencesBytes compares the labels as text: key order, nulls, what is left out.
+func TestExportedLabelsHaveTheReferencesBytes(t *testing.T) {
+	data, err := os.ReadFile("layers/testdata/app-config.json")
+	check(t, err)
+	var want struct {
+		Config struct{ Labels map[string]json.RawMessage }
+	}
+	check(t, json.Unmarshal(data, &want))
+	out := newExporting(t, nil).run()
+	mask := regexp.MustCompile(`sha256:[0-9a-f]{64}|127\.0\.0\.1:\d+/run[:a-z]*@?|registry\.example/acme/run(:1|@)`)
+	for _, key := range []string{platform.LifecycleMetadataLabel, platform.BuildMetadataLabel, platform.ProjectMetadataLabel} {
+		var line bytes.Buffer
+		check(t, json.Compact(&line, want.Config.Labels[key]))
+		if diff := gocmp.Diff(mask.ReplaceAllString(line.String(), "~"), mask.ReplaceAllString(out.config.Config.Labels[key], "~")); diff != "" {
+			t.Errorf("%s: %s", key, diff)
+		}
+	}
+}
+
+func (x *exporting) checkLog(want ...string) {
+	x.t.Helper()
+	got := strings.ReplaceAll(strings.TrimSpace(x.log.String()), x.registry.Name, "REGISTRY")
+	got = regexp.MustCompile(`Images \([0-9a-f]{12}\)`).ReplaceAllString(got, "Images (ID)")
+	if diff := gocmp.Diff(want, strings.Split(got, "\n")); diff != "" {
+		x.t.Error(diff)
+	}
+}
+
+func TestExportAgain(t *testing.T) {
+	x := newExporting(t, nil)
+	x.e.Names = append(x.e.Names, x.registry.Name+"/app:2", x.e.Names[0])
+	first := x.run()
+	end := []string{
+		"Adding label 'io.buildpacks.lifecycle.metadata'", "Adding label 'io.buildpacks.build.metadata'", "Adding label 'io.buildpacks.project.metadata'",
+		"Setting default process type 'web'", "Saving REGISTRY/app:1...", "*** Images (ID):", "      REGISTRY/app:1", "      REGISTRY/app:2",
+	}
+	x.checkLog(append([]string{
+		"Adding layer 'acme/ruby:env'", "Adding layer 'acme/ruby:gems'", "Adding layer 'acme/ruby:ruby'",
+		"Adding layer 'buildpacksio/lifecycle:launch.sbom'", "Adding 1/1 app layer(s)", "Adding layer 'buildpacksio/lifecycle:launcher'",
+		"Adding layer 'buildpacksio/lifecycle:config'", "Adding layer 'buildpacksio/lifecycle:process-types'",
+	}, end...)...)
+	if diff := gocmp.Diff(x.e.Names[:2], first.report.Image.Tags); diff != "" {
+		t.Error(diff)
+	}
+
+	x.rebuild(first)
+	same := x.run()
+	if same.report.Image.Digest != first.report.Image.Digest {
+		t.Error("nothing changed, but the digest")
+	}
+	x.checkLog(append([]string{
+		"Reusing layer 'acme/ruby:env'", "Reusing layer 'acme/ruby:gems'", "Reusing layer 'acme/ruby:ruby'",
+		"Reusing layer 'buildpacksio/lifecycle:launch.sbom'", "Reusing 1/1 app layer(s)", "Reusing layer 'buildpacksio/lifecycle:launcher'",
+		"Reusing layer 'buildpacksio/lifecycle:config'", "Reusing layer 'buildpacksio/lifecycle:process-types'",
+	}, end...)...)
+
+	// One layer changes, another is reused without a directory, with what is now said of it; one is gone.
+	x.write(map[string]string{
+		"layers/acme_ruby/ruby/new": "1", "layers/acme_ruby/gems.toml": "[types]\nlaunch = true\n[metadata]\nsha = \"def\"\n",
+		"layers/acme_ruby/env.toml": "",
+	})
+	x.remove("layers/acme_ruby/gems")
+	x.rebuild(first)
+	next := x.run()
+	log := x.log.String()
+	for _, line := range []string{"Adding layer 'acme/ruby:ruby'\n", "Reusing layer 'acme/ruby:gems'\n", "Reusing 1/1 app layer(s)\n"} {
+		if !strings.Contains(log, line) {
+			t.Errorf("the log has no %q:\n%s", line, log)
+		}
+	}
+	before, after := first.meta.Buildpack("acme/ruby").Layers, next.meta.Buildpack("acme/ruby").Layers
+	if before["gems"].SHA != after["gems"].SHA || before["ruby"].SHA == after["ruby"].SHA || len(after) != 2 {
+		t.Errorf("before: %v\nafter: %v", before, after)
+	}
+	if data := after["gems"].Data.(map[string]any)["sha"]; data != "def" || after["gems"].Cache {
+		t.Errorf("the metadata of the reused layer is the old one: %+v", after["gems"])
+	}
+}
+
+func TestExportWithoutTheLayerToReuse(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(x *exporting)
+		want   string
+	}{
+		"first build":   {func(x *exporting) { x.e.Previous, x.e.Analyzed.PreviousImage = nil, nil }, "there is no previous image"},
+		"lost image":    {func(x *exporting) { x.e.Previous = nil }, "/app@sha256:"},
+		"unknown layer": {func(x *exporting) { x.e.Analyzed.Metadata = platform.AppMetadata{} }, "has no such layer"},
+		"other image":   {func(x *exporting) { x.e.Previous = x.open(x.pushRun("other")) }, "is not the one that was analyzed"},
+		"broken label": {func(x *exporting) {
+			x.e.Analyzed.Metadata.Buildpack("acme/ruby").Layers["gems"] = platform.Layer{LayerRef: platform.LayerRef{SHA: "sha256:../x"}}
+		}, platform.LifecycleMetadataLabel},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newExporting(t, nil)
+			x.rebuild(x.run())
+			x.remove("layers/acme_ruby/gems")
+			test.change(x)
+			_, err := x.try(t.Context())
+			if fail.CodeOf(err) != fail.Export || !strings.Contains(fmt.Sprint(err), test.want) || !strings.Contains(fmt.Sprint(err), "acme/ruby:gems") {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+func (o exported) history() []string {
+	var all []string
+	for _, h := range o.config.History {
+		all = append(all, h.CreatedBy)
+	}
+	return all
+}
+
+func TestExportSlices(t *testing.T) {
+	x := newExporting(t, map[string]string{"workspace/public/a.css": "a", "workspace/vendor/v": "v"})
+	x.e.Build.Slices = []platform.Slice{{Paths: []string{"vendor"}}, {Paths: []string{"nothing/*"}}, {Paths: []string{"public/*.css", "vendor"}}}
+	out := x.run()
+	want := []string{"Application Slice: 1", "Application Slice: 3", "Application Layer"}
+	if diff := gocmp.Diff(want, out.history()[5:8]); diff != "" {
+		t.Error(diff)
+	}
+	if !strings.Contains(x.log.String(), "Warning: slice 2 matches no file of the app: [\"nothing/*\"]\n") || !strings.Contains(x.log.String(), "Adding 3/3 app layer(s)\n") {
+		t.Errorf("log: %s", x.log.String())
+	}
+	if len(out.meta.App) != 3 {
+		t.Errorf("the metadata has %d app layers", len(out.meta.App))
+	}
+	x.rebuild(out)
+	x.write(map[string]string{"workspace/app.rb": "puts 2\n"})
+	x.run()
+	if log := x.log.String(); !strings.Contains(log, "Reusing 2/3 app layer(s)\nAdding 1/3 app layer(s)\n") {
+		t.Errorf("log: %s", log)
+	}
+
+	x.e.Build.Slices = []platform.Slice{{Paths: []string{"../../etc"}}}
+	if _, err := x.try(t.Context()); fail.CodeOf(err) != fail.Export {
+		t.Errorf("a slice outside of the app: %v", err)
+	}
+}
+
+func TestExportEntrypoint(t *testing.T) {
+	for _, test := range []struct {
+		asked, byBuildpack string
+		types              []string
+		want               string // empty: an error
+	}{
+		{"", "web", []string{"web", "worker"}, "/cnb/process/web"},
+		{"worker", "web", []string{"web", "worker"}, "/cnb/process/worker"},
+		{"worker", "", []string{"web", "worker"}, "/cnb/process/worker"},
+		{"", "", []string{"web", "worker"}, "/cnb/lifecycle/launcher"},
+		{"", "", nil, "/cnb/lifecycle/launcher"},
+		{"task", "web", []string{"web", "worker"}, ""},
+		{"web", "", nil, ""},
+		{"", "task", []string{"web"}, ""},
+	} {
+		t.Run(test.asked+" "+test.byBuildpack, func(t *testing.T) {
+			x := newExporting(t, nil)
+			x.e.ProcessType, x.e.Build.DefaultProcess, x.e.Build.Processes = test.asked, test.byBuildpack, nil
+			for _, name := range test.types {
+				x.e.Build.Processes = append(x.e.Build.Processes, launch.Process{Type: name, Command: launch.Command{"x"}})
+			}
+			if test.want == "" {
+				_, err := x.try(t.Context())
+				if fail.CodeOf(err) != fail.Export || !strings.Contains(err.Error(), fmt.Sprintf("no process type %q", cmp.Or(test.asked, test.byBuildpack))) {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			out := x.run()
+			if diff := gocmp.Diff([]string{test.want}, out.config.Config.Entrypoint); diff != "" {
+				t.Error(diff)
+			}
+			if out.config.Config.Cmd != nil {
+				t.Errorf("the run image's command %q would be its arguments", out.config.Config.Cmd)
+			}
+			if has := slices.Contains(out.history(), "Buildpacks Process Types"); has != (len(test.types) > 0) || has != (out.meta.ProcessTypes.SHA != "") {
+				t.Errorf("a layer of process types: %t, %q", has, out.meta.ProcessTypes.SHA)
+			}
+		})
 	}
 }

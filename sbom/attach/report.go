@@ -20,6 +20,17 @@ type Report struct {
 	Digest   string     `toml:"digest,omitempty" json:"digest,omitempty"` // of the platform's manifest; the image ID in a daemon build
 	SBOM     *Source    `toml:"sbom,omitempty" json:"sbom,omitempty"`     // nil: no inventory is known
 	Searched []Searched `toml:"searched,omitempty" json:"searched,omitempty"`
+
+	// Declaration is the publisher's word on what the image provides; nil: there is none. The
+	// detector reads it here, since it cannot look for itself.
+	Declaration *Declared `toml:"declaration,omitempty" json:"declaration,omitempty"`
+}
+
+// A Declared is a [Declaration] as it was found.
+type Declared struct {
+	Reference string `toml:"reference" json:"reference"`
+	SignedBy  string `toml:"signed-by,omitempty" json:"signed-by,omitempty"`
+	Data      string `toml:"data" json:"data"` // JSON
 }
 
 // A Source says where an inventory came from.
@@ -46,6 +57,9 @@ func (r *Result) Report(image, digest string) Report {
 	report := Report{Version: sbom.FileVersion, Image: image, Digest: digest}
 	if r.Found != nil {
 		report.SBOM = r.Found.source()
+	}
+	if d := r.Declaration; d != nil {
+		report.Declaration = &Declared{Reference: d.Reference, SignedBy: d.SignedBy, Data: string(d.Data)}
 	}
 	for _, f := range r.Searched {
 		report.Searched = append(report.Searched, f.searched())

@@ -87,7 +87,7 @@ func (x *export) buildpackSBOMs(c *contribution) error {
 			if l.Launch {
 				folders = []string{launchSBOMs}
 			}
-			if l.Cache {
+			if l.Cache && x.Cache != nil {
 				folders = append(folders, cacheSBOMs)
 			}
 		}

@@ -34,9 +34,9 @@ type Exporter struct {
 	Extended *image.Image // the run image as extensions have extended it, an OCI layout; nil: it was not
 	Previous *image.Image // nil: there is none, or it is not there any more
 
-	Analyzed   *platform.Analyzed
+	Analyzed   *platform.Analyzed // nil: nothing is known of the previous image
 	Group      platform.Group
-	Build      *platform.BuildMetadata
+	Build      *platform.BuildMetadata   // required; metadata.toml in <layers>/config has to say the same
 	RunFile    *platform.RunFile         // run.toml or stack.toml; nil: no name of the run image is known besides
 	Project    *platform.ProjectMetadata // nil: nothing is known
 	Resolution *platform.Resolution      // nil: inventories are off
@@ -55,7 +55,7 @@ type Exporter struct {
 	Created     *time.Time // SOURCE_DATE_EPOCH; nil: a constant
 
 	Cache    cache.Cache // nil: there is none
-	Parallel bool        // write app image and cache at the same time
+	Parallel bool        // write app image and cache at the same time; else the cache is written for an image that is there
 
 	Log *slog.Logger // nil: silent
 }

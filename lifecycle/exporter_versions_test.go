@@ -17,6 +17,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/baseplan/baseplan/lifecycle/cache"
 	"github.com/baseplan/baseplan/lifecycle/launch"
 	"github.com/baseplan/baseplan/lifecycle/layers"
 	"github.com/baseplan/baseplan/lifecycle/platform"
@@ -154,6 +155,7 @@ func TestExportSBOMs(t *testing.T) {
 		"layers/acme_ruby/gone.sbom.cdx.json": "gone", "layers/acme_ruby/gems.sbom.other.json": "no format",
 		"layers/sbom/launch/acme_old/sbom.cdx.json": "of the previous image",
 	})
+	x.e.Cache = &cache.Volume{Dir: t.TempDir()}
 	umask := syscall.Umask(0o077)
 	out := x.run()
 	syscall.Umask(umask)

@@ -47,6 +47,9 @@ func (o *Opener) daemon() (*client.Client, error) {
 	if o.DockerHost != "" {
 		opts = append(opts, client.WithHost(o.DockerHost))
 	}
+	if o.DialDocker != nil {
+		opts = append(opts, client.WithDialContext(o.DialDocker))
+	}
 	return client.New(opts...)
 }
 

@@ -27,6 +27,9 @@ type Opener struct {
 	Retry      remote.Backoff    // between attempts at a registry; zero: three, 1 s and 3 s apart
 	Stall      time.Duration     // without a byte sent or received, until a transfer is given up; zero: 5 minutes
 	DockerHost string            // the daemon's address; empty: as the docker CLI finds it
+
+	// DialDocker connects to the daemon, for a process that may not do so itself any more; nil: as net.Dial does.
+	DialDocker func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Reference parses a registry reference as Open does: with the defaults of docker

@@ -1,0 +1,240 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path"
+	"path/filepath"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/lifecycle/fail"
+	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/lifecycle/layers"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+)
+
+// An Analyzer looks at the previous image and the run image before a build (platform.md,
+// "analyzer").
+type Analyzer struct {
+	API      api.Version
+	Images   *image.Writer       // required: where images are read and will be written
+	Ref      func(string) string // spells a reference for Images; nil: as it is
+	Names    []string            // of the app image; at least one
+	Registry string              // where the app image goes; empty: to a docker daemon
+
+	Previous   string            // reference of the previous image; empty: the app image's first name
+	RunImage   string            // reference; empty: from RunFile
+	RunFile    *platform.RunFile // nil: no run image is known
+	CacheImage string            // reference; empty: there is none
+
+	Layers      string // <layers>, where the SBOMs of the previous image are restored
+	SkipSBOM    bool   // leave them
+	LaunchCache string // directory of the launch cache; empty: there is none
+
+	Inspector *Inspector // of the run image; nil: inventories are off
+
+	Log *slog.Logger // nil: silent
+}
+
+// An Analysis is what an analyzer found.
+type Analysis struct {
+	Analyzed  *platform.Analyzed
+	Inventory *Inventory // of the run image; nil: inventories are off
+	RunImage  BaseImage
+}
+
+// Run looks at the images. A missing previous image is no error. Its error has code 32.
+func (a *Analyzer) Run(ctx context.Context) (*Analysis, error) {
+	out, err := a.run(ctx)
+	if err != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return out, fail.As(fail.Analyze, "", err)
+}
+
+func (a *Analyzer) run(ctx context.Context) (*Analysis, error) {
+	if len(a.Names) == 0 {
+		return nil, errors.New("no name of the app image is given")
+	}
+	out := &Analysis{Analyzed: &platform.Analyzed{}}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.checkAccess(groupCtx) })
+	group.Go(func() error { return a.previous(groupCtx, out.Analyzed) })
+	group.Go(func() error { return a.runImage(groupCtx, out) })
+	return out, group.Wait()
+}
+
+// ref spells a reference for Images.
+func (a *Analyzer) ref(reference string) string {
+	if a.Ref == nil {
+		return reference
+	}
+	return a.Ref(reference)
+}
+
+// checkAccess makes sure that the images can be written in the end.
+func (a *Analyzer) checkAccess(ctx context.Context) error {
+	for _, name := range a.Names {
+		if err := a.Images.CheckWrite(ctx, a.ref(name)); err != nil {
+			return err
+		}
+	}
+	if a.CacheImage == "" {
+		return nil
+	}
+	if err := a.Images.CheckRead(ctx, a.CacheImage); err != nil {
+		return err
+	}
+	return a.Images.CheckWrite(ctx, a.CacheImage)
+}
+
+// previous reads the metadata of the previous image and restores its SBOMs.
+func (a *Analyzer) previous(ctx context.Context, to *platform.Analyzed) error {
+	reference := a.Previous
+	if reference == "" {
+		reference = a.Names[0]
+	}
+	img, err := a.Images.Open(ctx, a.ref(reference))
+	if errors.Is(err, image.ErrNotFound) {
+		logger(a.Log).Debug(fmt.Sprintf("There is no previous image %s", reference))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer img.Close()
+	to.PreviousImage = &platform.ImageReference{Reference: identify(img)}
+	metadata, err := platform.DecodeAppMetadata(img.Config.Config.Labels[platform.LifecycleMetadataLabel], reference)
+	if err != nil {
+		logger(a.Log).Warn(fmt.Sprintf("nothing of the previous image can be reused: %v", err))
+		return nil
+	}
+	to.Metadata = *metadata
+	return a.restoreSBOM(ctx, img, metadata)
+}
+
+// identify is what names the image for good: a digest reference, the image ID, the path of a
+// layout.
+func identify(img *image.Image) string {
+	if dir, ok := strings.CutPrefix(img.Name, "oci:"); ok {
+		return dir
+	}
+	if img.Ref == nil {
+		return img.Digest.String()
+	}
+	return img.Ref.Context().Digest(img.Digest.String()).Name()
+}
+
+// restoreSBOM unpacks the SBOM layer of the previous image. What goes wrong with it is no
+// reason not to build.
+func (a *Analyzer) restoreSBOM(ctx context.Context, img *image.Image, m *platform.AppMetadata) error {
+	if a.SkipSBOM || m.SBOM == nil || m.SBOM.SHA == "" || !api.SBOM.In(a.API) {
+		return nil
+	}
+	err := a.extractSBOM(ctx, img, m.SBOM.SHA)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		logger(a.Log).Warn(fmt.Sprintf("the SBOMs of the previous image are not restored: %v", err))
+	}
+	return nil
+}
+
+func (a *Analyzer) extractSBOM(ctx context.Context, img *image.Image, sha string) error {
+	diffID, err := v1.NewHash(sha)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(a.Layers, "sbom", launchSBOMs)
+	content, err := a.layer(ctx, img, diffID, dir)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	return layers.Source{}.Extract(content, dir)
+}
+
+// layer opens a layer of the previous image. A daemon gives the directory instead, with no
+// parents.
+func (a *Analyzer) layer(ctx context.Context, img *image.Image, diffID v1.Hash, dir string) (io.ReadCloser, error) {
+	if img.Files == nil {
+		l, err := img.Image.LayerByDiffID(diffID)
+		if err != nil {
+			return nil, err
+		}
+		return l.Uncompressed()
+	}
+	if a.LaunchCache != "" {
+		if f, err := (image.LaunchCache{Dir: a.LaunchCache}).Open(diffID); err == nil {
+			return f, nil
+		}
+	}
+	archive, err := img.Files.Archive(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return rebased(archive, path.Dir(dir)), nil
+}
+
+// runImage finds the run image, what it is for and what it holds.
+func (a *Analyzer) runImage(ctx context.Context, out *Analysis) error {
+	img, reference, err := a.openRunImage(ctx)
+	if err != nil || img == nil {
+		return err
+	}
+	defer img.Close()
+	run := &platform.RunImage{Reference: identify(img)}
+	if api.TargetData.In(a.API) {
+		run.Image = reference
+		if run.Target, err = TargetOf(ctx, img); err != nil {
+			return err
+		}
+	}
+	out.Analyzed.RunImage = run
+	if a.Inspector == nil {
+		out.RunImage = BaseImage{Reference: reference}
+		return nil
+	}
+	if out.Inventory, err = a.Inspector.Attached(ctx, img, false); err != nil {
+		return err
+	}
+	if out.Inventory.Document == nil && a.Inspector.Policy == platform.Generate {
+		if out.Inventory, err = a.Inspector.Generate(ctx, img, out.Inventory); err != nil {
+			return err
+		}
+	}
+	out.RunImage = a.Inspector.Base(img, out.Inventory)
+	return nil
+}
+
+// openRunImage opens the run image that is given, or else chooses one of run.toml (platform.md, "Run
+// Image Resolution").
+func (a *Analyzer) openRunImage(ctx context.Context) (*image.Image, string, error) {
+	reference := a.RunImage
+	if reference == "" {
+		if a.RunFile == nil || len(a.RunFile.Images) == 0 {
+			return nil, "", errors.New("no run image is known: use -run-image, or name one in run.toml")
+		}
+		var opened *image.Image
+		var reasons []error
+		reference, err := a.RunFile.Images[0].Choose(a.Registry, func(ref string) bool {
+			img, err := a.Images.Open(ctx, a.ref(ref))
+			opened, reasons = img, append(reasons, err)
+			return err == nil
+		})
+		if err != nil {
+			return nil, "", errors.Join(append([]error{err}, reasons...)...)
+		}
+		return opened, reference, nil
+	}
+	img, err := a.Images.Open(ctx, a.ref(reference))
+	return img, reference, err
+}

@@ -1,0 +1,137 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+
+	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/extensions/apply"
+	"github.com/baseplan/baseplan/lifecycle/fail"
+	"github.com/baseplan/baseplan/lifecycle/layers"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/resolver"
+)
+
+// An Extender applies the Dockerfiles that are left to a base image (platform.md,
+// "extender"; image_extension.md, "Phase: Extension").
+type Extender struct {
+	Kind      extensions.Image // the image that is extended
+	Group     platform.Group
+	Generated string // <generated>
+
+	Image  string        // the base image's reference
+	Digest string        // of the base image; empty: nothing is cached
+	Config v1.ConfigFile // of the base image
+	Root   apply.Root    // its file system
+
+	App      string        // the build context of extensions that have none
+	Cache    string        // directory for layers, to be used by later builds; empty: none
+	CacheTTL time.Duration // how long they last
+	Spool    string        // directory for layers that are not cached, which has to stay while they are used
+	Env      []string      // what commands see, see [apply.Applier]
+
+	Stdout, Stderr io.Writer    // of commands; nil: dropped
+	Log            *slog.Logger // nil: silent
+}
+
+// An Extended is a base image with what Dockerfiles added.
+type Extended struct {
+	Config v1.Config
+	Layers []*apply.Layer
+}
+
+// Left reads the Dockerfiles of one image that are left to apply in <generated>. Pure
+// switches are none of them.
+func Left(generated string, group platform.Group, kind extensions.Image) ([]*extensions.Dockerfile, error) {
+	all := []resolver.Module{}
+	for _, m := range group.Extensions {
+		all = append(all, m.Resolver(resolver.Extension))
+	}
+	files, err := extensions.Read(os.DirFS(filepath.Dir(generated)), filepath.Base(generated), all)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(files, func(d *extensions.Dockerfile) bool {
+		return d.Image != kind || d.SwitchTo != "" && d.OnlySwitches()
+	}), nil
+}
+
+// Run applies what is left; nil where nothing is. Its error has code 102.
+func (e *Extender) Run(ctx context.Context) (*Extended, error) {
+	files, err := Left(e.Generated, e.Group, e.Kind)
+	if err != nil {
+		return nil, fail.As(fail.Extend, "reading the generated Dockerfiles", err)
+	}
+	if len(files) == 0 {
+		logger(e.Log).Info(fmt.Sprintf("No Dockerfile is left to apply to the %s image", e.Kind))
+		return nil, nil
+	}
+	a := apply.Applier{
+		Root: e.Root, Image: e.Image, Digest: e.Digest, Generated: filepath.Dir(e.Generated), App: e.App,
+		Cache: e.Cache, TTL: e.CacheTTL, Spool: e.Spool, Env: e.Env,
+		Stdout: sink(e.Stdout), Stderr: sink(e.Stderr), Log: e.Log,
+	}
+	result, err := a.Apply(ctx, files, e.Config.Config)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, fail.As(fail.Extend, fmt.Sprintf("extending the %s image", e.Kind), err)
+	}
+	return &Extended{Config: result.Config, Layers: result.Layers}, nil
+}
+
+// Onto is the extended image: the base, the configuration and the new layers.
+func (x *Extended) Onto(base v1.Image) (v1.Image, error) {
+	config, err := base.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	config = config.DeepCopy()
+	config.Config = x.Config
+	img, err := mutate.ConfigFile(base, config)
+	if err != nil {
+		return nil, err
+	}
+	var adds []mutate.Addendum
+	for _, l := range x.Layers {
+		adds = append(adds, mutate.Addendum{Layer: l, History: v1.History{
+			Created: v1.Time{Time: layers.Epoch}, CreatedBy: l.CreatedBy(),
+		}})
+	}
+	return mutate.Append(img, adds...)
+}
+
+// Broken names what was counted on in the run image and is not there: everything that only
+// it meets. It is asked of the final run image (DESIGN section 4).
+func Broken(r *platform.Resolution, final BaseImage) error {
+	if r == nil {
+		return nil
+	}
+	var all []error
+	for _, req := range r.Requirements {
+		if len(req.MetBy) != 1 || req.MetBy[0] != platform.RunImageProvider {
+			continue
+		}
+		a := final.Set.Answer(req.Name, req.Version)
+		if !a.Met {
+			why := "it " + a.Reason
+			if final.Set == nil {
+				why = "what it holds is not known"
+			}
+			all = append(all, fmt.Errorf("%s requires %s, which the run image %s met, but the run image is now %s: %s",
+				req.RequiredBy, req.Name, r.RunImage.Image, final.Reference, why))
+		}
+	}
+	return errors.Join(all...)
+}

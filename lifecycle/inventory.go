@@ -1,0 +1,225 @@
+package lifecycle
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/provides"
+	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/format"
+)
+
+// An Inspector learns what base images hold (DESIGN section 1).
+type Inspector struct {
+	Images  *image.Opener
+	Finder  *attach.Finder     // required: of what is attached
+	Policy  platform.RunSBOM   // empty: auto
+	Mapping []provides.Mapping // the operator's, over the built-in table
+
+	// Scan reads the packages of an image out of the image itself; nil: that is never done.
+	Scan func(context.Context, *image.Image) (*sbom.Document, error)
+	// Cache is a directory that keeps what Scan found, by image digest; empty: nothing is kept.
+	Cache string
+
+	Log *slog.Logger // nil: silent
+}
+
+// An Inventory is what an image holds and where that is known from.
+type Inventory struct {
+	Report   attach.Report  // run-image.toml
+	Document *sbom.Document // nil: nothing is known
+	Data     []byte         // the document as <layers>/run-image.sbom.<ext> has it
+}
+
+// Attached looks for what is attached to an image. A switched image is one that the
+// platform's file does not describe.
+func (i *Inspector) Attached(ctx context.Context, img *image.Image, switched bool) (*Inventory, error) {
+	subject := i.subject(img)
+	subject.Switched = switched
+	found, err := i.Finder.Find(ctx, subject)
+	if err != nil {
+		return nil, err
+	}
+	log := logger(i.Log)
+	for _, w := range found.Warnings {
+		log.Warn(fmt.Sprintf("%s: %s", img.Name, w))
+	}
+	inventory := &Inventory{Report: found.Report(nameOf(img), img.Digest.String())}
+	for _, s := range inventory.Report.Searched {
+		if s.Result != attach.Found && s.Result != attach.None {
+			log.Warn(fmt.Sprintf("an SBOM of %s is passed over: %s: %s: %s", img.Name, s.Carrier, s.Result, s.Detail))
+		}
+	}
+	if found.Found == nil {
+		if i.Policy == platform.Attached {
+			return nil, found.Missing(img.Name)
+		}
+		return inventory, nil
+	}
+	inventory.Document = found.Found.Document
+	inventory.Data, err = found.Found.JSON()
+	return inventory, err
+}
+
+// subject is an image as the search for its SBOM knows it.
+func (i *Inspector) subject(img *image.Image) attach.Subject {
+	subject := attach.Subject{Ref: img.Ref, Digest: img.Digest, Image: img.Image, Config: img.Config, Index: img.Parent}
+	if i.Scan != nil {
+		subject.HasDatabase = func(ctx context.Context) (bool, error) {
+			doc, err := i.Scan(ctx, img)
+			return err == nil && len(doc.Databases) > 0, err
+		}
+	}
+	if img.Files == nil {
+		return subject
+	}
+	subject.Archive = img.Files.Archive
+	if len(img.RepoDigests) > 0 {
+		subject.Origin = func(ctx context.Context) (attach.Subject, error) {
+			from, err := i.Images.Origin(ctx, img)
+			if err != nil {
+				return attach.Subject{}, err
+			}
+			return attach.Subject{Ref: from.Ref, Digest: from.Digest, Index: from.Parent}, nil
+		}
+	}
+	return subject
+}
+
+// maxKept is how many generated inventories are kept.
+const maxKept = 5
+
+// Generate reads an image's packages out of the image, or takes what was kept of an earlier
+// time. The report is that of an earlier search; nil: there was none.
+func (i *Inspector) Generate(ctx context.Context, img *image.Image, before *Inventory) (*Inventory, error) {
+	if i.Scan == nil {
+		return nil, errors.New("nothing generates inventories here")
+	}
+	inventory := &Inventory{Report: attach.Report{Image: nameOf(img), Digest: img.Digest.String()}}
+	if before != nil {
+		inventory.Report = before.Report
+	}
+	carrier := attach.Cache
+	doc := i.kept(img)
+	if doc == nil {
+		start := time.Now()
+		var err error
+		if doc, err = i.Scan(ctx, img); err != nil {
+			return nil, fmt.Errorf("generating an inventory of %s: %w", img.Name, err)
+		}
+		carrier = attach.Generated
+		logger(i.Log).Debug(fmt.Sprintf("Generated an inventory of %s in %s", img.Name, time.Since(start).Round(time.Millisecond)))
+	}
+	inventory.Document = doc
+	var data bytes.Buffer
+	if err := format.Encode(&data, doc, sbom.Syft); err != nil {
+		return nil, fmt.Errorf("encoding the inventory of %s: %w", img.Name, err)
+	}
+	inventory.Data = data.Bytes()
+	inventory.Report.SBOM = &attach.Source{Carrier: carrier, Format: sbom.Syft, Packages: len(doc.Packages)}
+	if carrier == attach.Generated {
+		i.keep(img, inventory.Data)
+	}
+	return inventory, nil
+}
+
+func (i *Inspector) keptPath(img *image.Image) string {
+	return filepath.Join(i.Cache, img.Digest.Algorithm+"-"+img.Digest.Hex+".json")
+}
+
+// kept is the inventory of an earlier time; nil if there is none that can be read.
+func (i *Inspector) kept(img *image.Image) *sbom.Document {
+	if i.Cache == "" {
+		return nil
+	}
+	path := i.keptPath(img)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	doc, err := format.Decode(bytes.NewReader(data), path)
+	if err != nil {
+		logger(i.Log).Warn(fmt.Sprintf("a kept inventory is passed over: %v", err))
+		return nil
+	}
+	now := time.Now()
+	_ = os.Chtimes(path, now, now) // only the order of going matters
+	return doc
+}
+
+// keep keeps an inventory, and drops the oldest. That it cannot be kept is no error.
+func (i *Inspector) keep(img *image.Image, data []byte) {
+	if i.Cache == "" {
+		return
+	}
+	err := os.MkdirAll(i.Cache, 0o755)
+	if err == nil {
+		err = platform.WriteFile(i.keptPath(img), data)
+	}
+	if err != nil {
+		logger(i.Log).Warn(fmt.Sprintf("the inventory of %s is not kept: %v", img.Name, err))
+		return
+	}
+	entries, err := filepath.Glob(filepath.Join(i.Cache, "*.json"))
+	if err != nil || len(entries) <= maxKept {
+		return
+	}
+	slices.SortFunc(entries, func(a, b string) int { return modified(b).Compare(modified(a)) })
+	for _, old := range entries[maxKept:] {
+		_ = os.Remove(old)
+	}
+}
+
+func modified(path string) time.Time {
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
+// Base is the image as plans are resolved and Dockerfiles are judged with it.
+func (i *Inspector) Base(img *image.Image, inventory *Inventory) BaseImage {
+	b := BaseImage{Reference: nameOf(img), Digest: img.Digest.String()}
+	cfg := img.Config.Config
+	b.Config = &extensions.Config{User: cfg.User, WorkingDir: cfg.WorkingDir, Env: cfg.Env, Labels: cfg.Labels, Shell: cfg.Shell}
+	if inventory == nil || inventory.Document == nil {
+		return b
+	}
+	b.Carrier = inventory.Report.SBOM.Carrier
+	b.Set = ProvidesOf(inventory.Document, i.Mapping, inventory.Report.Declaration, b.Reference, i.Log)
+	return b
+}
+
+// nameOf is an image's name as people spell it.
+func nameOf(img *image.Image) string { return strings.TrimPrefix(img.Name, "docker://") }
+
+// ProvidesOf is what an inventory provides, by the operator's mapping and the publisher's
+// word. What the inventory does not back is refused with a warning.
+func ProvidesOf(doc *sbom.Document, mapping []provides.Mapping, declared *attach.Declared, name string, log *slog.Logger) *provides.Set {
+	log = logger(log)
+	var declaration *provides.Declaration
+	if declared != nil {
+		var err error
+		if declaration, err = provides.DecodeDeclaration([]byte(declared.Data), declared.Reference); err != nil {
+			log.Warn(fmt.Sprintf("the declaration of %s is passed over: %v", name, err))
+		}
+	}
+	set, refused := provides.From(doc, mapping, declaration)
+	for _, r := range refused {
+		log.Warn(fmt.Sprintf("%s declares that it provides %s, but %s; refused", name, r.Name, r.Why))
+	}
+	return set
+}

@@ -215,7 +215,7 @@ func TestExportCanBeCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stop := errors.New("stopped")
 	cancel(stop)
-	if _, err := x.try(ctx); !errors.Is(err, stop) {
+	if _, err := x.try(ctx); !errors.Is(err, stop) || fail.CodeOf(err) == fail.Export {
 		t.Errorf("got %v", err)
 	}
 }
@@ -246,6 +246,9 @@ func TestExportExtended(t *testing.T) {
 			check(t, err)
 			check(t, os.Remove(filepath.Join(dir, "blobs/sha256", digest.Hex)))
 			x.e.Extended = x.open("oci:" + dir)
+			elsewhere := lifecycletest.Registry() // which has no layer of the run image
+			defer elsewhere.Close()
+			x.e.Names = []string{elsewhere.Name + "/app:1"}
 
 			out := x.run()
 			if got := out.history()[1]; got != cfg.History[1].CreatedBy {
@@ -336,6 +339,7 @@ func TestExportRemembersWhatItReliesOn(t *testing.T) {
 	}
 
 	x.e.Resolution.Requirements, x.e.Resolution.Relies = nil, nil
+	x.e.RunImage.Config.Config.Labels[platform.RequirementsLabel] = "of an app image that became a run image"
 	if out := x.run(); out.config.Config.Labels[platform.RequirementsLabel] != "" {
 		t.Error("a label, though nothing relies on the run image")
 	}

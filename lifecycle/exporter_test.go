@@ -304,6 +304,13 @@ func TestExportAgain(t *testing.T) {
 		"Reusing layer 'buildpacksio/lifecycle:config'", "Reusing layer 'buildpacksio/lifecycle:process-types'",
 	}, end...)...)
 
+	previous := x.e.Previous
+	x.e.Previous = nil // it was lost behind the analyzer
+	if x.run(); strings.Contains(x.log.String(), "Reusing") {
+		t.Errorf("reused, but from where?\n%s", x.log.String())
+	}
+	x.e.Previous = previous
+
 	// One layer changes, another is reused without a directory, with what is now said of it; one is gone.
 	x.write(map[string]string{
 		"layers/acme_ruby/ruby/new": "1", "layers/acme_ruby/gems.toml": "[types]\nlaunch = true\n[metadata]\nsha = \"def\"\n",

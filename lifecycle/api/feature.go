@@ -51,6 +51,8 @@ var (
 	Targets = Feature{Since: Version{0, 10}}
 	// DefaultArgs: a process's args are defaults, its command is a list and needs no shell.
 	DefaultArgs = Feature{Since: Version{0, 9}}
+	// CacheAlone: a cached launch layer is restored whatever is in the previous image; before, only one that is in it.
+	CacheAlone = Feature{Since: Version{0, 12}}
 	// LaunchExecEnv: launch.toml may restrict a process to execution environments.
 	LaunchExecEnv = Feature{Since: Version{0, 12}}
 )

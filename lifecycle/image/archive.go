@@ -11,36 +11,83 @@ import (
 	"os"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// archive writes a file as of docker save, in which the layers that are known are named but
-// not there.
-func (l *loading) archive(ctx context.Context, w io.Writer, name string, known int) error {
+// archive writes what docker load reads: of a daemon with containerd's store an OCI layout, else a
+// file as of docker save, in which the layers that are known are named but not there.
+func (l *loading) archive(ctx context.Context, w io.Writer, known int) error {
 	tw := tar.NewWriter(w)
-	entry := saved{Config: l.id.Hex + ".json", RepoTags: []string{name}}
-	if err := addFile(ctx, tw, entry.Config, int64(len(l.config)), bytes.NewReader(l.config)); err != nil {
+	if err := addFile(ctx, tw, blob(l.configID), int64(len(l.config)), bytes.NewReader(l.config)); err != nil {
 		return err
 	}
 	written := map[v1.Hash]bool{}
-	for n, p := range l.parts {
-		file := p.diffID.Hex + ".tar"
-		entry.Layers = append(entry.Layers, file)
-		if n < known || written[p.diffID] {
+	for _, p := range l.parts[known:] {
+		if written[p.diffID] {
 			continue
 		}
 		written[p.diffID] = true
-		if err := l.addLayer(ctx, tw, file, p); err != nil {
+		if err := l.addLayer(ctx, tw, p); err != nil {
 			return fmt.Errorf("reading layer %s: %w", p.diffID, err)
 		}
 	}
-	raw, err := json.Marshal([]saved{entry})
+	index := l.savedIndex
+	if l.containerd {
+		index = l.layoutIndex
+	}
+	for _, f := range index() {
+		if err := addFile(ctx, tw, f.name, int64(len(f.content)), bytes.NewReader(f.content)); err != nil {
+			return err
+		}
+	}
+	return tw.Close()
+}
+
+type memoryFile struct {
+	name    string
+	content []byte
+}
+
+func (l *loading) savedIndex() []memoryFile {
+	entry := saved{Config: blob(l.configID)}
+	for _, p := range l.parts {
+		entry.Layers = append(entry.Layers, blob(p.diffID))
+	}
+	raw, _ := json.Marshal([]saved{entry}) // strings alone
+	return []memoryFile{{"manifest.json", raw}}
+}
+
+func (l *loading) layoutIndex() []memoryFile {
+	raw, _ := json.Marshal(v1.IndexManifest{ // numbers and strings alone
+		SchemaVersion: 2, MediaType: types.OCIImageIndex,
+		Manifests: []v1.Descriptor{{MediaType: types.OCIManifestSchema1, Digest: l.id, Size: int64(len(l.manifest))}},
+	})
+	return []memoryFile{{blob(l.id), l.manifest}, {"index.json", raw}, {"oci-layout", []byte(layoutVersion)}}
+}
+
+// describe makes the manifest of the image with uncompressed layers, and so learns its ID in
+// containerd's store.
+func (l *loading) describe() error {
+	parts := make([]part, len(l.parts))
+	for n, p := range l.parts {
+		r, size, err := l.open(p)
+		if err != nil {
+			return fmt.Errorf("reading layer %s: %w", p.diffID, err)
+		}
+		if err := r.Close(); err != nil {
+			return err
+		}
+		parts[n].desc = &v1.Descriptor{MediaType: types.OCIUncompressedLayer, Digest: p.diffID, Size: size}
+	}
+	img, err := assemble(types.OCIManifestSchema1, l.config, parts)
 	if err != nil {
 		return err
 	}
-	if err := addFile(ctx, tw, "manifest.json", int64(len(raw)), bytes.NewReader(raw)); err != nil {
+	if l.manifest, err = img.RawManifest(); err != nil {
 		return err
 	}
-	return tw.Close()
+	l.id, err = img.Digest()
+	return err
 }
 
 // A sized layer knows how long its tar is before it is read.
@@ -48,55 +95,77 @@ type sized interface {
 	UncompressedSize() (int64, error)
 }
 
-func (l *loading) addLayer(ctx context.Context, tw *tar.Writer, name string, p part) error {
+// open is the layer's tar, and how long it is.
+func (l *loading) open(p part) (io.ReadCloser, int64, error) {
 	if s, ok := p.layer.(sized); ok {
 		size, err := s.UncompressedSize()
 		if err != nil {
-			return err
+			return nil, 0, err
 		}
 		r, err := p.layer.Uncompressed()
-		if err != nil {
-			return err
-		}
-		return errors.Join(addFile(ctx, tw, name, size, r), r.Close())
+		return r, size, err
 	}
-	f, err := l.open(ctx, p)
+	var f *os.File
+	var err error
+	if file, ok := l.files[p.diffID]; ok {
+		f, err = os.Open(file)
+	} else {
+		f, err = l.cache.Open(p.diffID)
+	}
 	if err != nil {
-		return err
+		return nil, 0, err
 	}
-	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return err
+		return nil, 0, errors.Join(err, f.Close())
 	}
-	return addFile(ctx, tw, name, info.Size(), f)
+	return f, info.Size(), nil
 }
 
-// open is the layer as a file: from docker save, from the launch cache, or unpacked for it.
-func (l *loading) open(ctx context.Context, p part) (*os.File, error) {
-	if file, ok := l.saved[p.diffID]; ok {
-		return os.Open(file)
+// unpackLayers makes files of layers that do not know their length.
+func (l *loading) unpackLayers(ctx context.Context, known int) error {
+	for _, p := range l.parts[known:] {
+		_, isSized := p.layer.(sized)
+		if _, done := l.files[p.diffID]; p.layer == nil || isSized || done {
+			continue
+		}
+		if err := l.unpackLayer(ctx, p); err != nil {
+			return fmt.Errorf("reading layer %s: %w", p.diffID, err)
+		}
 	}
-	if p.layer == nil {
-		return l.cache.Open(p.diffID)
+	return nil
+}
+
+func (l *loading) unpackLayer(ctx context.Context, p part) error {
+	f, err := l.create()
+	if err != nil {
+		return err
 	}
 	r, err := p.layer.Uncompressed()
 	if err != nil {
-		return nil, err
+		return errors.Join(err, f.Close())
 	}
-	defer r.Close()
-	f, err := os.CreateTemp(l.spool, "layer-*.tar")
+	l.files[p.diffID] = f.Name()
+	return errors.Join(copyVerified(ctx, f, r, p.diffID), r.Close(), f.Close())
+}
+
+// create makes a file that is gone after the loading.
+func (l *loading) create() (*os.File, error) {
+	if l.temp == "" {
+		var err error
+		if l.temp, err = os.MkdirTemp(l.spool, "layers-*"); err != nil {
+			return nil, err
+		}
+	}
+	return os.CreateTemp(l.temp, "layer-*")
+}
+
+func (l *loading) addLayer(ctx context.Context, tw *tar.Writer, p part) error {
+	r, size, err := l.open(p)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	err = errors.Join(os.Remove(f.Name()), copyVerified(ctx, f, r, p.diffID))
-	if err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
+	return errors.Join(addFile(ctx, tw, blob(p.diffID), size, r), r.Close())
 }
 
 func addFile(ctx context.Context, tw *tar.Writer, name string, size int64, r io.Reader) error {

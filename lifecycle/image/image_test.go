@@ -283,7 +283,7 @@ func TestOpenErrors(t *testing.T) {
 		{"a password", "user:hunter2@registry.example/run:1", false, []string{"***@registry.example"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			o := &image.Opener{Platform: &v1.Platform{OS: "linux", Architecture: "s390x"}, DockerHost: "unix:///no/such.sock"}
+			o := &image.Opener{Platform: &v1.Platform{OS: "linux", Architecture: "s390x"}, DockerHost: "unix:///no/such.sock", Retry: quick}
 			img, err := o.Open(t.Context(), tt.ref)
 			if err == nil {
 				t.Fatalf("opened %s", img.Digest)

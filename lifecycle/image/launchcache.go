@@ -89,8 +89,9 @@ func copyVerified(ctx context.Context, w io.Writer, r io.Reader, want v1.Hash) e
 var errCorrupt = errors.New("corrupt")
 
 // heal removes layers that are not what they are called, and says whether there were any.
-func (c LaunchCache) heal(ctx context.Context, ids []v1.Hash) (healed bool) {
-	for _, id := range ids {
+func (c LaunchCache) heal(ctx context.Context, parts []part) (healed bool) {
+	for _, p := range parts {
+		id := p.diffID
 		f, err := c.Open(id)
 		if err != nil {
 			continue

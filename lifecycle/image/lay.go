@@ -53,6 +53,9 @@ func (w *Writer) lay(ctx context.Context, d *Draft, names []string) (*Written, e
 	return written, nil
 }
 
+// layoutVersion is the content of the file oci-layout.
+const layoutVersion = `{"imageLayoutVersion":"1.0.0"}`
+
 // A layoutDir is an OCI layout that is written to. Every file is written under another name
 // first, and index.json last of all.
 type layoutDir struct{ dir string }
@@ -179,7 +182,7 @@ func (l layoutDir) index(ctx context.Context, desc v1.Descriptor) error {
 		return err
 	}
 	for _, file := range []struct{ name, content string }{
-		{"oci-layout", `{"imageLayoutVersion":"1.0.0"}`}, {"index.json", string(raw)},
+		{"oci-layout", layoutVersion}, {"index.json", string(raw)},
 	} {
 		err := writeFile(filepath.Join(l.dir, file.name), func(f io.Writer) error {
 			_, err := io.WriteString(f, file.content)

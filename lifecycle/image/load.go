@@ -18,28 +18,31 @@ import (
 
 // load writes to a docker daemon, over a connection of its own: one that was idle during a long
 // build may be dead. Layers that the daemon has below the same layers are left out of what is
-// sent. If it takes offence at that, it gets all of them.
+// sent; if it takes offence at that, it gets them too. A daemon with containerd's store of images
+// needs all layers, and gets them as an OCI layout of uncompressed layers, whose digest, the
+// image's ID there, depends on nothing but the draft.
 func (w *Writer) load(ctx context.Context, d *Draft, names []string) (*Written, error) {
 	daemon, err := w.daemon()
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the docker daemon: %w", err)
 	}
 	defer daemon.Close()
-	l := loading{daemon: daemon, draft: d, cache: LaunchCache{w.LaunchCache}, spool: w.Spool}
+	l := loading{daemon: daemon, draft: d, cache: LaunchCache{w.LaunchCache}, spool: w.Spool, files: map[v1.Hash]string{}}
 	defer l.clean()
 	if err := l.begin(ctx); err != nil {
 		return nil, err
 	}
+	var unkept error
 	var keeping sync.WaitGroup
 	if w.LaunchCache != "" {
-		keeping.Go(func() { l.unkept = l.keep(ctx) })
+		keeping.Go(func() { unkept = l.keep(ctx) })
 	}
 	written, err := l.write(ctx, names)
 	keeping.Wait()
 	if written != nil && w.LaunchCache != "" {
-		l.unkept = errors.Join(l.unkept, l.keepSaved(ctx), l.cache.prune(l.added()))
-		if l.unkept != nil {
-			written.LaunchCache = fmt.Errorf("writing launch cache %s: %w", w.LaunchCache, l.unkept)
+		unkept = errors.Join(unkept, l.keepSaved(ctx), l.cache.prune(l.kept()))
+		if unkept != nil {
+			written.LaunchCache = fmt.Errorf("writing launch cache %s: %w", w.LaunchCache, unkept)
 		}
 	}
 	return written, err
@@ -48,17 +51,18 @@ func (w *Writer) load(ctx context.Context, d *Draft, names []string) (*Written, 
 // A loading is a draft on its way to a daemon.
 type loading struct {
 	daemon     *client.Client
-	containerd bool // it has containerd's store of images, which wants all layers
+	containerd bool // it has containerd's store of images
 	draft      *Draft
 	parts      []part
 	config     []byte
-	id         v1.Hash // of the configuration
+	configID   v1.Hash
+	manifest   []byte  // for containerd's store; nil: not known yet
+	id         v1.Hash // that the image has, or will have, in the daemon
 	cache      LaunchCache
-	unkept     error // why the launch cache is not what it should be
 
 	spool string             // where temp is made
 	temp  string             // directory of files; empty: not made yet
-	saved map[v1.Hash]string // layers that came by docker save, as uncompressed tars
+	files map[v1.Hash]string // layers as uncompressed tars, saved from the daemon or else unpacked
 }
 
 func (l *loading) begin(ctx context.Context) error {
@@ -73,15 +77,24 @@ func (l *loading) begin(ctx context.Context) error {
 	if l.config, err = l.draft.config(l.parts); err != nil {
 		return err
 	}
-	l.id, _, err = v1.SHA256(bytes.NewReader(l.config))
+	l.configID, _, err = v1.SHA256(bytes.NewReader(l.config))
+	l.id = l.configID
 	return err
 }
 
-// added is the layers above the base's, which the launch cache keeps.
-func (l *loading) added() map[v1.Hash]bool {
+// toKeep are the layers for the launch cache: those above the base's. The base's too, where
+// the daemon would have to save them for every image that it gets.
+func (l *loading) toKeep() []part {
+	if l.containerd {
+		return l.parts
+	}
+	return l.parts[len(l.draft.Base.Config.RootFS.DiffIDs):]
+}
+
+func (l *loading) kept() map[v1.Hash]bool {
 	ids := map[v1.Hash]bool{}
-	for _, add := range l.parts[len(l.draft.Base.Config.RootFS.DiffIDs):] {
-		ids[add.diffID] = true
+	for _, p := range l.toKeep() {
+		ids[p.diffID] = true
 	}
 	return ids
 }
@@ -90,7 +103,7 @@ func (l *loading) added() map[v1.Hash]bool {
 // daemon only for that.
 func (l *loading) keep(ctx context.Context) error {
 	var errs []error
-	for _, p := range l.parts[len(l.draft.Base.Config.RootFS.DiffIDs):] {
+	for _, p := range l.toKeep() {
 		if p.layer != nil && !l.cache.has(p.diffID) {
 			errs = append(errs, l.cache.put(ctx, p.diffID, p.layer.Uncompressed))
 		}
@@ -102,27 +115,23 @@ func (l *loading) keep(ctx context.Context) error {
 // to be again.
 func (l *loading) keepSaved(ctx context.Context) error {
 	var errs []error
-	for id := range l.added() {
-		if file, ok := l.saved[id]; ok && !l.cache.has(id) {
-			errs = append(errs, l.cache.put(ctx, id, func() (io.ReadCloser, error) { return os.Open(file) }))
+	for _, p := range l.toKeep() {
+		if file, ok := l.files[p.diffID]; ok && !l.cache.has(p.diffID) {
+			errs = append(errs, l.cache.put(ctx, p.diffID, func() (io.ReadCloser, error) { return os.Open(file) }))
 		}
 	}
 	return errors.Join(errs...)
 }
 
 func (l *loading) write(ctx context.Context, names []string) (*Written, error) {
-	id := l.id
-	if !l.there(ctx) {
-		var err error
-		if id, err = l.loaded(ctx, tagged(names[0])); err != nil {
-			return nil, err
-		}
+	if err := l.send(ctx); err != nil {
+		return nil, err
 	}
-	written := &Written{ID: id}
+	written := &Written{ID: l.id}
 	var errs []error
 	for _, name := range names {
-		if _, err := l.daemon.ImageTag(ctx, client.ImageTagOptions{Source: id.String(), Target: name}); err != nil {
-			errs = append(errs, fmt.Errorf("naming image %s in the docker daemon: %w", id, err))
+		if _, err := l.daemon.ImageTag(ctx, client.ImageTagOptions{Source: l.id.String(), Target: name}); err != nil {
+			errs = append(errs, fmt.Errorf("naming image %s in the docker daemon: %w", l.id, err))
 			continue
 		}
 		written.Names = append(written.Names, name)
@@ -133,45 +142,32 @@ func (l *loading) write(ctx context.Context, names []string) (*Written, error) {
 	return written, errors.Join(errs...)
 }
 
-// there says whether the daemon has the very image, as after a build in which nothing changed.
-// In containerd's store it cannot be asked for by its configuration.
-func (l *loading) there(ctx context.Context) bool {
-	if l.containerd {
-		return false
+// send has the daemon have the image, without a name.
+func (l *loading) send(ctx context.Context) error {
+	if !l.containerd && l.there(ctx) {
+		return nil
 	}
-	found, err := l.daemon.ImageInspect(ctx, l.id.String())
-	return err == nil && found.ID == l.id.String()
-}
-
-// loaded is the ID of the image that is the daemon's now.
-func (l *loading) loaded(ctx context.Context, name string) (v1.Hash, error) {
+	if l.containerd {
+		l.cache.heal(ctx, l.parts) // it does not compare layers with what they are called, as others do
+	}
 	base, all := l.known(l.draft.Base, l.draft.Under), l.known(l.draft.Base, l.draft.Under, l.draft.Previous)
-	err := l.try(ctx, name, all)
-	if err != nil && ctx.Err() == nil && (l.cache.heal(ctx, l.ids()) || all > base) {
-		err = l.try(ctx, name, base) // the previous image is gone
+	err := l.try(ctx, all)
+	if err != nil && ctx.Err() == nil && (l.cache.heal(ctx, l.parts) || all > base) {
+		err = l.try(ctx, base) // the previous image is gone
 	}
 	if err != nil && ctx.Err() == nil && base > 0 {
-		err = l.try(ctx, name, 0)
+		err = l.try(ctx, 0)
 	}
-	if err != nil {
-		return v1.Hash{}, err
+	if err == nil && !l.there(ctx) {
+		err = fmt.Errorf("loading into the docker daemon at %s: it made another image than %s", l.daemon.DaemonHost(), l.id)
 	}
-	found, err := l.daemon.ImageInspect(ctx, name)
-	if err != nil {
-		return v1.Hash{}, fmt.Errorf("inspecting %s in the docker daemon: %w", name, err)
-	}
-	if !l.containerd && found.ID != l.id.String() {
-		return v1.Hash{}, fmt.Errorf("loading into the docker daemon: it made image %s of image %s", found.ID, l.id)
-	}
-	return v1.NewHash(found.ID)
+	return err
 }
 
-func (l *loading) ids() []v1.Hash {
-	ids := make([]v1.Hash, len(l.parts))
-	for n, p := range l.parts {
-		ids[n] = p.diffID
-	}
-	return ids
+// there says whether the daemon has the very image, as after a build in which nothing changed.
+func (l *loading) there(ctx context.Context) bool {
+	found, err := l.daemon.ImageInspect(ctx, l.id.String())
+	return err == nil && found.ID == l.id.String()
 }
 
 // known is how many of the lowest layers the daemon has, one on the other, in one of the images.
@@ -180,13 +176,13 @@ func (l *loading) known(images ...*Image) int {
 		return 0
 	}
 	most := 0
-	ids := l.ids()
 	for _, img := range images {
 		if img == nil || img.Files == nil {
 			continue
 		}
+		ids := img.Config.RootFS.DiffIDs
 		n := 0
-		for n < min(len(ids), len(img.Config.RootFS.DiffIDs)) && ids[n] == img.Config.RootFS.DiffIDs[n] {
+		for n < min(len(ids), len(l.parts)) && ids[n] == l.parts[n].diffID {
 			n++
 		}
 		most = max(most, n)
@@ -195,18 +191,29 @@ func (l *loading) known(images ...*Image) int {
 }
 
 // try sends the image without the layers that are known.
-func (l *loading) try(ctx context.Context, name string, known int) error {
+func (l *loading) try(ctx context.Context, known int) error {
 	if err := l.save(ctx, known); err != nil {
 		return err
+	}
+	if err := l.unpackLayers(ctx, known); err != nil {
+		return err
+	}
+	if l.containerd {
+		if err := l.describe(); err != nil {
+			return err
+		}
+		if l.there(ctx) {
+			return nil
+		}
 	}
 	r, w := io.Pipe()
 	sent := make(chan error, 1)
 	go func() {
-		err := l.archive(ctx, w, name, known)
+		err := l.archive(ctx, w, known)
 		w.CloseWithError(err)
 		sent <- err
 	}()
-	err := l.send(ctx, r)
+	err := l.stream(ctx, r)
 	_ = r.CloseWithError(errNotWanted) // the daemon may have answered before the end
 	if sendErr := <-sent; sendErr != nil && !errors.Is(sendErr, errNotWanted) {
 		return sendErr
@@ -216,19 +223,20 @@ func (l *loading) try(ctx context.Context, name string, known int) error {
 
 var errNotWanted = errors.New("the docker daemon stopped reading")
 
-func (l *loading) send(ctx context.Context, r io.Reader) error {
+func (l *loading) stream(ctx context.Context, r io.Reader) error {
 	resp, err := l.daemon.ImageLoad(ctx, r, client.ImageLoadWithQuiet(true))
 	if err != nil {
 		return fmt.Errorf("loading into the docker daemon at %s: %w", l.daemon.DaemonHost(), err)
 	}
 	defer resp.Close()
 	for dec := json.NewDecoder(resp); ; {
-		var message struct {
-			Error string `json:"error"`
-		}
+		var message struct{ Error, Stream string }
 		err := dec.Decode(&message)
 		if errors.Is(err, io.EOF) {
 			return nil
+		}
+		if strings.HasPrefix(message.Stream, "Error ") { // of unpacking, in containerd's store
+			message.Error = strings.TrimSpace(message.Stream)
 		}
 		if err == nil && message.Error != "" {
 			err = errors.New(message.Error)
@@ -243,12 +251,4 @@ func (l *loading) clean() {
 	if l.temp != "" {
 		_ = os.RemoveAll(l.temp) // temporary
 	}
-}
-
-// tagged adds the tag that docker takes for granted, which docker load does not.
-func tagged(name string) string {
-	if strings.Contains(name[strings.LastIndex(name, "/")+1:], ":") {
-		return name
-	}
-	return name + ":latest"
 }

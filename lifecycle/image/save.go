@@ -12,7 +12,6 @@ import (
 	"io"
 	"os"
 	"path"
-	"path/filepath"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/klauspost/compress/gzip"
@@ -24,7 +23,7 @@ import (
 func (l *loading) save(ctx context.Context, known int) error {
 	missing := map[v1.Hash]bool{}
 	for _, p := range l.parts[known:] {
-		if _, saved := l.saved[p.diffID]; p.layer == nil && !saved && !l.cache.has(p.diffID) {
+		if _, saved := l.files[p.diffID]; p.layer == nil && !saved && !l.cache.has(p.diffID) {
 			missing[p.diffID] = true
 		}
 	}
@@ -54,13 +53,6 @@ func anyOf(ids []v1.Hash, wanted map[v1.Hash]bool) bool {
 }
 
 func (l *loading) saveFrom(ctx context.Context, img *Image, missing map[v1.Hash]bool) error {
-	if l.temp == "" {
-		var err error
-		if l.temp, err = os.MkdirTemp(l.spool, "saved-*"); err != nil {
-			return err
-		}
-		l.saved = map[v1.Hash]string{}
-	}
 	stream, err := l.daemon.ImageSave(ctx, []string{img.Digest.String()})
 	if err != nil {
 		return err
@@ -100,7 +92,7 @@ func (l *loading) saveFile(ctx context.Context, name string, r io.Reader, missin
 	if !packed && path.Dir(name) == "blobs/sha256" && !missing[v1.Hash{Algorithm: "sha256", Hex: path.Base(name)}] {
 		return nil
 	}
-	f, err := os.CreateTemp(l.temp, "file-*")
+	f, err := l.create()
 	if err != nil {
 		return err
 	}
@@ -117,7 +109,7 @@ func (l *loading) saveFile(ctx context.Context, name string, r io.Reader, missin
 		return os.Remove(f.Name())
 	}
 	delete(missing, id)
-	l.saved[id] = filepath.Clean(f.Name())
+	l.files[id] = f.Name()
 	return nil
 }
 

@@ -24,7 +24,7 @@ type Writer struct {
 
 // Written is an image that was written.
 type Written struct {
-	ID           v1.Hash  // of the configuration; as a daemon with containerd's store has it, of the image
+	ID           v1.Hash  // the image ID: of the configuration; in a daemon with containerd's store, of the manifest
 	Digest       v1.Hash  // of the manifest; zero for a daemon
 	ManifestSize int64    // bytes; zero for a daemon
 	Names        []string // that are the image's now, as they were given

@@ -1,6 +1,8 @@
 package image_test
 
 import (
+	"crypto/sha256"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,6 +33,13 @@ func filesLayer(t testing.TB, name, content string) *layers.Layer {
 		t.Fatal(err)
 	}
 	return l
+}
+
+// random is bytes that do not compress, the same for the same seed.
+func random(seed string, size int) string {
+	data := make([]byte, size)
+	_, _ = rand.NewChaCha8(sha256.Sum256([]byte(seed))).Read(data)
+	return string(data)
 }
 
 func diffID(t testing.TB, l v1.Layer) v1.Hash {

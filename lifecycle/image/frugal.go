@@ -1,0 +1,84 @@
+package image
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+)
+
+// Frugal is an Opener for a phase that only looks: it asks every registry no more than once how
+// it wants to be authenticated, and leaves uploads that were begun to see whether they
+// may be ([Writer.CheckWrite]) for the registry to forget, which saves a request each.
+func (o *Opener) Frugal() *Opener {
+	out := *o
+	t := &frugal{next: o.Transport, pings: map[string]*ping{}}
+	if t.next == nil {
+		t.next = remote.DefaultTransport
+	}
+	out.Transport = t
+	return &out
+}
+
+// A frugal transport makes no request that has been made before, or is not needed.
+type frugal struct {
+	next http.RoundTripper
+
+	mu    sync.Mutex
+	pings map[string]*ping // by scheme and host
+}
+
+// A ping is a registry's answer to GET /v2/.
+type ping struct {
+	mu     sync.Mutex // held while it is asked
+	answer *http.Response
+	body   []byte
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (t *frugal) RoundTrip(req *http.Request) (*http.Response, error) {
+	switch {
+	case req.Method == http.MethodGet && req.URL.Path == "/v2/" && req.Header.Get("Authorization") == "":
+		return t.ping(req)
+	case req.Method == http.MethodDelete && strings.Contains(req.URL.Path, "/blobs/uploads/"):
+		return answer(req, &http.Response{StatusCode: http.StatusNoContent, Header: http.Header{}}, nil), nil
+	}
+	return t.next.RoundTrip(req)
+}
+
+func (t *frugal) ping(req *http.Request) (*http.Response, error) {
+	t.mu.Lock()
+	p := t.pings[req.URL.Scheme+req.URL.Host]
+	if p == nil {
+		p = &ping{}
+		t.pings[req.URL.Scheme+req.URL.Host] = p
+	}
+	t.mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.answer != nil {
+		return answer(req, p.answer, p.body), nil
+	}
+	resp, err := t.next.RoundTrip(req)
+	if err != nil || resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusUnauthorized {
+		return resp, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return nil, err
+	}
+	p.answer, p.body = resp, body
+	return answer(req, resp, body), nil
+}
+
+// answer is a response once more.
+func answer(req *http.Request, of *http.Response, body []byte) *http.Response {
+	return &http.Response{
+		Status: http.StatusText(of.StatusCode), StatusCode: of.StatusCode, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: of.Header.Clone(), Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)), Request: req,
+	}
+}

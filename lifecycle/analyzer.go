@@ -7,7 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"path"
-	"path/filepath"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -34,7 +34,10 @@ type Analyzer struct {
 	RunFile    *platform.RunFile // nil: no run image is known
 	CacheImage string            // reference; empty: there is none
 
-	Layers      string // <layers>, where the SBOMs of the previous image are restored
+	// Layers is <layers> as the app image has it, where the SBOMs of the previous image are restored. Root is the
+	// directory below which it is on this machine; empty: /.
+	Layers, Root string
+
 	SkipSBOM    bool   // leave them
 	LaunchCache string // directory of the launch cache; empty: there is none
 
@@ -50,13 +53,20 @@ type Analysis struct {
 	RunImage  BaseImage
 }
 
-// Run looks at the images. A missing previous image is no error. Its error has code 32.
+// Run looks at the images. A missing previous image is no error, nor is one that is no app image. Its
+// error has code 32.
 func (a *Analyzer) Run(ctx context.Context) (*Analysis, error) {
-	out, err := a.run(ctx)
+	frugal, writer := *a, *a.Images
+	writer.Opener = a.Images.Frugal()
+	frugal.Images = &writer
+	out, err := frugal.run(ctx)
 	if err != nil && ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	return out, fail.As(fail.Analyze, "", err)
+	if err != nil {
+		return nil, fail.As(fail.Analyze, "", err)
+	}
+	return out, nil
 }
 
 func (a *Analyzer) run(ctx context.Context) (*Analysis, error) {
@@ -79,20 +89,42 @@ func (a *Analyzer) ref(reference string) string {
 	return a.Ref(reference)
 }
 
-// checkAccess makes sure that the images can be written in the end.
+// checkAccess makes sure that the app image and the cache image can be written in the end, and the cache
+// image be read. Whether the others can be read shows when they are.
 func (a *Analyzer) checkAccess(ctx context.Context) error {
+	var places, checked []string
 	for _, name := range a.Names {
-		if err := a.Images.CheckWrite(ctx, a.ref(name)); err != nil {
+		places = append(places, a.ref(name))
+	}
+	if a.CacheImage != "" {
+		if err := a.Images.CheckRead(ctx, a.CacheImage); err != nil {
 			return err
 		}
+		places = append(places, a.CacheImage)
 	}
-	if a.CacheImage == "" {
-		return nil
+	for _, place := range places {
+		to := a.granted(place)
+		if slices.Contains(checked, to) {
+			continue
+		}
+		if err := a.Images.CheckWrite(ctx, place); err != nil {
+			return err
+		}
+		checked = append(checked, to)
 	}
-	if err := a.Images.CheckRead(ctx, a.CacheImage); err != nil {
-		return err
+	return nil
+}
+
+// granted is what access is granted to: in a registry not an image, but its repository.
+func (a *Analyzer) granted(place string) string {
+	if strings.HasPrefix(place, "docker://") {
+		return "docker://"
 	}
-	return a.Images.CheckWrite(ctx, a.CacheImage)
+	ref, err := a.Images.Reference(place)
+	if strings.HasPrefix(place, "oci:") || err != nil {
+		return place
+	}
+	return ref.Context().Name()
 }
 
 // previous reads the metadata of the previous image and restores its SBOMs.
@@ -103,7 +135,7 @@ func (a *Analyzer) previous(ctx context.Context, to *platform.Analyzed) error {
 	}
 	img, err := a.Images.Open(ctx, a.ref(reference))
 	if errors.Is(err, image.ErrNotFound) {
-		logger(a.Log).Debug(fmt.Sprintf("There is no previous image %s", reference))
+		logger(a.Log).Info(fmt.Sprintf("There is no previous image %s", reference))
 		return nil
 	}
 	if err != nil {
@@ -120,11 +152,12 @@ func (a *Analyzer) previous(ctx context.Context, to *platform.Analyzed) error {
 	return a.restoreSBOM(ctx, img, metadata)
 }
 
-// identify is what names the image for good: a digest reference, the image ID, the path of a
-// layout.
+// identify is what names the image for good: a digest reference, the image ID, or the path of a
+// layout with the digest behind it.
 func identify(img *image.Image) string {
 	if dir, ok := strings.CutPrefix(img.Name, "oci:"); ok {
-		return dir
+		digest := "@" + img.Digest.String()
+		return strings.TrimSuffix(dir, digest) + digest
 	}
 	if img.Ref == nil {
 		return img.Digest.String()
@@ -138,6 +171,7 @@ func (a *Analyzer) restoreSBOM(ctx context.Context, img *image.Image, m *platfor
 	if a.SkipSBOM || m.SBOM == nil || m.SBOM.SHA == "" || !api.SBOM.In(a.API) {
 		return nil
 	}
+	logger(a.Log).Info("Restoring data for SBOM from previous image")
 	err := a.extractSBOM(ctx, img, m.SBOM.SHA)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -153,13 +187,13 @@ func (a *Analyzer) extractSBOM(ctx context.Context, img *image.Image, sha string
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(a.Layers, "sbom", launchSBOMs)
+	dir := path.Join(a.Layers, "sbom", launchSBOMs)
 	content, err := a.layer(ctx, img, diffID, dir)
 	if err != nil {
 		return err
 	}
 	defer content.Close()
-	return layers.Source{}.Extract(content, dir)
+	return layers.Source{Root: a.Root}.Extract(content, dir)
 }
 
 // layer opens a layer of the previous image. A daemon gives the directory instead, with no
@@ -206,12 +240,14 @@ func (a *Analyzer) runImage(ctx context.Context, out *Analysis) error {
 	if out.Inventory, err = a.Inspector.Attached(ctx, img, false); err != nil {
 		return err
 	}
+	out.Inventory.Report.Image = reference
 	if out.Inventory.Document == nil && a.Inspector.Policy == platform.Generate {
 		if out.Inventory, err = a.Inspector.Generate(ctx, img, out.Inventory); err != nil {
 			return err
 		}
 	}
 	out.RunImage = a.Inspector.Base(img, out.Inventory)
+	out.RunImage.Reference = reference
 	return nil
 }
 

@@ -57,9 +57,15 @@ func (i *Inspector) Attached(ctx context.Context, img *image.Image, switched boo
 		log.Warn(fmt.Sprintf("%s: %s", img.Name, w))
 	}
 	inventory := &Inventory{Report: found.Report(nameOf(img), img.Digest.String())}
+	inventory.Report.Config = configOf(img)
 	for _, s := range inventory.Report.Searched {
-		if s.Result != attach.Found && s.Result != attach.None {
-			log.Warn(fmt.Sprintf("an SBOM of %s is passed over: %s: %s: %s", img.Name, s.Carrier, s.Result, s.Detail))
+		text := fmt.Sprintf("an SBOM of %s is passed over: %s: %s: %s", img.Name, s.Carrier, s.Result, s.Detail)
+		switch s.Result {
+		case attach.Found, attach.None:
+		case attach.Unreachable:
+			log.Info(text) // the registry of a daemon's image need not be within reach
+		default:
+			log.Warn(text)
 		}
 	}
 	if found.Found == nil {
@@ -107,7 +113,7 @@ func (i *Inspector) Generate(ctx context.Context, img *image.Image, before *Inve
 	if i.Scan == nil {
 		return nil, errors.New("nothing generates inventories here")
 	}
-	inventory := &Inventory{Report: attach.Report{Image: nameOf(img), Digest: img.Digest.String()}}
+	inventory := &Inventory{Report: attach.Report{Version: sbom.FileVersion, Image: nameOf(img), Digest: img.Digest.String(), Config: configOf(img)}}
 	if before != nil {
 		inventory.Report = before.Report
 	}
@@ -193,14 +199,27 @@ func modified(path string) time.Time {
 // Base is the image as plans are resolved and Dockerfiles are judged with it.
 func (i *Inspector) Base(img *image.Image, inventory *Inventory) BaseImage {
 	b := BaseImage{Reference: nameOf(img), Digest: img.Digest.String()}
-	cfg := img.Config.Config
-	b.Config = &extensions.Config{User: cfg.User, WorkingDir: cfg.WorkingDir, Env: cfg.Env, Labels: cfg.Labels, Shell: cfg.Shell}
+	b.Config = JudgedBy(configOf(img))
 	if inventory == nil || inventory.Document == nil {
 		return b
 	}
 	b.Carrier = inventory.Report.SBOM.Carrier
 	b.Set = ProvidesOf(inventory.Document, i.Mapping, inventory.Report.Declaration, b.Reference, i.Log)
 	return b
+}
+
+// configOf is what run-image.toml has of an image's configuration.
+func configOf(img *image.Image) *attach.Config {
+	c := img.Config.Config
+	return &attach.Config{User: c.User, WorkingDir: c.WorkingDir, Env: c.Env, Labels: c.Labels, Shell: c.Shell}
+}
+
+// JudgedBy is the configuration in a run-image.toml as Dockerfiles are judged by it; nil: it has none.
+func JudgedBy(c *attach.Config) *extensions.Config {
+	if c == nil {
+		return nil
+	}
+	return &extensions.Config{User: c.User, WorkingDir: c.WorkingDir, Env: c.Env, Labels: c.Labels, Shell: c.Shell}
 }
 
 // nameOf is an image's name as people spell it.

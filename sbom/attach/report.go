@@ -24,6 +24,18 @@ type Report struct {
 	// Declaration is the publisher's word on what the image provides; nil: there is none. The
 	// detector reads it here, since it cannot look for itself.
 	Declaration *Declared `toml:"declaration,omitempty" json:"declaration,omitempty"`
+
+	// Config is for judging Dockerfiles on the image; nil: not known.
+	Config *Config `toml:"config,omitempty" json:"config,omitempty"`
+}
+
+// A Config is what of an image's configuration decides whether an instruction has an effect on it.
+type Config struct {
+	User       string            `toml:"user" json:"user"`
+	WorkingDir string            `toml:"working-dir,omitempty" json:"working-dir,omitempty"`
+	Env        []string          `toml:"env,omitempty" json:"env,omitempty"`
+	Shell      []string          `toml:"shell,omitempty" json:"shell,omitempty"`
+	Labels     map[string]string `toml:"labels,omitempty" json:"labels,omitempty"`
 }
 
 // A Declared is a [Declaration] as it was found.

@@ -132,8 +132,17 @@ func (a *Applier) Apply(ctx context.Context, dockerfiles []*extensions.Dockerfil
 	if err != nil {
 		return nil, err
 	}
+	result, err := b.apply(ctx, dockerfiles)
+	if err := errors.Join(err, b.end()); err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+func (b *build) apply(ctx context.Context, dockerfiles []*extensions.Dockerfile) (*Result, error) {
 	stages := make([]*stage, len(dockerfiles))
 	for i, d := range dockerfiles {
+		var err error
 		if stages[i], err = newStage(b, d); err != nil {
 			return nil, err
 		}
@@ -145,11 +154,11 @@ func (a *Applier) Apply(ctx context.Context, dockerfiles []*extensions.Dockerfil
 	for i, s := range stages {
 		delete(b.config.Labels, rebasableLabel)
 		if err := s.apply(ctx, i); err != nil {
-			return nil, errors.Join(err, b.end())
+			return nil, err
 		}
 		rebasable = rebasable && b.config.Labels[rebasableLabel] == "true"
 	}
-	if err := errors.Join(b.finish(ctx, dockerfiles, rebasable), b.end()); err != nil {
+	if err := b.finish(ctx, dockerfiles, rebasable); err != nil {
 		return nil, err
 	}
 	return &Result{Config: b.config, Layers: b.layers, Executed: b.executed}, nil

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	continuity "github.com/containerd/continuity/fs"
@@ -48,6 +49,7 @@ type sourceFile struct {
 	name  string
 	mode  fs.FileMode
 	link  string    // target of a symbolic link
+	hard  string    // name of the same file further ahead; empty: it is the first
 	path  string    // on this machine
 	data  []byte    // or content without a file
 	mtime time.Time // zero: the epoch
@@ -96,7 +98,7 @@ func sourceKeys(sources []source) (keys []string) {
 	for _, src := range sources {
 		keys = append(keys, src.base, fmt.Sprint(src.dir, src.archive))
 		for _, e := range src.entries {
-			keys = append(keys, e.name, e.mode.String(), e.link, e.sum)
+			keys = append(keys, e.name, e.mode.String(), e.link, e.hard, e.sum)
 		}
 	}
 	return keys
@@ -298,6 +300,7 @@ func (c *buildContext) ignored(name string) (bool, error) {
 // out is there only if something in it is not.
 func (c *buildContext) walk(top string) (entries []sourceFile, err error) {
 	var held []sourceFile // directories left out so far
+	first := map[inode]string{}
 	err = filepath.WalkDir(top, func(full string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -330,6 +333,12 @@ func (c *buildContext) walk(top string) (entries []sourceFile, err error) {
 		}
 		for len(held) > 0 && !strings.HasPrefix(name, held[len(held)-1].name+"/") {
 			held = held[:len(held)-1]
+		}
+		if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink > 1 && e.mode.IsRegular() {
+			id := inode{uint64(st.Dev), st.Ino} //nolint:unconvert // its type depends on the architecture
+			if e.hard = first[id]; e.hard == "" {
+				first[id] = name
+			}
 		}
 		if left {
 			held = append(held, e)
@@ -398,18 +407,18 @@ func (w *copier) copy(ctx context.Context, src source) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := w.put(path.Join(dest, e.name), e, src.dir && (e.name == "." || e.name == "")); err != nil {
+		if err := w.put(dest, e, src.dir && e.name == "."); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *copier) put(name string, e sourceFile, top bool) error {
+func (w *copier) put(dest string, e sourceFile, top bool) error {
 	if top {
 		return nil // the directory itself was made above
 	}
-	h := &tar.Header{Name: name, Mode: unixMode(e.mode), Uid: w.uid, Gid: w.gid, ModTime: epoch}
+	h := &tar.Header{Name: path.Join(dest, e.name), Mode: unixMode(e.mode), Uid: w.uid, Gid: w.gid, ModTime: epoch}
 	if !e.mtime.IsZero() {
 		h.ModTime = e.mtime
 	}
@@ -417,6 +426,8 @@ func (w *copier) put(name string, e sourceFile, top bool) error {
 		h.Mode = unixMode(w.mode.Apply(e.mode))
 	}
 	switch {
+	case e.hard != "":
+		h.Typeflag, h.Linkname = tar.TypeLink, path.Join(dest, e.hard)
 	case e.mode.IsDir():
 		h.Typeflag = tar.TypeDir
 	case e.link != "":
@@ -472,7 +483,11 @@ func (w *copier) unpack(ctx context.Context, file, dest string) error {
 		if h.Typeflag == tar.TypeXGlobalHeader {
 			continue
 		}
-		h.Name = path.Join(dest, path.Clean("/"+h.Name))
+		name := path.Clean("/" + h.Name)
+		if name == "/" {
+			continue // the directory keeps what it has
+		}
+		h.Name = path.Join(dest, name)
 		if h.Typeflag == tar.TypeLink {
 			h.Linkname = path.Join(dest, path.Clean("/"+h.Linkname))
 		}

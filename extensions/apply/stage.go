@@ -310,7 +310,7 @@ func (s *stage) workdir(ctx context.Context, c *instructions.WorkdirCommand) err
 		layer: s.layer(c),
 		key:   []string{"WORKDIR", dir, owner},
 		do: func(ctx context.Context) error {
-			uid, gid, err := s.b.ids(ctx, owner)
+			uid, gid, err := s.b.owner(ctx, owner)
 			if err != nil {
 				return err
 			}

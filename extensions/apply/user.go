@@ -71,8 +71,8 @@ func (b *build) database(name string) ([]byte, error) {
 	return content, err
 }
 
-// owner is whom --chown gives files to. A user without a group stands for its
-// own one, a number for the same number.
+// owner is whom files are given to by --chown, and directories by WORKDIR. A
+// user without a group stands for its own one, a number for the same number.
 func (b *build) owner(ctx context.Context, chown string) (uid, gid int, err error) {
 	if chown == "" {
 		return 0, 0, nil
@@ -83,7 +83,7 @@ func (b *build) owner(ctx context.Context, chown string) (uid, gid int, err erro
 	if err != nil {
 		u, err := b.user(ctx, name)
 		if err != nil {
-			return 0, 0, fmt.Errorf("--chown=%s: %w", chown, err)
+			return 0, 0, fmt.Errorf("looking up owner %s: %w", chown, err)
 		}
 		uid, gid = u.Uid, u.Gid
 	}
@@ -102,7 +102,7 @@ func (b *build) owner(ctx context.Context, chown string) (uid, gid int, err erro
 	}
 	found, err := user.ParseGroupFilter(bytes.NewReader(content), func(g user.Group) bool { return g.Name == group })
 	if err != nil || len(found) == 0 {
-		return 0, 0, errors.Join(err, fmt.Errorf("--chown=%s: the image has no group %s", chown, group))
+		return 0, 0, errors.Join(err, fmt.Errorf("looking up owner %s: the image has no such group", chown))
 	}
 	return uid, found[0].Gid, nil
 }

@@ -1,0 +1,101 @@
+// The applier applies one Dockerfile where it is told to, for tests that need a
+// process in a container of its own.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/extensions/apply"
+)
+
+type spec struct {
+	Dir, Base, App, Spool, Cache, Out string
+	Dockerfile                        string
+	Image                             extensions.Image
+	Args                              []extensions.Arg
+	Config                            v1.Config
+}
+
+type result struct {
+	Config   v1.Config
+	Layers   []string // tars
+	Executed int
+	Error    string
+	Code     string // the sentinel that the error wraps
+}
+
+func main() {
+	if apply.Main() {
+		return
+	}
+	var s spec
+	if err := json.NewDecoder(os.Stdin).Decode(&s); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	r := run(s)
+	content, err := json.Marshal(r)
+	if err == nil {
+		err = os.WriteFile(s.Out, content, 0o666)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(s spec) (r result) {
+	d, err := extensions.Parse("run.Dockerfile", []byte(s.Dockerfile), s.Image, s.Args...)
+	if err != nil {
+		return result{Error: err.Error()}
+	}
+	a := &apply.Applier{
+		Root: apply.Root{Dir: s.Dir}, Digest: "sha256:base", App: s.App, Spool: s.Spool, Cache: s.Cache, Env: os.Environ(),
+		Stdout: os.Stdout, Stderr: os.Stderr, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	}
+	if s.Base != "" {
+		a.Root.Layers = append(a.Root.Layers, func() (io.ReadCloser, error) { return os.Open(s.Base) })
+	}
+	got, err := a.Apply(context.Background(), []*extensions.Dockerfile{d}, s.Config)
+	if err != nil {
+		r.Error = err.Error()
+		for name, sentinel := range map[string]error{"root-user": apply.ErrRootUser, "not-permitted": apply.ErrNotPermitted} {
+			if errors.Is(err, sentinel) {
+				r.Code = name
+			}
+		}
+		return r
+	}
+	r.Config, r.Executed = got.Config, got.Executed
+	for i, l := range got.Layers {
+		name := fmt.Sprintf("%s.%d.tar", s.Out, i)
+		if err := save(l, name); err != nil {
+			return result{Error: err.Error()}
+		}
+		r.Layers = append(r.Layers, name)
+	}
+	return r
+}
+
+func save(l v1.Layer, name string) error {
+	in, err := l.Uncompressed()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}

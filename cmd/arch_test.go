@@ -119,7 +119,8 @@ func checkWalls(t *testing.T, from, imp string) {
 			t.Errorf("%s imports %s, which only %v may: %s", from, imp, w.importers, w.reason)
 		}
 	}
-	if (imp == "flag" || imp == "os/signal") && floor(from) != "cmd" {
+	// lifecycle/platform has the table of inputs, and reads arguments that it is given with flag sets of its own.
+	if (imp == "flag" && from != "lifecycle/platform" || imp == "os/signal") && floor(from) != "cmd" {
 		t.Errorf("%s imports %s: arguments and signals belong to cmd alone", from, imp)
 	}
 }

@@ -1,0 +1,71 @@
+// Package console prints what phases log, as people know it: plain lines, information to
+// stdout, warnings and errors to stderr (platform.md, "Outputs").
+//
+// Start with [New].
+package console
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+)
+
+// Colours of ANSI terminals.
+const (
+	red    = "\x1b[31;1m"
+	yellow = "\x1b[33;1m"
+	cyan   = "\x1b[36m"
+	reset  = "\x1b[0m"
+)
+
+// A Handler prints records of a logger.
+type Handler struct {
+	Out, Err io.Writer
+	Level    slog.Level
+	Color    bool
+
+	mu *sync.Mutex
+}
+
+// New is a logger that prints to out and errOut. A level that is not known counts as info.
+func New(out, errOut io.Writer, level string, color bool) *slog.Logger {
+	levels := map[string]slog.Level{"debug": slog.LevelDebug, "warn": slog.LevelWarn, "error": slog.LevelError}
+	return slog.New(&Handler{Out: out, Err: errOut, Level: levels[level], Color: color, mu: &sync.Mutex{}})
+}
+
+// Enabled says whether records of a level are printed.
+func (h *Handler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.Level }
+
+// Handle prints one record, on a line or more.
+func (h *Handler) Handle(_ context.Context, r slog.Record) error {
+	text := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		text += fmt.Sprintf(" %s=%v", a.Key, a.Value)
+		return true
+	})
+	w, prefix, color := h.Out, "", ""
+	switch {
+	case r.Level >= slog.LevelError:
+		w, prefix, color = h.Err, "ERROR: ", red
+	case r.Level >= slog.LevelWarn:
+		w, prefix, color = h.Err, "Warning: ", yellow
+	case strings.HasPrefix(text, "===> "):
+		prefix, text, color = text, "", cyan
+	}
+	if h.Color && color != "" {
+		prefix = color + prefix + reset
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, err := io.WriteString(w, prefix+text+"\n")
+	return err
+}
+
+// WithAttrs leaves the attributes out: the lines are for people.
+func (h *Handler) WithAttrs([]slog.Attr) slog.Handler { return h }
+
+// WithGroup changes nothing.
+func (h *Handler) WithGroup(string) slog.Handler { return h }

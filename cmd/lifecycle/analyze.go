@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+
+	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/fail"
+	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/scan"
+)
+
+// analyze runs the analyzer.
+func (c *command) analyze(ctx context.Context) error {
+	runFile, err := c.runFile()
+	if err != nil {
+		return fail.As(fail.Analyze, "", err)
+	}
+	opener, err := c.images(namesOf(runFile)...)
+	if err != nil {
+		return fail.As(fail.Analyze, "", err)
+	}
+	if err := c.drop(opener, c.Layers, c.LaunchCache, c.layoutTarget()); err != nil {
+		return fail.As(fail.Analyze, "", err)
+	}
+	found, err := c.analysis(ctx, opener, runFile)
+	if err != nil {
+		return err
+	}
+	return fail.As(fail.Analyze, "", errors.Join(write(c.Analyzed, found.Analyzed), c.writeInventory(found.Inventory)))
+}
+
+// namesOf are all names of run images, whose registries may be asked.
+func namesOf(r *platform.RunFile) []string {
+	var names []string
+	for _, image := range r.Images {
+		names = append(append(names, image.Image), image.Mirrors...)
+	}
+	return names
+}
+
+func (c *command) analysis(ctx context.Context, opener *image.Opener, runFile *platform.RunFile) (*lifecycle.Analysis, error) {
+	inspector, err := c.inspector(opener, c.policy())
+	if err != nil {
+		return nil, fail.As(fail.Analyze, "", err)
+	}
+	a := lifecycle.Analyzer{
+		API: c.api, Images: &image.Writer{Opener: opener}, Ref: c.Ref, Names: c.Images, Registry: c.registry(),
+		Previous: c.PreviousImage, RunImage: c.RunImage, RunFile: runFile, CacheImage: c.CacheImage,
+		Layers: c.Layers, SkipSBOM: c.SkipLayers || c.SkipSBOM || c.SkipRestore, LaunchCache: c.launchCache(),
+		Inspector: inspector, Log: c.log,
+	}
+	return a.Run(ctx)
+}
+
+// registry is where the app image goes; empty for a docker daemon.
+func (c *command) registry() string {
+	if c.Daemon {
+		return ""
+	}
+	ref, err := name.ParseReference(c.Images[0])
+	if err != nil {
+		return ""
+	}
+	return ref.Context().RegistryStr()
+}
+
+// inspector learns what base images hold; nil where inventories are off.
+func (c *command) inspector(opener *image.Opener, policy platform.Policy) (*lifecycle.Inspector, error) {
+	if policy.RunSBOM == platform.Off {
+		return nil, nil
+	}
+	keys, err := readKeys(policy.Keys)
+	if err != nil {
+		return nil, err
+	}
+	i := &lifecycle.Inspector{
+		Images: opener, Policy: policy.RunSBOM, Mapping: c.settings.Mapping, Scan: scanImage, Log: c.log,
+		Finder: &attach.Finder{Platform: c.RunSBOMPath, Keys: keys, Keychain: opener.Keychain, Transport: opener.Transport},
+	}
+	if c.CacheDir != "" {
+		i.Cache = filepath.Join(c.CacheDir, "run-image")
+	}
+	return i, nil
+}
+
+// scanImage reads the packages of an image out of the image itself.
+func scanImage(ctx context.Context, img *image.Image) (*sbom.Document, error) {
+	if img.Files != nil {
+		return scan.Tree(ctx, img.Files)
+	}
+	return scan.Image(ctx, img.Image, scan.Options{})
+}
+
+// readKeys reads public keys: PEM as it stands, or paths of PEM files.
+func readKeys(given []string) ([]crypto.PublicKey, error) {
+	var keys []crypto.PublicKey
+	for _, key := range given {
+		data, from := []byte(key), "a key in the settings"
+		if !strings.Contains(key, "-----BEGIN") {
+			var err error
+			if data, err = os.ReadFile(key); err != nil {
+				return nil, fmt.Errorf("reading a public key (CNB_RUN_SBOM_KEY): %w", err)
+			}
+			from = key
+		}
+		parsed, err := attach.ParseKeys(data, from)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, parsed...)
+	}
+	return keys, nil
+}
+
+// writeInventory leaves the run image's inventory for the detector, in place of what an
+// earlier build left.
+func (c *command) writeInventory(i *lifecycle.Inventory) error {
+	var errs []error
+	for _, f := range []sbom.Format{sbom.CycloneDX, sbom.SPDX, sbom.Syft} {
+		errs = append(errs, remove(c.sbomPath(f)))
+	}
+	errs = append(errs, remove(c.own("run-image.toml")))
+	if i == nil {
+		return errors.Join(errs...)
+	}
+	errs = append(errs, write(c.own("run-image.toml"), i.Report))
+	if i.Document != nil {
+		errs = append(errs, platform.WriteFile(c.sbomPath(i.Report.SBOM.Format), i.Data))
+	}
+	return errors.Join(errs...)
+}

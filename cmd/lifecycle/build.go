@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/buildpack"
+	"github.com/baseplan/baseplan/lifecycle/fail"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+)
+
+// build runs the builder.
+func (c *command) build(ctx context.Context) error {
+	if err := refuseRoot(fail.Build); err != nil {
+		return err
+	}
+	group, err := c.group()
+	if err != nil {
+		return fail.As(fail.Build, "", err)
+	}
+	plan, err := platform.ReadFile(c.Plan, platform.DecodePlan)
+	if err != nil {
+		return fail.As(fail.Build, "", err)
+	}
+	analyzed, err := c.analyzed()
+	if err != nil {
+		return fail.As(fail.Build, "", err)
+	}
+	_, err = c.buildWith(ctx, group, *plan, c.host(target(analyzed)))
+	return err
+}
+
+// buildWith runs the buildpacks and writes metadata.toml.
+func (c *command) buildWith(ctx context.Context, group platform.Group, plan platform.Plan, host buildpack.Host) (*platform.BuildMetadata, error) {
+	b := lifecycle.Builder{
+		API: c.api, Store: c.store(), Host: host, Group: group, Plan: plan, Layers: c.Layers,
+		Stdout: os.Stdout, Stderr: os.Stderr, Log: c.log,
+	}
+	metadata, err := b.Run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return metadata, fail.As(fail.Build, "", c.writeMetadata(metadata))
+}
+
+func (c *command) metadataPath() string { return filepath.Join(c.Layers, "config", "metadata.toml") }
+
+func (c *command) writeMetadata(m *platform.BuildMetadata) error {
+	data, err := m.Encode(c.api)
+	if err != nil {
+		return err
+	}
+	path := c.metadataPath()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return platform.WriteFile(path, data)
+}

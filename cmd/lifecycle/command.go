@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+
+	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/lifecycle/buildpack"
+	"github.com/baseplan/baseplan/lifecycle/fail"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+)
+
+// A command is one phase with its inputs.
+type command struct {
+	platform.Inputs
+	api         api.Version
+	deprecation api.DeprecationMode
+	log         *slog.Logger
+	settings    platform.Settings // the operator's
+}
+
+// verbs are what phases do, for messages.
+var verbs = map[platform.Phase]string{
+	platform.Analyze: "analyze", platform.Detect: "detect", platform.Restore: "restore", platform.Extend: "extend",
+	platform.Build: "build", platform.Export: "export", platform.Create: "create", platform.Rebase: "rebase",
+}
+
+// run reads what the phase needs, runs it and writes what it returns.
+func (c *command) run(ctx context.Context, p platform.Phase) error {
+	if err := c.experiments(); err != nil {
+		return fail.As(fail.InvalidArgs, "", err)
+	}
+	switch p {
+	case platform.Analyze:
+		return c.analyze(ctx)
+	case platform.Detect:
+		return c.detect(ctx)
+	case platform.Restore:
+		return c.restore(ctx)
+	case platform.Extend:
+		return c.extend(ctx)
+	case platform.Build:
+		return c.build(ctx)
+	case platform.Export:
+		return c.export(ctx)
+	case platform.Create:
+		return c.create(ctx)
+	}
+	return c.rebase(ctx)
+}
+
+// experiments asks for leave to use what is experimental.
+func (c *command) experiments() error {
+	if !c.Layout {
+		return nil
+	}
+	warning, err := c.Experimental.Allow("exporting to OCI layouts")
+	if warning != "" {
+		c.log.Warn(warning)
+	}
+	return err
+}
+
+// absent gives nil in place of a file that is not there.
+func absent[T any](value *T, err error) (*T, error) {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return value, err
+}
+
+// group reads group.toml and checks the APIs in it.
+func (c *command) group() (platform.Group, error) {
+	g, err := platform.ReadFile(c.Group, platform.DecodeGroup)
+	if err != nil {
+		return platform.Group{}, err
+	}
+	for _, m := range append(append([]platform.Module{}, g.Buildpacks...), g.Extensions...) {
+		_, warning, err := api.Buildpack.Check(m.API, m.String(), c.deprecation)
+		if err != nil {
+			return platform.Group{}, err
+		}
+		if warning != "" {
+			c.log.Warn(warning)
+		}
+	}
+	return *g, nil
+}
+
+// analyzed reads analyzed.toml; where there is none, nothing is known.
+func (c *command) analyzed() (*platform.Analyzed, error) {
+	if c.Analyzed == "" {
+		return &platform.Analyzed{}, nil
+	}
+	a, err := absent(platform.ReadFile(c.Analyzed, platform.DecodeAnalyzed))
+	if a == nil && err == nil {
+		a = &platform.Analyzed{}
+	}
+	return a, err
+}
+
+// runFile reads run.toml, or stack.toml of older versions; an empty one where there is none.
+func (c *command) runFile() (*platform.RunFile, error) {
+	path, decode := c.Run, platform.DecodeRun
+	if c.Stack != "" {
+		path, decode = c.Stack, platform.DecodeStack
+	}
+	if path == "" {
+		return &platform.RunFile{}, nil
+	}
+	r, err := absent(platform.ReadFile(path, decode))
+	if r == nil && err == nil {
+		r = &platform.RunFile{}
+		c.log.Debug("there is no " + path)
+	}
+	return r, err
+}
+
+// resolution reads resolution.toml; nil if there is none, or one that is not ours to read.
+func (c *command) resolution() *platform.Resolution {
+	r, err := absent(platform.ReadFile(c.own("resolution.toml"), platform.DecodeResolution))
+	if err != nil {
+		c.log.Warn(fmt.Sprintf("resolution.toml is passed over: %v", err))
+		return nil
+	}
+	return r
+}
+
+// own is the path of a file of ours.
+func (c *command) own(name string) string { return filepath.Join(c.Layers, name) }
+
+// encoder is a file of the platform.
+type encoder interface{ Encode() ([]byte, error) }
+
+// write writes a file of the platform.
+func write(path string, v encoder) error {
+	data, err := v.Encode()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return platform.WriteFile(path, data)
+}
+
+// readSettings reads the operator's baseplan.toml, which need not be there.
+func (c *command) readSettings() error {
+	if c.Settings == "" {
+		return nil
+	}
+	s, err := absent(platform.ReadFile(c.Settings, platform.DecodeSettings))
+	if s != nil {
+		c.settings = *s
+	}
+	return err
+}
+
+// policy is what flags and variables say, over baseplan.toml, over the default.
+func (c *command) policy() platform.Policy {
+	p := c.settings.Policy
+	override := func(to *string, value, def string) {
+		if value != "" {
+			*to = value
+		}
+		if *to == "" {
+			*to = def
+		}
+	}
+	override((*string)(&p.RunSBOM), string(c.RunSBOM), string(platform.Auto))
+	override((*string)(&p.Proof), c.RunImageProof, string(extensions.ByPlan))
+	override(&p.Select, c.Selection, "")
+	override(&p.ExtendInCreator, c.ExtendInCreate, "")
+	if len(c.RunSBOMKeys) > 0 {
+		p.Keys = c.RunSBOMKeys
+	}
+	return p
+}
+
+// store is where the buildpacks are.
+func (c *command) store() buildpack.Store {
+	return buildpack.Store{
+		Buildpacks: c.Buildpacks, Extensions: c.Extensions, Deprecation: c.deprecation,
+		Warn: func(text string) { c.log.Warn(text) }, Unknown: c.unknown,
+	}
+}
+
+// unknown tells of keys that the specification does not know.
+func (c *command) unknown(path string, keys []string) {
+	c.log.Debug(fmt.Sprintf("%s has keys that are not known here: %s", path, strings.Join(keys, ", ")))
+}
+
+// host is what all executables of buildpacks share.
+func (c *command) host(target *platform.Target) buildpack.Host {
+	return buildpack.Host{
+		App: c.App, Platform: c.Platform, BuildConfig: c.BuildConfig, Environ: os.Environ(),
+		Target: target, ExecEnv: c.ExecEnv, Unknown: c.unknown,
+	}
+}
+
+// refuseRoot keeps buildpacks from running as root.
+func refuseRoot(code fail.Code) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	name := "root"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	return fail.As(code, "", fmt.Errorf("buildpacks do not run as %s: use the build image's user", name))
+}
+
+// target is what is known of the run image's target.
+func target(a *platform.Analyzed) *platform.Target {
+	if a == nil || a.RunImage == nil {
+		return nil
+	}
+	return a.RunImage.Target
+}

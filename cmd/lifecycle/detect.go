@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/fail"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/provides"
+	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/format"
+	"github.com/baseplan/baseplan/sbom/scan"
+)
+
+// detect runs the detector.
+func (c *command) detect(ctx context.Context) error {
+	if err := refuseRoot(fail.DetectOther); err != nil {
+		return err
+	}
+	analyzed, err := c.analyzed()
+	if err != nil {
+		return fail.As(fail.DetectOther, "", err)
+	}
+	run, err := c.leftInventory(analyzed)
+	if err != nil {
+		return fail.As(fail.DetectOther, "", err)
+	}
+	made, err := c.detection(ctx, analyzed, run, nil)
+	if err != nil {
+		return err
+	}
+	return fail.As(fail.DetectOther, "", c.writeDetection(made))
+}
+
+// A liaison is what the creator, which reaches images, adds to detection.
+type liaison struct {
+	inventory func(context.Context) (lifecycle.BaseImage, error)
+	lookup    func(context.Context, string) (lifecycle.BaseImage, error)
+	prepare   func(*lifecycle.Detector, *lifecycle.Generator) // more of either
+}
+
+// detection detects and generates, and reaches no image where there is no liaison.
+func (c *command) detection(ctx context.Context, analyzed *platform.Analyzed, run lifecycle.BaseImage, l *liaison) (*lifecycle.Generation, error) {
+	if l == nil {
+		l = &liaison{}
+	}
+	order, system, runFile, err := c.orders()
+	if err != nil {
+		return nil, fail.As(fail.DetectOther, "", err)
+	}
+	if err := c.writeProvides(run); err != nil {
+		return nil, fail.As(fail.DetectOther, "", err)
+	}
+	host := c.host(target(analyzed))
+	host.RunImageProvides, host.RunImageSBOM = c.inventoryPaths(run)
+	d := lifecycle.Detector{
+		API: c.api, Store: c.store(), Host: host, Order: *order, System: system, Experimental: c.Experimental,
+		Policy: c.policy(), RunImage: run, Inventory: l.inventory, Log: c.log,
+	}
+	g := lifecycle.Generator{
+		API: c.api, Host: host, Analyzed: analyzed, RunFile: runFile, Generated: c.Generated,
+		Policy: c.policy(), Mapping: c.settings.Mapping,
+		BuildInventory: c.ownInventory, RunInventory: l.inventory, Lookup: l.lookup,
+		Stdout: os.Stdout, Stderr: os.Stderr, Log: c.log,
+	}
+	if l.prepare != nil {
+		l.prepare(&d, &g)
+	}
+	found, err := d.Run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g.Detection = found
+	return g.Run(ctx)
+}
+
+// orders reads what detection is to try.
+func (c *command) orders() (*resolver.OrderFile, *platform.System, *platform.RunFile, error) {
+	var order *resolver.OrderFile
+	var err error
+	paths := c.Orders()
+	for _, path := range paths {
+		if order, err = platform.ReadFile(path, resolver.DecodeOrder); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("reading the order of buildpacks: %w (looked for at %q)", err, paths)
+	}
+	var system *platform.System
+	if c.System != "" {
+		if system, err = absent(platform.ReadFile(c.System, platform.DecodeSystem)); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	run, err := c.runFile()
+	return order, system, run, err
+}
+
+func (c *command) writeDetection(g *lifecycle.Generation) error {
+	if err := errors.Join(write(c.Group, &g.Group), write(c.Plan, &g.Plan)); err != nil {
+		return err
+	}
+	if c.Analyzed != "" {
+		if err := write(c.Analyzed, g.Analyzed); err != nil {
+			return err
+		}
+	}
+	if g.Resolution == nil {
+		return nil
+	}
+	return write(c.own("resolution.toml"), g.Resolution)
+}
+
+// leftInventory is what the analyzer left of the run image's inventory. What another
+// image's analysis left, or cannot be read, is passed over.
+func (c *command) leftInventory(analyzed *platform.Analyzed) (lifecycle.BaseImage, error) {
+	if err := c.readSettings(); err != nil {
+		return lifecycle.BaseImage{}, err
+	}
+	var run lifecycle.BaseImage
+	if analyzed.RunImage != nil {
+		run.Reference = analyzed.RunImage.Name()
+	}
+	if c.policy().RunSBOM == platform.Off {
+		return run, nil
+	}
+	path := c.own("run-image.toml")
+	report, err := absent(platform.ReadFile(path, attach.DecodeReport))
+	if err != nil {
+		c.log.Warn(fmt.Sprintf("what the analyzer found of the run image is passed over: %v", err))
+		return run, nil
+	}
+	if report == nil || analyzed.RunImage == nil || !refersTo(analyzed.RunImage.Reference, report.Digest) {
+		return run, nil
+	}
+	run.Digest = report.Digest
+	if report.SBOM == nil {
+		return run, nil
+	}
+	doc, err := c.readSBOM(report.SBOM.Format)
+	if err != nil {
+		c.log.Warn(fmt.Sprintf("the run image's SBOM is passed over: %v", err))
+		return run, nil
+	}
+	run.Carrier = report.SBOM.Carrier
+	run.Set = c.provides(doc, report.Declaration, run.Reference)
+	return run, nil
+}
+
+// refersTo reports whether a reference is that of the image with a digest.
+func refersTo(reference, digest string) bool {
+	return digest != "" && len(reference) >= len(digest) && reference[len(reference)-len(digest):] == digest
+}
+
+func (c *command) sbomPath(f sbom.Format) string { return c.own("run-image.sbom." + f.Ext()) }
+
+func (c *command) readSBOM(f sbom.Format) (*sbom.Document, error) {
+	path := c.sbomPath(f)
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return format.Decode(file, path)
+}
+
+// provides is what an inventory provides, by the operator's mapping and the publisher's word.
+func (c *command) provides(doc *sbom.Document, declared *attach.Declared, name string) *provides.Set {
+	var declaration *provides.Declaration
+	if declared != nil {
+		var err error
+		if declaration, err = provides.DecodeDeclaration([]byte(declared.Data), declared.Reference); err != nil {
+			c.log.Warn(fmt.Sprintf("the declaration of %s is passed over: %v", name, err))
+		}
+	}
+	set, refused := provides.From(doc, c.settings.Mapping, declaration)
+	for _, r := range refused {
+		c.log.Warn(fmt.Sprintf("%s declares that it provides %s, but %s; refused", name, r.Name, r.Why))
+	}
+	return set
+}
+
+// writeProvides leaves for extensions what the run image provides, or takes away what an
+// earlier build left.
+func (c *command) writeProvides(run lifecycle.BaseImage) error {
+	path := c.own("run-image.provides.toml")
+	if run.Set == nil {
+		return errors.Join(remove(path), remove(c.own("resolution.toml")))
+	}
+	return write(path, provides.FileOf(run.Set, run.Reference))
+}
+
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// inventoryPaths are the files about the run image that extensions may read; empty where
+// nothing is known of it.
+func (c *command) inventoryPaths(run lifecycle.BaseImage) (providesPath, sbomPath string) {
+	if run.Set == nil {
+		return "", ""
+	}
+	providesPath = c.own("run-image.provides.toml")
+	for _, f := range []sbom.Format{sbom.CycloneDX, sbom.SPDX, sbom.Syft} {
+		if path := c.sbomPath(f); exists(path) {
+			return providesPath, path
+		}
+	}
+	return providesPath, ""
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// ownInventory is what the image that this process runs in holds: the build image.
+func (c *command) ownInventory(ctx context.Context) (lifecycle.BaseImage, error) {
+	start := time.Now()
+	doc, err := scan.Dir(ctx, "/")
+	if err != nil {
+		return lifecycle.BaseImage{}, err
+	}
+	c.log.Debug(fmt.Sprintf("Read the packages of the build image in %s", time.Since(start).Round(time.Millisecond)))
+	return lifecycle.BaseImage{Carrier: attach.Generated, Set: c.provides(doc, nil, "the build image")}, nil
+}
+
+// ensureDir makes a directory of the platform that need not be there yet.
+func ensureDir(path string) error {
+	if path == "" {
+		return nil
+	}
+	return os.MkdirAll(filepath.Clean(path), 0o755)
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/baseplan/baseplan/cmd/internal/build"
+	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/cache"
+	"github.com/baseplan/baseplan/lifecycle/fail"
+	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+)
+
+// export runs the exporter.
+func (c *command) export(ctx context.Context) error {
+	err := c.exportOnly(ctx)
+	return fail.As(fail.Export, "", err)
+}
+
+func (c *command) exportOnly(ctx context.Context) error {
+	analyzed, err := c.analyzed()
+	if err != nil {
+		return err
+	}
+	if analyzed.RunImage == nil {
+		return fmt.Errorf("%s names no run image: run analyzer and detector before", c.Analyzed)
+	}
+	group, err := c.group()
+	if err != nil {
+		return err
+	}
+	metadata, err := platform.ReadFile(c.metadataPath(), platform.DecodeBuildMetadata)
+	if err != nil {
+		return err
+	}
+	opener, err := c.images(analyzed.RunImage.Reference)
+	if err != nil {
+		return err
+	}
+	if err := c.drop(opener, c.Layers, c.CacheDir, c.LaunchCache, c.layoutTarget()); err != nil {
+		return err
+	}
+	extended, err := c.extendedImage(ctx, opener, analyzed, group)
+	if err != nil {
+		return err
+	}
+	return c.exportWith(ctx, opener, &exporting{
+		analyzed: analyzed, group: group, metadata: metadata, extended: extended, resolution: c.resolution(),
+	})
+}
+
+// An exporting is what earlier phases hand to the exporter.
+type exporting struct {
+	analyzed   *platform.Analyzed
+	group      platform.Group
+	metadata   *platform.BuildMetadata
+	extended   *image.Image // nil: the run image was not extended
+	resolution *platform.Resolution
+}
+
+// exportWith exports and writes report.toml.
+func (c *command) exportWith(ctx context.Context, opener *image.Opener, x *exporting) error {
+	runFile, err := c.runFile()
+	if err != nil {
+		return err
+	}
+	project, err := absent(platform.ReadFile(c.ProjectMetadata, platform.DecodeProjectMetadata))
+	if err != nil {
+		return err
+	}
+	run, err := opener.Open(ctx, c.Ref(x.analyzed.RunImage.Reference))
+	if err != nil {
+		return err
+	}
+	defer run.Close()
+	previous, err := c.previous(ctx, opener, x.analyzed)
+	if err != nil {
+		return err
+	}
+	if previous != nil {
+		defer previous.Close()
+	}
+	kept, err := c.cache(opener, ctx)
+	if err != nil {
+		return err
+	}
+	if kept != nil {
+		defer kept.Close()
+	}
+	uid, gid := c.user()
+	e := lifecycle.Exporter{
+		API: c.api, Writer: &image.Writer{Opener: opener, LaunchCache: c.launchCache()},
+		Names: c.Images, Place: func(name string) (string, error) { return c.Ref(name), nil },
+		RunImage: run, Extended: x.extended, Previous: previous,
+		Analyzed: x.analyzed, Group: x.group, Build: x.metadata, RunFile: runFile, Project: project, Resolution: x.resolution,
+		App: c.App, Layers: c.Layers, UID: uid, GID: gid,
+		Launcher: c.Launcher, LauncherSBOM: c.launcherSBOM(), LauncherLabel: launcherLabel(),
+		ProcessType: c.ProcessType, ExecEnv: c.ExecEnv, Created: c.Epoch,
+		Cache: kept, Parallel: c.Parallel, Log: c.log,
+	}
+	report, err := e.Run(ctx)
+	if report != nil {
+		err = errors.Join(err, write(c.Report, report))
+	}
+	return err
+}
+
+func launcherLabel() platform.LauncherLabel {
+	return platform.LauncherLabel{
+		Version: build.Version,
+		Source:  platform.LauncherSource{Git: platform.GitSource{Repository: "github.com/baseplan/baseplan", Commit: build.Commit}},
+	}
+}
+
+func (c *command) launcherSBOM() string {
+	if c.SkipSBOM {
+		return ""
+	}
+	return c.LauncherSBOM
+}
+
+// launchCache is the directory of the launch cache, where there is one.
+func (c *command) launchCache() string {
+	if c.LaunchCache == "" || !exists(c.LaunchCache) {
+		return ""
+	}
+	return c.LaunchCache
+}
+
+// layoutTarget is where OCI layouts are written, if they are.
+func (c *command) layoutTarget() string {
+	if !c.Layout {
+		return ""
+	}
+	return c.LayoutDir
+}
+
+// previous opens the previous image; nil if there is none any more.
+func (c *command) previous(ctx context.Context, opener *image.Opener, analyzed *platform.Analyzed) (*image.Image, error) {
+	if analyzed.PreviousImage == nil || analyzed.PreviousImage.Reference == "" {
+		return nil, nil
+	}
+	img, err := opener.Open(ctx, c.Ref(analyzed.PreviousImage.Reference))
+	if errors.Is(err, image.ErrNotFound) {
+		c.log.Warn(fmt.Sprintf("the previous image is not there any more, so nothing can be reused: %v", err))
+		return nil, nil
+	}
+	return img, err
+}
+
+// cache is the cache that is given, if any: an image goes before a directory.
+func (c *command) cache(opener *image.Opener, ctx context.Context) (cache.Cache, error) {
+	if c.CacheImage != "" {
+		ref, err := opener.Reference(c.CacheImage)
+		if err != nil {
+			return nil, err
+		}
+		return &cache.Image{Ref: ref, Remote: opener.RemoteOptions(ctx)}, nil
+	}
+	if c.CacheDir == "" {
+		return nil, nil
+	}
+	if err := ensureDir(c.CacheDir); err != nil {
+		c.log.Warn(fmt.Sprintf("there is no cache: %v", err))
+		return nil, nil
+	}
+	return &cache.Volume{Dir: c.CacheDir}, nil
+}
+
+// extendedImage opens the extended run image; nil where nothing was left to apply. That none
+// is there is only right if no Dockerfile asks for it (DESIGN section 4).
+func (c *command) extendedImage(ctx context.Context, opener *image.Opener, analyzed *platform.Analyzed, group platform.Group) (*image.Image, error) {
+	if !analyzed.RunImage.Extend || c.Extended == "" {
+		return nil, nil
+	}
+	left, err := lifecycle.Left(c.Generated, group, extensions.Run)
+	if err != nil || len(left) == 0 {
+		return nil, err
+	}
+	digest := digestOf(analyzed.RunImage.Reference)
+	dir := filepath.Join(c.Extended, "run", digest)
+	if _, err := os.Stat(dir); err != nil {
+		return nil, fmt.Errorf("the run image %s is to be extended by %s, but there is no extended image in %s: run extender -kind run before",
+			analyzed.RunImage.Name(), left[0].Path, dir)
+	}
+	return opener.Open(ctx, "oci:"+dir)
+}
+
+// digestOf is the digest at the end of a digest reference, "sha256:…".
+func digestOf(reference string) string {
+	const length = len("sha256:") + 64
+	if len(reference) < length {
+		return reference
+	}
+	return reference[len(reference)-length:]
+}

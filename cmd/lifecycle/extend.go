@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
+
+	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/extensions/apply"
+	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/buildpack"
+	"github.com/baseplan/baseplan/lifecycle/fail"
+	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/scan"
+)
+
+// extend runs the extender.
+func (c *command) extend(ctx context.Context) error {
+	group, err := c.group()
+	if err != nil {
+		return fail.As(fail.Extend, "", err)
+	}
+	analyzed, err := c.analyzed()
+	if err != nil {
+		return fail.As(fail.Extend, "", err)
+	}
+	if c.Kind == string(extensions.Run) {
+		return fail.As(fail.Extend, "", c.extendRun(ctx, group, analyzed))
+	}
+	return fail.As(fail.Extend, "", c.extendBuild(ctx, group, analyzed))
+}
+
+// extendRun extends the run image, whose container this is. With nothing to do, nothing else is looked at.
+func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed *platform.Analyzed) error {
+	left, err := lifecycle.Left(c.Generated, group, extensions.Run)
+	if err != nil {
+		return err
+	}
+	if analyzed.RunImage == nil || !analyzed.RunImage.Extend || len(left) == 0 {
+		c.log.Info("Nothing is left to apply to the run image")
+		return nil
+	}
+	reference := analyzed.RunImage.Reference
+	base, err := c.savedBase(ctx, reference)
+	if err != nil {
+		return err
+	}
+	defer base.Close()
+	e := c.extender(group, extensions.Run, reference, base)
+	e.Root = apply.Root{Dir: "/", Exclude: []string{c.Layers, c.App}}
+	if err := ensureDir(e.Spool); err != nil {
+		return err
+	}
+	extended, err := e.Run(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.keepsPromise(ctx); err != nil {
+		return err
+	}
+	return saveExtended(filepath.Join(c.Extended, "run", digestOf(reference)), base.Image, extended)
+}
+
+// extendBuild extends the build image, whose container this is, and then builds in it as
+// the build image's user.
+func (c *command) extendBuild(ctx context.Context, group platform.Group, analyzed *platform.Analyzed) error {
+	host := c.host(target(analyzed))
+	left, err := lifecycle.Left(c.Generated, group, extensions.Build)
+	if err != nil {
+		return err
+	}
+	if len(left) > 0 {
+		if analyzed.BuildImage == nil {
+			return fmt.Errorf("%s names no build image: give the restorer -build-image", c.Analyzed)
+		}
+		base, err := c.savedBase(ctx, analyzed.BuildImage.Reference)
+		if err != nil {
+			return err
+		}
+		defer base.Close()
+		e := c.extender(group, extensions.Build, analyzed.BuildImage.Reference, base)
+		if host, err = c.applyInPlace(ctx, e, host); err != nil {
+			return err
+		}
+	}
+	plan, err := platform.ReadFile(c.Plan, platform.DecodePlan)
+	if err != nil {
+		return fail.As(fail.Build, "", err)
+	}
+	if err := c.drop(nil); err != nil {
+		return err
+	}
+	_, err = c.buildWith(ctx, group, *plan, host)
+	return err
+}
+
+// applyInPlace extends this container, and gives the host whose environment is that of the
+// extended image.
+func (c *command) applyInPlace(ctx context.Context, e *lifecycle.Extender, host buildpack.Host) (buildpack.Host, error) {
+	e.Root = apply.Root{Dir: "/", Exclude: []string{c.Layers, c.App, c.Platform, c.Buildpacks}}
+	e.Env = os.Environ()
+	if err := ensureDir(e.Spool); err != nil {
+		return host, err
+	}
+	defer os.RemoveAll(e.Spool)
+	extended, err := e.Run(ctx)
+	if err == nil && extended != nil {
+		host.Environ = append(append([]string{}, host.Environ...), extended.Config.Env...)
+	}
+	return host, err
+}
+
+// extender is what extending either image has in common.
+func (c *command) extender(group platform.Group, kind extensions.Image, reference string, base *image.Image) *lifecycle.Extender {
+	return &lifecycle.Extender{
+		Kind: kind, Group: group, Generated: c.Generated, Image: reference, Digest: digestOf(reference), Config: *base.Config,
+		App: c.App, Cache: c.extenderCache(), CacheTTL: c.KanikoCacheTTL, Spool: filepath.Join(c.Layers, ".extending-"+string(kind)),
+		Stdout: os.Stdout, Stderr: os.Stderr, Log: c.log,
+	}
+}
+
+// extenderCache is where layers of extensions are kept; empty where the platform has no
+// place for that.
+func (c *command) extenderCache() string {
+	if c.KanikoDir == "" || !exists(c.KanikoDir) {
+		return ""
+	}
+	return filepath.Join(c.KanikoDir, "cache")
+}
+
+// savedBase opens the base image that the restorer saved.
+func (c *command) savedBase(ctx context.Context, reference string) (*image.Image, error) {
+	dir := filepath.Join(c.KanikoDir, "cache", "base", digestOf(reference))
+	opener := &image.Opener{}
+	base, err := opener.Open(ctx, "oci:"+dir)
+	if err != nil {
+		return nil, fmt.Errorf("reading the base image that the restorer saved: %w", err)
+	}
+	return base, nil
+}
+
+// keepsPromise looks in the extended image, which this container is now, for what only the run
+// image was counted on for.
+func (c *command) keepsPromise(ctx context.Context) error {
+	r := c.resolution()
+	if r == nil {
+		return nil
+	}
+	doc, err := scan.Dir(ctx, "/")
+	if err != nil {
+		return fmt.Errorf("looking at what the extended run image holds: %w", err)
+	}
+	c.settings.Mapping = r.Mapping
+	return lifecycle.Broken(r, lifecycle.BaseImage{
+		Reference: "extended " + r.Result.RunImage, Set: c.provides(doc, nil, "the extended run image"), Carrier: attach.Generated,
+	})
+}
+
+// saveExtended writes the extended image as an OCI layout in which only the new layers have
+// blobs. It is whole or it is not there.
+func saveExtended(dir string, base v1.Image, extended *lifecycle.Extended) (err error) {
+	img, err := extended.Onto(base)
+	if err != nil {
+		return err
+	}
+	part := dir + ".part"
+	if err := errors.Join(os.RemoveAll(part), os.RemoveAll(dir), os.MkdirAll(filepath.Dir(dir), 0o755)); err != nil {
+		return err
+	}
+	defer os.RemoveAll(part)
+	path, err := layout.Write(part, empty.Index)
+	if err != nil {
+		return err
+	}
+	for _, l := range extended.Layers {
+		digest, err := l.Digest()
+		if err != nil {
+			return err
+		}
+		content, err := l.Compressed()
+		if err != nil {
+			return err
+		}
+		if err := path.WriteBlob(digest, content); err != nil {
+			return err
+		}
+	}
+	descriptor, err := partial.Descriptor(img)
+	if err != nil {
+		return err
+	}
+	if err := writeManifest(path, img, *descriptor); err != nil {
+		return err
+	}
+	return os.Rename(part, dir)
+}
+
+func writeManifest(path layout.Path, img v1.Image, descriptor v1.Descriptor) error {
+	config, err := img.RawConfigFile()
+	if err != nil {
+		return err
+	}
+	manifest, err := img.RawManifest()
+	if err != nil {
+		return err
+	}
+	name, err := img.ConfigName()
+	if err != nil {
+		return err
+	}
+	for _, blob := range []struct {
+		digest v1.Hash
+		data   []byte
+	}{{name, config}, {descriptor.Digest, manifest}} {
+		if err := path.WriteBlob(blob.digest, io.NopCloser(bytes.NewReader(blob.data))); err != nil {
+			return err
+		}
+	}
+	return path.AppendDescriptor(descriptor)
+}

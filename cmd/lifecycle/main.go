@@ -1,0 +1,100 @@
+// Command lifecycle is every phase of a build in one binary: it acts as the phase that it
+// is called as, by its name or by its first argument (platform.md, "Usage").
+//
+//	/cnb/lifecycle/analyzer [FLAG...] IMAGE
+//	/cnb/lifecycle/lifecycle analyzer [FLAG...] IMAGE
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/baseplan/baseplan/cmd/internal/build"
+	"github.com/baseplan/baseplan/cmd/internal/console"
+	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/lifecycle/fail"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+)
+
+func main() {
+	if len(os.Args) == 2 && os.Args[0] == dialerName {
+		os.Exit(serveDials())
+	}
+	name, args := phaseName(os.Args)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, name, args)
+	stop()
+	os.Exit(int(fail.CodeOf(err)))
+}
+
+// phaseName is the phase that is asked for, and its arguments.
+func phaseName(argv []string) (string, []string) {
+	name, args := filepath.Base(argv[0]), argv[1:]
+	if _, known := platform.PhaseOf(name); !known && len(args) > 0 {
+		return args[0], args[1:]
+	}
+	return name, args
+}
+
+// run is one phase, from its arguments to the message about what went wrong.
+func run(ctx context.Context, name string, args []string) error {
+	early := console.New(os.Stdout, os.Stderr, "info", false)
+	phase, known := platform.PhaseOf(name)
+	if !known && !wantsVersion(args) {
+		err := fail.As(fail.InvalidArgs, "", fmt.Errorf("%q is no phase: call this binary as one of %s", name, strings.Join(platform.PhaseNames(), ", ")))
+		early.Error(err.Error())
+		return err
+	}
+	mode := api.DeprecationMode(os.Getenv("CNB_DEPRECATION_MODE"))
+	version, warning, err := api.Platform.Check(os.Getenv("CNB_PLATFORM_API"), "the platform (CNB_PLATFORM_API)", mode)
+	if err != nil {
+		early.Error(err.Error())
+		return err
+	}
+	if wantsVersion(args) {
+		fmt.Println(build.String())
+		return nil
+	}
+	in, err := platform.Parse(phase, version, args, os.Getenv)
+	if errors.Is(err, platform.ErrHelp) {
+		platform.Usage(phase, version, os.Stdout)
+		return nil
+	}
+	if err != nil {
+		early.Error(fmt.Sprintf("failed to parse the inputs of %s: %v", name, err))
+		return err
+	}
+	log := console.New(os.Stdout, os.Stderr, in.LogLevel, !in.NoColor)
+	if warning != "" {
+		log.Warn(warning)
+	}
+	c := &command{Inputs: in, api: version, deprecation: mode, log: log}
+	if err := c.run(ctx, phase); err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("%w: it was told to stop", err)
+		}
+		log.Error(fmt.Sprintf("failed to %s: %v", verbs[phase], err))
+		return err
+	}
+	return nil
+}
+
+// wantsVersion reports whether -version is among the flags. It is looked for before anything
+// else is read, since it needs nothing else.
+func wantsVersion(args []string) bool {
+	for _, a := range args {
+		switch a {
+		case "-version", "--version", "-version=true", "--version=true":
+			return true
+		case "--":
+			return false
+		}
+	}
+	return false
+}

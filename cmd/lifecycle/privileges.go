@@ -1,0 +1,122 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/baseplan/baseplan/lifecycle/image"
+)
+
+// images is how this phase reaches images. Credentials of the registries that it is going
+// to need are read here, while this process may still read them.
+func (c *command) images(more ...string) (*image.Opener, error) {
+	keychain, err := image.Keychain(c.RegistryAuth)
+	if err != nil {
+		return nil, err
+	}
+	refs := append([]string{c.CacheImage, c.PreviousImage, c.RunImage, c.BuildImage}, c.Images...)
+	if keychain, err = image.Known(keychain, append(refs, more...)...); err != nil {
+		return nil, err
+	}
+	return &image.Opener{Keychain: keychain, Insecure: c.Insecure}, nil
+}
+
+// defaultSocket is where the docker daemon listens if DOCKER_HOST does not say otherwise.
+const defaultSocket = "/var/run/docker.sock"
+
+// drop gives directories to the build image's user and, if this is root, becomes that user. The docker
+// daemon stays within reach. Where no user is given, nothing changes.
+func (c *command) drop(opener *image.Opener, dirs ...string) error {
+	if os.Geteuid() != 0 || c.UID < 0 || c.GID < 0 {
+		return nil
+	}
+	for _, dir := range dirs {
+		if err := own(dir, c.UID, c.GID); err != nil {
+			return err
+		}
+	}
+	if c.UID == 0 {
+		return nil
+	}
+	if err := c.keepDaemon(opener); err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		what string
+		err  error
+	}{
+		{"leaving all groups", syscall.Setgroups([]int{c.GID})},
+		{"becoming the group", syscall.Setgid(c.GID)},
+		{"becoming the user", syscall.Setuid(c.UID)},
+	} {
+		if step.err != nil {
+			return fmt.Errorf("dropping privileges: %s: %w", step.what, step.err)
+		}
+	}
+	return nil
+}
+
+// keepDaemon keeps a way to the docker daemon for the user that this process becomes.
+func (c *command) keepDaemon(opener *image.Opener) error {
+	host := os.Getenv("DOCKER_HOST")
+	socket, isSocket := strings.CutPrefix(host, "unix://")
+	if host == "" {
+		socket, isSocket = defaultSocket, true
+	}
+	if !c.Daemon || opener == nil || !isSocket {
+		return nil
+	}
+	d, err := startDialer(socket)
+	if err != nil {
+		return err
+	}
+	opener.DialDocker = d.Dial
+	return nil
+}
+
+// own gives a directory and all in it to a user. One that is not there is made, so that the
+// user can write there; an empty name is passed over.
+func own(dir string, uid, gid int) error {
+	if dir == "" {
+		return nil
+	}
+	if err := ensureDir(dir); err != nil {
+		return err
+	}
+	return filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if s := info.Sys().(*syscall.Stat_t); int(s.Uid) == uid && int(s.Gid) == gid {
+			return nil
+		}
+		if err := os.Lchown(path, uid, gid); err != nil {
+			return fmt.Errorf("giving %s to user %d: %w", path, uid, err)
+		}
+		return nil
+	})
+}
+
+// user says whose the files of the app image are: the one that is given, else who runs this.
+func (c *command) user() (uid, gid int) {
+	uid, gid = c.UID, c.GID
+	if uid < 0 {
+		uid = os.Getuid()
+	}
+	if gid < 0 {
+		gid = os.Getgid()
+	}
+	return uid, gid
+}

@@ -1,0 +1,184 @@
+// Package platformtest is two platforms as test code over docker: one that runs the phases
+// of a build in containers of their own, and one that only knows the creator. They do what
+// real platforms do (users, mounts, arguments, environment) and nothing kinder.
+//
+// Start with [Platform]. The package needs a docker daemon at DOCKER_HOST, mmdebstrap for
+// [Debian], and containers in the host's network, since registries listen on loopback.
+package platformtest
+
+import (
+	"archive/tar"
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A Docker runs the docker CLI.
+type Docker struct {
+	T testing.TB
+}
+
+// New is docker at DOCKER_HOST; the test fails where that is not set.
+func New(t testing.TB) Docker {
+	t.Helper()
+	if os.Getenv("DOCKER_HOST") == "" {
+		t.Fatal("DOCKER_HOST is not set: start a docker daemon and set it to its socket (unix:///…); .ci/e2e does")
+	}
+	return Docker{t}
+}
+
+// socket is the daemon's socket on this machine.
+func (d Docker) socket() string { return strings.TrimPrefix(os.Getenv("DOCKER_HOST"), "unix://") }
+
+// Try runs docker with arguments, and gives both streams and the exit code.
+func (d Docker) Try(stdin io.Reader, args ...string) (string, int) {
+	d.T.Helper()
+	cmd := exec.CommandContext(d.T.Context(), "docker", args...)
+	cmd.Stdin = stdin
+	cmd.Env = append(os.Environ(), "DOCKER_BUILDKIT=0")
+	if os.Getenv("DOCKER_API_VERSION") == "" {
+		cmd.Env = append(cmd.Env, "DOCKER_API_VERSION=1.41")
+	}
+	out, err := cmd.CombinedOutput()
+	if err != nil && cmd.ProcessState == nil {
+		d.T.Fatalf("docker %q: %v", args, err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+// Do runs docker, which has to succeed, and gives what it printed.
+func (d Docker) Do(stdin io.Reader, args ...string) string {
+	d.T.Helper()
+	out, code := d.Try(stdin, args...)
+	if code != 0 {
+		d.T.Fatalf("docker %q: exit code %d\n%s", args, code, out)
+	}
+	return strings.TrimSpace(out)
+}
+
+// Files are the content of a directory by path. A path that ends in "*" is executable.
+type Files map[string]string
+
+// tar gives the files as a tar stream, owned by root.
+func (f Files) tar() io.Reader {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		path, executable := strings.CutSuffix(name, "*")
+		h := &tar.Header{Name: path, Mode: 0o644, Size: int64(len(f[name])), Typeflag: tar.TypeReg}
+		if executable {
+			h.Mode = 0o755
+		}
+		_ = w.WriteHeader(h) // a buffer takes all
+		_, _ = io.WriteString(w, f[name])
+	}
+	_ = w.Close()
+	return &b
+}
+
+// Image builds an image from a Dockerfile and the files of its context; it is removed at the end
+// of the test.
+func (d Docker) Image(tag, dockerfile string, context Files) string {
+	d.T.Helper()
+	all := maps.Clone(context)
+	if all == nil {
+		all = Files{}
+	}
+	all["Dockerfile"] = dockerfile
+	d.Do(all.tar(), "build", "-q", "--network", "host", "-t", tag, "-")
+	d.T.Cleanup(func() { d.Try(nil, "rmi", "-f", tag) })
+	return tag
+}
+
+// Volume is a new volume, owned by root, with files in it.
+func (d Docker) Volume(files Files) string {
+	d.T.Helper()
+	name := d.Do(nil, "volume", "create")
+	d.T.Cleanup(func() { d.Try(nil, "volume", "rm", "-f", name) })
+	d.Put(name, files)
+	return name
+}
+
+// Put puts files into a volume.
+func (d Docker) Put(volume string, files Files) {
+	d.T.Helper()
+	if len(files) == 0 {
+		return
+	}
+	d.Do(files.tar(), "run", "--rm", "-i", "-v", volume+":/v", Debian(d), "tar", "x", "--no-same-owner", "-C", "/v")
+}
+
+// Get is the content of a file in a volume, and whether it is there.
+func (d Docker) Get(volume, path string) (string, bool) {
+	d.T.Helper()
+	out, code := d.Try(nil, "run", "--rm", "-v", volume+":/v", Debian(d), "cat", "/v/"+path)
+	return out, code == 0
+}
+
+// Shell runs a script on a volume at /v, as root.
+func (d Docker) Shell(volume, script string) string {
+	d.T.Helper()
+	return d.Do(nil, "run", "--rm", "-v", volume+":/v", Debian(d), "sh", "-euc", script)
+}
+
+const debianTag = "baseplan-e2e/debian:bookworm"
+
+// Debian is the tag of a minimal Debian image in the daemon, with ca-certificates. It is
+// made once by mmdebstrap, and kept in the directory that BASEPLAN_E2E_CACHE names.
+func Debian(d Docker) string {
+	d.T.Helper()
+	if _, code := d.Try(nil, "image", "inspect", debianTag); code == 0 {
+		return debianTag
+	}
+	dir := os.Getenv("BASEPLAN_E2E_CACHE")
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	file := filepath.Join(dir, "debian-minbase.tar")
+	if _, err := os.Stat(file); err != nil {
+		out, err := exec.Command("mmdebstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", file+".part.tar").CombinedOutput()
+		if err == nil {
+			err = os.Rename(file+".part.tar", file)
+		}
+		if err != nil {
+			d.T.Fatalf("making a Debian image: %v (apt-get install mmdebstrap)\n%s", err, out)
+		}
+	}
+	d.Do(nil, "import", "-c", "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", file, debianTag)
+	return debianTag
+}
+
+// Lifecycle is an image with the lifecycle as its last layer, as platforms know it. The
+// binaries are built from the module that the test is in.
+func Lifecycle(d Docker, tag string) string {
+	d.T.Helper()
+	dir := d.T.TempDir()
+	for _, name := range []string{"lifecycle", "launcher"} {
+		build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, name), "github.com/baseplan/baseplan/cmd/"+name)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			d.T.Fatalf("building %s: %v\n%s", name, err, out)
+		}
+	}
+	context := Files{}
+	for _, name := range []string{"lifecycle", "launcher"} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			d.T.Fatal(err)
+		}
+		context["cnb/lifecycle/"+name+"*"] = string(data)
+	}
+	var links strings.Builder
+	for _, phase := range []string{"analyzer", "detector", "restorer", "extender", "builder", "exporter", "creator", "rebaser"} {
+		fmt.Fprintf(&links, " && ln -s lifecycle /out/cnb/lifecycle/%s", phase)
+	}
+	return d.Image(tag, "FROM "+Debian(d)+" AS links\nCOPY cnb /out/cnb\nRUN true"+links.String()+
+		"\nFROM scratch\nENV PATH=/bin\nWORKDIR /layers\nCOPY --from=links /out/ /\n", context)
+}

@@ -1,0 +1,324 @@
+package platformtest
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/baseplan/baseplan/lifecycle/platform"
+)
+
+// A Platform builds apps with a builder, as the table of real platforms says. Volumes that
+// are empty are made at the first use and kept from build to build, but for the layers.
+type Platform struct {
+	Docker
+	API       string // Platform API
+	Builder   string // image in the daemon
+	Lifecycle string // image in the daemon
+	RunImage  string // a name that a daemon build finds in the daemon, and others in a registry
+	Publish   bool   // to a registry; else to the daemon
+	Auth      string // CNB_REGISTRY_AUTH where a phase gets it
+
+	Name     string   // of the app image
+	Tags     []string // more names
+	Previous string
+	Process  string // -process-type
+	UID, GID int    // the builder's user
+
+	CacheImage string // instead of the cache volume
+	SkipLayers bool
+	Debug      bool
+	Env        []string // for every phase, NAME=VALUE
+	Mounts     []string // for detector, builder and extender: the user's volumes
+
+	Cache, LaunchCache, Kaniko string // volumes
+	Layers, App                string // volumes of the last build
+}
+
+// A Built is what came of a build.
+type Built struct {
+	Log    string
+	Phases []string // that were run
+	Failed string   // the phase that failed; empty: none
+	Exit   int
+}
+
+// Has reports whether the log has a text.
+func (b Built) Has(text string) bool { return strings.Contains(b.Log, text) }
+
+func (p *Platform) volumes(app Files) {
+	p.T.Helper()
+	p.Layers, p.App = p.Volume(nil), p.Volume(app)
+	p.Shell(p.App, fmt.Sprintf("chown -R %d:%d /v", p.UID, p.GID))
+	for _, v := range []*string{&p.Cache, &p.LaunchCache, &p.Kaniko} {
+		if *v == "" {
+			*v = p.Volume(nil)
+		}
+	}
+}
+
+// runTOML is what a platform leaves in /layers before the first phase: an image twice, and
+// an empty project-metadata.toml, as they do.
+func (p *Platform) runTOML() {
+	p.T.Helper()
+	p.Put(p.Layers, Files{
+		"run.toml":              fmt.Sprintf("[[images]]\nimage = %q\n[[images]]\nimage = %[1]q\n", p.RunImage),
+		"stack.toml":            fmt.Sprintf("[run-image]\nimage = %q\n", p.RunImage),
+		"project-metadata.toml": "",
+	})
+}
+
+// run runs one phase in a container.
+func (p *Platform) run(b *Built, phase, image, user string, mounts, env, args []string) bool {
+	p.T.Helper()
+	b.Phases = append(b.Phases, phase)
+	all := []string{"run", "--rm", "--network", "host", "-v", p.Layers + ":/layers", "-v", p.App + ":/workspace"}
+	if user != "" {
+		all = append(all, "--user", user)
+	}
+	for _, m := range mounts {
+		all = append(all, "-v", m)
+	}
+	for _, e := range append([]string{"CNB_PLATFORM_API=" + p.API}, append(p.Env, env...)...) {
+		all = append(all, "-e", e)
+	}
+	name, _, _ := strings.Cut(phase, " ")
+	all = append(all, "--entrypoint", "/cnb/lifecycle/"+name)
+	if phase == "extender run" {
+		all = append(all, "-w", "/")
+	}
+	all = append(append(all, image), args...)
+	out, code := p.Try(nil, all...)
+	b.Log += out
+	if code != 0 {
+		b.Failed, b.Exit = phase, code
+	}
+	return code == 0
+}
+
+func (p *Platform) since(minor int) bool {
+	var m int
+	_, _ = fmt.Sscanf(p.API, "0.%d", &m)
+	return m >= minor
+}
+
+// logLevel are the arguments that every phase gets.
+func (p *Platform) logLevel() []string {
+	if p.Debug {
+		return []string{"-log-level", "debug"}
+	}
+	return nil
+}
+
+func (p *Platform) user() []string {
+	return []string{fmt.Sprintf("CNB_USER_ID=%d", p.UID), fmt.Sprintf("CNB_GROUP_ID=%d", p.GID)}
+}
+
+func (p *Platform) sock() string { return p.socket() + ":/var/run/docker.sock" }
+
+// FivePhases builds an app with the phases in containers of their own.
+func (p *Platform) FivePhases(app Files) Built {
+	p.T.Helper()
+	p.volumes(app)
+	p.runTOML()
+	var b Built
+	if !p.analyzer(&b) || !p.phase(&b, "detector", nil) {
+		return b
+	}
+	extendBuild := p.hasBuildDockerfile()
+	if !p.restorer(&b, extendBuild) {
+		return b
+	}
+	analyzed := p.Analyzed()
+	run := analyzed.RunImage != nil && analyzed.RunImage.Extend
+	if extendBuild {
+		if !p.run(&b, "extender build", p.Builder, "0", append(p.Mounts, p.Kaniko+":/kaniko"), p.user(), append([]string{"-app", "/workspace"}, p.logLevel()...)) {
+			return b
+		}
+	} else if !p.phase(&b, "builder", nil) {
+		return b
+	}
+	if run && !p.extendRun(&b, analyzed.RunImage.Reference) {
+		return b
+	}
+	p.exporter(&b, run)
+	return b
+}
+
+// phase runs detector or builder, which have nothing but the builder.
+func (p *Platform) phase(b *Built, phase string, env []string) bool {
+	p.T.Helper()
+	return p.run(b, phase, p.Builder, "", p.Mounts, env, append([]string{"-app", "/workspace"}, p.logLevel()...))
+}
+
+// connected are mounts and environment of a phase that reaches images.
+func (p *Platform) connected(auth bool) (mounts, env []string) {
+	env = p.user()
+	if p.Publish {
+		if auth && p.Auth != "" {
+			env = append(env, "CNB_REGISTRY_AUTH="+p.Auth)
+		}
+		return nil, env
+	}
+	return []string{p.sock()}, env
+}
+
+func (p *Platform) analyzer(b *Built) bool {
+	p.T.Helper()
+	mounts, env := p.connected(true)
+	var args []string
+	if p.CacheImage != "" {
+		args = append(args, "-cache-image", p.CacheImage)
+	}
+	args = append(args, p.logLevel()...)
+	if !p.Publish {
+		args = append(args, "-daemon")
+		if p.since(9) {
+			args = append(args, "-launch-cache", "/launch-cache")
+			mounts = append(mounts, p.LaunchCache+":/launch-cache")
+		}
+	}
+	args = append(args, p.runFlag()...)
+	args = append(args, "-run-image", p.RunImage)
+	for _, tag := range p.Tags {
+		args = append(args, "-tag", tag)
+	}
+	if p.Previous != "" {
+		args = append(args, "-previous-image", p.Previous)
+	}
+	if p.SkipLayers && p.since(9) {
+		args = append(args, "-skip-layers")
+	}
+	return p.run(b, "analyzer", p.Lifecycle, "0", mounts, env, append(args, p.Name))
+}
+
+func (p *Platform) runFlag() []string {
+	if p.since(12) {
+		return []string{"-run", "/layers/run.toml"}
+	}
+	return []string{"-stack", "/layers/stack.toml"}
+}
+
+func (p *Platform) restorer(b *Built, extendBuild bool) bool {
+	p.T.Helper()
+	analyzed := p.Analyzed()
+	switched := analyzed.RunImage != nil && (analyzed.RunImage.Extend || analyzed.RunImage.Name() != p.RunImage)
+	mounts, env := p.connected(p.CacheImage != "" || extendBuild || switched)
+	mounts = append(mounts, p.Kaniko+":/kaniko")
+	var args []string
+	if p.SkipLayers {
+		args = append(args, "-skip-layers")
+	}
+	if p.CacheImage != "" {
+		args = append(args, "-cache-image", p.CacheImage)
+	} else {
+		args = append(args, "-cache-dir", "/cache")
+		mounts = append(mounts, p.Cache+":/cache")
+	}
+	if extendBuild {
+		args = append(args, "-build-image", p.Builder)
+	}
+	if !p.Publish && p.since(12) {
+		args = append(args, "-daemon")
+	}
+	return p.run(b, "restorer", p.Lifecycle, "0", mounts, env, append(args, p.logLevel()...))
+}
+
+// extendRun runs the extender in the run image with the lifecycle's layer on top.
+func (p *Platform) extendRun(b *Built, reference string) bool {
+	p.T.Helper()
+	tag := "baseplan-e2e/extend-run:" + strings.ToLower(p.Layers[:12])
+	p.Image(tag, "FROM "+p.Lifecycle+" AS lifecycle\nFROM "+reference+"\nUSER 0\nCOPY --from=lifecycle /cnb/lifecycle /cnb/lifecycle\n", nil)
+	return p.run(b, "extender run", tag, "0", []string{p.Kaniko + ":/kaniko"}, nil, append([]string{"-app", "/workspace", "-kind", "run"}, p.logLevel()...))
+}
+
+func (p *Platform) exporter(b *Built, extended bool) bool {
+	p.T.Helper()
+	mounts, env := p.connected(true)
+	var args []string
+	if !p.Publish {
+		args = append(args, "-daemon", "-launch-cache", "/launch-cache")
+		mounts = append(mounts, p.LaunchCache+":/launch-cache")
+	}
+	args = append(args, "-app", "/workspace", "-cache-dir", "/cache")
+	if p.CacheImage == "" {
+		mounts = append(mounts, p.Cache+":/cache")
+	}
+	args = append(args, p.runFlag()...)
+	if p.Process != "" {
+		args = append(args, "-process-type", p.Process)
+	}
+	if p.CacheImage != "" {
+		args = append(args, "-cache-image", p.CacheImage)
+	}
+	if extended {
+		mounts = append(mounts, p.Kaniko+":/kaniko")
+	}
+	args = append(args, p.logLevel()...)
+	return p.run(b, "exporter", p.Lifecycle, "0", mounts, env, append(append(args, p.Name), p.Tags...))
+}
+
+// Creator builds an app with the creator alone, as root.
+func (p *Platform) Creator(app Files) Built {
+	p.T.Helper()
+	return p.CreatorAs("0", app)
+}
+
+// CreatorAs does so as a user, "0" or "1000:1000".
+func (p *Platform) CreatorAs(user string, app Files) Built {
+	p.T.Helper()
+	p.volumes(app)
+	if user != "0" {
+		for _, v := range []string{p.Layers, p.Cache, p.LaunchCache} {
+			p.Shell(v, fmt.Sprintf("chown -R %d:%d /v", p.UID, p.GID))
+		}
+	}
+	mounts, env := p.connected(true)
+	var args []string
+	if !p.Publish {
+		args = append(args, "-daemon", "-launch-cache", "/launch-cache")
+		mounts = append(mounts, p.LaunchCache+":/launch-cache")
+	}
+	args = append(args, "-app", "/workspace", "-cache-dir", "/cache", "-run-image", p.RunImage)
+	mounts = append(mounts, p.Cache+":/cache")
+	for _, tag := range p.Tags {
+		args = append(args, "-tag", tag)
+	}
+	if p.SkipLayers {
+		args = append(args, "-skip-restore")
+	}
+	if p.Previous != "" {
+		args = append(args, "-previous-image", p.Previous)
+	}
+	if p.Process != "" {
+		args = append(args, "-process-type", p.Process)
+	}
+	if p.CacheImage != "" {
+		args = append(args, "-cache-image", p.CacheImage)
+	}
+	args = append(args, p.logLevel()...)
+	var b Built
+	p.run(&b, "creator", p.Builder, user, append(mounts, p.Mounts...), env, append(args, p.Name))
+	return b
+}
+
+// Analyzed is analyzed.toml of the last build.
+func (p *Platform) Analyzed() *platform.Analyzed {
+	p.T.Helper()
+	data, _ := p.Get(p.Layers, "analyzed.toml")
+	a, err := platform.DecodeAnalyzed([]byte(data), "analyzed.toml")
+	if err != nil {
+		p.T.Fatal(err)
+	}
+	return a
+}
+
+// hasBuildDockerfile looks into <generated> as platforms do.
+func (p *Platform) hasBuildDockerfile() bool {
+	p.T.Helper()
+	look := `[ -n "$(ls -A /v/generated/build 2>/dev/null)" ]`
+	if p.since(13) {
+		look = "ls /v/generated/*/build.Dockerfile >/dev/null 2>&1"
+	}
+	_, code := p.Try(nil, "run", "--rm", "-v", p.Layers+":/v", Debian(p.Docker), "sh", "-c", look)
+	return code == 0
+}

@@ -110,7 +110,7 @@ func distribution() http.Handler {
 	return handlers.NewApp(context.Background(), config)
 }
 
-func push(t *testing.T, ref string, img v1.Image) {
+func push(t testing.TB, ref string, img v1.Image) {
 	t.Helper()
 	if err := remote.Write(lifecycletest.Reference(ref), img); err != nil {
 		t.Fatal(err)
@@ -316,34 +316,35 @@ func TestRegistryIsNotThere(t *testing.T) {
 	}
 }
 
-// TestSlowRegistry: slow is not stalled.
-func TestSlowRegistry(t *testing.T) {
+// TestSlowTransfer takes longer than what counts as stalled, but never stands still.
+func TestSlowTransfer(t *testing.T) {
 	registry := lifecycletest.Registry()
 	defer registry.Close()
-	f := newFront(t, registry.Handler())
-	push(t, f.name+"/run:1", lifecycletest.Alpine())
-	o := &image.Opener{Stall: 2 * time.Second}
-	d := draft(t, open(t, o, f.name+"/run:1"))
-	d.Layers = []image.Add{{Layer: filesLayer(t, "big", random("slow", 24<<20))}} // more than sockets buffer
-	f.set(func(w http.ResponseWriter, r *http.Request, registry http.Handler) {
-		if r.Method == http.MethodPatch && r.ContentLength > 1<<20 {
-			r.Body = slow{r.Body}
-		}
-		registry.ServeHTTP(w, r)
-	})
-	if _, err := (&image.Writer{Opener: o}).Write(t.Context(), d, f.name+"/app:1"); err != nil {
+	o := &image.Opener{Stall: time.Second}
+	d := draft(t, open(t, o, registry.Push("run:1", lifecycletest.Alpine())))
+	layer := filesLayer(t, "slow", random("slow", 1000))
+	if _, err := layer.Digest(); err != nil {
+		t.Fatal(err)
+	}
+	d.Layers = []image.Add{{Layer: slowLayer{layer}}}
+	if _, err := (&image.Writer{Opener: o}).Write(t.Context(), d, registry.Name+"/app:1"); err != nil {
 		t.Error(err)
 	}
 }
 
-// slow reads some 4 MB in 400 ms.
+// A slowLayer gives 100 bytes in 150 ms.
+type slowLayer struct{ v1.Layer }
+
+func (l slowLayer) Compressed() (io.ReadCloser, error) {
+	r, err := l.Layer.Compressed()
+	return slow{r}, err
+}
+
 type slow struct{ io.ReadCloser }
 
 func (s slow) Read(p []byte) (int, error) {
-	if len(p) > 1<<10 {
-		time.Sleep(time.Duration(len(p)) * 100 * time.Nanosecond)
-	}
-	return s.ReadCloser.Read(p)
+	time.Sleep(150 * time.Millisecond)
+	return s.ReadCloser.Read(p[:min(len(p), 100)])
 }
 
 func TestCancelWrite(t *testing.T) {
@@ -428,5 +429,39 @@ func TestRegistryAccess(t *testing.T) {
 		if w.CheckRead(t.Context(), name) == nil || w.CheckWrite(t.Context(), name) == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+// TestFrugal: the challenge of a registry is asked for once, and again after a failure.
+func TestFrugal(t *testing.T) {
+	registry := lifecycletest.Registry()
+	defer registry.Close()
+	f := newFront(t, registry.Handler())
+	push(t, f.name+"/run:1", lifecycletest.Alpine())
+	o := (&image.Opener{Retry: quick}).Frugal()
+	w := image.Writer{Opener: o}
+	f.set(disaster("GET /v2/", "503"))
+	if _, err := o.Open(t.Context(), f.name+"/run:1"); err == nil {
+		t.Fatal("opened through a registry that is out of service")
+	}
+	f.set(nil)
+	base := open(t, o, f.name+"/run:1")
+	if _, err := o.Open(t.Context(), f.name+"/app:1"); !errors.Is(err, image.ErrNotFound) {
+		t.Error(err)
+	}
+	if err := w.CheckWrite(t.Context(), f.name+"/app:1"); err != nil {
+		t.Error(err)
+	}
+	d := draft(t, base, filesLayer(t, "one", "1"))
+	written, err := w.Write(t.Context(), d, f.name+"/app:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkWritten(t, o, f.name+"/app:1", written, d)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	pings := slices.DeleteFunc(slices.Clone(f.requests), func(r string) bool { return r != "GET /v2/" })
+	if len(pings) != 1 {
+		t.Errorf("%d of\n%s", len(pings), strings.Join(f.requests, "\n"))
 	}
 }

@@ -10,13 +10,14 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
-	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/pgzip"
 )
 
 // Epoch is the modification time of everything in a layer.
@@ -161,8 +162,12 @@ func (l *Layer) compressed() (*packed, error) {
 }
 
 func (l *Layer) pack(p *packed) error {
+	gz := <-compressors
+	defer func() { compressors <- gz }()
 	sum := sha256.New()
-	gz, err := gzip.NewWriterLevel(io.MultiWriter(p.file, sum), gzip.BestSpeed)
+	gz.Reset(io.MultiWriter(p.file, sum))
+	// The size of the blocks decides about the bytes, how many are compressed at once does not.
+	err := gz.SetConcurrency(256<<10, min(4, runtime.GOMAXPROCS(0)))
 	if err != nil {
 		return fmt.Errorf("compressing layer: %w", err)
 	}
@@ -171,16 +176,27 @@ func (l *Layer) pack(p *packed) error {
 	} else {
 		err = l.write(gz)
 	}
+	// Closed also after an error, since it has goroutines; its own error is then the lesser one.
+	if closeErr := gz.Close(); err == nil && closeErr != nil {
+		err = fmt.Errorf("compressing layer: %w", closeErr)
+	}
 	if err != nil {
 		return err
-	}
-	if err := gz.Close(); err != nil {
-		return fmt.Errorf("compressing layer: %w", err)
 	}
 	p.digest = digestOf(sum)
 	p.size, err = p.file.Seek(0, io.SeekCurrent)
 	return err
 }
+
+// compressors are two, since each takes some MB and keeps several cores busy.
+var compressors = func() chan *pgzip.Writer {
+	all := make(chan *pgzip.Writer, 2)
+	for range cap(all) {
+		gz, _ := pgzip.NewWriterLevel(io.Discard, pgzip.BestSpeed) // the level is a valid one
+		all <- gz
+	}
+	return all
+}()
 
 // writeHashed writes the tar and learns its digest on the way.
 func (l *Layer) writeHashed(w io.Writer) error {

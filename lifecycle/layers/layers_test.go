@@ -428,3 +428,27 @@ func TestLauncherAndProcesses(t *testing.T) {
 		t.Error("a directory was taken for the launcher")
 	}
 }
+
+// TestCompressAfterFailure: compressors are used again, also one that a layer failed in.
+func TestCompressAfterFailure(t *testing.T) {
+	root := tree(t, map[string]string{"l/good/file": strings.Repeat("good", 1<<18), "l/bad/file": strings.Repeat("bad", 1<<18)})
+	source := layers.Source{Root: root}
+	layer := func(dir string) *layers.Layer {
+		l, err := source.Dir(dir)
+		check(t, err)
+		return l
+	}
+	want, err := layer("/l/good").Digest()
+	check(t, err)
+	bad := layer("/l/bad")
+	check(t, os.WriteFile(root+"/l/bad/file", []byte("shorter"), 0o644))
+	for range 5 {
+		if _, err := bad.Digest(); !errors.Is(err, layers.ErrChanged) {
+			t.Fatalf("a file that changed: %v", err)
+		}
+		got, err := layer("/l/good").Digest()
+		if err != nil || got != want {
+			t.Errorf("compressed after that: %s, %v, want %s", got, err, want)
+		}
+	}
+}

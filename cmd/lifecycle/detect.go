@@ -142,7 +142,7 @@ func (c *command) leftInventory(analyzed *platform.Analyzed) (lifecycle.BaseImag
 	if report == nil || analyzed.RunImage == nil || !refersTo(analyzed.RunImage.Reference, report.Digest) {
 		return run, nil
 	}
-	run.Digest = report.Digest
+	run.Digest, run.Config = report.Digest, lifecycle.JudgedBy(report.Config)
 	if report.SBOM == nil {
 		return run, nil
 	}
@@ -175,18 +175,7 @@ func (c *command) readSBOM(f sbom.Format) (*sbom.Document, error) {
 
 // provides is what an inventory provides, by the operator's mapping and the publisher's word.
 func (c *command) provides(doc *sbom.Document, declared *attach.Declared, name string) *provides.Set {
-	var declaration *provides.Declaration
-	if declared != nil {
-		var err error
-		if declaration, err = provides.DecodeDeclaration([]byte(declared.Data), declared.Reference); err != nil {
-			c.log.Warn(fmt.Sprintf("the declaration of %s is passed over: %v", name, err))
-		}
-	}
-	set, refused := provides.From(doc, c.settings.Mapping, declaration)
-	for _, r := range refused {
-		c.log.Warn(fmt.Sprintf("%s declares that it provides %s, but %s; refused", name, r.Name, r.Why))
-	}
-	return set
+	return lifecycle.ProvidesOf(doc, c.settings.Mapping, declared, name, c.log)
 }
 
 // writeProvides leaves for extensions what the run image provides, or takes away what an

@@ -1,0 +1,199 @@
+//go:build e2e
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+	"github.com/baseplan/baseplan/lifecycle/platformtest"
+)
+
+// A site is what all platforms of the suite share: a docker daemon, a registry, a lifecycle
+// image, a builder and run images.
+type site struct {
+	platformtest.Docker
+	registry  *lifecycletest.Host
+	lifecycle string
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{Docker: platformtest.New(t), registry: lifecycletest.Registry()}
+	t.Cleanup(s.registry.Close)
+	s.lifecycle = platformtest.Lifecycle(s.Docker, "baseplan-e2e/lifecycle:test")
+	return s
+}
+
+// modules are the buildpacks and extensions of testdata/e2e as a builder has them.
+func modules(t *testing.T) platformtest.Files {
+	t.Helper()
+	files := platformtest.Files{}
+	err := filepath.WalkDir("testdata/e2e", func(path string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel("testdata/e2e", path)
+		if err != nil {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if filepath.Base(filepath.Dir(path)) == "bin" {
+			name += "*"
+		}
+		files["cnb/"+name] = string(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// builder makes a builder: the Debian image with the lifecycle, the modules and an order.
+func (s *site) builder(tag, order string, uid int) string {
+	s.T.Helper()
+	files := modules(s.T.(*testing.T))
+	files["cnb/order.toml"] = order
+	return s.Image(tag, fmt.Sprintf(`FROM %s AS lifecycle
+FROM %s
+RUN groupadd -g %d cnb && useradd -m -u %[3]d -g %[3]d cnb
+ENV CNB_USER_ID=%[3]d CNB_GROUP_ID=%[3]d CNB_STACK_ID=e2e
+COPY --from=lifecycle /cnb/lifecycle /cnb/lifecycle
+COPY cnb /cnb
+LABEL io.buildpacks.base.distro.name=debian io.buildpacks.base.distro.version=12
+USER %[3]d:%[3]d
+`, s.lifecycle, platformtest.Debian(s.Docker), uid), files)
+}
+
+// runImage makes a run image of Debian with more instructions, in the daemon.
+func (s *site) runImage(tag, more string) string {
+	s.T.Helper()
+	return s.Image(tag, fmt.Sprintf(`FROM %s
+%s
+RUN groupadd -g 1000 cnb && useradd -m -u 1001 -g 1000 app
+LABEL io.buildpacks.base.distro.name=debian io.buildpacks.base.distro.version=12
+USER 1001:1000
+`, platformtest.Debian(s.Docker), more), nil)
+}
+
+// orderOf is an order of one group of buildpacks, and one of extensions.
+func orderOf(buildpacks, extensions []string) string {
+	var b strings.Builder
+	group := func(table string, ids []string) {
+		if len(ids) == 0 {
+			return
+		}
+		fmt.Fprintf(&b, "[[%s]]\n", table)
+		for _, id := range ids {
+			fmt.Fprintf(&b, "[[%s.group]]\nid = %q\nversion = \"1.0.0\"\n", table, id)
+		}
+	}
+	group("order", buildpacks)
+	group("order-extensions", extensions)
+	return b.String()
+}
+
+// built checks that a build went through all its phases.
+func built(t *testing.T, b platformtest.Built) platformtest.Built {
+	t.Helper()
+	if b.Failed != "" {
+		t.Fatalf("%s: exit code %d\n%s", b.Failed, b.Exit, b.Log)
+	}
+	return b
+}
+
+// imageID is a daemon image's ID.
+func (s *site) imageID(name string) string {
+	s.T.Helper()
+	return s.Do(nil, "image", "inspect", "-f", "{{.Id}}", name)
+}
+
+// start runs an app image and gives what it prints.
+func (s *site) start(name string, args ...string) string {
+	s.T.Helper()
+	return s.Do(nil, append([]string{"run", "--rm", "--network", "none", name}, args...)...)
+}
+
+func (s *site) entrypoint(name, entrypoint string, args ...string) string {
+	s.T.Helper()
+	return s.Do(nil, append([]string{"run", "--rm", "--network", "none", "--entrypoint", entrypoint, name}, args...)...)
+}
+
+var everything = []string{"e2e/tools", "e2e/app"}
+
+// app is the source of the app that the buildpacks of the suite build.
+func app(version string) platformtest.Files {
+	return platformtest.Files{"main.sh": "echo main " + version + "\n", "static/logo.txt": "logo\n", ".profile": "export FROM_PROFILE=profile\n"}
+}
+
+// TestBuilds builds an app again and again on a daemon, with whatever can change in between.
+func TestBuilds(t *testing.T) {
+	for _, api := range []string{"0.7", "0.9", "0.12", "0.15"} {
+		t.Run(api, func(t *testing.T) {
+			s := newSite(t)
+			p := &platformtest.Platform{
+				Docker: s.Docker, API: api, Lifecycle: s.lifecycle, UID: 1000, GID: 1000,
+				Builder:  s.builder("baseplan-e2e/builder:full", orderOf(everything, nil), 1000),
+				RunImage: s.runImage("baseplan-e2e/run:full", ""),
+				Name:     "baseplan-e2e/app:" + api,
+			}
+			t.Cleanup(func() { s.Try(nil, "rmi", "-f", p.Name, p.Name+"-creator", p.Name+"-second") })
+			first := built(t, p.FivePhases(app("one")))
+			id := s.imageID(p.Name)
+			s.outputs(t, p.Name, "one")
+
+			again := built(t, p.FivePhases(app("one")))
+			if got := s.imageID(p.Name); got != id {
+				t.Errorf("an unchanged rebuild gives %s, want %s\n%s", got, id, again.Log)
+			}
+			if !again.Has(`Restoring data for "e2e/tools:cached" from cache`) || !again.Has("Reusing layer 'e2e/tools:launched'") {
+				t.Errorf("nothing was reused:\n%s", again.Log)
+			}
+			if first.Has("Reusing layer 'e2e/tools:launched'") {
+				t.Errorf("a first build reuses layers:\n%s", first.Log)
+			}
+
+			q := *p
+			q.Name, q.Cache, q.LaunchCache = p.Name+"-creator", "", ""
+			q.Tags = []string{p.Name + "-second"}
+			built(t, q.Creator(app("one")))
+			if got := s.imageID(q.Name); got != id {
+				t.Errorf("the creator makes %s, five phases %s", got, id)
+			}
+			if got := s.imageID(q.Tags[0]); got != id {
+				t.Errorf("the second tag is %s", got)
+			}
+
+			changed := built(t, p.FivePhases(app("two")))
+			if s.imageID(p.Name) == id {
+				t.Errorf("changed source gives the same image\n%s", changed.Log)
+			}
+			s.outputs(t, p.Name, "two")
+		})
+	}
+}
+
+// outputs runs every process type of the app and checks what it prints.
+func (s *site) outputs(t *testing.T, name, version string) {
+	t.Helper()
+	for process, want := range map[string]string{
+		"web":    "main " + version + "\nlayer tool\nLAUNCHED=yes\nEXECD=dynamic\nargs: one\n",
+		"worker": "worker in /workspace/static\nlogo\n",
+	} {
+		if got := s.entrypoint(name, "/cnb/process/"+process); got != strings.TrimSpace(want) {
+			t.Errorf("%s prints %q, want %q", process, got, want)
+		}
+	}
+	if got := s.entrypoint(name, "launcher", "tool"); got != "layer tool" {
+		t.Errorf("a command of the user's prints %q", got)
+	}
+	if got := strings.Fields(s.entrypoint(name, "launcher", "--", "env")); slices.ContainsFunc(got, func(e string) bool { return strings.HasPrefix(e, "CNB_APP_DIR=") }) {
+		t.Errorf("the process sees CNB_APP_DIR: %q", got)
+	}
+}

@@ -1,0 +1,246 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+
+	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/lifecycle/fail"
+	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom/attach"
+)
+
+// A BaseRestorer is the other half of the restorer: it completes what the detector left open about the
+// base images, and saves those that are to be extended (platform.md, "restorer"; DESIGN section 4).
+// Nothing is asked of a registry where nothing is open.
+type BaseRestorer struct {
+	API    api.Version
+	Images *image.Opener       // required
+	Ref    func(string) string // spells a reference of the run image for Images; nil: as it is
+
+	Analyzed   *platform.Analyzed
+	RunFile    *platform.RunFile // mirrors of the run image; nil: there are none
+	BuildImage string            // reference in a registry; empty: the build image is not extended
+	Kaniko     string            // <kaniko-dir>, where images to be extended are saved; empty: nowhere
+
+	// Group, Generated (the directory), and Resolution are what the detector left. Policy is this phase's own.
+	Group      platform.Group
+	Generated  string
+	Resolution *platform.Resolution // nil: inventories are off, or the detector was another lifecycle's
+	Policy     platform.Policy
+	Inspector  *Inspector     // nil: inventories are off
+	Searched   *attach.Report // run-image.toml, what the analyzer found; nil: it left nothing
+
+	Log *slog.Logger // nil: silent
+}
+
+// Bases are what is known of the base images now.
+type Bases struct {
+	Analyzed   *platform.Analyzed
+	Resolution *platform.Resolution // nil: there was none
+	Inventory  *Inventory           // of the run image, if it had to be learnt; nil: what is known is still true
+}
+
+// Run completes. Verdicts may turn the extension of the run image off, never on, and never undo a switch.
+// The error has code 42.
+func (r *BaseRestorer) Run(ctx context.Context) (*Bases, error) {
+	x := &bases{BaseRestorer: r, log: logger(r.Log), out: Bases{Analyzed: &platform.Analyzed{}, Resolution: r.Resolution}}
+	if r.Analyzed != nil {
+		*x.out.Analyzed = *r.Analyzed
+	}
+	defer x.close()
+	if err := x.complete(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, fail.As(fail.Restore, "completing the base images", err)
+	}
+	return &x.out, nil
+}
+
+// bases is one run of a BaseRestorer.
+type bases struct {
+	*BaseRestorer
+	log *slog.Logger
+	out Bases
+
+	run *image.Image // the run image where the platform has it; nil: it was not needed yet
+}
+
+func (x *bases) complete(ctx context.Context) error {
+	if x.out.Analyzed.RunImage != nil {
+		run := *x.out.Analyzed.RunImage
+		x.out.Analyzed.RunImage = &run
+		if err := x.look(ctx); err != nil {
+			return err
+		}
+		if err := x.settle(ctx); err != nil {
+			return err
+		}
+	}
+	return x.saveBuildImage(ctx)
+}
+
+func (x *bases) close() {
+	if x.run != nil {
+		if err := x.run.Close(); err != nil {
+			x.log.Warn(err.Error())
+		}
+	}
+}
+
+func (x *bases) ref(reference string) string {
+	if x.Ref == nil {
+		return reference
+	}
+	return x.Ref(reference)
+}
+
+// runImage opens the run image where the platform has it, once: the one that was analyzed, or by its
+// name the one that an extension switched to, or one of the mirrors of that.
+func (x *bases) runImage(ctx context.Context) (*image.Image, error) {
+	if x.run != nil {
+		return x.run, nil
+	}
+	reference := orElse(x.out.Analyzed.RunImage.Reference, x.out.Analyzed.RunImage.Image)
+	if reference == "" {
+		return nil, errors.New("opening the run image: analyzed.toml does not name it: run the analyzer before")
+	}
+	names, known := x.RunFile.Names(reference)
+	if isDigest(reference) || !known {
+		names = platform.RunImageNames{Image: reference}
+	}
+	var reasons []error
+	_, err := names.Choose(registryOf(reference), func(candidate string) bool {
+		img, err := x.Images.Open(ctx, x.ref(candidate))
+		if errors.Is(err, image.ErrNotFound) && strings.HasPrefix(x.ref(candidate), "docker://") {
+			img, err = x.Images.Open(ctx, candidate) // the platform pulls what analyzed.toml refers to
+		}
+		x.run, reasons = img, append(reasons, err)
+		return err == nil
+	})
+	if err != nil {
+		return nil, errors.Join(reasons...)
+	}
+	return x.run, nil
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+// isDigest reports whether a reference names one image for good.
+func isDigest(reference string) bool {
+	return strings.Contains(reference, "@sha256:") || strings.HasPrefix(reference, "sha256:")
+}
+
+// registryOf is the registry of a reference; empty where it has none.
+func registryOf(reference string) string {
+	ref, err := name.ParseReference(reference)
+	if err != nil || strings.HasPrefix(reference, "/") {
+		return ""
+	}
+	return ref.Context().RegistryStr()
+}
+
+// settle makes the reference of the run image one for good, completes its target, and saves it if it is to be extended.
+func (x *bases) settle(ctx context.Context) error {
+	run := x.out.Analyzed.RunImage
+	if !api.RunImageExtension.In(x.API) {
+		return nil // the specification has nothing of it
+	}
+	if !isDigest(run.Reference) || run.Target == nil {
+		img, err := x.runImage(ctx)
+		if err != nil {
+			return err
+		}
+		run.Reference = identify(img)
+		if run.Target == nil {
+			if run.Target, err = TargetOf(ctx, img); err != nil {
+				return err
+			}
+		}
+	}
+	if !run.Extend || x.Kaniko == "" {
+		return nil
+	}
+	return x.saveRunImage(ctx)
+}
+
+// saveRunImage saves the run image for the extender. A daemon's image is taken from its registry, where an
+// extender has to be able to start from it: platforms pull the reference that is left.
+func (x *bases) saveRunImage(ctx context.Context) error {
+	run := x.out.Analyzed.RunImage
+	if strings.Contains(run.Reference, "@") && isSaved(ctx, x.baseDir(run.Reference)) {
+		return nil
+	}
+	img, err := x.runImage(ctx)
+	if err != nil {
+		return err
+	}
+	if img.Image == nil {
+		from, err := x.fromRegistry(ctx, img)
+		if err != nil {
+			return fmt.Errorf("finding the run image in a registry, to extend it: %w", err)
+		}
+		defer from.Close()
+		img = from
+		run.Reference = identify(img)
+	}
+	x.log.Info(fmt.Sprintf("Saving the run image %s for its extension", run.Name()))
+	return saveBase(ctx, img.Image, x.baseDir(run.Reference), true)
+}
+
+// fromRegistry opens a daemon's image in its registry: where it was pulled from, else by its name.
+func (x *bases) fromRegistry(ctx context.Context, img *image.Image) (*image.Image, error) {
+	from, err := x.Images.Origin(ctx, img)
+	if err == nil {
+		return from, nil
+	}
+	named := x.out.Analyzed.RunImage.Image
+	if named == "" {
+		return nil, err
+	}
+	from, nameErr := x.Images.Open(ctx, named)
+	if nameErr != nil {
+		return nil, errors.Join(err, nameErr)
+	}
+	return from, nil
+}
+
+// saveBuildImage records the build image, and saves what of it an extender needs: it runs in it.
+func (x *bases) saveBuildImage(ctx context.Context) error {
+	if x.BuildImage == "" || !api.Extensions.In(x.API) {
+		return nil
+	}
+	img, err := x.Images.Open(ctx, x.BuildImage)
+	if err != nil {
+		return err
+	}
+	defer img.Close()
+	record := platform.ImageReference{}
+	if x.out.Analyzed.BuildImage != nil {
+		record = *x.out.Analyzed.BuildImage
+	}
+	record.Reference = identify(img)
+	x.out.Analyzed.BuildImage = &record
+	if x.Kaniko == "" {
+		return errors.New("saving the build image, to extend it: no directory is given for it (-kaniko-dir)")
+	}
+	return saveBase(ctx, img.Image, x.baseDir(record.Reference), false)
+}
+
+// baseDir is where the image is saved (COMPAT).
+func (x *bases) baseDir(reference string) string {
+	return filepath.Join(x.Kaniko, "cache", "base", reference[strings.LastIndex(reference, "@")+1:])
+}

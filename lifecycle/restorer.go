@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -31,7 +33,8 @@ type Restorer struct {
 	Group    platform.Group
 	Analyzed *platform.Analyzed
 	Cache    cache.Cache // nil: there is none
-	Layers   string      // <layers>
+	Layers   string      // <layers>, as the app image has it
+	Root     string      // the directory below which that is on this machine; empty: /
 	ExecEnv  string      // layers of a build for another one are not restored
 
 	SkipLayers bool // restore nothing but store.toml
@@ -65,6 +68,7 @@ type restoration struct {
 	dir   buildpack.LayersDir
 	name  string
 	layer cache.Layer
+	inApp bool // the previous image has the same
 }
 
 func (r *restoring) run(ctx context.Context) error {
@@ -92,11 +96,16 @@ func (r *restoring) run(ctx context.Context) error {
 // otherExecEnv reports whether the previous image was for another execution environment
 // (platform.md, "Layer Restoration").
 func (r *restoring) otherExecEnv() bool {
-	if !api.ExecEnv.In(r.API) || r.Analyzed.PreviousImage == nil {
+	m := r.Analyzed.Metadata
+	if !api.ExecEnv.In(r.API) || r.Analyzed.PreviousImage == nil || len(m.Buildpacks) == 0 {
 		return false
 	}
-	before, now := r.Analyzed.Metadata.ExecEnv, r.ExecEnv
-	return orProduction(before) != orProduction(now)
+	before, now := orProduction(m.ExecEnv), orProduction(r.ExecEnv)
+	if before == now {
+		return false
+	}
+	r.log.Info(fmt.Sprintf("Restoring no layers: the previous image is for the execution environment %s, not %s", before, now))
+	return true
 }
 
 func orProduction(execEnv string) string {
@@ -109,9 +118,13 @@ func orProduction(execEnv string) string {
 // buildpack restores store.toml and the metadata of one buildpack's layers, and notes which
 // contents are to be restored.
 func (r *restoring) buildpack(m platform.Module, skip bool) error {
-	dir, err := buildpack.LayersOf(r.Layers, m.ID)
+	dir, err := r.dir(m)
 	if err != nil {
 		return err
+	}
+	// What an earlier build left on disk goes: what is there has to be what is restored.
+	if err := os.RemoveAll(dir.Path); err != nil {
+		return fmt.Errorf("removing what an earlier build left: %w", err)
 	}
 	app := r.Analyzed.Metadata.Buildpack(m.ID)
 	if app != nil && app.Store != nil {
@@ -119,8 +132,8 @@ func (r *restoring) buildpack(m platform.Module, skip bool) error {
 			return err
 		}
 	}
-	if err := clean(dir); err != nil || skip {
-		return err
+	if skip {
+		return nil
 	}
 	version, err := api.Parse(m.API)
 	if err != nil {
@@ -138,29 +151,20 @@ func (r *restoring) buildpack(m platform.Module, skip bool) error {
 	return r.layers(dir, m, version, launched, cached)
 }
 
-// clean removes layers that an earlier build left on disk: what is there has to be what is
-// restored.
-func clean(dir buildpack.LayersDir) error {
-	old, err := dir.Layers(nil)
-	if err != nil {
-		if _, isPath := errors.AsType[*fs.PathError](err); isPath {
-			return err
-		}
-		return os.RemoveAll(dir.Path) // what it says cannot be read
-	}
-	for _, l := range old {
-		if err := dir.RemoveLayer(l.Name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
+// layers restores the metadata of a buildpack's layers: of those in the previous image as that has it, of
+// others that are cached as the cache has it.
 func (r *restoring) layers(dir buildpack.LayersDir, m platform.Module, version api.Version, launched, cached map[string]platform.Layer) error {
 	for _, name := range slices.Sorted(maps.Keys(launched)) {
 		l := launched[name]
-		if !l.Launch || l.Build || l.Cache {
-			continue // from the cache, or not at all
+		if !l.Launch || l.Build && !l.Cache {
+			continue
+		}
+		if l.Cache {
+			kept, ok := cached[name]
+			if !ok || !kept.Cache || kept.SHA != l.SHA {
+				continue // without its content it is of no use; or below, as the cache has it
+			}
+			r.data = append(r.data, restoration{dir, name, l, true})
 		}
 		r.log.Info(fmt.Sprintf("Restoring metadata for %q from app image", m.ID+":"+name))
 		if err := dir.WriteMetadata(name, l.Data); err != nil {
@@ -169,11 +173,11 @@ func (r *restoring) layers(dir buildpack.LayersDir, m platform.Module, version a
 	}
 	for _, name := range slices.Sorted(maps.Keys(cached)) {
 		l := cached[name]
-		if !l.Cache {
-			continue
-		}
 		before, inApp := launched[name]
-		if l.Launch && !api.CacheAlone.In(version) && (!inApp || before.SHA != l.SHA) {
+		switch {
+		case !l.Cache || inApp && before.Launch && before.Cache && before.SHA == l.SHA:
+			continue // it is never restored, or was above
+		case l.Launch && !api.CacheAlone.In(version):
 			r.log.Info(fmt.Sprintf("Not restoring %q from cache, because it is not what is in the app image", m.ID+":"+name))
 			continue
 		}
@@ -181,21 +185,36 @@ func (r *restoring) layers(dir buildpack.LayersDir, m platform.Module, version a
 		if err := dir.WriteMetadata(name, l.Data); err != nil {
 			return err
 		}
-		r.data = append(r.data, restoration{dir, name, l})
+		r.data = append(r.data, restoration{dir, name, l, false})
 	}
 	return nil
 }
 
-// restoreData unpacks cached layers, side by side. One that cannot be read is left out whole.
+// dir is the directory of a buildpack's layers on this machine.
+func (r *restoring) dir(m platform.Module) (buildpack.LayersDir, error) {
+	return buildpack.LayersOf(r.onDisk(r.Layers), m.ID)
+}
+
+func (r *restoring) onDisk(path string) string { return filepath.Join(orRoot(r.Root), path) }
+
+func orRoot(root string) string {
+	if root == "" {
+		return "/"
+	}
+	return root
+}
+
+// restoreData unpacks cached layers, side by side. One that cannot be read is left out whole, since its metadata would
+// speak of content that is not there.
 func (r *restoring) restoreData(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
+	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(max(2, runtime.GOMAXPROCS(0)))
 	for _, d := range r.data {
+		r.log.Info(fmt.Sprintf("Restoring data for %q from cache", d.dir.ID+":"+d.name))
 		group.Go(func() error {
-			r.log.Info(fmt.Sprintf("Restoring data for %q from cache", d.dir.ID+":"+d.name))
-			err := r.extract(ctx, d.layer.SHA, filepath.Join(d.dir.Path, d.name))
-			if err == nil || ctx.Err() != nil {
-				return ctx.Err()
+			err := r.extract(groupCtx, d.layer.SHA, path.Join(r.Layers, platform.EscapeID(d.dir.ID), d.name))
+			if err == nil || groupCtx.Err() != nil {
+				return groupCtx.Err()
 			}
 			if !isLost(err) {
 				return errors.Join(err, d.dir.RemoveLayer(d.name))
@@ -223,7 +242,7 @@ func (r *restoring) extract(ctx context.Context, sha, dir string) error {
 		return err
 	}
 	defer content.Close()
-	return layers.Source{}.Extract(content, dir)
+	return layers.Source{Root: r.Root}.Extract(until{ctx, content}, dir)
 }
 
 // restoreSBOMs puts the SBOMs of restored layers beside them: those of launch layers were
@@ -233,7 +252,7 @@ func (r *restoring) restoreSBOMs(ctx context.Context) error {
 		return r.dropSBOMs()
 	}
 	if sha := r.cached.SBOM.SHA; sha != "" {
-		if err := r.extract(ctx, sha, filepath.Join(r.Layers, "sbom", cacheSBOMs)); err != nil {
+		if err := r.extract(ctx, sha, path.Join(r.Layers, "sbom", cacheSBOMs)); err != nil {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
@@ -241,7 +260,7 @@ func (r *restoring) restoreSBOMs(ctx context.Context) error {
 		}
 	}
 	for _, m := range r.Group.Buildpacks {
-		dir, err := buildpack.LayersOf(r.Layers, m.ID)
+		dir, err := r.dir(m)
 		if err != nil {
 			return err
 		}
@@ -250,12 +269,20 @@ func (r *restoring) restoreSBOMs(ctx context.Context) error {
 			return err
 		}
 		for _, l := range restored {
-			folder := launchSBOMs
-			if slices.ContainsFunc(r.data, func(d restoration) bool { return d.dir == dir && d.name == l.Name }) {
-				folder = cacheSBOMs
+			folders := []string{launchSBOMs}
+			for _, d := range r.data {
+				switch {
+				case d.dir != dir || d.name != l.Name:
+				case d.inApp:
+					folders = []string{cacheSBOMs, launchSBOMs}
+				default:
+					folders = []string{cacheSBOMs}
+				}
 			}
-			if err := r.copySBOMs(filepath.Join(r.Layers, "sbom", folder, platform.EscapeID(m.ID), l.Name), l); err != nil {
-				return err
+			for _, folder := range folders {
+				if err := r.copySBOMs(filepath.Join(r.onDisk(r.Layers), "sbom", folder, platform.EscapeID(m.ID), l.Name), l); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -279,4 +306,17 @@ func (r *restoring) copySBOMs(from string, l buildpack.Layer) error {
 }
 
 // dropSBOMs removes the SBOMs of the earlier build, so that none of them gets into this one.
-func (r *restoring) dropSBOMs() error { return os.RemoveAll(filepath.Join(r.Layers, "sbom")) }
+func (r *restoring) dropSBOMs() error { return os.RemoveAll(filepath.Join(r.onDisk(r.Layers), "sbom")) }
+
+// until reads until the context is done.
+type until struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (u until) Read(p []byte) (int, error) {
+	if err := context.Cause(u.ctx); err != nil {
+		return 0, err
+	}
+	return u.Reader.Read(p)
+}

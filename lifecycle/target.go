@@ -155,6 +155,8 @@ func searchLayer(l v1.Layer, name string) (content io.ReadCloser, link string, g
 		switch {
 		case at == name && h.Typeflag == tar.TypeSymlink:
 			return nil, h.Linkname, false, r.Close()
+		case at == name && h.Typeflag == tar.TypeLink:
+			return nil, path.Join("/", h.Linkname), false, r.Close()
 		case at == name && h.Typeflag == tar.TypeReg:
 			return struct {
 				io.Reader

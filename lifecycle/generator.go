@@ -29,7 +29,7 @@ type Generator struct {
 	Detection *Detection
 	Analyzed  *platform.Analyzed
 	RunFile   *platform.RunFile // nil: no run image is known besides
-	Generated string            // <generated>; what is in it goes
+	Generated string            // <generated>; what is in it goes. Empty: the Platform API has no extensions
 
 	Policy  platform.Policy
 	Mapping []provides.Mapping // the operator's, for resolution.toml
@@ -129,6 +129,9 @@ func (g *Generator) extensions() []resolver.Module {
 
 // generate runs bin/generate of every extension.
 func (g *Generator) generate(ctx context.Context) error {
+	if g.Generated == "" { // before Platform API 0.10 there are no extensions
+		return nil
+	}
 	if err := os.RemoveAll(g.Generated); err != nil {
 		return err
 	}
@@ -228,6 +231,9 @@ func copyTree(from, to string) error {
 
 // read parses and checks the Dockerfiles.
 func (g *Generator) read() ([]*extensions.Dockerfile, error) {
+	if g.Generated == "" {
+		return nil, nil
+	}
 	files, err := extensions.Read(os.DirFS(filepath.Dir(g.Generated)), filepath.Base(g.Generated), g.extensions())
 	if err != nil {
 		return nil, err

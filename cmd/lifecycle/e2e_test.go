@@ -143,7 +143,9 @@ func TestBuilds(t *testing.T) {
 				RunImage: s.runImage("baseplan-e2e/run:full", ""),
 				Name:     "baseplan-e2e/app:" + api,
 			}
-			t.Cleanup(func() { s.Try(nil, "rmi", "-f", p.Name, p.Name+"-creator", p.Name+"-second") })
+			forget := func() { s.Try(nil, "rmi", "-f", p.Name, p.Name+"-creator", p.Name+"-second") }
+			forget()
+			t.Cleanup(forget)
 			first := built(t, p.FivePhases(app("one")))
 			id := s.imageID(p.Name)
 			s.outputs(t, p.Name, "one")

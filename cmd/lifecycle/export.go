@@ -69,6 +69,9 @@ func (c *command) exportWith(ctx context.Context, opener *image.Opener, x *expor
 	if err != nil {
 		return err
 	}
+	if len(runFile.Images) == 0 && c.RunImage != "" { // the creator may be given nothing but the name
+		runFile.Images = []platform.RunImageNames{{Image: c.RunImage}}
+	}
 	project, err := absent(platform.ReadFile(c.ProjectMetadata, platform.DecodeProjectMetadata))
 	if err != nil {
 		return err

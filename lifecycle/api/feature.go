@@ -37,6 +37,8 @@ var (
 	RunImageExtension = Feature{Since: Version{0, 12}}
 	// GeneratedByExtension: <generated> has a folder for each extension; before, one for each image.
 	GeneratedByExtension = Feature{Since: Version{0, 13}}
+	// SafeRebase: the rebaser refuses run images for other targets or of other names, and images that say they are not rebasable.
+	SafeRebase = Feature{Since: Version{0, 12}}
 	// ExecEnv: builds are for an execution environment.
 	ExecEnv = Feature{Since: Version{0, 15}}
 	// ProcessExecEnv: the launcher chooses among processes by CNB_EXEC_ENV.

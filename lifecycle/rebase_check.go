@@ -1,0 +1,119 @@
+package lifecycle
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/provides"
+	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/attach"
+)
+
+// checkRequirements makes sure that the new run image has what the app image relies on. Without
+// the label that says so, nothing is looked for.
+func (x *rebase) checkRequirements(ctx context.Context) error {
+	label := x.app.Config.Config.Labels[platform.RequirementsLabel]
+	if label == "" || x.Check == "off" || x.Inspector == nil {
+		return nil
+	}
+	required, err := decodeRequirements(label)
+	if err != nil {
+		return x.lacking([]error{fmt.Errorf("reading label %s of %s: %w", platform.RequirementsLabel, x.app.Name, err)})
+	}
+	inventory, err := x.inspect(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		x.log.Warn(fmt.Sprintf("what the run image %s holds cannot be told, so it is not known whether it has what the app relies on: %v", x.name, err))
+		return nil
+	}
+	set := ProvidesOf(inventory.Document, nil, inventory.Report.Declaration, x.name, x.log)
+	var missing []error
+	for _, req := range required {
+		answer := set.Recheck(req.Name, req.Constraint, req.Evidence)
+		if answer.Met {
+			x.log.Debug(fmt.Sprintf("%s is met: %s", req.Name, answer.Reason))
+			continue
+		}
+		missing = append(missing, fmt.Errorf("%s: the run image %s %s", relies(req), x.name, answer.Reason))
+	}
+	x.compare(ctx, inventory)
+	return x.lacking(missing)
+}
+
+// decodeRequirements reads the label [platform.RequirementsLabel].
+func decodeRequirements(label string) ([]platform.RunImageRequirement, error) {
+	var r platform.Requirements
+	if err := json.Unmarshal([]byte(label), &r); err != nil {
+		return nil, err
+	}
+	if err := sbom.CheckFileVersion(r.Version); err != nil {
+		return nil, err
+	}
+	for _, req := range r.Requirements {
+		if _, err := provides.ParseConstraint(req.Constraint); err != nil {
+			return nil, fmt.Errorf("requirement %q: %w", req.Name, err)
+		}
+	}
+	return r.Requirements, nil
+}
+
+// relies says who needs what.
+func relies(req platform.RunImageRequirement) string {
+	what := strings.TrimSpace(req.Name + " " + req.Constraint)
+	if req.ProvedByEffect != "" {
+		return fmt.Sprintf("%s, for which the extension %s was skipped", what, req.ProvedByEffect)
+	}
+	return fmt.Sprintf("%s, required by %s", what, req.RequiredBy)
+}
+
+// lacking is what comes of requirements that are not met.
+func (x *rebase) lacking(missing []error) error {
+	if x.Check == "warn" && len(missing) > 0 {
+		for _, err := range missing {
+			x.log.Warn(err.Error())
+		}
+		return nil
+	}
+	return x.forced("the new run image lacks what the app relies on", missing)
+}
+
+// inspect learns what the new run image holds.
+func (x *rebase) inspect(ctx context.Context) (*Inventory, error) {
+	inventory, err := x.Inspector.Attached(ctx, x.run, true)
+	if err != nil || inventory.Document != nil {
+		return inventory, err
+	}
+	return x.Inspector.Generate(ctx, x.run, inventory)
+}
+
+// compare lists the packages that go and come, where that costs little: both run images have an SBOM.
+func (x *rebase) compare(ctx context.Context, now *Inventory) {
+	if carrier := now.Report.SBOM.Carrier; carrier == attach.Generated || carrier == attach.Cache {
+		return
+	}
+	before, err := x.Images.Open(ctx, x.ref(x.metadata.RunImage.Reference))
+	if err != nil {
+		x.log.Debug(fmt.Sprintf("the old run image is not compared: %v", err))
+		return
+	}
+	defer before.Close()
+	inventory, err := x.Inspector.Attached(ctx, before, true)
+	if err != nil || inventory.Document == nil {
+		x.log.Debug(fmt.Sprintf("the old run image %s is not compared: it has no SBOM that can be used (%v)", before.Name, err))
+		return
+	}
+	gone, come := attach.Differ(inventory.Document, now.Document)
+	for _, list := range []struct {
+		what     string
+		packages []string
+	}{{"go", gone}, {"come", come}} {
+		if len(list.packages) > 0 {
+			x.log.Info(fmt.Sprintf("Packages that %s: %s", list.what, strings.Join(list.packages, ", ")))
+		}
+	}
+}

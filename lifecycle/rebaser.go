@@ -1,0 +1,304 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/lifecycle/fail"
+	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/lifecycle/layers"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+)
+
+// A Rebaser puts an app image on another run image without building it again (platform.md,
+// "rebaser"), and makes sure that the new run image has what the app relies on (DESIGN section 6).
+type Rebaser struct {
+	API    api.Version
+	Images *image.Writer       // required: where images are read and written
+	Ref    func(string) string // spells a reference for Images; nil: as it is
+
+	Names    []string // of the rebased image; at least one
+	Registry string   // of these; empty: they are in a docker daemon
+	Previous string   // the app image to rebase; empty: the first of Names
+	RunImage string   // the new run image; empty: as the app image names it
+	Force    bool     // rebase although it is not safe
+
+	Check     string     // CNB_REBASE_CHECK, what happens if the new run image lacks something: fail, warn, off; empty: fail
+	Inspector *Inspector // of the new run image; nil: it is not looked into
+
+	Log *slog.Logger // nil: silent
+}
+
+// Run rebases. The error has code 72.
+func (r *Rebaser) Run(ctx context.Context) (*platform.Report, error) {
+	x := &rebase{Rebaser: r, log: logger(r.Log)}
+	defer x.close()
+	report, err := x.rebase(ctx)
+	if err != nil && ctx.Err() != nil {
+		return report, context.Cause(ctx)
+	}
+	return report, fail.As(fail.Rebase, "rebasing", err)
+}
+
+// A rebase is one run of a Rebaser.
+type rebase struct {
+	*Rebaser
+	log *slog.Logger
+
+	app, run *image.Image
+	metadata platform.AppMetadata
+	name     string // of the new run image
+	known    bool   // that is one of the names that the app image has for its run image
+}
+
+func (x *rebase) rebase(ctx context.Context) (*platform.Report, error) {
+	if len(x.Names) == 0 {
+		return nil, errors.New("no image is named")
+	}
+	if err := x.open(ctx); err != nil {
+		return nil, err
+	}
+	if err := x.checkSafe(ctx); err != nil {
+		return nil, err
+	}
+	if err := x.checkRequirements(ctx); err != nil {
+		return nil, err
+	}
+	draft, err := x.draft()
+	if err != nil {
+		return nil, err
+	}
+	return x.write(ctx, draft)
+}
+
+func (x *rebase) close() {
+	for _, img := range []*image.Image{x.app, x.run} {
+		if img == nil {
+			continue
+		}
+		if err := img.Close(); err != nil {
+			x.log.Warn(err.Error())
+		}
+	}
+}
+
+func (x *rebase) ref(reference string) string {
+	if x.Ref == nil {
+		return reference
+	}
+	return x.Ref(reference)
+}
+
+// open opens the app image and the new run image.
+func (x *rebase) open(ctx context.Context) error {
+	name := orElse(x.Previous, x.Names[0])
+	var err error
+	if x.app, err = x.Images.Open(ctx, x.ref(name)); err != nil {
+		return err
+	}
+	metadata, err := platform.DecodeAppMetadata(x.app.Config.Config.Labels[platform.LifecycleMetadataLabel], name)
+	if err != nil {
+		return err
+	}
+	if metadata.RunImage.TopLayer == "" {
+		return fmt.Errorf("%s is not an app image that can be rebased: its label %s does not say where the run image ends", name, platform.LifecycleMetadataLabel)
+	}
+	x.metadata = *metadata
+	if err := x.openRunImage(ctx); err != nil {
+		return err
+	}
+	x.log.Info(fmt.Sprintf("Rebasing %s on run image %s", name, x.name))
+	return nil
+}
+
+// recorded are the names that the app image has for its run image. Images of older platforms have them elsewhere.
+func (x *rebase) recorded() platform.RunImageNames {
+	names := platform.RunImageNames{Image: x.metadata.RunImage.Image, Mirrors: x.metadata.RunImage.Mirrors}
+	if stack := x.metadata.Stack; stack != nil && (names.Image == "" || !api.TargetData.In(x.API)) && stack.RunImage.Image != "" {
+		names = stack.RunImage
+	}
+	return names
+}
+
+func (x *rebase) openRunImage(ctx context.Context) error {
+	names := x.recorded()
+	if x.RunImage != "" {
+		x.name, x.known = x.RunImage, names.Has(x.RunImage)
+		var err error
+		x.run, err = x.Images.Open(ctx, x.ref(x.RunImage))
+		return err
+	}
+	if names.Image == "" {
+		return errors.New("the app image does not name its run image: use -run-image")
+	}
+	var reasons []error
+	name, err := names.Choose(x.Registry, func(candidate string) bool {
+		img, err := x.Images.Open(ctx, x.ref(candidate))
+		x.run, reasons = img, append(reasons, err)
+		return err == nil
+	})
+	x.name, x.known = name, true
+	if err != nil {
+		return errors.Join(append([]error{err}, reasons...)...)
+	}
+	return nil
+}
+
+// checkSafe refuses what the specification has to be refused unless it is forced.
+func (x *rebase) checkSafe(ctx context.Context) error {
+	var unsafe []error
+	if !api.SafeRebase.In(x.API) {
+		unsafe = x.otherStack()
+	} else {
+		if x.app.Config.Config.Labels[platform.RebasableLabel] == "false" {
+			unsafe = append(unsafe, fmt.Errorf("%s is not rebasable, by its label %s: build it again", x.app.Name, platform.RebasableLabel))
+		}
+		if !x.known {
+			unsafe = append(unsafe, fmt.Errorf("%s is not the run image of the app image, which is %q", x.name, x.recorded()))
+		}
+		differs, err := x.otherTarget(ctx)
+		if err != nil {
+			return err
+		}
+		unsafe = append(unsafe, differs...)
+	}
+	return x.forced("a rebase is not safe", unsafe)
+}
+
+// forced lets errors pass as warnings where the rebase is forced.
+func (x *rebase) forced(what string, all []error) error {
+	if !x.Force || len(all) == 0 {
+		return errors.Join(all...)
+	}
+	x.log.Warn(fmt.Sprintf("%s, but forced: %v", what, errors.Join(all...)))
+	return nil
+}
+
+func (x *rebase) otherStack() []error {
+	before, now := x.app.Config.Config.Labels[platform.StackIDLabel], x.run.Config.Config.Labels[platform.StackIDLabel]
+	if before == "" || now == "" || before == now {
+		return nil
+	}
+	return []error{fmt.Errorf("%s has stack %s, the app image %s", x.name, now, before)}
+}
+
+// otherTarget tells in which of the target data the new run image is not as the old one. What was not said of the old one
+// does not count.
+func (x *rebase) otherTarget(ctx context.Context) ([]error, error) {
+	labels := x.app.Config.Config.Labels
+	before := platform.Target{OS: x.app.Config.OS, Arch: x.app.Config.Architecture, Variant: x.app.Config.Variant}
+	distro := platform.Distro{Name: labels[platform.DistroNameLabel], Version: labels[platform.DistroVersionLabel]}
+	now := &platform.Target{OS: x.run.Config.OS, Arch: x.run.Config.Architecture, Variant: x.run.Config.Variant, Distro: &platform.Distro{}}
+	if distro != (platform.Distro{}) {
+		var err error
+		if now, err = TargetOf(ctx, x.run); err != nil {
+			return nil, err
+		}
+		if now.Distro == nil {
+			now.Distro = &platform.Distro{}
+		}
+	}
+	var all []error
+	for _, d := range []struct{ what, before, now string }{
+		{"os", before.OS, now.OS},
+		{"architecture", before.Arch, now.Arch},
+		{"variant", before.Variant, now.Variant},
+		{"distribution", distro.Name, now.Distro.Name},
+		{"version of the distribution", distro.Version, now.Distro.Version},
+	} {
+		if d.before != "" && d.before != d.now {
+			all = append(all, fmt.Errorf("the %s of %s is %q, the app image was made for %q", d.what, x.name, d.now, d.before))
+		}
+	}
+	return all, nil
+}
+
+// draft is the app image on its new run image.
+func (x *rebase) draft() (image.Draft, error) {
+	top, err := v1.NewHash(x.metadata.RunImage.TopLayer)
+	if err != nil {
+		return image.Draft{}, fmt.Errorf("reading label %s of %s: %w", platform.LifecycleMetadataLabel, x.app.Name, err)
+	}
+	above, err := x.app.Above(top)
+	if err != nil {
+		return image.Draft{}, err
+	}
+	cfg := x.app.Config.DeepCopy()
+	run := x.run.Config
+	cfg.OS, cfg.OSVersion, cfg.Architecture, cfg.Variant = run.OS, run.OSVersion, run.Architecture, run.Variant
+	cfg.Created = v1.Time{Time: layers.Epoch}
+	if cfg.Config.Labels, err = x.labels(); err != nil {
+		return image.Draft{}, err
+	}
+	return image.Draft{Base: x.run, Layers: above, Previous: x.app, Config: *cfg}, nil
+}
+
+// labels are the app image's, with those that belong to the run image replaced.
+func (x *rebase) labels() (map[string]string, error) {
+	labels := map[string]string{}
+	for k, v := range x.app.Config.Config.Labels {
+		if !ofRunImage(k) {
+			labels[k] = v
+		}
+	}
+	for k, v := range x.run.Config.Config.Labels {
+		if ofRunImage(k) {
+			labels[k] = v
+		}
+	}
+	m := x.metadata
+	ids := x.run.Config.RootFS.DiffIDs
+	if len(ids) == 0 {
+		return nil, fmt.Errorf("the run image %s has no layers", x.name)
+	}
+	m.RunImage.TopLayer, m.RunImage.Reference = ids[len(ids)-1].String(), identify(x.run)
+	if !x.known && api.SafeRebase.In(x.API) {
+		m.RunImage.Image, m.RunImage.Mirrors = x.name, nil
+		if m.Stack != nil {
+			m.Stack = &platform.Stack{RunImage: platform.RunImageNames{Image: x.name}}
+		}
+	}
+	var err error
+	labels[platform.LifecycleMetadataLabel], err = platform.EncodeLabel(m)
+	return labels, err
+}
+
+// ofRunImage reports whether a label is one that an app image has of its run image.
+func ofRunImage(label string) bool {
+	return strings.HasPrefix(label, platform.BaseLabels) || strings.HasPrefix(label, platform.StackLabels)
+}
+
+func (x *rebase) write(ctx context.Context, d image.Draft) (*platform.Report, error) {
+	var places []string
+	for _, name := range x.Names {
+		places = append(places, x.ref(name))
+	}
+	written, err := x.Images.Write(ctx, d, places...)
+	if written == nil {
+		return nil, err
+	}
+	report := &platform.Report{Image: platform.ReportImage{ManifestSize: written.ManifestSize}}
+	if written.Digest.Hex == "" {
+		report.Image.ImageID = written.ID.String()
+	} else {
+		report.Image.Digest = written.Digest.String()
+	}
+	x.log.Info(fmt.Sprintf("*** Images (%.12s):", written.ID.Hex))
+	for n, place := range places {
+		if slices.Contains(written.Names, place) {
+			report.Image.Tags = append(report.Image.Tags, x.Names[n])
+			x.log.Info("      " + x.Names[n])
+		}
+	}
+	if err == nil {
+		x.log.Info("Rebased on " + identify(x.run))
+	}
+	return report, err
+}

@@ -40,6 +40,8 @@ type Generator struct {
 	BuildInventory func(context.Context) (BaseImage, error)
 	RunInventory   func(context.Context) (BaseImage, error)
 	Lookup         func(context.Context, string) (BaseImage, error)
+	// Alternatives are the other run images that are known, for the same target; nil: none are.
+	Alternatives func(context.Context) ([]BaseImage, error)
 
 	Stdout, Stderr io.Writer    // of bin/generate; nil: dropped
 	Log            *slog.Logger // nil: silent
@@ -53,6 +55,7 @@ type Generation struct {
 	Resolution *platform.Resolution // nil: inventories are off
 	Judged     extensions.Result
 	Final      BaseImage // the run image that was chosen, as far as it is known
+	Enough     []string  // other run images on which no run.Dockerfile would be left, best first
 }
 
 // Run generates and judges. Its error has code 91 where an extension fails, else 92.
@@ -275,6 +278,7 @@ func (g *Generator) judge(ctx context.Context, files []*extensions.Dockerfile, o
 		out.Final.Reference = out.Judged.RunImage
 	}
 	g.Detection.RunImage = run
+	g.alternatives(ctx, files, build, out)
 }
 
 // asBase is a set as the resolver takes it.

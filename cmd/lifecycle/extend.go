@@ -154,7 +154,7 @@ func (c *command) savedBase(ctx context.Context, reference string) (*image.Image
 // image was counted on for.
 func (c *command) keepsPromise(ctx context.Context) error {
 	r := c.resolution()
-	if r == nil {
+	if !lifecycle.Promised(r) {
 		return nil
 	}
 	doc, err := scan.Dir(ctx, "/")

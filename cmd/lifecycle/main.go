@@ -17,12 +17,16 @@ import (
 
 	"github.com/baseplan/baseplan/cmd/internal/build"
 	"github.com/baseplan/baseplan/cmd/internal/console"
+	"github.com/baseplan/baseplan/extensions/apply"
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
 func main() {
+	if apply.Main() {
+		return
+	}
 	if len(os.Args) == 2 && os.Args[0] == dialerName {
 		os.Exit(serveDials())
 	}

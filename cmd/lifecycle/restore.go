@@ -2,50 +2,108 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/cache"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom/attach"
 )
 
 // restore runs the restorer.
 func (c *command) restore(ctx context.Context) error {
+	return fail.As(fail.Restore, "", c.restoreOnly(ctx))
+}
+
+func (c *command) restoreOnly(ctx context.Context) error {
 	group, err := c.group()
 	if err != nil {
-		return fail.As(fail.Restore, "", err)
+		return err
 	}
 	analyzed, err := c.analyzed()
 	if err != nil {
-		return fail.As(fail.Restore, "", err)
+		return err
 	}
-	var refs []string
+	runFile, err := c.runFile()
+	if err != nil {
+		return err
+	}
+	refs := namesOf(runFile)
 	if analyzed.RunImage != nil {
-		refs = append(refs, analyzed.RunImage.Reference)
+		refs = append(refs, analyzed.RunImage.Reference, analyzed.RunImage.Image)
 	}
 	opener, err := c.images(refs...)
 	if err != nil {
-		return fail.As(fail.Restore, "", err)
+		return err
 	}
-	if err := c.drop(opener, c.Layers, c.CacheDir); err != nil {
-		return fail.As(fail.Restore, "", err)
+	if err := c.drop(opener, c.Layers, c.CacheDir, c.ownKaniko()); err != nil {
+		return err
 	}
 	kept, err := c.cache(opener, ctx)
 	if err != nil {
-		return fail.As(fail.Restore, "", err)
+		return err
 	}
-	return c.restoreWith(ctx, opener, analyzed, group, kept)
+	if analyzed, err = c.completeBases(ctx, opener, analyzed, group, runFile); err != nil {
+		return errors.Join(err, closeCache(kept))
+	}
+	return c.restoreWith(ctx, analyzed, group, kept)
+}
+
+// ownKaniko is the directory of the extender's cache, if the platform gives one.
+func (c *command) ownKaniko() string {
+	if c.KanikoDir == "" || !exists(c.KanikoDir) {
+		return ""
+	}
+	return c.KanikoDir
+}
+
+func closeCache(kept cache.Cache) error {
+	if kept == nil {
+		return nil
+	}
+	return kept.Close()
+}
+
+// completeBases completes what the detector left open about the base images, and writes it down.
+func (c *command) completeBases(ctx context.Context, opener *image.Opener, analyzed *platform.Analyzed, group platform.Group, runFile *platform.RunFile) (*platform.Analyzed, error) {
+	policy := c.policy()
+	inspector, err := c.inspector(opener, policy)
+	if err != nil {
+		return nil, err
+	}
+	searched, err := absent(platform.ReadFile(c.own("run-image.toml"), attach.DecodeReport))
+	if err != nil {
+		c.log.Warn(err.Error())
+	}
+	b := lifecycle.BaseRestorer{
+		API: c.api, Images: opener, Ref: c.Ref, Analyzed: analyzed, RunFile: runFile, BuildImage: c.BuildImage, Kaniko: c.ownKaniko(),
+		Group: group, Generated: c.Generated, Resolution: c.resolution(), Policy: policy, Inspector: inspector, Searched: searched, Log: c.log,
+	}
+	bases, err := b.Run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := write(c.Analyzed, bases.Analyzed); err != nil {
+		return nil, err
+	}
+	if bases.Inventory != nil {
+		if err := c.writeInventory(bases.Inventory); err != nil {
+			return nil, err
+		}
+	}
+	if bases.Resolution != nil {
+		err = write(c.own("resolution.toml"), bases.Resolution)
+	}
+	return bases.Analyzed, err
 }
 
 // restoreWith restores what earlier builds left, and closes the cache.
-func (c *command) restoreWith(ctx context.Context, _ *image.Opener, analyzed *platform.Analyzed, group platform.Group, kept cache.Cache) error {
-	if kept != nil {
-		defer kept.Close()
-	}
+func (c *command) restoreWith(ctx context.Context, analyzed *platform.Analyzed, group platform.Group, kept cache.Cache) error {
 	r := lifecycle.Restorer{
 		API: c.api, Group: group, Analyzed: analyzed, Cache: kept, Layers: c.Layers, ExecEnv: c.ExecEnv,
 		SkipLayers: c.SkipLayers || c.SkipRestore, SkipSBOM: c.SkipSBOM, Log: c.log,
 	}
-	return r.Run(ctx)
+	return errors.Join(r.Run(ctx), closeCache(kept))
 }

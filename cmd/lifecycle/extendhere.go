@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/extensions/apply"
+	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/buildpack"
+	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+)
+
+// mayExtend reports why the creator may not apply Dockerfiles itself; nil: it may.
+func (c *command) mayExtend(made *lifecycle.Generation) error {
+	switch {
+	case c.policy().ExtendInCreator == "never":
+		return made.Unapplied("CNB_EXTEND_IN_CREATOR is never")
+	case os.Geteuid() != 0:
+		return made.Unapplied(fmt.Sprintf("the creator runs as user %d, and it takes root", os.Geteuid()))
+	}
+	return nil
+}
+
+// extendHere applies what is left in this container: to the build image in place, to the run
+// image in an isolated root (DESIGN section 5). It gives the extended run image, nil if that was
+// not extended, and the environment for buildpacks.
+func (c *command) extendHere(ctx context.Context, opener *image.Opener, made *lifecycle.Generation, host buildpack.Host, spool string) (*image.Image, buildpack.Host, error) {
+	if made.Judged.ExtendBuild {
+		e := c.extender(made.Group, extensions.Build, "build-image", &image.Image{Config: c.ownConfig()})
+		e.Digest, e.Cache = "", "" // what this container was made from is not known
+		e.Spool = filepath.Join(spool, "build")
+		var err error
+		if host, err = c.applyInPlace(ctx, e, host); err != nil {
+			return nil, host, err
+		}
+	}
+	if !made.Judged.ExtendRun {
+		return nil, host, nil
+	}
+	extended, err := c.extendIsolated(ctx, opener, made, spool)
+	return extended, host, err
+}
+
+// ownConfig is what is known of the build image's configuration: what of it is in this
+// container.
+func (c *command) ownConfig() *v1.ConfigFile {
+	env := slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "CNB_") })
+	return &v1.ConfigFile{OS: "linux", Config: v1.Config{User: fmt.Sprintf("%d:%d", c.UID, c.GID), Env: env}}
+}
+
+// extendIsolated unpacks the run image aside and extends it there.
+func (c *command) extendIsolated(ctx context.Context, opener *image.Opener, made *lifecycle.Generation, spool string) (*image.Image, error) {
+	reference := made.Analyzed.RunImage.Reference
+	run, err := opener.Open(ctx, c.Ref(reference))
+	if err != nil {
+		return nil, err
+	}
+	defer run.Close()
+	whole, err := opener.Whole(ctx, run, spool)
+	if err != nil {
+		return nil, err
+	}
+	e := c.extender(made.Group, extensions.Run, made.Analyzed.RunImage.Name(), whole)
+	e.Digest, e.Spool = run.Digest.String(), filepath.Join(spool, "run")
+	e.Root = apply.Root{Dir: filepath.Join(spool, "root")}
+	defer os.RemoveAll(e.Root.Dir)
+	if e.Root.Layers, err = contents(whole.Image); err != nil {
+		return nil, err
+	}
+	if err := ensureDir(e.Spool); err != nil {
+		return nil, err
+	}
+	extended, err := e.Run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	img, err := extended.Onto(whole.Image)
+	if err != nil {
+		return nil, err
+	}
+	config, err := img.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	out := &image.Image{Name: "extended " + made.Analyzed.RunImage.Name(), Image: img, Config: config}
+	return out, c.keepsPromiseIn(ctx, out, made.Resolution)
+}
+
+// contents open the layers of an image, the lowest first.
+func contents(img v1.Image) ([]func() (io.ReadCloser, error), error) {
+	layers, err := img.Layers()
+	if err != nil {
+		return nil, err
+	}
+	var all []func() (io.ReadCloser, error)
+	for _, l := range layers {
+		all = append(all, l.Uncompressed)
+	}
+	return all, nil
+}
+
+// keepsPromiseIn looks in an extended image for what only the run image was counted on for.
+func (c *command) keepsPromiseIn(ctx context.Context, img *image.Image, r *platform.Resolution) error {
+	if !lifecycle.Promised(r) {
+		return nil
+	}
+	doc, err := scanImage(ctx, img)
+	if err != nil {
+		return errors.Join(errors.New("looking at what the extended run image holds"), err)
+	}
+	return lifecycle.Broken(r, lifecycle.BaseImage{Reference: img.Name, Set: c.provides(doc, nil, img.Name)})
+}

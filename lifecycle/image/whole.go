@@ -1,0 +1,57 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// Whole gives an image with all of its content: for one in a daemon, that is what docker save
+// gives, in a temporary file in a directory (empty: that of the system), which goes when the result is closed. Any
+// other image is opened again. The caller closes the result.
+func (o *Opener) Whole(ctx context.Context, img *Image, dir string) (*Image, error) {
+	if img.Files == nil {
+		return o.Open(ctx, img.Name)
+	}
+	file, err := os.CreateTemp(dir, "baseplan-image-*.tar")
+	if err != nil {
+		return nil, err
+	}
+	whole, err := o.saved(ctx, img, file)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("saving image %s from the docker daemon: %w", redact(img.Name), err), os.Remove(file.Name()))
+	}
+	return whole, nil
+}
+
+func (o *Opener) saved(ctx context.Context, img *Image, file *os.File) (*Image, error) {
+	daemon, err := o.daemon()
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	defer daemon.Close()
+	stream, err := daemon.ImageSave(ctx, []string{img.Digest.String()})
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	_, err = io.Copy(file, stream)
+	if err := errors.Join(err, stream.Close(), file.Close()); err != nil {
+		return nil, err
+	}
+	whole, err := o.Open(ctx, "tar:"+file.Name())
+	if err != nil {
+		return nil, err
+	}
+	opened := whole.close
+	whole.close = func() error {
+		var err error
+		if opened != nil {
+			err = opened()
+		}
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	whole.Name = img.Name
+	return whole, nil
+}

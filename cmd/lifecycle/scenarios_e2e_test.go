@@ -1,0 +1,332 @@
+//go:build e2e
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/baseplan/baseplan/cmd/internal/cli"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/lifecycle/platformtest"
+)
+
+// extended are the phases of a build whose run image is extended.
+var extended = []string{"analyzer", "detector", "restorer", "builder", "extender run", "exporter"}
+
+// plain are those of one where nothing is left to extend.
+var plain = []string{"analyzer", "detector", "restorer", "builder", "exporter"}
+
+// A stage is a site with a builder and extensions.
+type stage struct {
+	site *site
+	platformtest.Platform
+	user string // of the creator; empty: root
+}
+
+// newStage has a builder with extensions, for an app that requires something: NAME:CONTEXT,….
+func newStage(t *testing.T, requires string, extensions ...string) *stage {
+	t.Helper()
+	s := newSite(t)
+	var ids []string
+	for _, e := range extensions {
+		ids = append(ids, "e2e/"+e)
+	}
+	env := s.Volume(platformtest.Files{"env/E2E_REQUIRES": requires, "env/E2E_SWITCH_TO": s.registry.Name + "/run:switched"})
+	st := &stage{site: s, Platform: platformtest.Platform{
+		Docker: s.Docker, API: "0.15", Lifecycle: s.lifecycle, UID: 1000, GID: 1000,
+		Builder: s.builder("baseplan-e2e/builder:extensions", orderOf([]string{"e2e/needs"}, ids), 1000),
+		Name:    "baseplan-e2e/app:extensions", Mounts: []string{env + ":/platform"},
+	}}
+	st.forget()
+	t.Cleanup(st.forget)
+	return st
+}
+
+func (s *stage) forget() { s.Try(nil, "rmi", "-f", s.Name) }
+
+// run makes a run image in the registry and the daemon: Debian with more instructions.
+func (s *stage) run(tag, more string) string {
+	s.T.Helper()
+	name := s.site.runImage(s.site.registry.Name+"/run:"+tag, more)
+	s.Do(nil, "push", "-q", name)
+	return name
+}
+
+const apt = "RUN apt-get update && apt-get install -y --no-install-recommends "
+
+// attach attaches an SBOM to an image in the registry.
+func (s *stage) attach(ref string, args ...string) {
+	s.T.Helper()
+	s.baseplan(append([]string{"sbom", "attach", ref}, args...)...)
+}
+
+func (s *stage) baseplan(args ...string) string {
+	s.T.Helper()
+	var out, errs bytes.Buffer
+	code := cli.Run(context.Background(), args, &cli.Console{Out: &out, Err: &errs, Getenv: os.Getenv})
+	if code != cli.Enough {
+		s.T.Fatalf("baseplan %q: exit code %d\n%s%s", args, code, &out, &errs)
+	}
+	return out.String() + errs.String()
+}
+
+// five builds with five phases, which have to be these.
+func (s *stage) five(t *testing.T, phases []string) platformtest.Built {
+	t.Helper()
+	b := built(t, s.FivePhases(platformtest.Files{"main.sh": ""}))
+	if !slices.Equal(b.Phases, phases) {
+		t.Fatalf("the platform ran %q, want %q\n%s", b.Phases, phases, b.Log)
+	}
+	return b
+}
+
+// create builds with the creator.
+func (s *stage) create(t *testing.T) platformtest.Built {
+	t.Helper()
+	s.Cache, s.LaunchCache, s.Kaniko = "", "", ""
+	return built(t, s.Creator(platformtest.Files{"main.sh": ""}))
+}
+
+// verdicts are those that resolution.toml has, by extension and image.
+func (s *stage) verdicts(t *testing.T) map[string]string {
+	t.Helper()
+	data, _ := s.Get(s.Layers, "resolution.toml")
+	r, err := platform.DecodeResolution([]byte(data), "resolution.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for _, v := range r.Verdicts {
+		all[v.Extension+" "+v.Image] = v.Verdict
+	}
+	return all
+}
+
+// prints starts the app, which says which tools it has.
+func (s *stage) prints(t *testing.T, want string) {
+	t.Helper()
+	if got := s.site.start(s.Name); got != want {
+		t.Errorf("the app prints %q, want %q", got, want)
+	}
+}
+
+// both runs a check after five phases and after the creator.
+func (s *stage) both(t *testing.T, phases []string, check func(*testing.T, platformtest.Built)) {
+	t.Run("five phases", func(t *testing.T) { check(t, s.five(t, phases)) })
+	t.Run("creator", func(t *testing.T) { check(t, s.create(t)) })
+}
+
+func TestRunImageHasWhatIsRequired(t *testing.T) {
+	s := newStage(t, "curl:launch", "curl")
+	s.RunImage = s.run("curl", apt+"curl")
+	s.attach(s.RunImage)
+	s.both(t, plain, func(t *testing.T, b platformtest.Built) {
+		if got := s.verdicts(t)["e2e/curl run"]; got != "satisfied" || !b.Has("inventory: referrer") || !b.Has("e2e/curl: skipped (curl, required by e2e/needs at launch, is provided by curl") {
+			t.Errorf("verdict %q\n%s", got, b.Log)
+		}
+		s.prints(t, "/usr/bin/curl\nno tree")
+		if got := s.Do(nil, "image", "inspect", "-f", `{{index .Config.Labels "baseplan.run-image.requirements"}}`, s.Name); !strings.Contains(got, "pkg:deb/debian/curl") {
+			t.Errorf("the app image relies on %q", got)
+		}
+	})
+}
+
+func TestInventoryIsGenerated(t *testing.T) {
+	s := newStage(t, "curl:launch", "curl")
+	s.RunImage = s.run("curl", apt+"curl")
+	s.both(t, plain, func(t *testing.T, b platformtest.Built) {
+		if got := s.verdicts(t)["e2e/curl run"]; got != "satisfied" {
+			t.Errorf("verdict %q\n%s", got, b.Log)
+		}
+		s.prints(t, "/usr/bin/curl\nno tree")
+	})
+}
+
+func TestRunImageIsExtended(t *testing.T) {
+	s := newStage(t, "curl:launch", "curl")
+	s.RunImage = s.run("plain", "")
+	s.both(t, extended, func(t *testing.T, b platformtest.Built) {
+		if got := s.verdicts(t)["e2e/curl run"]; got != "apply" {
+			t.Errorf("verdict %q\n%s", got, b.Log)
+		}
+		s.prints(t, "/usr/bin/curl\nno tree")
+	})
+	t.Run("again", func(t *testing.T) {
+		s.Cache, s.LaunchCache, s.Kaniko = "", "", ""
+		s.five(t, extended)
+		id := s.site.imageID(s.Name)
+		if b := s.five(t, extended); b.Has("Unpacking curl") {
+			t.Errorf("the second build executes the Dockerfile again:\n%s", b.Log)
+		}
+		if got := s.site.imageID(s.Name); got != id {
+			t.Errorf("the second build makes %s, want %s", got, id)
+		}
+	})
+	t.Run("not root", func(t *testing.T) {
+		s.Cache, s.LaunchCache, s.API = "", "", "0.12"
+		s.Publish, s.Name = true, s.site.registry.Name+"/app:user"
+		b := s.CreatorAs("1000:1000", platformtest.Files{"main.sh": ""})
+		if b.Exit != 22 || b.Has("BUILDING") || !b.Has("e2e/curl@1.0.0 has to extend the run image") || !b.Has("has no curl") {
+			t.Errorf("exit code %d\n%s", b.Exit, b.Log)
+		}
+	})
+}
+
+// TestBuildImageHasItAlready is what users report today: the package is in the build image, and
+// so it never gets into the run image.
+func TestBuildImageHasItAlready(t *testing.T) {
+	s := newStage(t, "tree:launch,tree:build", "tree")
+	s.Builder = s.Image("baseplan-e2e/builder:tree", "FROM "+s.Builder+"\nUSER 0\n"+apt+"tree\nUSER 1000:1000\n", nil)
+	s.RunImage = s.run("plain", "")
+	b := s.create(t)
+	if got := s.verdicts(t); got["e2e/tree run"] != "apply" || got["e2e/tree build"] != "satisfied" {
+		t.Errorf("verdicts %q\n%s", got, b.Log)
+	}
+	s.prints(t, "no curl\n/usr/bin/tree")
+}
+
+func TestSwitchAndExtendTheBuildImage(t *testing.T) {
+	s := newStage(t, "tools:build", "switch")
+	s.RunImage = s.run("plain", "")
+	s.run("switched", apt+"tree")
+	s.both(t, []string{"analyzer", "detector", "restorer", "extender build", "exporter"}, func(t *testing.T, b platformtest.Built) {
+		if got := s.verdicts(t); got["e2e/switch run"] != "switch" || got["e2e/switch build"] != "apply" {
+			t.Errorf("verdicts %q\n%s", got, b.Log)
+		}
+		s.prints(t, "no curl\n/usr/bin/tree")
+	})
+}
+
+func TestSwitchedImageHasTheRest(t *testing.T) {
+	s := newStage(t, "tools:launch,curl:launch", "switch", "curl")
+	s.RunImage = s.run("plain", "")
+	s.run("switched", apt+"curl")
+	s.both(t, []string{"analyzer", "detector", "restorer", "extender build", "exporter"}, func(t *testing.T, b platformtest.Built) {
+		if got := s.verdicts(t); got["e2e/switch run"] != "switch" || got["e2e/curl run"] != "satisfied" {
+			t.Errorf("verdicts %q\n%s", got, b.Log)
+		}
+		s.prints(t, "/usr/bin/curl\nno tree")
+	})
+}
+
+func TestStaleSBOMLayer(t *testing.T) {
+	s := newStage(t, "curl:launch", "curl")
+	base := s.run("plain", "")
+	layered := s.site.registry.Name + "/run:layered"
+	s.attach(base, "--as", "layer", "--tag", layered)
+	s.Do(nil, "pull", "-q", layered)
+	t.Cleanup(func() { s.Try(nil, "rmi", "-f", layered) })
+	s.RunImage = s.Image(s.site.registry.Name+"/run:stale", "FROM "+layered+"\nUSER 0\n"+apt+"curl\nUSER 1001:1000\n", nil)
+	s.Do(nil, "push", "-q", s.RunImage)
+	s.both(t, plain, func(t *testing.T, b platformtest.Built) {
+		if !b.Has("stale") {
+			t.Errorf("nobody says that the SBOM is stale:\n%s", b.Log)
+		}
+		s.prints(t, "/usr/bin/curl\nno tree")
+	})
+}
+
+func TestLyingSBOM(t *testing.T) {
+	s := newStage(t, "curl:launch", "curl")
+	s.RunImage = s.run("plain", "")
+	honest := s.run("curl", apt+"curl")
+	dir := t.TempDir()
+	lie := filepath.Join(dir, "lie.cdx.json")
+	s.baseplan("sbom", "generate", honest, "--file", lie)
+	s.attach(s.RunImage, "--sbom", lie, "--force")
+	t.Run("believed", func(t *testing.T) {
+		s.five(t, plain)
+		s.prints(t, "no curl\nno tree")
+	})
+	t.Run("seen through", func(t *testing.T) {
+		var out, errs bytes.Buffer
+		cli.Run(context.Background(), []string{"sbom", "find", s.RunImage, "--verify"}, &cli.Console{Out: &out, Err: &errs})
+		if !strings.Contains(out.String(), "curl") {
+			t.Errorf("got\n%s%s", &out, &errs)
+		}
+	})
+	t.Run("refused", func(t *testing.T) {
+		s.Env = []string{"CNB_RUN_SBOM_KEY=" + publicKey(t)}
+		s.both(t, extended, func(t *testing.T, b platformtest.Built) {
+			if !b.Has("unsigned") {
+				t.Errorf("nobody says that the SBOM is not signed:\n%s", b.Log)
+			}
+			s.prints(t, "/usr/bin/curl\nno tree")
+		})
+	})
+}
+
+func TestDockerfileThatDoesMore(t *testing.T) {
+	s := newStage(t, "curl:launch", "more")
+	s.RunImage = s.run("curl", apt+"curl")
+	s.attach(s.RunImage)
+	t.Run("by plan", func(t *testing.T) {
+		s.five(t, plain)
+		s.prints(t, "/usr/bin/curl\nno tree")
+	})
+	t.Run("strict", func(t *testing.T) {
+		s.Env = []string{"CNB_RUN_IMAGE_PROOF=strict"}
+		s.both(t, extended, func(t *testing.T, _ platformtest.Built) { s.prints(t, "/usr/bin/curl\nno tree\nmore") })
+	})
+	t.Run("by effect", func(t *testing.T) {
+		s.Env = []string{"CNB_RUN_IMAGE_PROOF=effect"}
+		s.create(t)
+		s.prints(t, "/usr/bin/curl\nno tree\nmore")
+	})
+}
+
+func TestMissingLibraryIsNamed(t *testing.T) {
+	s := newStage(t, "php:launch", "php")
+	s.RunImage = s.run("plain", "")
+	s.attach(s.RunImage)
+	s.both(t, extended, func(t *testing.T, b platformtest.Built) {
+		if !b.Has("libyaml-0-2") {
+			t.Errorf("the missing library is not named:\n%s", b.Log)
+		}
+	})
+}
+
+func TestIsolation(t *testing.T) {
+	s := newStage(t, "spy:launch", "spy")
+	s.RunImage = s.run("plain", "")
+	s.Env = []string{`CNB_REGISTRY_AUTH={"registry.example":"Basic ` + "c2VjcmV0OnNlY3JldA==" + `"}`, "MY_secret=secret"}
+	b := s.create(t)
+	if got := s.site.start(s.Name); !strings.HasSuffix(got, "no tree\ndone") {
+		t.Errorf("the extension sees or may do too much: %q\n%s", got, b.Log)
+	}
+	for path, want := range map[string]bool{"/usr/bin/made-by-spy": true} {
+		if _, code := s.Try(nil, "run", "--rm", "--entrypoint", "ls", s.Name, path); (code == 0) != want {
+			t.Errorf("%s in the app image: %t", path, code == 0)
+		}
+	}
+}
+
+func TestRunImageIsChosen(t *testing.T) {
+	s := newStage(t, "curl:launch", "curl")
+	s.RunImage = s.run("plain", "")
+	enough := s.run("curl", apt+"curl")
+	more := s.run("more", apt+"curl tree")
+	s.Builder = s.Image("baseplan-e2e/builder:choice", "FROM "+s.Builder+"\nCOPY run.toml /cnb/run.toml\n", platformtest.Files{
+		"run.toml": fmt.Sprintf("[[images]]\nimage = %q\n[[images]]\nimage = %q\n[[images]]\nimage = %q\n", s.RunImage, more, enough),
+	})
+	s.Env = []string{"CNB_RUN_IMAGE_SELECTION=auto"}
+	b := s.create(t)
+	if !b.Has("Taking the run image " + enough) {
+		t.Errorf("the smallest that is enough is not taken:\n%s", b.Log)
+	}
+	s.prints(t, "/usr/bin/curl\nno tree")
+	t.Run("named where nothing may be applied", func(t *testing.T) {
+		s.Env = []string{"CNB_EXTEND_IN_CREATOR=never"}
+		b := s.Creator(platformtest.Files{"main.sh": ""})
+		if b.Exit != 22 || !b.Has("these would have been enough: "+enough+", "+more) {
+			t.Errorf("exit code %d\n%s", b.Exit, b.Log)
+		}
+	})
+}

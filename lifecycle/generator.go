@@ -80,7 +80,7 @@ func (g *Generator) Run(ctx context.Context) (*Generation, error) {
 	if err := g.applicable(out.Judged); err != nil {
 		return nil, fail.As(fail.Generate, "extending the run image", err)
 	}
-	if err := prune(filepath.Dir(g.Generated), out.Judged.Verdicts); err != nil {
+	if _, err := Prune(filepath.Dir(g.Generated), out.Judged.Verdicts); err != nil {
 		return nil, fail.As(fail.Generate, "leaving out Dockerfiles", err)
 	}
 	out.Analyzed = g.analyzed(out.Judged)

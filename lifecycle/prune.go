@@ -10,22 +10,23 @@ import (
 	"github.com/baseplan/baseplan/extensions"
 )
 
-// prune takes the Dockerfiles that need not be applied out of a detector's output, in the
+// Prune takes the Dockerfiles that need not be applied out of a detector's output, in the
 // ways that platforms and extenders understand: a run.Dockerfile, and from Platform API 0.13
 // a build.Dockerfile, gets the suffix ".ignore"; before, an entry of <generated>/build is what has the
 // platform run an extender, so it goes to <generated>/build.ignore (COMPAT). A
 // pure switch stays: it costs nothing, and says where the run image is from. root is the directory above
-// <generated>, to which the paths of the Dockerfiles are relative. It can be called again.
-func prune(root string, verdicts []extensions.Verdict) error {
+// <generated>, to which the paths of the Dockerfiles are relative. It can be called again, and gives the paths that it left out.
+func Prune(root string, verdicts []extensions.Verdict) (out []string, err error) {
 	for _, v := range verdicts {
 		if v.Outcome.Left() || v.Outcome == extensions.Switch && v.Dockerfile.OnlySwitches() {
 			continue
 		}
 		if err := setAside(filepath.Join(root, filepath.FromSlash(v.Dockerfile.Path)), v.Dockerfile.Image); err != nil {
-			return fmt.Errorf("leaving out a Dockerfile of %s: %w", v.Dockerfile.Extension.ID, err)
+			return out, fmt.Errorf("leaving out a Dockerfile of %s: %w", v.Dockerfile.Extension.ID, err)
 		}
+		out = append(out, v.Dockerfile.Path)
 	}
-	return nil
+	return out, nil
 }
 
 func setAside(file string, image extensions.Image) error {

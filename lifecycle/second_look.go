@@ -91,7 +91,7 @@ func (l *secondLook) judge(final BaseImage) error {
 	judged := extensions.Judge(l.judging(files, final))
 	run := l.out.Analyzed.RunImage
 	run.Extend = run.Extend && judged.ExtendRun
-	if err := prune(filepath.Dir(l.Generated), judged.Verdicts); err != nil {
+	if _, err := Prune(filepath.Dir(l.Generated), judged.Verdicts); err != nil {
 		return err
 	}
 	r := *l.Resolution

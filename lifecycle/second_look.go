@@ -62,7 +62,7 @@ func (l *secondLook) inspect(ctx context.Context) (BaseImage, error) {
 		return BaseImage{}, err
 	}
 	var inventory *Inventory
-	if l.Searched != nil && l.Searched.Digest == img.Digest.String() {
+	if s := l.Searched; !l.switched && s != nil && s.SBOM == nil && s.Digest == img.Digest.String() {
 		inventory = &Inventory{Report: *l.Searched}
 	} else if inventory, err = l.inspector.Attached(ctx, img, l.switched); err != nil {
 		return BaseImage{}, err

@@ -35,7 +35,7 @@ var verbs = map[platform.Phase]string{
 
 // run reads what the phase needs, runs it and writes what it returns.
 func (c *command) run(ctx context.Context, p platform.Phase) error {
-	if err := c.experiments(); err != nil {
+	if err := errors.Join(c.experiments(), c.ensureTemp()); err != nil {
 		return fail.As(fail.InvalidArgs, "", err)
 	}
 	switch p {

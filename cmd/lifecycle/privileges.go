@@ -120,3 +120,19 @@ func (c *command) user() (uid, gid int) {
 	}
 	return uid, gid
 }
+
+// ensureTemp makes sure that there is a directory for temporary files: a lifecycle image may
+// have none. Where it cannot be made, <layers> serves.
+func (c *command) ensureTemp() error {
+	dir := os.TempDir()
+	if exists(dir) {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o777); err == nil {
+		return os.Chmod(dir, 0o777|os.ModeSticky)
+	}
+	if err := ensureDir(c.Layers); err != nil {
+		return err
+	}
+	return os.Setenv("TMPDIR", c.Layers)
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/sbom/attach"
 )
 
 // A secondLook judges again, connected, what the detector had to leave open since it could not look into
@@ -67,6 +68,7 @@ func (l *secondLook) inspect(ctx context.Context) (BaseImage, error) {
 	} else if inventory, err = l.inspector.Attached(ctx, img, l.switched); err != nil {
 		return BaseImage{}, err
 	}
+	l.distrust(inventory)
 	if inventory.Document == nil {
 		if l.policy.RunSBOM == platform.Attached {
 			return BaseImage{}, fmt.Errorf("%s has no usable SBOM, and none is generated (run-sbom is attached)", l.out.Analyzed.RunImage.Name())
@@ -80,6 +82,16 @@ func (l *secondLook) inspect(ctx context.Context) (BaseImage, error) {
 	final := l.inspector.Base(img, inventory)
 	final.Reference = inventory.Report.Image
 	return final, nil
+}
+
+// distrust drops what is attached and unsigned where the builder's policy has keys that this phase was not given.
+func (l *secondLook) distrust(i *Inventory) {
+	source := i.Report.SBOM
+	if source == nil || len(l.policy.Keys) == 0 || source.SignedBy != "" || source.Carrier == attach.Platform {
+		return
+	}
+	l.log.Warn(fmt.Sprintf("the SBOM of %s (%s) is passed over: no key of the builder's policy is known to have signed it", i.Report.Image, source.Carrier))
+	i.Document, i.Data, i.Report.SBOM = nil, nil, nil
 }
 
 // judge gives the verdicts anew.

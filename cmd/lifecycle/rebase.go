@@ -4,10 +4,37 @@ import (
 	"context"
 	"errors"
 
+	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/fail"
+	"github.com/baseplan/baseplan/lifecycle/image"
 )
 
 // rebase runs the rebaser.
-func (c *command) rebase(context.Context) error {
-	return fail.As(fail.Rebase, "", errors.New("not yet"))
+func (c *command) rebase(ctx context.Context) error {
+	return fail.As(fail.Rebase, "", c.rebaseOnly(ctx))
+}
+
+func (c *command) rebaseOnly(ctx context.Context) error {
+	opener, err := c.images()
+	if err != nil {
+		return err
+	}
+	if err := c.drop(opener); err != nil {
+		return err
+	}
+	inspector, err := c.inspector(opener, c.policy())
+	if err != nil {
+		return err
+	}
+	r := lifecycle.Rebaser{
+		API: c.api, Images: &image.Writer{Opener: opener}, Ref: c.Ref, Names: c.Images, Registry: c.registry(),
+		Previous: c.PreviousImage, RunImage: c.RunImage, Force: c.Force, Check: c.RebaseCheck, Inspector: inspector, Log: c.log,
+	}
+	report, err := r.Run(ctx)
+	if report != nil {
+		if err := write(c.Report, report); err != nil {
+			return errors.Join(err, errors.New("the image is rebased, but its report cannot be written: name another path (-report)"))
+		}
+	}
+	return err
 }

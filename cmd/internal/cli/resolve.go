@@ -420,15 +420,19 @@ func (r *resolution) writeRequirements(w io.Writer, width int) {
 }
 
 func (r *resolution) writeVerdicts(w io.Writer, width int) {
-	t := &table{width: width, head: []string{"EXTENSION", "DOCKERFILE", "VERDICT", "WHY"}}
-	for _, v := range r.out.Verdicts {
-		why := strings.Join(v.Reasons, "; ")
-		t.row(v.Extension, v.Image, v.Verdict, why)
-	}
+	t := verdictTable(r.out.Verdicts, width)
 	if len(t.rows) > 0 {
 		fmt.Fprintln(w)
 	}
 	t.write(w)
+}
+
+func verdictTable(verdicts []platform.Verdict, width int) *table {
+	t := &table{width: width, head: []string{"EXTENSION", "DOCKERFILE", "VERDICT", "WHY"}}
+	for _, v := range verdicts {
+		t.row(v.Extension, v.Image, v.Verdict, strings.Join(v.Reasons, "; "))
+	}
+	return t
 }
 
 // conclusion is what it all comes to, in a sentence.

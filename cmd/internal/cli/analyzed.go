@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"regexp"
+
+	"github.com/BurntSushi/toml"
+)
+
+var (
+	tableLine  = regexp.MustCompile(`^\s*\[`)
+	runTable   = regexp.MustCompile(`^\s*\[\s*run-image\s*\]\s*(#.*)?$`)
+	extendLine = regexp.MustCompile(`^(\s*extend\s*=\s*)true(\s*(#.*)?)$`)
+)
+
+// withoutExtend is an analyzed.toml with run-image.extend = false, all else byte by byte as it was: the file is
+// another lifecycle's, which may have keys that are not known here. A spelling that it cannot change without
+// changing more is an error.
+func withoutExtend(data []byte) ([]byte, error) {
+	lines := bytes.SplitAfter(data, []byte("\n"))
+	inside := false
+	for i, line := range lines {
+		text := bytes.TrimRight(line, "\r\n")
+		switch {
+		case tableLine.Match(text):
+			inside = runTable.Match(text)
+		case inside && extendLine.Match(text):
+			lines[i] = append(extendLine.ReplaceAll(text, []byte("${1}false${2}")), line[len(text):]...)
+		}
+	}
+	changed := bytes.Join(lines, nil)
+	if !onlyExtendDiffers(data, changed) {
+		return nil, errors.New("run-image.extend is spelled in a way that is not understood: write it as a line `extend = true` below [run-image]")
+	}
+	return changed, nil
+}
+
+func onlyExtendDiffers(before, after []byte) bool {
+	var want, got map[string]any
+	if toml.Unmarshal(before, &want) != nil || toml.Unmarshal(after, &got) != nil {
+		return false
+	}
+	run, ok := want["run-image"].(map[string]any)
+	if !ok {
+		return false
+	}
+	run["extend"] = false
+	return reflect.DeepEqual(want, got)
+}

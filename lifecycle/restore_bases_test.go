@@ -1,6 +1,7 @@
 package lifecycle_test
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -23,6 +24,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
 )
 
@@ -37,6 +39,8 @@ type detectedBuild struct {
 	api    string
 	policy platform.Policy
 	log    record
+	ref    func(string) string // where the run image is; nil: in its registry
+	scan   func(context.Context, *image.Image) (*sbom.Document, error)
 
 	analysis *lifecycle.Analysis
 	made     *lifecycle.Generation
@@ -46,7 +50,7 @@ type detectedBuild struct {
 func newDetectedBuild(t *testing.T) *detectedBuild {
 	host := lifecycletest.Registry()
 	t.Cleanup(host.Close)
-	return &detectedBuild{t: t, dir: t.TempDir(), host: host, door: guard(t, host), api: "0.15"}
+	return &detectedBuild{t: t, dir: t.TempDir(), host: host, door: guard(t, host), api: "0.15", scan: scanned}
 }
 
 // user sets what the buildpack requires.
@@ -71,9 +75,9 @@ func (d *detectedBuild) detect(run string, user lifecycletest.Module, exts ...li
 	t := d.t
 	t.Helper()
 	opener := amd64()
-	inspector := &lifecycle.Inspector{Images: opener, Finder: &attach.Finder{}, Policy: d.policy.RunSBOM, Scan: scanned, Cache: filepath.Join(d.dir, "cache/run-image"), Log: d.log.log(slog.LevelInfo)}
+	inspector := &lifecycle.Inspector{Images: opener, Finder: &attach.Finder{}, Policy: d.policy.RunSBOM, Scan: d.scan, Cache: filepath.Join(d.dir, "cache/run-image"), Log: d.log.log(slog.LevelInfo)}
 	a := lifecycle.Analyzer{
-		API: version(t, d.api), Images: &image.Writer{Opener: opener}, Names: []string{d.door.name + "/app:1"}, RunImage: run, Layers: "/layers", Root: d.dir, Inspector: inspector,
+		API: version(t, d.api), Images: &image.Writer{Opener: opener}, Ref: d.ref, Names: []string{d.door.name + "/app:1"}, RunImage: run, Layers: "/layers", Root: d.dir, Inspector: inspector,
 	}
 	var err error
 	d.analysis, err = a.Run(t.Context())
@@ -483,5 +487,25 @@ func TestRestoreBuildImage(t *testing.T) {
 	d.bases.BuildImage = d.door.name + "/lost:1"
 	if _, err := d.bases.Run(t.Context()); fail.CodeOf(err) != fail.Restore {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestSecondLookKeepsTheBuildersKeys: a bare restorer, without keys of its own, believes nothing that is unsigned.
+func TestSecondLookKeepsTheBuildersKeys(t *testing.T) {
+	const needsBoth = needsCurl + "[[requires]]\nname = \"php\"\n[requires.metadata]\nlaunch = true\n"
+	next := lifecycletest.Labelled(lifecycletest.Debian("curl"), bookworm)
+	for _, keys := range [][]string{nil, {"/keys/of-the-builder.pem"}} {
+		d := newDetectedBuild(t)
+		d.policy.Keys = keys
+		ref := d.push("php:8", next)
+		attached(t, d.host.Name+"/php:8", next)
+		d.detect(d.push("run:1", lifecycletest.Debian()), d.user(needsBoth), extension("acme/php", "php", "FROM "+ref+"\n"), extension("acme/curl", "curl", installCurl))
+		want := attach.Referrer
+		if keys != nil {
+			want = attach.Generated
+		}
+		if got := d.restore().Inventory.Report.SBOM.Carrier; got != want {
+			t.Errorf("with the keys %q the inventory is from %q, want %q", keys, got, want)
+		}
 	}
 }

@@ -19,7 +19,7 @@ func (x *rebase) checkRequirements(ctx context.Context) error {
 	if label == "" || x.Check == "off" || x.Inspector == nil {
 		return nil
 	}
-	required, err := decodeRequirements(label)
+	required, err := DecodeRequirements(label)
 	if err != nil {
 		return x.lacking([]error{fmt.Errorf("reading label %s of %s: %w", platform.RequirementsLabel, x.app.Name, err)})
 	}
@@ -39,14 +39,14 @@ func (x *rebase) checkRequirements(ctx context.Context) error {
 			x.log.Debug(fmt.Sprintf("%s is met: %s", req.Name, answer.Reason))
 			continue
 		}
-		missing = append(missing, fmt.Errorf("%s: the run image %s %s", relies(req), x.name, answer.Reason))
+		missing = append(missing, fmt.Errorf("%s: the run image %s %s", Relies(req), x.name, answer.Reason))
 	}
 	x.compare(ctx, inventory)
 	return x.lacking(missing)
 }
 
-// decodeRequirements reads the label [platform.RequirementsLabel].
-func decodeRequirements(label string) ([]platform.RunImageRequirement, error) {
+// DecodeRequirements reads the label [platform.RequirementsLabel].
+func DecodeRequirements(label string) ([]platform.RunImageRequirement, error) {
 	var r platform.Requirements
 	if err := json.Unmarshal([]byte(label), &r); err != nil {
 		return nil, err
@@ -62,8 +62,8 @@ func decodeRequirements(label string) ([]platform.RunImageRequirement, error) {
 	return r.Requirements, nil
 }
 
-// relies says who needs what.
-func relies(req platform.RunImageRequirement) string {
+// Relies says of something that an app relies on who needs it.
+func Relies(req platform.RunImageRequirement) string {
 	what := strings.TrimSpace(req.Name + " " + req.Constraint)
 	if req.ProvedByEffect != "" {
 		return fmt.Sprintf("%s, for which the extension %s was skipped", what, req.ProvedByEffect)

@@ -163,7 +163,7 @@ func (x *rebase) checkSafe(ctx context.Context) error {
 		if !x.known {
 			unsafe = append(unsafe, fmt.Errorf("%s is not the run image of the app image, which is %q", x.name, x.recorded()))
 		}
-		differs, err := x.otherTarget(ctx)
+		differs, err := OtherTarget(ctx, x.app, x.run, x.name)
 		if err != nil {
 			return err
 		}
@@ -189,16 +189,16 @@ func (x *rebase) otherStack() []error {
 	return []error{fmt.Errorf("%s has stack %s, the app image %s", x.name, now, before)}
 }
 
-// otherTarget tells in which of the target data the new run image is not as the old one. What was not said of the old one
-// does not count.
-func (x *rebase) otherTarget(ctx context.Context) ([]error, error) {
-	labels := x.app.Config.Config.Labels
-	before := platform.Target{OS: x.app.Config.OS, Arch: x.app.Config.Architecture, Variant: x.app.Config.Variant}
+// OtherTarget tells in which of the target data a new run image, of that name, is not as the app image's old one. What
+// was not said of the old one does not count.
+func OtherTarget(ctx context.Context, app, run *image.Image, name string) ([]error, error) {
+	labels := app.Config.Config.Labels
+	before := platform.Target{OS: app.Config.OS, Arch: app.Config.Architecture, Variant: app.Config.Variant}
 	distro := platform.Distro{Name: labels[platform.DistroNameLabel], Version: labels[platform.DistroVersionLabel]}
-	now := &platform.Target{OS: x.run.Config.OS, Arch: x.run.Config.Architecture, Variant: x.run.Config.Variant, Distro: &platform.Distro{}}
+	now := &platform.Target{OS: run.Config.OS, Arch: run.Config.Architecture, Variant: run.Config.Variant, Distro: &platform.Distro{}}
 	if distro != (platform.Distro{}) {
 		var err error
-		if now, err = TargetOf(ctx, x.run); err != nil {
+		if now, err = TargetOf(ctx, run); err != nil {
 			return nil, err
 		}
 		if now.Distro == nil {
@@ -214,7 +214,7 @@ func (x *rebase) otherTarget(ctx context.Context) ([]error, error) {
 		{"version of the distribution", distro.Version, now.Distro.Version},
 	} {
 		if d.before != "" && d.before != d.now {
-			all = append(all, fmt.Errorf("the %s of %s is %q, the app image was made for %q", d.what, x.name, d.now, d.before))
+			all = append(all, fmt.Errorf("the %s of %s is %q, the app image was made for %q", d.what, name, d.now, d.before))
 		}
 	}
 	return all, nil

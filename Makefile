@@ -5,8 +5,8 @@ FUZZTIME = 30s
 
 .PHONY: build demo test race lint bench fuzz size e2e
 
-build: ## bin/baseplan, bin/launcher
-	CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/ ./cmd/baseplan ./cmd/launcher
+build: ## bin/baseplan, bin/lifecycle, bin/launcher
+	CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/ ./cmd/baseplan ./cmd/lifecycle ./cmd/launcher
 
 demo: ## the main job on images made here: needs nothing but Go
 	go run ./cmd/demo
@@ -36,7 +36,7 @@ fuzz: ## every fuzz target for FUZZTIME each
 
 size: build ## the stripped binaries and what they may weigh
 	@check() { bytes=$$(stat -c %s bin/$$1); echo "bin/$$1: $$bytes bytes of at most $$2"; test $$bytes -le $$2; }; \
-	check baseplan 35000000 && check launcher 2900000
+	check baseplan 35000000 && check lifecycle 36000000 && check launcher 2900000
 
 e2e: ## needs root; installs docker.io, docker-registry, mmdebstrap and rpm on Debian
 	.ci/e2e

@@ -55,3 +55,16 @@ func Reference(ref string) name.Reference { return must(name.ParseReference(ref)
 
 // Handler is the registry itself, to be wrapped by a server of one's own.
 func (h *Host) Handler() http.Handler { return h.server.Config.Handler }
+
+// DigestOf asks a registry for the digest of an image.
+func DigestOf(ref string) (string, error) {
+	parsed, err := name.ParseReference(ref)
+	if err != nil {
+		return "", err
+	}
+	found, err := remote.Head(parsed)
+	if err != nil {
+		return "", err
+	}
+	return found.Digest.String(), nil
+}

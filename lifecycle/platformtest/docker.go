@@ -34,8 +34,8 @@ func New(t testing.TB) Docker {
 	return Docker{t}
 }
 
-// socket is the daemon's socket on this machine.
-func (d Docker) socket() string { return strings.TrimPrefix(os.Getenv("DOCKER_HOST"), "unix://") }
+// Socket is the daemon's socket on this machine.
+func (d Docker) Socket() string { return strings.TrimPrefix(os.Getenv("DOCKER_HOST"), "unix://") }
 
 // Try runs docker with arguments, and gives both streams and the exit code.
 func (d Docker) Try(stdin io.Reader, args ...string) (string, int) {

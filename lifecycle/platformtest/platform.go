@@ -113,7 +113,7 @@ func (p *Platform) user() []string {
 	return []string{fmt.Sprintf("CNB_USER_ID=%d", p.UID), fmt.Sprintf("CNB_GROUP_ID=%d", p.GID)}
 }
 
-func (p *Platform) sock() string { return p.socket() + ":/var/run/docker.sock" }
+func (p *Platform) sock() string { return p.Socket() + ":/var/run/docker.sock" }
 
 // FivePhases builds an app with the phases in containers of their own.
 func (p *Platform) FivePhases(app Files) Built {

@@ -1,0 +1,167 @@
+//go:build e2e
+
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+	"github.com/baseplan/baseplan/lifecycle/platformtest"
+)
+
+// full is a platform for the app that uses what there is.
+func (s *site) full(name string) *platformtest.Platform {
+	s.T.Helper()
+	p := &platformtest.Platform{
+		Docker: s.Docker, API: "0.15", Lifecycle: s.lifecycle, UID: 1000, GID: 1000, Name: name,
+		Builder:  s.builder("baseplan-e2e/builder:full", orderOf(everything, nil), 1000),
+		RunImage: s.runImage("baseplan-e2e/run:full", ""),
+	}
+	s.Try(nil, "rmi", "-f", name)
+	s.T.Cleanup(func() { s.Try(nil, "rmi", "-f", name) })
+	return p
+}
+
+// TestLosses builds the same app again after something was lost: the image stays the same.
+func TestLosses(t *testing.T) {
+	s := newSite(t)
+	p := s.full("baseplan-e2e/app:losses")
+	built(t, p.FivePhases(app("one")))
+	id := s.imageID(p.Name)
+	for _, loss := range []struct {
+		what, log string // log: what the phases say of it
+		lose      func()
+	}{
+		{"the cache", "", func() { p.Cache = "" }},
+		{"what is in the cache", "has to be made anew", func() { s.Shell(p.Cache, "for f in /v/committed/*.tar; do echo more >> $f; done") }},
+		{"the cache's metadata", "nothing is restored from the cache", func() { s.Shell(p.Cache, "echo '{' > /v/committed/io.buildpacks.lifecycle.cache.metadata") }},
+		{"the launch cache", "Reusing layer 'e2e/tools:launched'", func() { p.LaunchCache = "" }},
+		{"the previous image", "Adding layer 'e2e/tools:launched'", func() { s.Do(nil, "rmi", "-f", p.Name) }},
+		{"everything", "", func() { s.Do(nil, "rmi", "-f", p.Name); p.Cache, p.LaunchCache = "", "" }},
+	} {
+		loss.lose()
+		b := built(t, p.FivePhases(app("one")))
+		if got := s.imageID(p.Name); got != id {
+			t.Errorf("without %s the image is %s, want %s\n%s", loss.what, got, id, b.Log)
+		}
+		if !b.Has(loss.log) {
+			t.Errorf("without %s nobody says %q:\n%s", loss.what, loss.log, b.Log)
+		}
+	}
+	t.Run("the restorer is told to skip layers", func(t *testing.T) {
+		p.SkipLayers = true
+		if b := built(t, p.FivePhases(app("one"))); b.Has("Restoring data") || s.imageID(p.Name) != id {
+			t.Errorf("got\n%s", b.Log)
+		}
+	})
+}
+
+// TestOtherUser builds with a builder whose user has other IDs.
+func TestOtherUser(t *testing.T) {
+	s := newSite(t)
+	p := s.full("baseplan-e2e/app:user")
+	p.Builder, p.UID, p.GID = s.builder("baseplan-e2e/builder:other", orderOf(everything, nil), 2345), 2345, 2345
+	built(t, p.FivePhases(app("one")))
+	s.outputs(t, p.Name, "one")
+	if got := s.entrypoint(p.Name, "stat", "-c", "%u:%g", "/workspace/main.sh"); got != "2345:2345" {
+		t.Errorf("the app belongs to %s", got)
+	}
+}
+
+// TestPublish builds to a registry, with a cache image.
+func TestPublish(t *testing.T) {
+	s := newSite(t)
+	p := s.full(s.registry.Name + "/app:five")
+	p.Publish, p.CacheImage = true, s.registry.Name+"/cache:five"
+	p.RunImage = s.runImage(s.registry.Name+"/run:full", "")
+	s.Do(nil, "push", "-q", p.RunImage)
+	first := built(t, p.FivePhases(app("one")))
+	again := built(t, p.FivePhases(app("one")))
+	if !again.Has(`Restoring data for "e2e/tools:cached" from cache`) {
+		t.Errorf("nothing is restored from the cache image:\n%s", again.Log)
+	}
+	q := *p
+	q.Name, q.CacheImage, q.Cache = s.registry.Name+"/app:creator", "", ""
+	built(t, q.Creator(app("one")))
+	digests := map[string]bool{digestIn(t, first.Log, s, p.Name): true, digestIn(t, again.Log, s, q.Name): true}
+	if len(digests) != 1 {
+		t.Errorf("five phases and the creator publish different images: %v", digests)
+	}
+	s.Do(nil, "pull", "-q", q.Name)
+	t.Cleanup(func() { s.Try(nil, "rmi", "-f", q.Name) })
+	s.outputs(t, q.Name, "one")
+
+	t.Run("rebase", func(t *testing.T) {
+		s.runImage(p.RunImage, "RUN echo new > /new")
+		s.Do(nil, "push", "-q", p.RunImage)
+		if out, code := s.rebase(false, p.Name); code != 0 {
+			t.Fatalf("exit code %d\n%s", code, out)
+		}
+		s.Do(nil, "pull", "-q", p.Name)
+		s.outputs(t, p.Name, "one")
+		if got := s.entrypoint(p.Name, "cat", "/new"); got != "new" {
+			t.Errorf("the new run image's file has %q", got)
+		}
+	})
+}
+
+// digestIn is the digest of an image in the registry.
+func digestIn(t *testing.T, log string, s *site, name string) string {
+	t.Helper()
+	digest, err := lifecycletest.DigestOf(name)
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, log)
+	}
+	return digest
+}
+
+// rebase runs the rebaser on an image.
+func (s *site) rebase(daemon bool, args ...string) (string, int) {
+	s.T.Helper()
+	all := []string{"run", "--rm", "--network", "host", "-e", "CNB_PLATFORM_API=0.15", "-e", "CNB_USER_ID=1000", "-e", "CNB_GROUP_ID=1000", "--entrypoint", "/cnb/lifecycle/rebaser"}
+	if daemon {
+		all = append(all, "-v", s.Socket()+":/var/run/docker.sock", s.lifecycle, "-daemon")
+	} else {
+		all = append(all, s.lifecycle)
+	}
+	return s.Try(nil, append(append(all, "-report", "/tmp/report.toml"), args...)...)
+}
+
+// TestRebase rebases images of a daemon: one that relies on nothing, and one whose extension was
+// skipped since the run image has curl.
+func TestRebase(t *testing.T) {
+	t.Run("plain", func(t *testing.T) {
+		s := newSite(t)
+		p := s.full("baseplan-e2e/app:rebase")
+		built(t, p.FivePhases(app("one")))
+		s.runImage(p.RunImage, "RUN echo new > /new")
+		if out, code := s.rebase(true, p.Name); code != 0 {
+			t.Fatalf("exit code %d\n%s", code, out)
+		}
+		s.outputs(t, p.Name, "one")
+		if got := s.entrypoint(p.Name, "cat", "/new"); got != "new" {
+			t.Errorf("the new run image's file has %q", got)
+		}
+	})
+	t.Run("after a skipped extension", func(t *testing.T) {
+		s := newStage(t, "curl:launch", "curl")
+		s.RunImage = s.run("rebase", apt+"curl")
+		s.create(t)
+		s.run("rebase", apt+"curl tree")
+		if out, code := s.site.rebase(true, s.Name); code != 0 {
+			t.Fatalf("exit code %d\n%s", code, out)
+		}
+		s.prints(t, "/usr/bin/curl\n/usr/bin/tree")
+		s.run("rebase", "")
+		out, code := s.site.rebase(true, s.Name)
+		if code != 72 || !strings.Contains(out, "curl") {
+			t.Errorf("without curl: exit code %d\n%s", code, out)
+		}
+		out, code = s.site.rebase(true, "-force", s.Name)
+		if code != 0 || !strings.Contains(out, "Warning") {
+			t.Errorf("by force: exit code %d\n%s", code, out)
+		}
+		s.prints(t, "no curl\nno tree")
+	})
+}

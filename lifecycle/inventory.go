@@ -46,7 +46,7 @@ type Inventory struct {
 // Attached looks for what is attached to an image. A switched image is one that the
 // platform's file does not describe.
 func (i *Inspector) Attached(ctx context.Context, img *image.Image, switched bool) (*Inventory, error) {
-	subject := i.subject(img)
+	subject := i.Subject(img)
 	subject.Switched = switched
 	found, err := i.Finder.Find(ctx, subject)
 	if err != nil {
@@ -79,8 +79,8 @@ func (i *Inspector) Attached(ctx context.Context, img *image.Image, switched boo
 	return inventory, err
 }
 
-// subject is an image as the search for its SBOM knows it.
-func (i *Inspector) subject(img *image.Image) attach.Subject {
+// Subject is an image as the search for its SBOM knows it.
+func (i *Inspector) Subject(img *image.Image) attach.Subject {
 	subject := attach.Subject{Ref: img.Ref, Digest: img.Digest, Image: img.Image, Config: img.Config, Index: img.Parent}
 	if i.Scan != nil {
 		subject.HasDatabase = func(ctx context.Context) (bool, error) {

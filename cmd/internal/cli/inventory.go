@@ -12,6 +12,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
 
+	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/provides"
@@ -218,27 +219,7 @@ func (s *source) find(ctx context.Context, b *base) (*provides.Declaration, erro
 
 // subject is an image as the search for its SBOM knows it.
 func (s *source) subject(img *image.Image) attach.Subject {
-	subject := attach.Subject{
-		Ref: img.Ref, Digest: img.Digest, Image: img.Image, Config: img.Config, Index: img.Parent,
-		HasDatabase: func(ctx context.Context) (bool, error) {
-			doc, err := s.scan(ctx, img)
-			return err == nil && len(doc.Databases) > 0, err
-		},
-	}
-	if img.Files == nil {
-		return subject
-	}
-	subject.Archive = img.Files.Archive
-	if len(img.RepoDigests) > 0 {
-		subject.Origin = func(ctx context.Context) (attach.Subject, error) {
-			from, err := s.images.Origin(ctx, img)
-			if err != nil {
-				return attach.Subject{}, err
-			}
-			return attach.Subject{Ref: from.Ref, Digest: from.Digest, Index: from.Parent}, nil
-		}
-	}
-	return subject
+	return (&lifecycle.Inspector{Images: &s.images, Scan: s.scan}).Subject(img)
 }
 
 // declaration reads the publisher's declaration that was found, if any.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/baseplan/baseplan/cmd/internal/cli"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
 var update = flag.Bool("update", false, "write what commands print into the scripts")
@@ -40,6 +41,7 @@ func TestScripts(t *testing.T) {
 		"alpine":  lifecycletest.Alpine(),
 		"scratch": lifecycletest.Scratch(),
 	}
+	images["app"] = app(t, images["curl"])
 	registry := lifecycletest.Registry()
 	t.Cleanup(registry.Close)
 	for name, img := range images {
@@ -75,6 +77,23 @@ func TestScripts(t *testing.T) {
 			}
 			return os.CopyFS(filepath.Join(env.WorkDir, "demo"), os.DirFS(demo))
 		},
+	})
+}
+
+// app is the image of an app that relies on its run image: the extension acme/curl was skipped for it.
+func app(t *testing.T, run v1.Image) v1.Image {
+	t.Helper()
+	cfg, err := run.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	top := cfg.RootFS.DiffIDs[len(cfg.RootFS.DiffIDs)-1]
+	return lifecycletest.Labelled(run, map[string]string{
+		platform.LifecycleMetadataLabel: `{"runImage": {"topLayer": "` + top.String() + `", "reference": "registry.example/run@sha256:1", "image": "registry.example/run"}}`,
+		platform.RequirementsLabel: `{"version": "1.0", "requirements": [
+			{"name": "curl", "constraint": ">= 7", "rule": "deb", "evidence": ["pkg:deb/debian/curl"], "required-by": "acme/app"},
+			{"name": "libcurl4", "evidence": ["pkg:deb/debian/libcurl4"], "proved-by-effect": "acme/curl"}]}`,
+		platform.DistroNameLabel: "debian", platform.DistroVersionLabel: "12",
 	})
 }
 

@@ -154,8 +154,14 @@ func (s *source) base(ctx context.Context, ref string) (*base, error) {
 		return nil, err
 	}
 	defer img.Close()
+	return s.learn(ctx, img)
+}
+
+// learn finds the inventory of an image that is open.
+func (s *source) learn(ctx context.Context, img *image.Image) (*base, error) {
 	b := &base{Image: img}
 	var declared *provides.Declaration
+	var err error
 	switch {
 	case s.file != "":
 		declared, err = s.labelled(img), s.given(b)

@@ -1,0 +1,190 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/provides"
+)
+
+func (c *Console) rebaseCheckCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rebase-check APP_IMAGE NEW_RUN_IMAGE",
+		Short: "Would a rebase be safe: has the new run image what the app image relies on?",
+		Long: `An app image whose extensions were skipped remembers what it relies on in its run
+image (label ` + platform.RequirementsLabel + `). This judges that on another run
+image, as the rebaser would, before anything is written. It also says where the two
+images are not for the same target. An app image without the label relies on nothing
+that is known, and the new run image is not looked into.
+
+Exits 0 if a rebase would be safe, 3 if the rebaser would refuse it unless forced.`,
+		Example: "  baseplan rebase-check registry.example/app registry.example/run:noble-2\n  baseplan rebase-check docker://app oci:run --output json",
+		Args:    cobra.ExactArgs(2),
+	}
+	inventoryFlags(cmd)
+	output := outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		s, err := c.source(cmd)
+		if err != nil {
+			return err
+		}
+		r := &rebaseCheck{source: s}
+		if err := r.run(cmd.Context(), args[0], args[1]); err != nil {
+			return err
+		}
+		if *output == "json" {
+			err = c.json(r.document())
+		} else {
+			r.text(c.Out, c.width())
+		}
+		if err == nil && !r.safe() {
+			err = errNotEnough
+		}
+		return err
+	}
+	return cmd
+}
+
+// A rebaseCheck is one run of `rebase-check`.
+type rebaseCheck struct {
+	source   *source
+	app, now *image.Image
+	base     *base // the new run image with its inventory; nil: it was not looked into
+	unsafe   []error
+	judged   []rechecked
+	names    platform.RunImageNames // that the app image has for its run image
+}
+
+// A rechecked is one thing that the app image relies on, judged on the new run image.
+type rechecked struct {
+	platform.RunImageRequirement
+	answer provides.Answer
+}
+
+func (r *rebaseCheck) run(ctx context.Context, app, now string) (err error) {
+	if r.app, err = r.source.open(ctx, app); err != nil {
+		return err
+	}
+	defer r.app.Close()
+	if r.now, err = r.source.open(ctx, now); err != nil {
+		return err
+	}
+	defer r.now.Close()
+	labels := r.app.Config.Config.Labels
+	metadata, err := platform.DecodeAppMetadata(labels[platform.LifecycleMetadataLabel], app)
+	if err != nil {
+		return err
+	}
+	if metadata.RunImage.TopLayer == "" {
+		return &hinted{fmt.Errorf("%s is not an app image that can be rebased: its label %s does not say where the run image ends", app, platform.LifecycleMetadataLabel), "the app image comes first, then the run image"}
+	}
+	r.names = platform.RunImageNames{Image: metadata.RunImage.Image, Mirrors: metadata.RunImage.Mirrors}
+	if r.unsafe, err = lifecycle.OtherTarget(ctx, r.app, r.now, now); err != nil {
+		return err
+	}
+	if labels[platform.RebasableLabel] == "false" {
+		r.unsafe = append(r.unsafe, fmt.Errorf("%s is not rebasable, by its label %s: build it again", app, platform.RebasableLabel))
+	}
+	return r.recheck(ctx, labels[platform.RequirementsLabel])
+}
+
+// recheck asks the new run image for what the label lists.
+func (r *rebaseCheck) recheck(ctx context.Context, label string) error {
+	if label == "" {
+		return nil
+	}
+	required, err := lifecycle.DecodeRequirements(label)
+	if err != nil {
+		return fmt.Errorf("reading label %s of %s: %w", platform.RequirementsLabel, r.app.Name, err)
+	}
+	if r.base, err = r.source.learn(ctx, r.now); err != nil {
+		return err
+	}
+	for _, req := range required {
+		r.judged = append(r.judged, rechecked{req, r.base.set.Recheck(req.Name, req.Constraint, req.Evidence)})
+	}
+	return nil
+}
+
+func (r *rebaseCheck) lacks() bool {
+	return slices.ContainsFunc(r.judged, func(x rechecked) bool { return !x.answer.Met })
+}
+
+func (r *rebaseCheck) safe() bool { return len(r.unsafe) == 0 && !r.lacks() }
+
+// A rebaseCheckDocument is what `rebase-check --output json` prints.
+type rebaseCheckDocument struct {
+	App          string                 `json:"app"`
+	RunImage     platform.ResolvedImage `json:"run-image"` // the new one; inventory "unknown": it was not looked into
+	Safe         bool                   `json:"safe"`
+	Unsafe       []string               `json:"unsafe"` // what speaks against it but for the requirements
+	Requirements []recheckedDocument    `json:"requirements"`
+}
+
+type recheckedDocument struct {
+	platform.RunImageRequirement
+	Met    bool   `json:"met"`
+	Reason string `json:"reason"`
+}
+
+func (r *rebaseCheck) document() rebaseCheckDocument {
+	d := rebaseCheckDocument{
+		App: r.app.Name, Safe: r.safe(), Unsafe: []string{}, Requirements: []recheckedDocument{},
+		RunImage: platform.ResolvedImage{Image: r.now.Name, Digest: r.now.Digest.String(), Inventory: "unknown"},
+	}
+	if r.base != nil {
+		d.RunImage.Inventory = string(r.base.carrier)
+	}
+	for _, err := range r.unsafe {
+		d.Unsafe = append(d.Unsafe, err.Error())
+	}
+	for _, x := range r.judged {
+		d.Requirements = append(d.Requirements, recheckedDocument{x.RunImageRequirement, x.answer.Met, x.answer.Reason})
+	}
+	return d
+}
+
+func (r *rebaseCheck) text(w io.Writer, width int) {
+	fmt.Fprintf(w, "app image  %s\nrun image  %s\n", r.app.Name, r.now.Name)
+	if r.base != nil {
+		fmt.Fprintf(w, "inventory  %s, %d packages\n\n", r.source.console.provenance(r.base), len(r.base.document.Packages))
+	}
+	t := &table{width: width, head: []string{"RELIES ON", "FOR", "MET", "WHY"}}
+	for _, x := range r.judged {
+		who := x.RequiredBy
+		if x.ProvedByEffect != "" {
+			who = x.ProvedByEffect + " (skipped)"
+		}
+		t.row(strings.TrimSpace(x.Name+" "+x.Constraint), who, yesNo(x.answer.Met), x.answer.Reason)
+	}
+	t.write(w)
+	for _, err := range r.unsafe {
+		fmt.Fprintf(w, "\nnot safe: %v\n", err)
+	}
+	if name := strings.TrimPrefix(r.now.Name, "docker://"); r.names.Image != "" && !r.names.Has(name) {
+		note := fmt.Sprintf("%s is not how the app image names its run image (%s), so the rebaser takes it only with -force.", name, r.names.Image)
+		fmt.Fprintf(w, "\n%s\n", strings.Join(wrap(note, width), "\n"))
+	}
+	fmt.Fprintf(w, "\n%s\n", r.conclusion())
+}
+
+// conclusion is what it all comes to, in a sentence.
+func (r *rebaseCheck) conclusion() string {
+	switch {
+	case r.lacks():
+		return "A rebase would break the app: the new run image lacks what it relies on."
+	case len(r.unsafe) > 0:
+		return "A rebase would not be safe."
+	case r.base == nil:
+		return "The app image says of nothing that it relies on it, so nothing speaks against a rebase."
+	}
+	return "A rebase is safe: the new run image has everything that the app image relies on."
+}

@@ -68,7 +68,10 @@ func closeCache(kept cache.Cache) error {
 
 // completeBases completes what the detector left open about the base images, and writes it down.
 func (c *command) completeBases(ctx context.Context, opener *image.Opener, analyzed *platform.Analyzed, group platform.Group, runFile *platform.RunFile) (*platform.Analyzed, error) {
-	policy := c.policy()
+	policy, resolution := c.policy(), c.resolution()
+	if resolution != nil { // what held in the builder, where it is stricter
+		policy = policy.Stricter(resolution.Policy)
+	}
 	inspector, err := c.inspector(opener, policy)
 	if err != nil {
 		return nil, err
@@ -79,7 +82,7 @@ func (c *command) completeBases(ctx context.Context, opener *image.Opener, analy
 	}
 	b := lifecycle.BaseRestorer{
 		API: c.api, Images: opener, Ref: c.Ref, Analyzed: analyzed, RunFile: runFile, BuildImage: c.BuildImage, Kaniko: c.ownKaniko(),
-		Group: group, Generated: c.Generated, Resolution: c.resolution(), Policy: policy, Inspector: inspector, Searched: searched, Log: c.log,
+		Group: group, Generated: c.Generated, Resolution: resolution, Policy: policy, Inspector: inspector, Searched: searched, Log: c.log,
 	}
 	bases, err := b.Run(ctx)
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	gocmp "github.com/google/go-cmp/cmp"
+
 	"github.com/baseplan/baseplan/cmd/internal/cli"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/lifecycle/platformtest"
@@ -41,9 +43,10 @@ func newStage(t *testing.T, requires string, extensions ...string) *stage {
 	env := s.Volume(platformtest.Files{"env/E2E_REQUIRES": requires, "env/E2E_SWITCH_TO": s.registry.Name + "/run:switched"})
 	st := &stage{site: s, Platform: platformtest.Platform{
 		Docker: s.Docker, API: "0.15", Lifecycle: s.lifecycle, UID: 1000, GID: 1000,
-		Builder: s.builder("baseplan-e2e/builder:extensions", orderOf([]string{"e2e/needs"}, ids), 1000),
+		Builder: s.builder(s.registry.Name+"/builder:extensions", orderOf([]string{"e2e/needs"}, ids), 1000),
 		Name:    "baseplan-e2e/app:extensions", Mounts: []string{env + ":/platform"},
 	}}
+	s.Do(nil, "push", "-q", st.Builder) // a build image that is extended has to be in a registry
 	st.forget()
 	t.Cleanup(st.forget)
 	return st
@@ -117,6 +120,14 @@ func (s *stage) prints(t *testing.T, want string) {
 	}
 }
 
+// tree is the app image's file system: names, types, modes, owners, links and contents. Logs
+// and caches that hold times are left out.
+func (s *stage) tree() string {
+	s.T.Helper()
+	return s.site.entrypoint(s.Name, "sh", "-c", `find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /var/log -o -path /var/cache -o -path /etc/resolv.conf -o -path /etc/hosts -o -path /etc/hostname \) -prune \
+		-o -printf '%p %y %m %U:%G %l\n' | sort; find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /var/log -o -path /var/cache \) -prune -o -type f -print0 | sort -z | xargs -0 sha256sum 2>/dev/null | grep -v -e /etc/resolv.conf -e /etc/hosts -e /etc/hostname`)
+}
+
 // both runs a check after five phases and after the creator.
 func (s *stage) both(t *testing.T, phases []string, check func(*testing.T, platformtest.Built)) {
 	t.Run("five phases", func(t *testing.T) { check(t, s.five(t, phases)) })
@@ -152,12 +163,19 @@ func TestInventoryIsGenerated(t *testing.T) {
 func TestRunImageIsExtended(t *testing.T) {
 	s := newStage(t, "curl:launch", "curl")
 	s.RunImage = s.run("plain", "")
+	var trees []string
 	s.both(t, extended, func(t *testing.T, b platformtest.Built) {
 		if got := s.verdicts(t)["e2e/curl run"]; got != "apply" {
 			t.Errorf("verdict %q\n%s", got, b.Log)
 		}
 		s.prints(t, "/usr/bin/curl\nno tree")
+		trees = append(trees, s.tree())
 	})
+	if len(trees) == 2 {
+		if diff := gocmp.Diff(trees[0], trees[1]); diff != "" {
+			t.Errorf("five phases and the creator make different files:\n%s", diff)
+		}
+	}
 	t.Run("again", func(t *testing.T) {
 		s.Cache, s.LaunchCache, s.Kaniko = "", "", ""
 		s.five(t, extended)
@@ -240,7 +258,7 @@ func TestLyingSBOM(t *testing.T) {
 	dir := t.TempDir()
 	lie := filepath.Join(dir, "lie.cdx.json")
 	s.baseplan("sbom", "generate", honest, "--file", lie)
-	s.attach(s.RunImage, "--sbom", lie, "--force")
+	s.attach(s.RunImage, "--sbom", lie)
 	t.Run("believed", func(t *testing.T) {
 		s.five(t, plain)
 		s.prints(t, "no curl\nno tree")

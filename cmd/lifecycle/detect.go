@@ -146,6 +146,9 @@ func (c *command) leftInventory(analyzed *platform.Analyzed) (lifecycle.BaseImag
 	if report.SBOM == nil {
 		return run, nil
 	}
+	if trusted, err := c.trusts(report.SBOM); err != nil || !trusted {
+		return run, err
+	}
 	doc, err := c.readSBOM(report.SBOM.Format)
 	if err != nil {
 		c.log.Warn(fmt.Sprintf("the run image's SBOM is passed over: %v", err))
@@ -154,6 +157,26 @@ func (c *command) leftInventory(analyzed *platform.Analyzed) (lifecycle.BaseImag
 	run.Carrier = report.SBOM.Carrier
 	run.Set = c.provides(doc, report.Declaration, run.Reference)
 	return run, nil
+}
+
+// trusts reports whether the SBOM that an analyzer found counts under the keys that the
+// builder's operator set: the analyzer may not have known them (DESIGN section 1).
+func (c *command) trusts(found *attach.Source) (bool, error) {
+	keys, err := readKeys(c.policy().Keys)
+	if err != nil || len(keys) == 0 {
+		return err == nil, err
+	}
+	switch found.Carrier {
+	case attach.Platform, attach.Generated, attach.Cache:
+		return true, nil
+	}
+	for _, key := range keys {
+		if fingerprint, err := attach.Fingerprint(key); err != nil || fingerprint == found.SignedBy {
+			return err == nil, err
+		}
+	}
+	c.log.Warn(fmt.Sprintf("the run image's SBOM (%s) is passed over: none of the keys of the policy signed it", found.Carrier))
+	return false, nil
 }
 
 // refersTo reports whether a reference is that of the image with a digest.

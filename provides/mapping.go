@@ -14,7 +14,7 @@ import (
 // [[provides]] of /cnb/baseplan.toml and of the built-in table.
 type Mapping struct {
 	Name     string   `toml:"name" json:"name"`
-	Packages []string `toml:"packages" json:"packages"`                 // see [Pattern]; none: nothing is the name, a package called so neither
+	Packages []string `toml:"packages" json:"packages"`                 // patterns of package URLs; none: nothing is the name, a package called so neither
 	Prefer   bool     `toml:"prefer,omitempty" json:"prefer,omitempty"` // the image consumes launch-only requirements of the name
 }
 

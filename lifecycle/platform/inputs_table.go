@@ -2,6 +2,7 @@ package platform
 
 import (
 	"flag"
+	"slices"
 
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/api"
@@ -30,10 +31,12 @@ func (r input) versions() string {
 
 const all = Analyze | Detect | Restore | Extend | Build | Export | Create | Rebase
 
-// table is every input of every phase (platform.md, "Inputs" of each phase; the last block is
-// baseplan's, DESIGN section 9). What platforms pass to older versions than the
-// specification's, they may pass: -insecure-registry everywhere, and the creator's arguments in all versions (COMPAT).
-var table = []input{
+// table is every input of every phase.
+var table = slices.Concat(specified, own)
+
+// specified are the inputs of the specification (platform.md, "Inputs" of each phase). What platforms pass to older
+// versions than the specification's, they may pass: -insecure-registry everywhere, and the creator's arguments in all versions (COMPAT).
+var specified = []input{
 	{flag: "analyzed", env: "CNB_ANALYZED_PATH", def: "<layers>/analyzed.toml", in: Analyze | Restore | Export, to: str(func(i *Inputs) *string { return &i.Analyzed }), help: "path of analyzed.toml"},
 	{flag: "analyzed", env: "CNB_ANALYZED_PATH", def: "<layers>/analyzed.toml", in: Detect | Extend, from: 10, to: str(func(i *Inputs) *string { return &i.Analyzed }), help: "path of analyzed.toml"},
 	{flag: "analyzed", env: "CNB_ANALYZED_PATH", def: "<layers>/analyzed.toml", in: Build, from: 12, to: str(func(i *Inputs) *string { return &i.Analyzed }), help: "path of analyzed.toml"},
@@ -104,7 +107,10 @@ var table = []input{
 	{env: "CNB_REGISTRY_AUTH", in: Analyze | Restore | Export | Create | Rebase, to: str(func(i *Inputs) *string { return &i.RegistryAuth }), help: "JSON object of Authorization headers by registry"},
 	{env: "CNB_EXPERIMENTAL_MODE", in: all, to: str(func(i *Inputs) *string { return (*string)(&i.Experimental) }), help: "warn, silent or error, about experimental features"},
 	{env: "SOURCE_DATE_EPOCH", in: Export | Create, from: 9, to: func(i *Inputs) flag.Value { return moment{&i.Epoch} }, help: "when the app image was created, in seconds since 1970"},
+}
 
+// own are baseplan's inputs (DESIGN section 9).
+var own = []input{
 	{flag: "run-sbom-policy", env: "CNB_RUN_SBOM", in: Analyze | Detect | Restore | Create, to: str(func(i *Inputs) *string { return (*string)(&i.RunSBOM) }), help: "where inventories may come from: auto, generate, attached, off"},
 	{env: "CNB_RUN_SBOM", in: Extend | Export, to: str(func(i *Inputs) *string { return (*string)(&i.RunSBOM) }), help: "where inventories may come from: auto, generate, attached, off"},
 	{flag: "run-sbom", env: "CNB_RUN_SBOM_PATH", in: Analyze | Restore | Create, to: str(func(i *Inputs) *string { return &i.RunSBOMPath }), help: "SBOM of the run image, or a directory of SBOMs by image digest"},

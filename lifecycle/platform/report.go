@@ -22,7 +22,7 @@ type ReportBuild struct {
 
 // A ReportRunImage is what the run image spared the build (FORMATS).
 type ReportRunImage struct {
-	Inventory         string   `toml:"inventory"`
+	Inventory         string   `toml:"inventory"` // a carrier, "generated" or "unknown"
 	SkippedExtensions []string `toml:"skipped-extensions,omitempty"`
 }
 

@@ -45,11 +45,11 @@ type Verdict struct {
 	Extension    string        `toml:"extension" json:"extension"`
 	Image        string        `toml:"image" json:"image"`           // run or build
 	Dockerfile   string        `toml:"dockerfile" json:"dockerfile"` // relative to <layers>
-	Verdict      string        `toml:"verdict" json:"verdict"`
+	Verdict      string        `toml:"verdict" json:"verdict"`       // superseded, satisfied, no-effect, switch, pending, apply
 	SwitchTo     string        `toml:"switch-to,omitempty" json:"switch-to,omitempty"`
 	AlwaysApply  bool          `toml:"always-apply,omitempty" json:"always-apply,omitempty"` // the extension's wish
 	Reasons      []string      `toml:"reasons,omitempty" json:"reasons,omitempty"`
-	Instructions []Instruction `toml:"instructions,omitempty" json:"instructions,omitempty"`
+	Instructions []Instruction `toml:"instructions,omitempty" json:"instructions,omitempty"` // where the proof was by effect
 }
 
 // An Instruction is one line of a Dockerfile and whether it has an effect.

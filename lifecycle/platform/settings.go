@@ -20,9 +20,9 @@ type Settings struct {
 type Policy struct {
 	RunSBOM         RunSBOM          `toml:"run-sbom,omitempty" json:"run-sbom,omitempty"`
 	Proof           extensions.Proof `toml:"proof,omitempty" json:"proof,omitempty"`
-	Keys            []string         `toml:"keys,omitempty" json:"keys,omitempty"` // PEM, or paths
-	Select          string           `toml:"select,omitempty" json:"select,omitempty"`
-	ExtendInCreator string           `toml:"extend-in-creator,omitempty" json:"extend-in-creator,omitempty"`
+	Keys            []string         `toml:"keys,omitempty" json:"keys,omitempty"`                           // PEM, or paths
+	Select          string           `toml:"select,omitempty" json:"select,omitempty"`                       // off (default), auto
+	ExtendInCreator string           `toml:"extend-in-creator,omitempty" json:"extend-in-creator,omitempty"` // auto (default), never
 }
 
 // RunSBOM says where inventories may come from, CNB_RUN_SBOM.

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+)
+
+const inputsHead = `# Inputs of the phases
+
+Everything that a platform can tell a phase. A flag wins over its environment variable, and that over ` + "`/cnb/baseplan.toml`" + ` (for the
+inputs that have a key there, see [files](files.md#cnbbaseplantoml)), and that over the default. A value that cannot be read is an error with exit code 3.
+
+**API** says in which versions of the Platform API an input is there; an empty cell means in all from %s to %s. A flag of another version is
+an error that says so. **Bold** inputs are baseplan's; the others are the specification's
+([platform.md](https://github.com/buildpacks/spec/blob/main/platform.md)). ` + "`...`" + ` marks what may be given several times; in the variable, commas part the values.
+
+Every phase reads ` + "`CNB_PLATFORM_API`" + ` (required) and ` + "`CNB_DEPRECATION_MODE`" + ` (` + "`warn`, `quiet` or `error`" + `) before all else.
+`
+
+// inputsPage is docs/reference/inputs.md.
+func inputsPage() string {
+	var b strings.Builder
+	versions := api.Platform.Supported
+	fmt.Fprintf(&b, inputsHead, versions[0], versions[len(versions)-1])
+	for _, name := range platform.PhaseNames() {
+		phase, _ := platform.PhaseOf(name)
+		fmt.Fprintf(&b, "\n## %s\n\n| flag | variable | default | API | meaning |\n|---|---|---|---|---|\n", name)
+		for _, r := range platform.InputRows(phase) {
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", flagCell(r), emphasis(r.Env, r.Own), code(r.Default), span(r), cell(r.Help))
+		}
+	}
+	return b.String()
+}
+
+func flagCell(r platform.InputRow) string {
+	if r.Flag == "" {
+		return ""
+	}
+	text := "-" + r.Flag
+	if r.Several {
+		text += "..."
+	}
+	return emphasis(text, r.Own)
+}
+
+func emphasis(text string, strong bool) string {
+	if strong && text != "" {
+		return "**" + code(text) + "**"
+	}
+	return code(text)
+}
+
+// span are the versions of the Platform API that have the input, where not all do.
+func span(r platform.InputRow) string {
+	since := r.From > api.Platform.Supported[0].Minor
+	switch {
+	case since && r.Until > 0:
+		return fmt.Sprintf("from 0.%d to 0.%d", r.From, r.Until-1)
+	case since:
+		return fmt.Sprintf("from 0.%d", r.From)
+	case r.Until > 0:
+		return fmt.Sprintf("to 0.%d", r.Until-1)
+	}
+	return ""
+}
+
+func code(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "`" + text + "`"
+}
+
+// cell is a text that may stand in a table.
+func cell(text string) string {
+	return strings.NewReplacer("|", "\\|", "<", "&lt;", ">", "&gt;").Replace(text)
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/baseplan/baseplan/cmd/internal/cli"
+	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/provides"
+	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/attach"
+)
+
+// settingsSample is an operator's file.
+const settingsSample = `version = "1.0"
+
+[policy]
+run-sbom = "auto"
+proof = "plan"
+keys = ["/cnb/keys/publisher.pub"]
+select = "auto"
+extend-in-creator = "never"
+
+[[provides]]
+name = "jre"
+packages = ["pkg:deb/*/openjdk-{version}-jre-headless"]
+prefer = true
+
+[[provides]]
+name = "node"
+packages = []
+`
+
+// declarationSample is a publisher's file.
+const declarationSample = `{"version": "1.0", "provides": [
+  {"name": "posix-shell", "evidence": ["pkg:deb/debian/dash", "file:/bin/sh"]},
+  {"name": "jre", "version": "17.0.12", "evidence": ["pkg:deb/debian/openjdk-17-jre-headless"]}]}
+`
+
+// checkSamples reads the samples that people write, as the phases do.
+func checkSamples() error {
+	if _, err := platform.DecodeSettings([]byte(settingsSample), "the sample of baseplan.toml"); err != nil {
+		return err
+	}
+	_, err := provides.DecodeDeclaration([]byte(declarationSample), "the sample of a declaration")
+	return err
+}
+
+// resolved are the samples of resolution.toml and run-image.provides.toml: those of the demo.
+func resolved(root string) (resolution, names string, err error) {
+	registry := lifecycletest.Registry()
+	defer registry.Close()
+	image := registry.Push("run:curl", lifecycletest.Debian("curl"))
+	demo := filepath.Join(root, "testdata", "demo")
+	run := func(args ...string) (string, error) {
+		var out, errs bytes.Buffer
+		if code := cli.Run(context.Background(), append(args, "--output", "toml"), &cli.Console{Out: &out, Err: &errs}); code != cli.Enough {
+			return "", fmt.Errorf("running baseplan %s: exit code %d: %s", args[0], code, &errs)
+		}
+		return strings.ReplaceAll(out.String(), registry.Name, "registry.example"), nil
+	}
+	resolution, err = run(
+		"resolve", "--run-image", image, "--order", filepath.Join(demo, "order.toml"),
+		"--plans", filepath.Join(demo, "plans"), "--generated", filepath.Join(demo, "generated"))
+	if err != nil {
+		return "", "", err
+	}
+	if names, err = run("provides", image); err != nil {
+		return "", "", err
+	}
+	tables := strings.SplitAfter(names, "[[provides]]")
+	for _, table := range tables[1:] {
+		if strings.HasPrefix(table, "\nname = \"curl\"") {
+			return resolution, tables[0] + strings.TrimSuffix(table, "\n[[provides]]"), nil
+		}
+	}
+	return "", "", fmt.Errorf("looking for curl in what %s provides: it is not there", image)
+}
+
+// digestSample is that of no image.
+const digestSample = "sha256:6c0e5a1f4b0b2c3d"
+
+func reportSample() (string, error) {
+	created := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	data, err := attach.Report{
+		Image: "registry.example/run:curl", Digest: digestSample,
+		SBOM: &attach.Source{
+			Carrier: attach.Referrer, Format: sbom.CycloneDX, Reference: "registry.example/run@sha256:91e3d6b2", Packages: 105,
+			SignedBy: "SHA256:Jx6iT0", Created: &created,
+		},
+		Searched:    []attach.Searched{{Carrier: attach.Referrer, Result: attach.Found, Digest: "sha256:91e3d6b2"}},
+		Declaration: &attach.Declared{Reference: "label " + attach.ProvidesLabel, Data: `{"version": "1.0", "provides": []}`},
+		Config:      &attach.Config{User: "1000:1000", WorkingDir: "/workspace", Env: []string{"PATH=/usr/bin:/bin"}},
+	}.Encode()
+	return string(data), err
+}
+
+func labelSample() (string, error) {
+	return platform.EncodeLabel(platform.Requirements{Version: sbom.FileVersion, Requirements: []platform.RunImageRequirement{
+		{Name: "curl", Constraint: ">= 7", Rule: string(provides.Deb), Evidence: []string{"pkg:deb/debian/curl"}, RequiredBy: "acme/app"},
+		{Name: "libgd3", Evidence: []string{"pkg:deb/debian/libgd3"}, ProvedByEffect: "acme/php-gd"},
+	}})
+}
+
+func writtenSample() (string, error) {
+	data, err := (&platform.Report{
+		Image:    platform.ReportImage{Tags: []string{"registry.example/app:1"}, Digest: digestSample, ManifestSize: 1234},
+		RunImage: &platform.ReportRunImage{Inventory: string(attach.Referrer), SkippedExtensions: []string{"acme/curl"}},
+	}).Encode()
+	return string(data), err
+}

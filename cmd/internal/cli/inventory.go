@@ -41,7 +41,18 @@ type base struct {
 	document *sbom.Document
 	carrier  attach.Carrier
 	detail   string // where the inventory is, or why it had to be generated
+	signedBy string // fingerprint of the key, where signatures were asked for
+	searched []attach.Searched
 	set      *provides.Set
+}
+
+// origin is where the inventory is from, as run-image.toml has it.
+func (b *base) origin() attach.Source {
+	s := attach.Source{Carrier: b.carrier, Format: b.document.Format, Reference: b.detail, Packages: len(b.document.Packages), SignedBy: b.signedBy}
+	if c := b.document.Created.UTC(); !c.IsZero() {
+		s.Created = &c
+	}
+	return s
 }
 
 // inventoryFlags adds the flags by which a command finds an inventory.
@@ -213,13 +224,14 @@ func (s *source) find(ctx context.Context, b *base) (*provides.Declaration, erro
 			s.console.warn("%s: SBOM passed over: %s: %s: %s", b.Name, f.Carrier, f.Result, f.Detail)
 		}
 	}
+	b.searched = found.Report(b.Name, b.Digest.String()).Searched
 	if found.Found == nil && s.policy == platform.Attached {
 		return nil, &hinted{found.Missing(b.Name), "the policy is run-sbom = \"attached\": attach one with baseplan sbom attach, or look at the image itself with --generate"}
 	}
 	if found.Found == nil {
 		return s.declaration(found), s.generate(ctx, b)
 	}
-	b.document, b.carrier, b.detail = found.Found.Document, found.Found.Carrier, found.Found.Reference
+	b.document, b.carrier, b.detail, b.signedBy = found.Found.Document, found.Found.Carrier, found.Found.Reference, found.Found.SignedBy
 	return s.declaration(found), nil
 }
 

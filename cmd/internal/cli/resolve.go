@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,13 +19,13 @@ import (
 
 // resolveFlags are the inputs of `resolve`.
 type resolveFlags struct {
-	run, build, order, plans, generated, proof, write, output string
+	from, run, build, order, plans, generated, proof, write, output string
 }
 
 func (c *Console) resolveCommand() *cobra.Command {
 	var f resolveFlags
 	cmd := &cobra.Command{
-		Use:   "resolve --run-image IMAGE --order FILE --plans DIR [--generated DIR]",
+		Use:   "resolve (--run-image IMAGE --order FILE --plans DIR [--generated DIR] | --from LAYERS_DIR)",
 		Short: "Resolve real build plans against a run image: what remains of each extension, and why",
 		Long: `A dry run of detection: resolves the plans that buildpacks and extensions wrote, with
 the run image as a provider, and judges every Dockerfile that the extensions
@@ -36,10 +35,14 @@ generated.
 ID@VERSION.toml, slashes in the id as underscores. A module without a file did not
 pass detection. --generated is the folder that a detector leaves in <layers>.
 
+--from shows what a real build left in its layers directory (resolution.toml and the
+files beside it) instead.
+
 Exits 0 if nothing is left to apply, 3 if a Dockerfile is, if no group resolves, or if
 the final run image lacks what it was counted on for.`,
 		Example: `  baseplan resolve --run-image registry.example/run:noble --order order.toml --plans plans --generated layers/generated
-  baseplan resolve --run-image run:noble --order order.toml --plans plans --output toml`,
+  baseplan resolve --run-image run:noble --order order.toml --plans plans --output toml
+  baseplan resolve --from /layers`,
 		Args: cobra.NoArgs,
 	}
 	inventoryFlags(cmd)
@@ -51,8 +54,10 @@ the final run image lacks what it was counted on for.`,
 	fl.StringVar(&f.generated, "generated", "", "folder of the Dockerfiles that extensions generated")
 	fl.StringVar(&f.proof, "proof", "", "what counts as proof that nothing is left to do: plan, effect or strict (default plan)")
 	fl.StringVar(&f.write, "write", "", "also write resolution.toml here")
-	for _, name := range []string{"run-image", "order", "plans"} {
-		_ = cmd.MarkFlagRequired(name)
+	fl.StringVar(&f.from, "from", "", "layers directory of a build: show what became of that")
+	cmd.MarkFlagsOneRequired("run-image", "from")
+	for _, name := range []string{"run-image", "build-image", "generated", "proof", "sbom", "generate", "key", "baseplan"} {
+		cmd.MarkFlagsMutuallyExclusive("from", name)
 	}
 	output := outputFlag(cmd, "toml")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -63,6 +68,18 @@ the final run image lacks what it was counted on for.`,
 }
 
 func (c *Console) resolve(cmd *cobra.Command, f resolveFlags) error {
+	if f.from != "" {
+		o, err := c.left(f.from)
+		if err != nil {
+			return err
+		}
+		return c.report(o, f)
+	}
+	for _, required := range []struct{ name, value string }{{"order", f.order}, {"plans", f.plans}} {
+		if required.value == "" {
+			return fmt.Errorf("required flag %q not set", required.name)
+		}
+	}
 	settings, err := c.settings(cmd)
 	if err != nil {
 		return err
@@ -80,7 +97,7 @@ func (c *Console) resolve(cmd *cobra.Command, f resolveFlags) error {
 		return err
 	}
 	r.out.Mapping = settings.Mapping
-	return c.report(r)
+	return c.report(r.outcome(), f)
 }
 
 // policyOf is the operator's policy with the defaults filled in and the flag over it.
@@ -318,145 +335,19 @@ func readOrder(path string) (*resolver.OrderFile, error) {
 	return resolver.DecodeOrder(data, path)
 }
 
-// report prints the outcome and decides about the exit code.
-func (c *Console) report(r *resolution) error {
-	data, err := r.out.Encode()
-	if err != nil {
-		return err
+// outcome is the run as people look at it.
+func (r *resolution) outcome() *outcome {
+	source := r.base.origin()
+	o := &outcome{
+		record: r.out, plan: r.detected.Plan, broken: r.broken,
+		inventory: r.source.console.provenance(r.base), source: &source, searched: r.base.searched,
 	}
-	if r.flags.write != "" {
-		if err := platform.WriteFile(r.flags.write, data); err != nil {
-			return err
-		}
-	}
-	switch r.flags.output {
-	case "toml":
-		_, err = c.Out.Write(data)
-	case "json":
-		err = c.json(r.document())
-	default:
-		r.text(c.Out, c.width())
-	}
-	if err != nil {
-		return err
-	}
-	if r.judged.ExtendRun || r.judged.ExtendBuild || len(r.broken) > 0 {
-		return errNotEnough
-	}
-	return nil
-}
-
-// A resolveDocument is what `resolve --output json` prints: resolution.toml, with group and plan.
-type resolveDocument struct {
-	Group   []string            `json:"group"`
-	Dropped []dropped           `json:"dropped"`
-	Plan    []planEntry         `json:"plan"`
-	Broken  []string            `json:"broken"`
-	Record  platform.Resolution `json:"resolution"`
-}
-
-type dropped struct {
-	Module string `json:"module"`
-	Why    string `json:"why"`
-}
-
-type planEntry struct {
-	Name       string   `json:"name"`
-	Providers  []string `json:"providers"`
-	RequiredBy int      `json:"requires"`
-}
-
-func (r *resolution) document() resolveDocument {
-	d := resolveDocument{Group: []string{}, Dropped: []dropped{}, Plan: []planEntry{}, Broken: append([]string{}, r.broken...), Record: r.out}
 	for _, c := range r.detected.Group {
-		d.Group = append(d.Group, c.Module.String())
+		o.group = append(o.group, c.Module)
+		o.unjudged = o.unjudged || c.Module.Kind == resolver.Extension && r.flags.generated == ""
 	}
 	for _, x := range r.detected.Dropped {
-		d.Dropped = append(d.Dropped, dropped{x.Module.String(), x.Why})
+		o.dropped = append(o.dropped, dropped{x.Module.String(), x.Why})
 	}
-	for _, e := range r.detected.Plan {
-		entry := planEntry{Name: e.Name, RequiredBy: len(e.Requires)}
-		for _, m := range e.Providers {
-			entry.Providers = append(entry.Providers, m.String())
-		}
-		d.Plan = append(d.Plan, entry)
-	}
-	return d
-}
-
-// text prints the outcome for people: what the group is, what meets each
-// requirement, what remains of each extension, and the conclusion.
-func (r *resolution) text(w io.Writer, width int) {
-	var group []string
-	for _, c := range r.detected.Group {
-		group = append(group, c.Module.String())
-	}
-	fmt.Fprintf(w, "run image  %s\ninventory  %s, %d packages\ngroup      %s\n", r.base.Name, r.source.console.provenance(r.base),
-		len(r.base.document.Packages), strings.Join(group, ", "))
-	r.writeRequirements(w, width)
-	r.writeVerdicts(w, width)
-	for _, d := range r.detected.Dropped {
-		fmt.Fprintf(w, "\nleft out: %s %s\n", d.Module, d.Why)
-	}
-	for _, b := range r.broken {
-		fmt.Fprintf(w, "\nbroken: %s\n", b)
-	}
-	fmt.Fprintf(w, "\n%s\n", r.conclusion())
-}
-
-func (r *resolution) writeRequirements(w io.Writer, width int) {
-	t := &table{width: width, head: []string{"REQUIRED", "BY", "WHERE", "MET BY"}}
-	for _, req := range r.out.Requirements {
-		where := strings.Join(req.Contexts, ", ")
-		if where == "" {
-			where = "any"
-		}
-		t.row(strings.TrimSpace(req.Name+" "+req.Version), req.RequiredBy, where, strings.Join(req.MetBy, ", "))
-	}
-	if len(t.rows) > 0 {
-		fmt.Fprintln(w)
-	}
-	t.write(w)
-}
-
-func (r *resolution) writeVerdicts(w io.Writer, width int) {
-	t := verdictTable(r.out.Verdicts, width)
-	if len(t.rows) > 0 {
-		fmt.Fprintln(w)
-	}
-	t.write(w)
-}
-
-func verdictTable(verdicts []platform.Verdict, width int) *table {
-	t := &table{width: width, head: []string{"EXTENSION", "DOCKERFILE", "VERDICT", "WHY"}}
-	for _, v := range verdicts {
-		t.row(v.Extension, v.Image, v.Verdict, strings.Join(v.Reasons, "; "))
-	}
-	return t
-}
-
-// conclusion is what it all comes to, in a sentence.
-func (r *resolution) conclusion() string {
-	var left []string
-	for _, v := range r.judged.Verdicts {
-		if v.Outcome.Left() {
-			left = append(left, fmt.Sprintf("%s (%s image)", v.Dockerfile.Extension, v.Dockerfile.Image))
-		}
-	}
-	switch {
-	case len(left) > 0:
-		return fmt.Sprintf("The run image is not enough: still to be applied: %s.", strings.Join(left, ", "))
-	case len(r.broken) > 0:
-		return "The run image after the switch is not enough."
-	case r.judged.Switched:
-		return fmt.Sprintf("Nothing is left to apply; the run image is switched to %s.", r.judged.RunImage)
-	case len(r.judged.Verdicts) > 0:
-		return "The run image is enough: no extension is left to apply, and the app image stays rebasable."
-	}
-	for _, c := range r.detected.Group {
-		if c.Module.Kind == resolver.Extension && r.flags.generated == "" {
-			return "The plan resolves; what remains of its extensions is not known without --generated."
-		}
-	}
-	return "The plan resolves, and no extension has anything to apply."
+	return o
 }

@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/sbom/attach"
+)
+
+// left is the outcome that a build left in its layers directory. All but resolution.toml may be
+// missing, since not every phase of every platform keeps it.
+func (c *Console) left(layers string) (*outcome, error) {
+	record, err := platform.ReadFile(filepath.Join(layers, "resolution.toml"), platform.DecodeResolution)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &hinted{err, "baseplan's detector and creator write it into the layers directory, unless CNB_RUN_SBOM is off"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	o := &outcome{record: *record, inventory: record.RunImage.Inventory}
+	group, err := optional(layers, "group.toml", platform.DecodeGroup)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range group.Extensions {
+		o.group = append(o.group, m.Resolver(resolver.Extension))
+	}
+	for _, m := range group.Buildpacks {
+		o.group = append(o.group, m.Resolver(resolver.Buildpack))
+	}
+	plan, err := optional(layers, "plan.toml", platform.DecodePlan)
+	if err != nil {
+		return nil, err
+	}
+	o.plan = plan.Entries
+	if err := o.analyzed(layers); err != nil {
+		return nil, err
+	}
+	return o, c.sourceOf(o, layers)
+}
+
+// optional reads a file of the layers directory; one that is not there is empty.
+func optional[T any](layers, name string, decode func([]byte, string) (*T, error)) (*T, error) {
+	v, err := platform.ReadFile(filepath.Join(layers, name), decode)
+	if errors.Is(err, fs.ErrNotExist) {
+		return new(T), nil
+	}
+	return v, err
+}
+
+// analyzed takes what the platform was told last: a later phase than the one that wrote resolution.toml may
+// have turned the extender off.
+func (o *outcome) analyzed(layers string) error {
+	a, err := optional(layers, "analyzed.toml", platform.DecodeAnalyzed)
+	if err != nil || a.RunImage == nil {
+		return err
+	}
+	o.record.Result.ExtendRun = o.record.Result.ExtendRun && a.RunImage.Extend
+	return nil
+}
+
+// sourceOf reads where the inventory of the run image is from.
+func (c *Console) sourceOf(o *outcome, layers string) error {
+	path := filepath.Join(layers, "run-image.toml")
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	report, err := attach.DecodeReport(data, path)
+	if err != nil {
+		return err
+	}
+	if report.Digest != o.record.RunImage.Digest {
+		c.warn("%s is about another image than resolution.toml, so it is passed over", path)
+		return nil
+	}
+	o.source, o.searched = report.SBOM, report.Searched
+	if s := report.SBOM; s != nil {
+		words := []string{string(s.Carrier), string(s.Format)}
+		if s.Reference != "" {
+			words = append(words, "from "+s.Reference)
+		}
+		o.inventory = strings.Join(words, ", ")
+	}
+	return nil
+}

@@ -1,0 +1,180 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/sbom/attach"
+)
+
+// An outcome is a resolution as people look at it, whether it was made here or left by a build.
+type outcome struct {
+	record    platform.Resolution
+	group     []resolver.Module
+	plan      []resolver.Entry
+	dropped   []dropped
+	broken    []string          // what the final run image lacks
+	inventory string            // where it is from, in a few words
+	source    *attach.Source    // the same in full; nil: no inventory is known
+	searched  []attach.Searched // where an SBOM was looked for
+	unjudged  bool              // there are extensions, and it is not known what they generated
+}
+
+// report prints the outcome and decides about the exit code.
+func (c *Console) report(o *outcome, f resolveFlags) error {
+	data, err := o.record.Encode()
+	if err != nil {
+		return err
+	}
+	if f.write != "" {
+		if err := platform.WriteFile(f.write, data); err != nil {
+			return err
+		}
+	}
+	switch f.output {
+	case "toml":
+		_, err = c.Out.Write(data)
+	case "json":
+		err = c.json(o.document())
+	default:
+		o.text(c.Out, c.width())
+	}
+	if err != nil {
+		return err
+	}
+	if o.record.Result.ExtendRun || o.record.Result.ExtendBuild || len(o.broken) > 0 {
+		return errNotEnough
+	}
+	return nil
+}
+
+// A resolveDocument is what `resolve --output json` prints: resolution.toml, with group and plan.
+type resolveDocument struct {
+	Group     []string            `json:"group"`
+	Dropped   []dropped           `json:"dropped"`
+	Plan      []planEntry         `json:"plan"`
+	Broken    []string            `json:"broken"`
+	Inventory *attach.Source      `json:"inventory,omitempty"` // absent: none is known
+	Searched  []attach.Searched   `json:"searched,omitempty"`
+	Record    platform.Resolution `json:"resolution"`
+}
+
+type dropped struct {
+	Module string `json:"module"`
+	Why    string `json:"why"`
+}
+
+type planEntry struct {
+	Name       string   `json:"name"`
+	Providers  []string `json:"providers"`
+	RequiredBy int      `json:"requires"`
+}
+
+func (o *outcome) document() resolveDocument {
+	d := resolveDocument{
+		Group: []string{}, Dropped: append([]dropped{}, o.dropped...), Plan: []planEntry{}, Broken: append([]string{}, o.broken...),
+		Inventory: o.source, Searched: o.searched, Record: o.record,
+	}
+	for _, m := range o.group {
+		d.Group = append(d.Group, m.String())
+	}
+	for _, e := range o.plan {
+		entry := planEntry{Name: e.Name, RequiredBy: len(e.Requires)}
+		for _, m := range e.Providers {
+			entry.Providers = append(entry.Providers, m.String())
+		}
+		d.Plan = append(d.Plan, entry)
+	}
+	return d
+}
+
+// text prints the outcome for people: what the group is, what meets each
+// requirement, what remains of each extension, and the conclusion.
+func (o *outcome) text(w io.Writer, width int) {
+	inventory := o.inventory
+	if o.source != nil {
+		inventory += fmt.Sprintf(", %d packages", o.source.Packages)
+	}
+	fmt.Fprintf(w, "run image  %s\ninventory  %s\ngroup      %s\n", o.record.RunImage.Image, inventory, strings.Join(o.document().Group, ", "))
+	o.writeRequirements(w, width)
+	t := verdictTable(o.record.Verdicts, width)
+	if len(t.rows) > 0 {
+		fmt.Fprintln(w)
+	}
+	t.write(w)
+	for _, d := range o.dropped {
+		fmt.Fprintf(w, "\nleft out: %s %s\n", d.Module, d.Why)
+	}
+	for _, b := range o.broken {
+		fmt.Fprintf(w, "\nbroken: %s\n", b)
+	}
+	fmt.Fprintf(w, "\n%s\n", o.conclusion())
+}
+
+func (o *outcome) writeRequirements(w io.Writer, width int) {
+	t := &table{width: width, head: []string{"REQUIRED", "BY", "WHERE", "MET BY"}}
+	for _, req := range o.record.Requirements {
+		where := strings.Join(req.Contexts, ", ")
+		if where == "" {
+			where = "any"
+		}
+		t.row(strings.TrimSpace(req.Name+" "+req.Version), req.RequiredBy, where, strings.Join(req.MetBy, ", "))
+	}
+	if len(t.rows) > 0 {
+		fmt.Fprintln(w)
+	}
+	t.write(w)
+}
+
+func verdictTable(verdicts []platform.Verdict, width int) *table {
+	t := &table{width: width, head: []string{"EXTENSION", "DOCKERFILE", "VERDICT", "WHY"}}
+	for _, v := range verdicts {
+		t.row(v.Extension, v.Image, v.Verdict, strings.Join(v.Reasons, "; "))
+	}
+	return t
+}
+
+// conclusion is what it all comes to, in a sentence.
+func (o *outcome) conclusion() string {
+	var left []string
+	for _, v := range o.record.Verdicts {
+		if extensions.Outcome(v.Verdict).Left() {
+			left = append(left, fmt.Sprintf("%s (%s image)", o.extension(v.Extension), v.Image))
+		}
+	}
+	switch {
+	case len(left) > 0 && (o.record.Result.ExtendRun || o.record.Result.ExtendBuild):
+		return fmt.Sprintf("The run image is not enough: still to be applied: %s.", strings.Join(left, ", "))
+	case len(o.broken) > 0:
+		return "The run image after the switch is not enough."
+	case o.switched():
+		return fmt.Sprintf("Nothing is left to apply; the run image is switched to %s.", o.record.Result.RunImage)
+	case len(o.record.Verdicts) > 0:
+		return "The run image is enough: no extension is left to apply, and the app image stays rebasable."
+	case o.unjudged:
+		return "The plan resolves; what remains of its extensions is not known without --generated."
+	}
+	return "The plan resolves, and no extension has anything to apply."
+}
+
+// switched reports whether the run image is another than at the start.
+func (o *outcome) switched() bool {
+	result := o.record.Result.RunImage
+	return result != o.record.RunImage.Image || slices.ContainsFunc(o.record.Verdicts, func(v platform.Verdict) bool {
+		return result != "" && v.SwitchTo == result
+	})
+}
+
+// extension is a verdict's extension with its version.
+func (o *outcome) extension(id string) string {
+	i := slices.IndexFunc(o.group, func(m resolver.Module) bool { return m.Kind == resolver.Extension && m.ID == id })
+	if i < 0 {
+		return id
+	}
+	return o.group[i].String()
+}

@@ -101,6 +101,9 @@ func (c *command) extendBuild(ctx context.Context, group platform.Group, analyze
 	if err := c.drop(nil); err != nil {
 		return err
 	}
+	if err := refuseRoot(fail.Build); err != nil {
+		return err
+	}
 	_, err = c.buildWith(ctx, group, *plan, host)
 	return err
 }

@@ -348,3 +348,22 @@ func TestRunImageIsChosen(t *testing.T) {
 		}
 	})
 }
+
+// TestExtensionsAtEveryVersion has one extension skipped and another extend the build image, at
+// every Platform API that knows extensions.
+func TestExtensionsAtEveryVersion(t *testing.T) {
+	s := newStage(t, "curl:launch,tree:build", "curl", "buildtree")
+	s.RunImage = s.run("curl", apt+"curl")
+	s.attach(s.RunImage)
+	for _, api := range []string{"0.10", "0.11", "0.12", "0.13", "0.14", "0.15"} {
+		t.Run(api, func(t *testing.T) {
+			s.API, s.Env, s.Cache, s.LaunchCache = api, []string{"CNB_EXPERIMENTAL_MODE=warn"}, "", ""
+			s.both(t, []string{"analyzer", "detector", "restorer", "extender build", "exporter"}, func(t *testing.T, b platformtest.Built) {
+				if !b.Has("build image has tree: /usr/bin/tree") {
+					t.Errorf("buildpacks do not see what the build image was extended by:\n%s", b.Log)
+				}
+				s.prints(t, "/usr/bin/curl\nno tree")
+			})
+		})
+	}
+}

@@ -125,7 +125,8 @@ func (s *site) entrypoint(name, entrypoint string, args ...string) string {
 	return s.Do(nil, append([]string{"run", "--rm", "--network", "none", "--entrypoint", entrypoint, name}, args...)...)
 }
 
-var everything = []string{"e2e/tools", "e2e/app"}
+// everything is a composite buildpack, of the others.
+var everything = []string{"e2e/all"}
 
 // app is the source of the app that the buildpacks of the suite build.
 func app(version string) platformtest.Files {
@@ -185,12 +186,17 @@ func TestBuilds(t *testing.T) {
 func (s *site) outputs(t *testing.T, name, version string) {
 	t.Helper()
 	for process, want := range map[string]string{
-		"web":    "main " + version + "\nlayer tool\nLAUNCHED=yes\nEXECD=dynamic\nargs: one\n",
-		"worker": "worker in /workspace/static\nlogo\n",
+		"web":     "main " + version + "\nlayer tool\nLAUNCHED=yes\nEXECD=dynamic\nargs: one\n",
+		"worker":  "worker in /workspace/static\nlogo\n",
+		"shell":   "profile.d for shell, profile, yes\n",
+		"special": "list=one only=special\n",
 	} {
 		if got := s.entrypoint(name, "/cnb/process/"+process); got != strings.TrimSpace(want) {
 			t.Errorf("%s prints %q, want %q", process, got, want)
 		}
+	}
+	if got := s.Do(nil, "run", "--rm", "-e", "CNB_EXEC_ENV=test", "--entrypoint", "/cnb/process/tested", name); got != "tested" {
+		t.Errorf("the process for tests prints %q", got)
 	}
 	if got := s.entrypoint(name, "launcher", "tool"); got != "layer tool" {
 		t.Errorf("a command of the user's prints %q", got)

@@ -1,7 +1,7 @@
 // Command demo does baseplan's main job on two run images that it makes itself,
 // one without curl and one with it, and says what happens. It needs nothing but
 // Go: the registry runs in this process, the images hold real Debian package
-// databases.
+// databases. With -serve it is the registry of the tutorials instead.
 package main
 
 import (
@@ -19,9 +19,15 @@ import (
 
 func main() {
 	inputs := flag.String("inputs", "testdata/demo", "folder with the order, the build plans and the Dockerfiles")
+	address := flag.String("serve", "", "do nothing but serve the run images of docs/tutorials here, as in localhost:50000")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := demo(ctx, os.Stdout, *inputs)
+	var err error
+	if *address != "" {
+		err = serve(ctx, os.Stdout, *address)
+	} else {
+		err = demo(ctx, os.Stdout, *inputs)
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "error: %v\n", err)

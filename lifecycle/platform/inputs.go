@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -104,33 +103,30 @@ type Inputs struct {
 	Selection      string
 	ExtendInCreate string
 	RebaseCheck    string
+
+	given map[string]string // see Given
 }
 
 // ErrHelp is the error of [Parse] for -help.
 var ErrHelp = flag.ErrHelp
 
-// Parse reads the inputs of a phase: a flag wins over the environment, that over the default.
+// Parse reads the inputs of a phase: a flag wins over the environment, that over the default. An empty variable
+// counts as unset; one that a flag overrides is not looked at.
 // Errors have code 3 and name flag or variable, its value, and what it may be.
 func Parse(p Phase, v api.Version, args []string, getenv func(string) string) (Inputs, error) {
-	in := Inputs{UID: -1, GID: -1}
+	in := Inputs{UID: -1, GID: -1, given: map[string]string{}}
 	fs := flag.NewFlagSet(p.String(), flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
+	rows := map[string]input{} // by flag
 	for _, r := range table {
-		if !r.in.has(p) {
-			continue
+		switch {
+		case !r.in.has(p):
+		case r.since(v):
+			r.define(fs, &in)
+			rows[r.flag] = r
+		case r.flag != "":
+			r.refuse(fs, v)
 		}
-		if !r.since(v) {
-			if r.flag != "" && fs.Lookup(r.flag) == nil {
-				fs.Func(r.flag, "", func(string) error {
-					return fmt.Errorf("it is not part of Platform API %s; it is of %s", v, r.versions())
-				})
-			}
-			continue
-		}
-		if err := r.preset(&in, getenv); err != nil {
-			return in, fail.As(fail.InvalidArgs, "", err)
-		}
-		r.define(fs, &in)
 	}
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -138,49 +134,72 @@ func Parse(p Phase, v api.Version, args []string, getenv func(string) string) (I
 		}
 		return in, fail.As(fail.InvalidArgs, "reading flags", err)
 	}
+	fs.Visit(func(f *flag.Flag) { in.given[rows[f.Name].key()] = "-" + f.Name })
+	for _, r := range table {
+		if r.in.has(p) && r.since(v) {
+			if err := r.lookUp(&in, getenv); err != nil {
+				return in, fail.As(fail.InvalidArgs, "", err)
+			}
+		}
+	}
 	in.Images = append(append([]string{}, fs.Args()...), in.Images...)
 	in.expand()
-	return in, fail.As(fail.InvalidArgs, "", in.check(p))
+	return in, fail.As(fail.InvalidArgs, "", in.check(p, fs.Args()))
+}
+
+// Given is what gave an input its value: its flag ("-run-image") or its variable ("CNB_RUN_IMAGE"); empty: neither,
+// and the default holds, or what a file says. Inputs are named by their variable, those without one by their flag ("-tag").
+func (in *Inputs) Given(key string) string { return in.given[key] }
+
+// key names an input: two flags with one variable are one input.
+func (r input) key() string {
+	if r.env != "" {
+		return r.env
+	}
+	return "-" + r.flag
+}
+
+// define gives an input its default, and defines its flag.
+func (r input) define(fs *flag.FlagSet, in *Inputs) {
+	value := r.to(in)
+	if r.def != "" {
+		_ = value.Set(r.def) // a test holds that it is one
+	}
+	if r.flag != "" {
+		fs.Var(value, r.flag, r.help)
+	}
+}
+
+// refuse defines a flag of another version, to say so.
+func (r input) refuse(fs *flag.FlagSet, v api.Version) {
+	no := func(string) error {
+		return fmt.Errorf("it is not part of Platform API %s; it is of %s", v, r.versions())
+	}
+	if _, takesNoValue := r.to(&Inputs{}).(boolean); takesNoValue {
+		fs.BoolFunc(r.flag, r.help, no)
+		return
+	}
+	fs.Func(r.flag, r.help, no)
+}
+
+// lookUp takes from the environment what no flag gave.
+func (r input) lookUp(in *Inputs, getenv func(string) string) error {
+	if r.env == "" || in.given[r.env] != "" {
+		return nil
+	}
+	value := getenv(r.env)
+	if value == "" {
+		return nil
+	}
+	if err := r.to(in).Set(value); err != nil {
+		return fmt.Errorf("reading %s=%q: %w", r.env, value, err)
+	}
+	in.given[r.env] = r.env
+	return nil
 }
 
 // has reports whether all phases of q are in p.
 func (p Phase) has(q Phase) bool { return p&q == q }
-
-// preset takes a row's value from the environment, else the default.
-func (r input) preset(in *Inputs, getenv func(string) string) error {
-	if r.env != "" {
-		if value := getenv(r.env); value != "" {
-			if err := r.to(in).Set(value); err != nil {
-				return fmt.Errorf("reading %s=%q: %w", r.env, value, err)
-			}
-			return nil
-		}
-	}
-	if r.def != "" {
-		if err := r.to(in).Set(r.def); err != nil {
-			return fmt.Errorf("reading the default of -%s: %w", r.flag, err) // the table is wrong
-		}
-	}
-	return nil
-}
-
-// define adds a row's flag. The first -tag, -insecure-registry and so on replaces what the environment gave.
-func (r input) define(fs *flag.FlagSet, in *Inputs) {
-	if r.flag == "" {
-		return
-	}
-	value := r.to(in)
-	if l, ok := value.(*list); ok {
-		fs.Func(r.flag, r.help, func(s string) error {
-			if !l.flagged {
-				*l.to, l.flagged = nil, true
-			}
-			return l.Set(s)
-		})
-		return
-	}
-	fs.Var(value, r.flag, r.help)
-}
 
 // expand fills <layers> into paths that are relative to it.
 func (in *Inputs) expand() {
@@ -188,9 +207,6 @@ func (in *Inputs) expand() {
 		&in.Analyzed, &in.Group, &in.Plan, &in.Generated, &in.Extended, &in.ProjectMetadata, &in.Report,
 	} {
 		*path = strings.Replace(*path, layersPlaceholder, in.Layers, 1)
-	}
-	if in.Kind == "" {
-		in.Kind = "build"
 	}
 }
 
@@ -222,14 +238,14 @@ func (in *Inputs) Ref(ref string) string {
 }
 
 // LayoutPath is where an image is among OCI layouts (platform.md, "Map an image reference
-// to a path in the layout directory").
+// to a path in the layout directory"). No reference leads out of the layout directory, not even one that is malformed.
 func (in *Inputs) LayoutPath(ref string) string {
-	parsed, err := name.ParseReference(ref)
-	if err != nil {
-		return filepath.Join(in.LayoutDir, ref)
+	below := ref
+	if parsed, err := name.ParseReference(ref); err == nil {
+		identifier := strings.Replace(parsed.Identifier(), ":", "/", 1)
+		below = strings.Join([]string{parsed.Context().RegistryStr(), parsed.Context().RepositoryStr(), identifier}, "/")
 	}
-	identifier := strings.Replace(parsed.Identifier(), ":", string(filepath.Separator), 1)
-	return filepath.Join(in.LayoutDir, parsed.Context().RegistryStr(), parsed.Context().RepositoryStr(), identifier)
+	return filepath.Join(in.LayoutDir, filepath.Join("/", below))
 }
 
 // Refs are the output image and its other names, spelled by Ref.
@@ -241,89 +257,8 @@ func (in *Inputs) Refs() []string {
 	return refs
 }
 
-// check looks at inputs that depend on one another.
-func (in *Inputs) check(p Phase) error {
-	if in.Version {
-		return nil
-	}
-	if p.of(Analyze | Export | Create | Rebase) {
-		if len(in.Images) == 0 {
-			return errors.New("no image is named: give the reference of the app image as the last argument")
-		}
-		if p.of(Analyze|Create) && len(in.Images) > 1 && in.Images[1] == "" {
-			return errors.New("an image's name is empty")
-		}
-	} else if len(in.Images) > 0 {
-		return fmt.Errorf("%s takes no arguments, but got %q", p, in.Images)
-	}
-	for _, c := range []error{in.checkImages(), in.checkLayout(), in.checkValues(p)} {
-		if c != nil {
-			return c
-		}
-	}
-	return nil
-}
-
 // of reports whether p is one of several phases.
 func (p Phase) of(several Phase) bool { return several&p != 0 }
-
-func (in *Inputs) checkImages() error {
-	var registry string
-	for i, image := range in.Images {
-		ref, err := name.ParseReference(image)
-		if err != nil {
-			return fmt.Errorf("%q is no image reference: %w", image, err)
-		}
-		host := ref.Context().RegistryStr()
-		if i > 0 && host != registry && !in.Daemon && !in.Layout {
-			return fmt.Errorf("all names of the app image have to be in one registry, but %q is not in %s", image, registry)
-		}
-		registry = host
-	}
-	for _, other := range []struct{ flag, image string }{
-		{"cache-image", in.CacheImage}, {"build-image", in.BuildImage},
-	} {
-		if other.image == "" {
-			continue
-		}
-		if _, err := name.ParseReference(other.image); err != nil {
-			return fmt.Errorf("-%s %q is no image reference: %w", other.flag, other.image, err)
-		}
-	}
-	return nil
-}
-
-func (in *Inputs) checkLayout() error {
-	switch {
-	case in.Layout && in.Daemon:
-		return errors.New("-layout and -daemon exclude one another")
-	case in.Layout && in.LayoutDir == "":
-		return errors.New("-layout needs -layout-dir (CNB_LAYOUT_DIR)")
-	}
-	return nil
-}
-
-func (in *Inputs) checkValues(p Phase) error {
-	if strings.Contains(in.ExecEnv, "/") {
-		return fmt.Errorf("CNB_EXEC_ENV=%q: an execution environment has no \"/\" in its name", in.ExecEnv)
-	}
-	if p == Extend && in.Kind != "build" && in.Kind != "run" {
-		return fmt.Errorf("-kind %q: it is build or run", in.Kind)
-	}
-	policy := Policy{RunSBOM: in.RunSBOM, Select: in.Selection, ExtendInCreator: in.ExtendInCreate, Proof: proofOf(in.RunImageProof)}
-	for _, v := range []struct{ name, key string }{
-		{"CNB_RUN_SBOM", "run-sbom"}, {"CNB_RUN_IMAGE_PROOF", "proof"}, {"CNB_RUN_IMAGE_SELECTION", "select"}, {"CNB_EXTEND_IN_CREATOR", "extend-in-creator"},
-	} {
-		if err := policy.checkKey(v.key); err != nil {
-			return fmt.Errorf("%s: %w", v.name, err)
-		}
-	}
-	switch in.RebaseCheck {
-	case "", "fail", "warn", "off":
-		return nil
-	}
-	return fmt.Errorf("CNB_REBASE_CHECK=%q: it is one of fail, warn, off", in.RebaseCheck)
-}
 
 // Usage prints the flags of a phase.
 func Usage(p Phase, v api.Version, w io.Writer) {
@@ -349,72 +284,3 @@ func Usage(p Phase, v api.Version, w io.Writer) {
 		fmt.Fprintf(w, "  %s\n        %s%s\n", names, r.help, def)
 	}
 }
-
-// The kinds of value that a flag or a variable may have. Each is a flag.Value.
-type (
-	text     struct{ to *string }
-	boolean  struct{ to *bool }
-	number   struct{ to *int }
-	duration struct{ to *time.Duration }
-	moment   struct{ to **time.Time }
-	list     struct {
-		to      *[]string
-		flagged bool
-	}
-)
-
-func (v text) Set(s string) error { *v.to = s; return nil }
-func (v text) String() string     { return "" }
-
-func (v boolean) Set(s string) error {
-	b, err := strconv.ParseBool(s)
-	if err != nil {
-		return errors.New("it is neither true nor false")
-	}
-	*v.to = b
-	return nil
-}
-func (v boolean) String() string   { return "" }
-func (v boolean) IsBoolFlag() bool { return true }
-
-func (v number) Set(s string) error {
-	n, err := strconv.ParseUint(s, 10, 31)
-	if err != nil {
-		return errors.New("it is no number of a user or group")
-	}
-	*v.to = int(n)
-	return nil
-}
-func (v number) String() string { return "" }
-
-func (v duration) Set(s string) error {
-	d, err := time.ParseDuration(s)
-	if err != nil || d < 0 {
-		return errors.New("it is no length of time like 336h")
-	}
-	*v.to = d
-	return nil
-}
-func (v duration) String() string { return "" }
-
-func (v moment) Set(s string) error {
-	seconds, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		return errors.New("it is no number of seconds since 1970")
-	}
-	t := time.Unix(seconds, 0).UTC()
-	*v.to = &t
-	return nil
-}
-func (v moment) String() string { return "" }
-
-// Set adds to the list; commas part elements, but for those within a PEM block.
-func (v *list) Set(s string) error {
-	for element := range strings.SplitSeq(s, ",") {
-		if element = strings.TrimSpace(element); element != "" {
-			*v.to = append(*v.to, element)
-		}
-	}
-	return nil
-}
-func (v *list) String() string { return "" }

@@ -4,7 +4,6 @@ import (
 	"flag"
 	"slices"
 
-	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/api"
 )
 
@@ -44,10 +43,10 @@ var specified = []input{
 	{flag: "app", env: "CNB_APP_DIR", def: "/workspace", in: Detect | Extend | Build | Export | Create, to: str(func(i *Inputs) *string { return &i.App }), help: "directory of the app"},
 	{flag: "build-config", env: "CNB_BUILD_CONFIG_DIR", def: "/cnb/build-config", in: Detect | Extend | Build, from: 11, to: str(func(i *Inputs) *string { return &i.BuildConfig }), help: "directory of the operator's build configuration"},
 	{flag: "build-config", env: "CNB_BUILD_CONFIG_DIR", def: "/cnb/build-config", in: Create, to: str(func(i *Inputs) *string { return &i.BuildConfig }), help: "directory of the operator's build configuration"},
-	{flag: "build-image", env: "CNB_BUILD_IMAGE", in: Restore, from: 10, to: str(func(i *Inputs) *string { return &i.BuildImage }), help: "reference of the build image, to extend it"},
+	{flag: "build-image", env: "CNB_BUILD_IMAGE", in: Restore, from: 10, to: ref(func(i *Inputs) *string { return &i.BuildImage }), help: "reference of the build image, to extend it"},
 	{flag: "buildpacks", env: "CNB_BUILDPACKS_DIR", def: "/cnb/buildpacks", in: Detect | Extend | Build | Create, to: str(func(i *Inputs) *string { return &i.Buildpacks }), help: "directory of the buildpacks"},
 	{flag: "cache-dir", env: "CNB_CACHE_DIR", in: Restore | Export | Create, to: str(func(i *Inputs) *string { return &i.CacheDir }), help: "directory of the cache"},
-	{flag: "cache-image", env: "CNB_CACHE_IMAGE", in: Analyze | Restore | Export | Create, to: str(func(i *Inputs) *string { return &i.CacheImage }), help: "reference of the cache image"},
+	{flag: "cache-image", env: "CNB_CACHE_IMAGE", in: Analyze | Restore | Export | Create, to: ref(func(i *Inputs) *string { return &i.CacheImage }), help: "reference of the cache image"},
 	{flag: "daemon", env: "CNB_USE_DAEMON", in: Analyze | Export | Create | Rebase, to: yes(func(i *Inputs) *bool { return &i.Daemon }), help: "the app image is in a docker daemon"},
 	{flag: "daemon", env: "CNB_USE_DAEMON", in: Restore, from: 12, to: yes(func(i *Inputs) *bool { return &i.Daemon }), help: "the run image is in a docker daemon"},
 	{flag: "extended", env: "CNB_EXTENDED_DIR", def: "<layers>/extended", in: Extend | Export, from: 12, to: str(func(i *Inputs) *string { return &i.Extended }), help: "directory of the extended run image"},
@@ -65,7 +64,7 @@ var specified = []input{
 	{flag: "kaniko-cache-ttl", env: "CNB_KANIKO_CACHE_TTL", def: "336h", in: Create, to: func(i *Inputs) flag.Value { return duration{&i.KanikoCacheTTL} }, help: "how long the extender's cache lasts"},
 	{flag: "kaniko-dir", env: "CNB_KANIKO_DIR", def: "/kaniko", in: Restore | Extend | Export, from: 10, to: str(func(i *Inputs) *string { return &i.KanikoDir }), help: "directory of the extender's cache"},
 	{flag: "kaniko-dir", env: "CNB_KANIKO_DIR", def: "/kaniko", in: Create, to: str(func(i *Inputs) *string { return &i.KanikoDir }), help: "directory of the extender's cache"},
-	{flag: "kind", env: "CNB_EXTEND_KIND", def: "build", in: Extend, from: 10, to: str(func(i *Inputs) *string { return &i.Kind }), help: "the image to extend: build or run"},
+	{flag: "kind", env: "CNB_EXTEND_KIND", def: "build", in: Extend, from: 10, to: one(func(i *Inputs) *string { return &i.Kind }, "build", "run"), help: "the image to extend: build or run"},
 	{flag: "launch-cache", env: "CNB_LAUNCH_CACHE_DIR", in: Analyze, from: 9, to: str(func(i *Inputs) *string { return &i.LaunchCache }), help: "directory of the cache of launch layers"},
 	{flag: "launch-cache", env: "CNB_LAUNCH_CACHE_DIR", in: Export | Create, to: str(func(i *Inputs) *string { return &i.LaunchCache }), help: "directory of the cache of launch layers"},
 	{flag: "launcher", def: "/cnb/lifecycle/launcher", in: Export | Create, to: str(func(i *Inputs) *string { return &i.Launcher }), help: "path of the launcher"},
@@ -77,7 +76,7 @@ var specified = []input{
 	{flag: "layout", env: "CNB_USE_LAYOUT", in: Create, to: yes(func(i *Inputs) *bool { return &i.Layout }), help: "images are OCI layouts on disk"},
 	{flag: "layout-dir", env: "CNB_LAYOUT_DIR", in: Analyze | Restore | Export, from: 12, to: str(func(i *Inputs) *string { return &i.LayoutDir }), help: "directory of the OCI layouts"},
 	{flag: "layout-dir", env: "CNB_LAYOUT_DIR", in: Create, to: str(func(i *Inputs) *string { return &i.LayoutDir }), help: "directory of the OCI layouts"},
-	{flag: "log-level", env: "CNB_LOG_LEVEL", def: "info", in: all, to: str(func(i *Inputs) *string { return &i.LogLevel }), help: "debug, info, warn or error"},
+	{flag: "log-level", env: "CNB_LOG_LEVEL", def: "info", in: all, to: one(func(i *Inputs) *string { return &i.LogLevel }, "debug", "info", "warn", "error"), help: "debug, info, warn or error"},
 	{flag: "no-color", env: "CNB_NO_COLOR", in: all, to: yes(func(i *Inputs) *bool { return &i.NoColor }), help: "no colours"},
 	{flag: "order", env: "CNB_ORDER_PATH", in: Detect | Create, to: str(func(i *Inputs) *string { return &i.Order }), help: "path of order.toml (default <layers>/order.toml if present, or /cnb/order.toml)"},
 	{flag: "parallel", env: "CNB_PARALLEL_EXPORT", in: Export, from: 13, to: yes(func(i *Inputs) *bool { return &i.Parallel }), help: "export app image and cache at the same time"},
@@ -85,16 +84,16 @@ var specified = []input{
 	{flag: "plan", env: "CNB_PLAN_PATH", def: "<layers>/plan.toml", in: Detect | Extend | Build, to: str(func(i *Inputs) *string { return &i.Plan }), help: "path of plan.toml"},
 	{env: "CNB_PLAN_PATH", def: "<layers>/plan.toml", in: Create, to: str(func(i *Inputs) *string { return &i.Plan }), help: "path of plan.toml"},
 	{flag: "platform", env: "CNB_PLATFORM_DIR", def: "/platform", in: Detect | Extend | Build | Create, to: str(func(i *Inputs) *string { return &i.Platform }), help: "directory of the platform"},
-	{flag: "previous-image", env: "CNB_PREVIOUS_IMAGE", in: Analyze | Create, to: str(func(i *Inputs) *string { return &i.PreviousImage }), help: "the image of the previous build (default IMAGE)"},
-	{flag: "previous-image", in: Rebase, to: str(func(i *Inputs) *string { return &i.PreviousImage }), help: "the image to rebase (default IMAGE)"},
+	{flag: "previous-image", env: "CNB_PREVIOUS_IMAGE", in: Analyze | Create, to: ref(func(i *Inputs) *string { return &i.PreviousImage }), help: "the image of the previous build (default IMAGE)"},
+	{flag: "previous-image", in: Rebase, from: 11, to: ref(func(i *Inputs) *string { return &i.PreviousImage }), help: "the image to rebase (default IMAGE)"},
 	{flag: "process-type", env: "CNB_PROCESS_TYPE", in: Export | Create, to: str(func(i *Inputs) *string { return &i.ProcessType }), help: "default process type of the app image"},
 	{flag: "project-metadata", env: "CNB_PROJECT_METADATA_PATH", def: "<layers>/project-metadata.toml", in: Export | Create, to: str(func(i *Inputs) *string { return &i.ProjectMetadata }), help: "path of project-metadata.toml"},
 	{flag: "report", env: "CNB_REPORT_PATH", def: "<layers>/report.toml", in: Export | Create | Rebase, to: str(func(i *Inputs) *string { return &i.Report }), help: "path of report.toml"},
 	{flag: "run", env: "CNB_RUN_PATH", def: "/cnb/run.toml", in: Analyze | Detect | Export | Create, from: 12, to: str(func(i *Inputs) *string { return &i.Run }), help: "path of run.toml"},
 	{flag: "run", env: "CNB_RUN_PATH", def: "/cnb/run.toml", in: Restore, from: 14, to: str(func(i *Inputs) *string { return &i.Run }), help: "path of run.toml"},
-	{flag: "run-image", env: "CNB_RUN_IMAGE", in: Analyze | Create | Rebase, to: str(func(i *Inputs) *string { return &i.RunImage }), help: "reference of the run image (default from run.toml; rebaser: from IMAGE)"},
-	{flag: "image", in: Rebase, to: str(func(i *Inputs) *string { return &i.RunImage }), help: "the same as -run-image (deprecated)"},
-	{flag: "skip-layers", env: "CNB_SKIP_LAYERS", in: Analyze, from: 9, to: yes(func(i *Inputs) *bool { return &i.SkipLayers }), help: "do not restore the SBOM layer of the previous image"},
+	{flag: "run-image", env: "CNB_RUN_IMAGE", in: Analyze | Create | Rebase, to: ref(func(i *Inputs) *string { return &i.RunImage }), help: "reference of the run image (default from run.toml; rebaser: from IMAGE)"},
+	{flag: "image", env: "CNB_RUN_IMAGE", in: Rebase, to: ref(func(i *Inputs) *string { return &i.RunImage }), help: "the same as -run-image (deprecated)"},
+	{flag: "skip-layers", env: "CNB_SKIP_LAYERS", in: Analyze, to: yes(func(i *Inputs) *bool { return &i.SkipLayers }), help: "do not restore the SBOM layer of the previous image"},
 	{flag: "skip-layers", env: "CNB_SKIP_LAYERS", in: Restore, to: yes(func(i *Inputs) *bool { return &i.SkipLayers }), help: "restore no layers"},
 	{flag: "skip-restore", env: "CNB_SKIP_RESTORE", in: Create, to: yes(func(i *Inputs) *bool { return &i.SkipRestore }), help: "restore nothing but store.toml"},
 	{env: "CNB_SKIP_SBOM", in: Analyze | Restore | Export | Create, to: yes(func(i *Inputs) *bool { return &i.SkipSBOM }), help: "make and restore no SBOM layers"},
@@ -105,21 +104,21 @@ var specified = []input{
 	{flag: "version", in: all, to: yes(func(i *Inputs) *bool { return &i.Version }), help: "print the version"},
 	{env: "CNB_EXEC_ENV", def: "production", in: Analyze | Detect | Restore | Extend | Build | Export | Create, from: 15, to: str(func(i *Inputs) *string { return &i.ExecEnv }), help: "execution environment"},
 	{env: "CNB_REGISTRY_AUTH", in: Analyze | Restore | Export | Create | Rebase, to: str(func(i *Inputs) *string { return &i.RegistryAuth }), help: "JSON object of Authorization headers by registry"},
-	{env: "CNB_EXPERIMENTAL_MODE", in: all, to: str(func(i *Inputs) *string { return (*string)(&i.Experimental) }), help: "warn, silent or error, about experimental features"},
+	{env: "CNB_EXPERIMENTAL_MODE", in: all, to: one(func(i *Inputs) *string { return (*string)(&i.Experimental) }, "warn", "silent", "error"), help: "warn, silent or error, about experimental features"},
 	{env: "SOURCE_DATE_EPOCH", in: Export | Create, from: 9, to: func(i *Inputs) flag.Value { return moment{&i.Epoch} }, help: "when the app image was created, in seconds since 1970"},
 }
 
 // own are baseplan's inputs (DESIGN section 9).
 var own = []input{
-	{flag: "run-sbom-policy", env: "CNB_RUN_SBOM", in: Analyze | Detect | Restore | Create, to: str(func(i *Inputs) *string { return (*string)(&i.RunSBOM) }), help: "where inventories may come from: auto, generate, attached, off"},
-	{env: "CNB_RUN_SBOM", in: Extend | Export, to: str(func(i *Inputs) *string { return (*string)(&i.RunSBOM) }), help: "where inventories may come from: auto, generate, attached, off"},
+	{flag: "run-sbom-policy", env: "CNB_RUN_SBOM", in: Analyze | Detect | Restore | Create, to: one(func(i *Inputs) *string { return (*string)(&i.RunSBOM) }, allowed["run-sbom"]...), help: "where inventories may come from: auto, generate, attached, off"},
+	{env: "CNB_RUN_SBOM", in: Extend | Export, to: one(func(i *Inputs) *string { return (*string)(&i.RunSBOM) }, allowed["run-sbom"]...), help: "where inventories may come from: auto, generate, attached, off"},
 	{flag: "run-sbom", env: "CNB_RUN_SBOM_PATH", in: Analyze | Restore | Create, to: str(func(i *Inputs) *string { return &i.RunSBOMPath }), help: "SBOM of the run image, or a directory of SBOMs by image digest"},
 	{flag: "run-sbom-key", env: "CNB_RUN_SBOM_KEY", in: Analyze | Restore | Create | Rebase, to: strs(func(i *Inputs) *[]string { return &i.RunSBOMKeys }), help: "public key, PEM or path; only what it signed is believed; give several"},
-	{env: "CNB_RUN_IMAGE_PROOF", in: Detect | Restore | Create, to: str(func(i *Inputs) *string { return &i.RunImageProof }), help: "what leaves a Dockerfile out: plan, effect, strict"},
+	{env: "CNB_RUN_IMAGE_PROOF", in: Detect | Restore | Create, to: one(func(i *Inputs) *string { return &i.RunImageProof }, allowed["proof"]...), help: "what leaves a Dockerfile out: plan, effect, strict"},
 	{flag: "baseplan", env: "CNB_BASEPLAN_PATH", def: "/cnb/baseplan.toml", in: Detect | Create, to: str(func(i *Inputs) *string { return &i.Settings }), help: "path of the operator's baseplan.toml"},
-	{env: "CNB_RUN_IMAGE_SELECTION", in: Create, to: str(func(i *Inputs) *string { return &i.Selection }), help: "auto: take another image of run.toml where that is enough; off"},
-	{env: "CNB_EXTEND_IN_CREATOR", in: Create, to: str(func(i *Inputs) *string { return &i.ExtendInCreate }), help: "auto or never: apply Dockerfiles in the creator"},
-	{env: "CNB_REBASE_CHECK", in: Rebase, to: str(func(i *Inputs) *string { return &i.RebaseCheck }), help: "what a requirement that the new run image lacks does: fail, warn, off"},
+	{env: "CNB_RUN_IMAGE_SELECTION", in: Create, to: one(func(i *Inputs) *string { return &i.Selection }, allowed["select"]...), help: "auto: take another image of run.toml where that is enough; off"},
+	{env: "CNB_EXTEND_IN_CREATOR", in: Create, to: one(func(i *Inputs) *string { return &i.ExtendInCreate }, allowed["extend-in-creator"]...), help: "auto or never: apply Dockerfiles in the creator"},
+	{env: "CNB_REBASE_CHECK", in: Rebase, to: one(func(i *Inputs) *string { return &i.RebaseCheck }, "fail", "warn", "off"), help: "what a requirement that the new run image lacks does: fail, warn, off"},
 }
 
 func str(field func(*Inputs) *string) func(*Inputs) flag.Value {
@@ -138,4 +137,10 @@ func strs(field func(*Inputs) *[]string) func(*Inputs) flag.Value {
 	return func(i *Inputs) flag.Value { return &list{to: field(i)} }
 }
 
-func proofOf(s string) extensions.Proof { return extensions.Proof(s) }
+func ref(field func(*Inputs) *string) func(*Inputs) flag.Value {
+	return func(i *Inputs) flag.Value { return reference{field(i)} }
+}
+
+func one(field func(*Inputs) *string, of ...string) func(*Inputs) flag.Value {
+	return func(i *Inputs) flag.Value { return choice{field(i), of} }
+}

@@ -1,0 +1,117 @@
+package platform
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+)
+
+// checks are what inputs have to be together. The first that does not hold is the error.
+var checks = []struct {
+	in    Phase
+	check func(in *Inputs, args []string) error
+}{
+	{Detect | Restore | Extend | Build, (*Inputs).checkNoImage},
+	{Analyze | Export | Create | Rebase, (*Inputs).checkSomeImage},
+	{Analyze | Create, (*Inputs).checkOneImage},
+	{Analyze | Export | Create | Rebase, (*Inputs).checkReferences},
+	{Export | Create | Rebase, (*Inputs).checkTags},
+	{Analyze | Restore | Export | Create, (*Inputs).checkLayout},
+	{Analyze | Restore | Export | Create, (*Inputs).checkUser},
+	{all, (*Inputs).checkExecEnv},
+}
+
+// check looks at inputs that depend on one another.
+func (in *Inputs) check(p Phase, args []string) error {
+	if in.Version {
+		return nil // it needs nothing else
+	}
+	for _, c := range checks {
+		if !p.of(c.in) {
+			continue
+		}
+		if err := c.check(in, args); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (in *Inputs) checkNoImage(args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("there are no arguments after the flags, but got %q", args)
+	}
+	return nil
+}
+
+func (in *Inputs) checkSomeImage(args []string) error {
+	if len(args) == 0 {
+		return errors.New("no image is named: give the reference of the app image as the last argument")
+	}
+	return nil
+}
+
+func (in *Inputs) checkOneImage(args []string) error {
+	if len(args) > 1 {
+		return fmt.Errorf("there is one argument after the flags, the app image, but got %q: give more names of it with -tag, before it", args)
+	}
+	return nil
+}
+
+func (in *Inputs) checkReferences([]string) error {
+	var first string
+	for i, image := range in.Images {
+		ref, err := name.ParseReference(image)
+		if err != nil {
+			return fmt.Errorf("the app image's name %q is no image reference: %w", image, err)
+		}
+		registry := ref.Context().RegistryStr()
+		if i == 0 {
+			first = registry
+		}
+		if registry != first && !in.Daemon && !in.Layout {
+			return fmt.Errorf("all names of the app image have to be in one registry, but %q is not in %s", image, first)
+		}
+	}
+	return nil
+}
+
+// checkTags: nobody can choose the digest that an image is going to have.
+func (in *Inputs) checkTags([]string) error {
+	for _, image := range in.Images {
+		if strings.Contains(image, "@") {
+			return fmt.Errorf("the app image's name %q has a digest, but an image is written under a tag", image)
+		}
+	}
+	return nil
+}
+
+func (in *Inputs) checkLayout([]string) error {
+	switch {
+	case in.Layout && in.Daemon:
+		return fmt.Errorf("%s and %s exclude one another", in.Given("CNB_USE_LAYOUT"), in.Given("CNB_USE_DAEMON"))
+	case in.Layout && in.LayoutDir == "":
+		return fmt.Errorf("%s needs -layout-dir (CNB_LAYOUT_DIR)", in.Given("CNB_USE_LAYOUT"))
+	}
+	return nil
+}
+
+// checkUser: privileges are dropped to a user and a group; of one alone, nothing would come.
+func (in *Inputs) checkUser([]string) error {
+	switch {
+	case in.UID >= 0 && in.GID < 0:
+		return fmt.Errorf("%s needs a group too: -gid (CNB_GROUP_ID)", in.Given("CNB_USER_ID"))
+	case in.GID >= 0 && in.UID < 0:
+		return fmt.Errorf("%s needs a user too: -uid (CNB_USER_ID)", in.Given("CNB_GROUP_ID"))
+	}
+	return nil
+}
+
+func (in *Inputs) checkExecEnv([]string) error {
+	if strings.Contains(in.ExecEnv, "/") {
+		return fmt.Errorf("CNB_EXEC_ENV=%q: an execution environment has no \"/\" in its name", in.ExecEnv)
+	}
+	return nil
+}

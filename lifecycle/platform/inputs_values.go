@@ -1,0 +1,109 @@
+package platform
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+)
+
+// The kinds of value that a flag or a variable may have. Each is a flag.Value.
+type (
+	text     struct{ to *string }
+	boolean  struct{ to *bool }
+	number   struct{ to *int }
+	duration struct{ to *time.Duration }
+	moment   struct{ to **time.Time }
+	list     struct{ to *[]string }
+	choice   struct {
+		to *string
+		of []string
+	}
+	reference struct{ to *string }
+)
+
+func (v text) Set(s string) error { *v.to = s; return nil }
+func (v text) String() string     { return "" }
+
+func (v boolean) Set(s string) error {
+	b, err := strconv.ParseBool(s)
+	if err != nil {
+		return errors.New("it is neither true nor false")
+	}
+	*v.to = b
+	return nil
+}
+func (v boolean) String() string   { return "" }
+func (v boolean) IsBoolFlag() bool { return true }
+
+func (v number) Set(s string) error {
+	n, err := strconv.ParseUint(s, 10, 31)
+	if err != nil {
+		return errors.New("it is no number of a user or group")
+	}
+	*v.to = int(n)
+	return nil
+}
+func (v number) String() string { return "" }
+
+func (v duration) Set(s string) error {
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return errors.New("it is no length of time like 336h")
+	}
+	*v.to = d
+	return nil
+}
+func (v duration) String() string { return "" }
+
+func (v moment) Set(s string) error {
+	seconds, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return errors.New("it is no number of seconds since 1970")
+	}
+	t := time.Unix(seconds, 0).UTC()
+	*v.to = &t
+	return nil
+}
+func (v moment) String() string { return "" }
+
+// Set adds to the list; commas part elements, but for those within a PEM block.
+func (v *list) Set(s string) error {
+	for element := range strings.SplitSeq(s, ",") {
+		if element = strings.TrimSpace(element); element != "" {
+			*v.to = append(*v.to, element)
+		}
+	}
+	return nil
+}
+func (v *list) String() string { return "" }
+
+// Set takes one of the values, in capitals too. None at all says nothing.
+func (v choice) Set(s string) error {
+	if s == "" {
+		return nil
+	}
+	s = strings.ToLower(s)
+	if !slices.Contains(v.of, s) {
+		return fmt.Errorf("it is one of %s", strings.Join(v.of, ", "))
+	}
+	*v.to = s
+	return nil
+}
+func (v choice) String() string { return "" }
+
+// Set takes a reference of an image, or none: platforms pass empty ones.
+func (v reference) Set(s string) error {
+	if s != "" {
+		if _, err := name.ParseReference(s); err != nil {
+			return fmt.Errorf("it is no image reference: %w", err)
+		}
+	}
+	*v.to = s
+	return nil
+}
+func (v reference) String() string { return "" }

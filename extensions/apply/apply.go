@@ -8,43 +8,13 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/baseplan/baseplan/extensions"
 )
-
-// A Root is the file system that Dockerfiles are applied to.
-//
-// These paths are never part of a layer: /proc, /sys, /dev, mounts, /layers,
-// /workspace, /platform, /kaniko, /cnb, and of the isolated root the lent
-// /etc/resolv.conf and /etc/hosts. Nor are [Applier.App], [Applier.Cache] and
-// [Applier.Spool], where they are in it.
-type Root struct {
-	// Dir is "/" to extend this container in place. Else it is an empty directory,
-	// or one that does not exist yet, for an isolated root: nobody but root can
-	// look into it, and the caller removes it in the end.
-	Dir string
-
-	// Layers open the uncompressed tars of the image that an isolated root starts
-	// with, the lowest first (v1.Layer.Uncompressed is such a func). They are read
-	// only when an instruction has to be executed.
-	Layers []func() (io.ReadCloser, error)
-
-	Exclude []string // further absolute paths that are never part of a layer
-}
-
-// excluded are the paths that belong to the container or to the platform, never
-// to an image.
-var excluded = []string{"/proc", "/sys", "/dev", "/layers", "/workspace", "/platform", "/kaniko", "/cnb"}
-
-// isolated reports whether commands are shut into the root.
-func (r *Root) isolated() bool { return filepath.Clean(r.Dir) != "/" }
 
 // An Applier applies Dockerfiles.
 type Applier struct {
@@ -68,9 +38,10 @@ type Applier struct {
 	// are used.
 	Spool string
 
-	// Env is what commands see beside the image's environment and their build args,
-	// which win over it: in place the environment of the process, else at most
-	// the proxies. CNB_* and what looks like a credential are left out.
+	// Env is the environment of this process. Commands see it beside the image's and
+	// their build args, which win over it, but for CNB_* and what looks like a
+	// credential; in an isolated root they see only the proxies of it. It does not
+	// decide whether a cached layer is good.
 	Env []string
 
 	BuildID string       // the build arg build_id, a UUID; empty: a new one
@@ -213,6 +184,9 @@ func (a *Applier) begin(config v1.Config) (*build, error) {
 	if own.Stderr == nil {
 		own.Stderr = io.Discard
 	}
+	if len(config.OnBuild) > 0 {
+		own.Log.Warn("the image's ONBUILD instructions are not executed", "image", own.Image)
+	}
 	if b.config.Labels == nil {
 		b.config.Labels = map[string]string{}
 	}
@@ -258,208 +232,4 @@ func (b *build) end() error {
 		return nil
 	}
 	return b.tree.close()
-}
-
-// catchUp makes the tree hold all that was applied so far: it unpacks the image
-// of an isolated root, and cached layers.
-func (b *build) catchUp(ctx context.Context) error {
-	if b.tree == nil {
-		if err := b.openRoot(ctx); err != nil {
-			return err
-		}
-	}
-	for _, l := range b.pending {
-		if err := b.unpack(ctx, l.Uncompressed); err != nil {
-			return fmt.Errorf("unpacking a cached layer: %w", err)
-		}
-		b.last = nil
-	}
-	b.pending = nil
-	return nil
-}
-
-func (b *build) unpack(ctx context.Context, open func() (io.ReadCloser, error)) error {
-	r, err := open()
-	if err != nil {
-		return err
-	}
-	return errors.Join(b.tree.unpack(ctx, r), r.Close())
-}
-
-func (b *build) openRoot(ctx context.Context) error {
-	dir := filepath.Clean(b.Root.Dir)
-	if b.Root.isolated() {
-		if os.Geteuid() != 0 {
-			return fmt.Errorf("unpacking an image into %s as user %d: %w: it takes root", dir, os.Geteuid(), ErrNotPermitted)
-		}
-		var err error
-		if dir, err = makeRoot(dir); err != nil {
-			return err
-		}
-	} else if os.Geteuid() != 0 {
-		return fmt.Errorf("extending / as user %d: %w: it takes root", os.Geteuid(), ErrNotPermitted)
-	}
-	t, err := openTree(dir)
-	if err != nil {
-		return err
-	}
-	b.tree = t
-	for _, open := range b.Root.Layers {
-		if err := b.unpack(ctx, open); err != nil {
-			return fmt.Errorf("unpacking the image: %w", err)
-		}
-	}
-	b.skip, err = skipped(t.dir, b.exclude())
-	return err
-}
-
-// makeRoot makes the directory of an isolated root, in one that others cannot
-// enter: its programs that run as root must not be within their reach.
-func makeRoot(dir string) (string, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return "", err
-	}
-	if len(entries) > 0 {
-		return "", fmt.Errorf("unpacking an image into %s: the directory is not empty", dir)
-	}
-	if err := os.Chmod(dir, 0o700); err != nil {
-		return "", err
-	}
-	root := filepath.Join(dir, "rootfs")
-	if err := os.Mkdir(root, 0o755); err != nil {
-		return "", err
-	}
-	return root, os.Chmod(root, 0o755)
-}
-
-// exclude lists the paths that are left out of layers.
-func (b *build) exclude() []string {
-	paths := slices.Concat(excluded, b.Root.Exclude)
-	for _, p := range []string{b.App, b.Generated, b.Cache, b.Spool} {
-		if rel, ok := strings.CutPrefix(filepath.Clean(p), strings.TrimSuffix(b.tree.dir, "/")+"/"); p != "" && ok {
-			paths = append(paths, "/"+rel)
-		}
-	}
-	return paths
-}
-
-// A step is an instruction that can change files.
-type step struct {
-	layer *Layer
-	key   []string // all that its outcome depends on, beside what went before
-	run   bool     // it is a RUN
-	do    func(context.Context) error
-}
-
-// step takes a layer from the cache, or executes an instruction and takes what it changed.
-func (b *build) step(ctx context.Context, s step) error {
-	b.key = b.key.next(s.key...)
-	b.volatile = b.volatile || slices.ContainsFunc(s.key, func(k string) bool { return strings.Contains(k, b.BuildID) })
-	log := b.Log.With("extension", s.layer.Extension.ID, "instruction", s.layer.Instruction)
-	if b.store != nil && !b.missed && !b.volatile {
-		if e, ok := b.store.load(b.key); ok {
-			log.Info("taking an instruction's layer from the cache")
-			b.take(s.layer, e)
-			return nil
-		}
-	}
-	b.missed = true
-	b.executed++
-	log.Info("executing an instruction")
-	if err := b.catchUp(ctx); err != nil {
-		return err
-	}
-	if err := b.snapshot(); err != nil {
-		return err
-	}
-	if err := s.do(ctx); err != nil {
-		return err
-	}
-	return b.record(s)
-}
-
-// snapshot makes sure that the last snapshot is that of now.
-func (b *build) snapshot() (err error) {
-	if b.last == nil {
-		b.last, err = b.tree.scan(b.skip)
-	}
-	if err != nil {
-		return err
-	}
-	return b.last.settleClock()
-}
-
-// take adds the layer of a cache entry.
-func (b *build) take(l *Layer, e entry) {
-	if e.DiffID == (v1.Hash{}) {
-		return
-	}
-	l.Cached, l.diffID, l.file = true, e.DiffID, e.file
-	b.layers, b.pending = append(b.layers, l), append(b.pending, l)
-}
-
-// record takes what an instruction changed as a layer, and keeps it for the next build.
-func (b *build) record(s step) error {
-	now, err := b.tree.scan(b.skip)
-	if err != nil {
-		return err
-	}
-	var ignore map[string]bool
-	if s.run && b.Root.isolated() {
-		ignore = lentPaths
-	}
-	changes := now.since(b.last, ignore)
-	quiet := func(*file) bool { return false }
-	if !s.run {
-		quiet = unchangedDirs(b.last, now)
-	}
-	b.last = now
-	if len(changes) > 0 {
-		err = b.write(s.layer, changes, quiet)
-	}
-	if err != nil {
-		return fmt.Errorf("writing the layer: %w", err)
-	}
-	if b.store != nil && !b.volatile {
-		b.store.save(b.key, s.layer)
-	}
-	return nil
-}
-
-func (b *build) write(l *Layer, changes []change, quiet func(*file) bool) (err error) {
-	dir := b.Spool
-	if b.store != nil && !b.volatile {
-		dir = b.store.spool(dir)
-	}
-	l.file, l.diffID, _, err = spool(dir, "layer-*.tar", func(w io.Writer) error {
-		return b.tree.writeLayer(w, changes, quiet)
-	})
-	if err == nil {
-		b.layers = append(b.layers, l)
-	}
-	return err
-}
-
-// unchangedDirs finds the directories that only stand above a change: their
-// times differ from one container to the next.
-func unchangedDirs(before, now snapshot) func(*file) bool {
-	same := map[string]bool{}
-	for i, j := 0, 0; i < len(now) && j < len(before); {
-		switch order := comparePaths(now[i].path, before[j].path); {
-		case order < 0:
-			i++
-		case order > 0:
-			j++
-		default:
-			if now[i].isDir() && now[i].same(&before[j]) {
-				same[now[i].path] = true
-			}
-			i, j = i+1, j+1
-		}
-	}
-	return func(f *file) bool { return same[f.path] }
 }

@@ -122,12 +122,14 @@ func (c *command) start(control, null, proc *os.File) outcome {
 	}
 	if c.Root != "" {
 		if err := dropCapabilities(); err != nil {
-			return outcome{Failure: "dropping capabilities: " + err.Error()}
+			return outcome{Failure: "dropping capabilities: " + err.Error(), NotPermitted: errors.Is(err, unix.EPERM)}
 		}
 	}
-	cmd := &exec.Cmd{Path: file, Args: c.Args, Env: c.Env, Dir: c.Dir, Stdin: null, Stdout: os.Stdout, Stderr: os.Stderr}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: &syscall.Credential{Uid: c.UID, Gid: c.GID, Groups: c.Groups}}
-	if err := cmd.Start(); err != nil {
+	cmd, err := c.startAs(file, null, &syscall.Credential{Uid: c.UID, Gid: c.GID, Groups: c.Groups})
+	if errors.Is(err, unix.EPERM) && os.Getuid() == int(c.UID) && os.Getgid() == int(c.GID) {
+		cmd, err = c.startAs(file, null, nil) // in a container that may not set groups
+	}
+	if err != nil {
 		o := outcome{Failure: err.Error(), Exit: 126}
 		o.NotFound = errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
 		return o
@@ -145,6 +147,12 @@ func (c *command) start(control, null, proc *os.File) outcome {
 		return outcome{Signal: int(ended.Signal())}
 	}
 	return outcome{Exit: ended.ExitStatus()}
+}
+
+func (c *command) startAs(file string, null *os.File, user *syscall.Credential) (*exec.Cmd, error) {
+	cmd := &exec.Cmd{Path: file, Args: c.Args, Env: c.Env, Dir: c.Dir, Stdin: null, Stdout: os.Stdout, Stderr: os.Stderr}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: user}
+	return cmd, cmd.Start()
 }
 
 func writeScript(s script) error {

@@ -35,6 +35,11 @@ func (d *daemon) debian() *base {
 // alpine makes an image in the manner of Alpine: busybox with links, apk's database.
 func (d *daemon) alpine() *base {
 	d.t.Helper()
+	return d.load("baseplan-e2e/alpine:base", d.alpineTar(), defaultConfig)
+}
+
+func (d *daemon) alpineTar() string {
+	d.t.Helper()
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {
 		d.t.Fatal("busybox is missing: install busybox-static")
@@ -87,7 +92,7 @@ func (d *daemon) alpine() *base {
 	if err := tw.Close(); err != nil {
 		d.t.Fatal(err)
 	}
-	return d.load("baseplan-e2e/alpine:base", file, defaultConfig)
+	return file
 }
 
 // corpus are Dockerfiles, without their first two lines and the last that resets

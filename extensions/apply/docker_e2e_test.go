@@ -270,7 +270,8 @@ func (d *daemon) apply(b *base, context, dockerfile, dir string, options ...stri
 	d.t.Helper()
 	work := d.t.TempDir()
 	for _, sub := range []string{"kaniko", "layers"} {
-		if err := os.Mkdir(filepath.Join(work, sub), 0o755); err != nil {
+		dir := filepath.Join(work, sub)
+		if err := errors.Join(os.Mkdir(dir, 0o755), os.Chmod(dir, 0o777)); err != nil { // also for other users
 			d.t.Fatal(err)
 		}
 	}

@@ -37,7 +37,7 @@ func dropCapabilities() error {
 			continue
 		}
 		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil {
-			return fmt.Errorf("capability %d: %w", c, err) // it takes SETPCAP, which docker's default set has
+			return fmt.Errorf("capability %d: %w: it takes SETPCAP", c, err)
 		}
 	}
 	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
@@ -66,7 +66,7 @@ func (c *command) enter() outcome {
 	}
 	noProc := !c.Namespaces || mountProc() != nil
 	if err := makeDevices(c.Namespaces); err != nil {
-		return outcome{Failure: fmt.Sprintf("making the devices of the isolated root: %v", err), NotPermitted: errors.Is(err, unix.EPERM)}
+		return outcome{Failure: fmt.Sprintf("making the devices of the isolated root: %v", err), NotPermitted: errors.Is(err, unix.EPERM), NoNamespace: c.Namespaces}
 	}
 	return outcome{NoProc: noProc}
 }
@@ -124,8 +124,13 @@ func makeDevices(mount bool) error {
 		return err
 	}
 	if mount {
-		// Where that is not allowed the nodes lie in the directory itself.
-		_ = unix.Mount("tmpfs", "/dev", "tmpfs", unix.MS_NOSUID, "mode=755,size=65536k")
+		if err := unix.Mount("tmpfs", "/dev", "tmpfs", unix.MS_NOSUID, "mode=755,size=65536k"); err != nil {
+			return fmt.Errorf("mounting /dev: %w", err)
+		}
+		// Device nodes work nowhere else.
+		if err := unix.Mount("", "/", "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_NODEV, ""); err != nil {
+			return fmt.Errorf("mounting / without devices: %w", err)
+		}
 	}
 	for _, d := range devices {
 		if err := makeDevice(filepath.Join("/dev", d.name), int(unix.Mkdev(d.major, d.minor))); err != nil {

@@ -208,7 +208,11 @@ func (a *archiver) addOpen(f *file, h *tar.Header) error {
 	if err := a.tar.WriteHeader(h); err != nil || h.Typeflag == tar.TypeDir {
 		return err
 	}
-	if _, err := io.CopyN(a.tar, in, h.Size); err != nil {
+	n, err := io.CopyBuffer(onlyWriter{a.tar}, io.LimitReader(in, h.Size), a.tree.buf)
+	if err == nil && n < h.Size {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
 		return &pathError{"reading", f.path, err}
 	}
 	return nil

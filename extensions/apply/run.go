@@ -104,11 +104,15 @@ func (s *stage) environment(text string) (env, keyed []string) {
 const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // inherited is what a command gets of the process environment: nothing of the
-// platform's, no credentials, nothing that tells about another user.
-func inherited(env []string) (kept []string) {
+// platform's, no credentials, nothing that tells about another user. To an
+// isolated root the environment is foreign but for the way out of the network.
+func inherited(env []string, isolated bool) (kept []string) {
 	for _, e := range env {
 		name, _, ok := strings.Cut(e, "=")
-		if ok && !strings.HasPrefix(name, "CNB_") && !credential(name) && !personal[name] {
+		switch {
+		case !ok || strings.HasPrefix(name, "CNB_") || credential(name) || personal[name]:
+		case isolated && !strings.HasSuffix(strings.ToLower(name), "_proxy"):
+		default:
 			kept = append(kept, e)
 		}
 	}
@@ -144,7 +148,7 @@ func (b *build) execute(ctx context.Context, spec string, c command) error {
 	for _, g := range u.Sgids {
 		c.Groups = append(c.Groups, uint32(g))
 	}
-	c.Env = mergeEnv(inherited(b.Env), c.Env)
+	c.Env = mergeEnv(inherited(b.Env, b.Root.isolated()), c.Env)
 	c.Env = mergeEnv([]string{defaultPath, "HOME=" + u.Home}, c.Env)
 	if err := errors.Join(b.tree.mkdirAll(c.Dir, 0, 0), b.tree.settle()); err != nil {
 		return err

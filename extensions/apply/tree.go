@@ -2,7 +2,6 @@ package apply
 
 import (
 	"archive/tar"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -32,11 +31,16 @@ type tree struct {
 	root   *os.Root
 	owners bool // this process may give files away
 
+	// noDevices keeps device nodes out: a command that is shut into the tree could
+	// reach the machine's disks through one.
+	noDevices bool
+
 	at     *os.File // the directory opened last,
 	atName string   // by its name
 	atReal string   // and without links
 
 	times map[string]time.Time // modification times that directories get in the end, by real name
+	buf   []byte
 }
 
 func openTree(dir string) (*tree, error) {
@@ -48,7 +52,7 @@ func openTree(dir string) (*tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tree{dir: dir, root: root, owners: os.Geteuid() == 0, times: map[string]time.Time{}}, nil
+	return &tree{dir: dir, root: root, owners: os.Geteuid() == 0, times: map[string]time.Time{}, buf: make([]byte, 64<<10)}, nil
 }
 
 func (t *tree) close() error {
@@ -196,6 +200,9 @@ func (t *tree) put(h *tar.Header, content io.Reader) error {
 	if name == "/" {
 		return t.putRoot(h)
 	}
+	if t.noDevices && isDevice(h) {
+		return fmt.Errorf("writing %s: an isolated root takes no device nodes", name)
+	}
 	parent, base := path.Split(name)
 	parent = path.Clean(parent)
 	dir, err := t.open(parent)
@@ -277,6 +284,8 @@ func (t *tree) create(dir *os.File, base string, h *tar.Header, content io.Reade
 	return fmt.Errorf("entry of type %q", h.Typeflag)
 }
 
+func isDevice(h *tar.Header) bool { return h.Typeflag == tar.TypeChar || h.Typeflag == tar.TypeBlock }
+
 func device(h *tar.Header) int { return int(unix.Mkdev(uint32(h.Devmajor), uint32(h.Devminor))) }
 
 func (t *tree) createFile(dir int, base string, content io.Reader) error {
@@ -285,9 +294,12 @@ func (t *tree) createFile(dir int, base string, content io.Reader) error {
 		return err
 	}
 	f := os.NewFile(uintptr(fd), base)
-	_, err = io.Copy(f, content)
+	_, err = io.CopyBuffer(onlyWriter{f}, content, t.buf)
 	return errors.Join(err, f.Close())
 }
+
+// onlyWriter makes [io.CopyBuffer] use its buffer, rather than one for each file.
+type onlyWriter struct{ io.Writer }
 
 // link makes a hard link to a file of the tree.
 func (t *tree) link(target string, dir int, base string) error {
@@ -367,93 +379,4 @@ func (t *tree) remove(name string) error {
 		return err
 	}
 	return t.root.RemoveAll(below(path.Join(t.atReal, path.Base(name))))
-}
-
-// Names of a layer with a meaning of their own (OCI image specification, "Whiteouts").
-const (
-	whiteout = ".wh."
-	opaque   = ".wh..wh..opq"
-)
-
-// unpack applies a layer, an uncompressed tar, to the tree.
-func (t *tree) unpack(ctx context.Context, layer io.Reader) error {
-	mine := map[string]bool{} // what this layer brought, and the directories above it
-	for tr := tar.NewReader(layer); ; {
-		h, err := tr.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
-			return err
-		}
-		if h.Typeflag == tar.TypeXGlobalHeader {
-			continue
-		}
-		name := path.Clean("/" + h.Name)
-		if hidden, ok := strings.CutPrefix(path.Base(name), whiteout); ok {
-			err = t.hide(path.Dir(name), hidden, mine)
-		} else if err = t.put(h, tr); err == nil {
-			for real := path.Join(t.atReal, path.Base(name)); !mine[real]; real = path.Dir(real) {
-				mine[real] = true
-			}
-		}
-		if err != nil {
-			return err
-		}
-	}
-	// What follows the end marker belongs to the stream: a reader that verifies
-	// a digest has its say there.
-	if _, err := io.Copy(io.Discard, layer); err != nil {
-		return err
-	}
-	return t.settle()
-}
-
-// hide applies a whiteout.
-func (t *tree) hide(dir, hidden string, mine map[string]bool) error {
-	switch {
-	case whiteout+hidden == opaque:
-		return t.empty(dir, mine)
-	case strings.HasPrefix(hidden, whiteout):
-		return nil // notes of a file system that is no more
-	case hidden == "" || hidden == "." || hidden == "..":
-		return fmt.Errorf("%s: a whiteout without a name", dir)
-	}
-	return t.remove(path.Join(dir, hidden))
-}
-
-// empty removes what lower layers left in a directory.
-func (t *tree) empty(name string, mine map[string]bool) error {
-	dir, err := t.open(name)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	real := t.atReal
-	if err := t.touch(real, dir); err != nil {
-		return err
-	}
-	entries, err := fs.ReadDir(t.root.FS(), below(real))
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		child := path.Join(real, e.Name())
-		switch {
-		case !mine[child]:
-			err = t.root.RemoveAll(below(child))
-		case e.IsDir():
-			err = t.empty(child, mine)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	t.forget()
-	return nil
 }

@@ -412,3 +412,27 @@ func TestComparePaths(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// A command in an isolated root must not come by a device node: not by an archive
+// of its own, nor by the layers of an image that it chose.
+func TestNoDevicesInIsolatedRoots(t *testing.T) {
+	var layer bytes.Buffer
+	tw := tar.NewWriter(&layer)
+	for name, kind := range map[string]byte{"disk": tar.TypeBlock, "mem": tar.TypeChar} {
+		check(t, tw.WriteHeader(&tar.Header{Typeflag: kind, Name: name, Devmajor: 8, Mode: 0o666, Uid: os.Getuid(), Gid: os.Getgid()}))
+	}
+	check(t, tw.Close())
+	dir := t.TempDir()
+	tree := newTree(t, dir)
+	tree.noDevices = true
+	check(t, tree.unpack(t.Context(), bytes.NewReader(layer.Bytes())))
+	if got := list(t, dir); len(got) > 0 {
+		t.Errorf("unpacked %v", got)
+	}
+	file := filepath.Join(t.TempDir(), "a.tar")
+	check(t, os.WriteFile(file, layer.Bytes(), 0o600))
+	w := copier{tree: tree, dest: "/"}
+	if err := w.unpack(t.Context(), file, "/"); err == nil || !strings.Contains(err.Error(), "no device nodes") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 
 	"github.com/google/go-containerregistry/pkg/v1"
@@ -60,7 +59,7 @@ func run(s spec) (r result) {
 	}
 	a := &apply.Applier{
 		Root: apply.Root{Dir: s.Dir}, Digest: "sha256:base", App: s.App, Spool: s.Spool, Cache: s.Cache, Env: os.Environ(),
-		Stdout: os.Stdout, Stderr: os.Stderr, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Stdout: os.Stdout, Stderr: os.Stdout, // one stream, so that its order is kept
 	}
 	if s.Base != "" {
 		a.Root.Layers = append(a.Root.Layers, func() (io.ReadCloser, error) { return os.Open(s.Base) })

@@ -1,0 +1,127 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// A Root is the file system that Dockerfiles are applied to.
+//
+// These paths are never part of a layer: /proc, /sys, /dev, mounts, /layers,
+// /workspace, /platform, /kaniko, /cnb, and of the isolated root the lent
+// /etc/resolv.conf and /etc/hosts. Nor are [Applier.App], [Applier.Cache] and
+// [Applier.Spool], where they are in it.
+type Root struct {
+	// Dir is "/" to extend this container in place. Else it is an empty directory,
+	// or one that does not exist yet, for an isolated root: nobody but root can
+	// look into it, and the caller removes it in the end.
+	Dir string
+
+	// Layers open the uncompressed tars of the image that an isolated root starts
+	// with, the lowest first (v1.Layer.Uncompressed is such a func). They are read
+	// only when an instruction has to be executed.
+	Layers []func() (io.ReadCloser, error)
+
+	Exclude []string // further absolute paths that are never part of a layer
+}
+
+// excluded are the paths that belong to the container or to the platform, never
+// to an image.
+var excluded = []string{"/proc", "/sys", "/dev", "/layers", "/workspace", "/platform", "/kaniko", "/cnb"}
+
+// isolated reports whether commands are shut into the root.
+func (r *Root) isolated() bool { return filepath.Clean(r.Dir) != "/" }
+
+// catchUp makes the tree hold all that was applied so far: it unpacks the image
+// of an isolated root, and cached layers.
+func (b *build) catchUp(ctx context.Context) error {
+	if b.tree == nil {
+		if err := b.openRoot(ctx); err != nil {
+			return err
+		}
+	}
+	for _, l := range b.pending {
+		if err := b.unpack(ctx, l.Uncompressed); err != nil {
+			return fmt.Errorf("unpacking a cached layer: %w", err)
+		}
+		b.last = nil
+	}
+	b.pending = nil
+	return nil
+}
+
+func (b *build) unpack(ctx context.Context, open func() (io.ReadCloser, error)) error {
+	r, err := open()
+	if err != nil {
+		return err
+	}
+	return errors.Join(b.tree.unpack(ctx, r), r.Close())
+}
+
+func (b *build) openRoot(ctx context.Context) error {
+	dir := filepath.Clean(b.Root.Dir)
+	if b.Root.isolated() {
+		if os.Geteuid() != 0 {
+			return fmt.Errorf("unpacking an image into %s as user %d: %w: it takes root", dir, os.Geteuid(), ErrNotPermitted)
+		}
+		var err error
+		if dir, err = makeRoot(dir); err != nil {
+			return err
+		}
+	} else if os.Geteuid() != 0 {
+		return fmt.Errorf("extending / as user %d: %w: it takes root", os.Geteuid(), ErrNotPermitted)
+	}
+	t, err := openTree(dir)
+	if err != nil {
+		return err
+	}
+	t.noDevices = b.Root.isolated()
+	b.tree = t
+	for _, open := range b.Root.Layers {
+		if err := b.unpack(ctx, open); err != nil {
+			return fmt.Errorf("unpacking the image: %w", err)
+		}
+	}
+	b.skip, err = skipped(t.dir, b.exclude())
+	return err
+}
+
+// makeRoot makes the directory of an isolated root, in one that others cannot
+// enter: its programs that run as root must not be within their reach.
+func makeRoot(dir string) (string, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	if len(entries) > 0 {
+		return "", fmt.Errorf("unpacking an image into %s: the directory is not empty", dir)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return "", err
+	}
+	root := filepath.Join(dir, "rootfs")
+	if err := os.Mkdir(root, 0o755); err != nil {
+		return "", err
+	}
+	return root, os.Chmod(root, 0o755)
+}
+
+// exclude lists the paths that are left out of layers.
+func (b *build) exclude() []string {
+	paths := slices.Concat(excluded, b.Root.Exclude)
+	for _, p := range []string{b.App, b.Generated, b.Cache, b.Spool} {
+		if rel, ok := strings.CutPrefix(filepath.Clean(p), strings.TrimSuffix(b.tree.dir, "/")+"/"); p != "" && ok {
+			paths = append(paths, "/"+rel)
+		}
+	}
+	return paths
+}

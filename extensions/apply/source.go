@@ -1,0 +1,286 @@
+package apply
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	continuity "github.com/containerd/continuity/fs"
+	"github.com/moby/patternmatcher"
+	"github.com/moby/patternmatcher/ignorefile"
+)
+
+// sources finds what is to be copied.
+func (s *stage) sources(ctx context.Context, t transfer) ([]source, error) {
+	var all []source
+	for _, name := range t.to.SourcePaths {
+		var found []source
+		var err error
+		switch {
+		case isURL(name) && !t.add:
+			err = errors.New("COPY of a URL: use ADD")
+		case isURL(name):
+			found, err = s.download(ctx, name, t)
+		case strings.HasPrefix(name, "git@") || strings.HasPrefix(name, "git://") || strings.HasPrefix(name, "ssh://"):
+			err = fmt.Errorf("%s: git repositories are not supported", name)
+		default:
+			found, err = s.fromContext(name, t)
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	for _, c := range t.to.SourceContents {
+		all = append(all, source{base: path.Base(c.Path), entries: []sourceFile{{mode: 0o644, data: []byte(c.Data), sum: digestOf([]byte(c.Data))}}})
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s: no such file in the build context", strings.Join(t.to.SourcePaths, " "))
+	}
+	return all, nil
+}
+
+func isURL(name string) bool {
+	return strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://")
+}
+
+func digestOf(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// download fetches a URL into the spool directory.
+func (s *stage) download(ctx context.Context, name string, t transfer) ([]source, error) {
+	u, err := url.Parse(name)
+	if err != nil {
+		return nil, err
+	}
+	if strings.HasSuffix(u.Path, ".git") {
+		return nil, fmt.Errorf("%s: git repositories are not supported", u.Redacted())
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, name, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := s.b.Client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("downloading %s: %s", u.Redacted(), resp.Status)
+	}
+	file, digest, _, err := spool(s.b.Spool, "download-*", func(w io.Writer) error {
+		_, err := io.Copy(w, resp.Body)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("downloading %s: %w", u.Redacted(), err)
+	}
+	if t.checksum != "" && t.checksum != digest.String() {
+		return nil, fmt.Errorf("downloading %s: its digest is %s, not %s", u.Redacted(), digest, t.checksum)
+	}
+	src := source{base: path.Base(u.Path), entries: []sourceFile{{mode: 0o600, path: file, sum: digest.Hex}}}
+	if src.base == "." || src.base == "/" {
+		src.base = "__unnamed__" // as BuildKit names it
+	}
+	if at, err := http.ParseTime(resp.Header.Get("Last-Modified")); err == nil {
+		src.entries[0].mtime = at
+	}
+	src.archive = t.unpack != nil && *t.unpack && isArchive(file)
+	return []source{src}, nil
+}
+
+// A buildContext is the folder that COPY and ADD take files from.
+type buildContext struct {
+	dir    string
+	ignore *patternmatcher.PatternMatcher
+}
+
+// context opens the build context (image_extension.md, "Context Folders").
+func (s *stage) context() (*buildContext, error) {
+	if s.files != nil {
+		return s.files, nil
+	}
+	dir := s.b.App
+	if s.d.Context != "" {
+		dir = filepath.FromSlash(s.d.Context)
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(s.b.Generated, dir)
+		}
+	}
+	if dir == "" {
+		return nil, errors.New("there is no build context")
+	}
+	dir, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return nil, fmt.Errorf("reading the build context: %w", err)
+	}
+	c := &buildContext{dir: dir}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("reading the build context: %w", err)
+	}
+	defer root.Close()
+	var patterns []string
+	f, err := root.Open(".dockerignore")
+	if err == nil {
+		patterns, err = ignorefile.ReadAll(f)
+		f.Close()
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading .dockerignore: %w", err)
+	}
+	if c.ignore, err = patternmatcher.New(patterns); err != nil {
+		return nil, fmt.Errorf("reading .dockerignore: %w", err)
+	}
+	s.files = c
+	return c, nil
+}
+
+// fromContext finds the files of the context that a name or pattern stands for.
+func (s *stage) fromContext(pattern string, t transfer) ([]source, error) {
+	c, err := s.context()
+	if err != nil {
+		return nil, err
+	}
+	names := []string{path.Clean("/" + pattern)[1:]}
+	if names[0] == "" {
+		names[0] = "."
+	}
+	if strings.ContainsAny(pattern, `*?[\`) {
+		if names, err = fs.Glob(os.DirFS(c.dir), names[0]); err != nil {
+			return nil, fmt.Errorf("%s: %w", pattern, err)
+		}
+	}
+	var found []source
+	for _, name := range names {
+		src, err := c.source(name, t)
+		if errors.Is(err, fs.ErrNotExist) {
+			if len(names) == 1 {
+				return nil, fmt.Errorf("%s: no such file in the build context", pattern)
+			}
+			continue // left out by .dockerignore
+		}
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, src)
+	}
+	return found, nil
+}
+
+// source reads one file or directory. Links that lead to it are followed, within
+// the context.
+func (c *buildContext) source(name string, t transfer) (source, error) {
+	full, err := continuity.RootPath(c.dir, name)
+	if err != nil {
+		return source{}, err
+	}
+	info, err := os.Lstat(full)
+	if err != nil {
+		return source{}, err
+	}
+	src := source{base: path.Base(name), dir: info.IsDir()}
+	if !src.dir {
+		if left, err := c.ignored(name); left || err != nil {
+			return source{}, errors.Join(err, fs.ErrNotExist)
+		}
+		e, err := readSource("", full, info)
+		src.entries = []sourceFile{e}
+		src.archive = t.add && (t.unpack == nil || *t.unpack) && info.Mode().IsRegular() && isArchive(full)
+		return src, err
+	}
+	src.entries, err = c.walk(full)
+	return src, err
+}
+
+func (c *buildContext) ignored(name string) (bool, error) {
+	if name == "." {
+		return false, nil
+	}
+	return c.ignore.MatchesOrParentMatches(name)
+}
+
+// walk lists a directory, itself first. A directory that .dockerignore leaves
+// out is there only if something in it is not.
+func (c *buildContext) walk(top string) (entries []sourceFile, err error) {
+	var held []sourceFile // directories left out so far
+	first := map[inode]string{}
+	err = filepath.WalkDir(top, func(full string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		inContext, err := filepath.Rel(c.dir, full)
+		if err != nil {
+			return err
+		}
+		left, err := c.ignored(inContext)
+		if err != nil {
+			return err
+		}
+		if left && d.IsDir() && !c.ignore.Exclusions() {
+			return filepath.SkipDir
+		}
+		if left && !d.IsDir() {
+			return nil
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(top, full)
+		if err != nil {
+			return err
+		}
+		e, err := readSource(name, full, info)
+		if err != nil || e.mode&(fs.ModeSocket|fs.ModeDevice|fs.ModeNamedPipe|fs.ModeIrregular) != 0 {
+			return err
+		}
+		for len(held) > 0 && !strings.HasPrefix(name, held[len(held)-1].name+"/") {
+			held = held[:len(held)-1]
+		}
+		if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink > 1 && e.mode.IsRegular() {
+			id := inode{uint64(st.Dev), st.Ino} //nolint:unconvert // its type depends on the architecture
+			if e.hard = first[id]; e.hard == "" {
+				first[id] = name
+			}
+		}
+		if left {
+			held = append(held, e)
+			return nil
+		}
+		entries, held = append(append(entries, held...), e), nil
+		return nil
+	})
+	return entries, err
+}
+
+func readSource(name, full string, info fs.FileInfo) (e sourceFile, err error) {
+	e = sourceFile{name: name, mode: info.Mode(), path: full}
+	switch {
+	case info.Mode()&fs.ModeSymlink != 0:
+		e.link, err = os.Readlink(full)
+	case info.Mode().IsRegular():
+		var f *os.File
+		if f, err = os.Open(full); err != nil {
+			return e, err
+		}
+		defer f.Close()
+		sum := sha256.New()
+		_, err = io.Copy(sum, f)
+		e.sum = hex.EncodeToString(sum.Sum(nil))
+	}
+	return e, err
+}

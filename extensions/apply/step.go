@@ -1,0 +1,128 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/v1"
+)
+
+// A step is an instruction that can change files.
+type step struct {
+	layer *Layer
+	key   []string // all that its outcome depends on, beside what went before
+	run   bool     // it is a RUN
+	do    func(context.Context) error
+}
+
+// step takes a layer from the cache, or executes an instruction and takes what it changed.
+func (b *build) step(ctx context.Context, s step) error {
+	b.key = b.key.next(s.key...)
+	b.volatile = b.volatile || slices.ContainsFunc(s.key, func(k string) bool { return strings.Contains(k, b.BuildID) })
+	log := b.Log.With("extension", s.layer.Extension.ID, "instruction", s.layer.Instruction)
+	if b.store != nil && !b.missed && !b.volatile {
+		if e, ok := b.store.load(b.key); ok {
+			log.Info("taking an instruction's layer from the cache")
+			b.take(s.layer, e)
+			return nil
+		}
+	}
+	b.missed = true
+	b.executed++
+	log.Info("executing an instruction")
+	if err := b.catchUp(ctx); err != nil {
+		return err
+	}
+	if err := b.snapshot(); err != nil {
+		return err
+	}
+	if err := s.do(ctx); err != nil {
+		return err
+	}
+	return b.record(s)
+}
+
+// snapshot makes sure that the last snapshot is that of now.
+func (b *build) snapshot() (err error) {
+	if b.last == nil {
+		b.last, err = b.tree.scan(b.skip)
+	}
+	if err != nil {
+		return err
+	}
+	return b.last.settleClock()
+}
+
+// take adds the layer of a cache entry.
+func (b *build) take(l *Layer, e entry) {
+	if e.DiffID == (v1.Hash{}) {
+		return
+	}
+	l.Cached, l.diffID, l.file = true, e.DiffID, e.file
+	b.layers, b.pending = append(b.layers, l), append(b.pending, l)
+}
+
+// record takes what an instruction changed as a layer, and keeps it for the next build.
+func (b *build) record(s step) error {
+	now, err := b.tree.scan(b.skip)
+	if err != nil {
+		return err
+	}
+	var ignore map[string]bool
+	if s.run && b.Root.isolated() {
+		ignore = lentPaths
+	}
+	changes := now.since(b.last, ignore)
+	quiet := func(*file) bool { return false }
+	if !s.run {
+		quiet = unchangedDirs(b.last, now)
+	}
+	b.last = now
+	if len(changes) > 0 {
+		err = b.write(s.layer, changes, quiet)
+	}
+	if err != nil {
+		return fmt.Errorf("writing the layer: %w", err)
+	}
+	if b.store != nil && !b.volatile {
+		b.store.save(b.key, s.layer)
+	}
+	return nil
+}
+
+func (b *build) write(l *Layer, changes []change, quiet func(*file) bool) (err error) {
+	dir := b.Spool
+	if b.store != nil && !b.volatile {
+		dir = b.store.spool(dir)
+	}
+	l.file, l.diffID, _, err = spool(dir, "layer-*.tar", func(w io.Writer) error {
+		return b.tree.writeLayer(w, changes, quiet)
+	})
+	if err == nil {
+		b.layers = append(b.layers, l)
+	}
+	return err
+}
+
+// unchangedDirs finds the directories that only stand above a change: their
+// times differ from one container to the next.
+func unchangedDirs(before, now snapshot) func(*file) bool {
+	same := map[string]bool{}
+	for i, j := 0, 0; i < len(now) && j < len(before); {
+		switch order := comparePaths(now[i].path, before[j].path); {
+		case order < 0:
+			i++
+		case order > 0:
+			j++
+		default:
+			if now[i].isDir() && now[i].same(&before[j]) {
+				same[now[i].path] = true
+			}
+			i, j = i+1, j+1
+		}
+	}
+	return func(f *file) bool { return same[f.path] }
+}

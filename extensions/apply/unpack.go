@@ -1,0 +1,103 @@
+package apply
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Names of a layer with a meaning of their own (OCI image specification, "Whiteouts").
+const (
+	whiteout = ".wh."
+	opaque   = ".wh..wh..opq"
+)
+
+// unpack applies a layer, an uncompressed tar, to the tree.
+func (t *tree) unpack(ctx context.Context, layer io.Reader) error {
+	mine := map[string]bool{} // what this layer brought, and the directories above it
+	for tr := tar.NewReader(layer); ; {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		if h.Typeflag == tar.TypeXGlobalHeader || t.noDevices && isDevice(h) {
+			continue // the image still has the nodes in its own layer
+		}
+		name := path.Clean("/" + h.Name)
+		if hidden, ok := strings.CutPrefix(path.Base(name), whiteout); ok {
+			err = t.hide(path.Dir(name), hidden, mine)
+		} else if err = t.put(h, tr); err == nil {
+			for real := path.Join(t.atReal, path.Base(name)); !mine[real]; real = path.Dir(real) {
+				mine[real] = true
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	// What follows the end marker belongs to the stream: a reader that verifies
+	// a digest has its say there.
+	if _, err := io.Copy(io.Discard, layer); err != nil {
+		return err
+	}
+	return t.settle()
+}
+
+// hide applies a whiteout.
+func (t *tree) hide(dir, hidden string, mine map[string]bool) error {
+	switch {
+	case whiteout+hidden == opaque:
+		return t.empty(dir, mine)
+	case strings.HasPrefix(hidden, whiteout):
+		return nil // notes of a file system that is no more
+	case hidden == "" || hidden == "." || hidden == "..":
+		return fmt.Errorf("%s: a whiteout without a name", dir)
+	}
+	return t.remove(path.Join(dir, hidden))
+}
+
+// empty removes what lower layers left in a directory.
+func (t *tree) empty(name string, mine map[string]bool) error {
+	dir, err := t.open(name)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	real := t.atReal
+	if err := t.touch(real, dir); err != nil {
+		return err
+	}
+	entries, err := fs.ReadDir(t.root.FS(), below(real))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		child := path.Join(real, e.Name())
+		switch {
+		case !mine[child]:
+			err = t.root.RemoveAll(below(child))
+		case e.IsDir():
+			err = t.empty(child, mine)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	t.forget()
+	return nil
+}

@@ -3,10 +3,18 @@ GOFLAGS_RELEASE = -trimpath -ldflags '-s -w'
 PURE     = ./sbom ./sbom/format ./provides ./resolver ./extensions
 FUZZTIME = 30s
 
-.PHONY: build demo test race lint bench fuzz size e2e
+.PHONY: build dist demo test race lint bench fuzz size e2e
 
 build: ## bin/baseplan, bin/lifecycle, bin/launcher
 	CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/ ./cmd/baseplan ./cmd/lifecycle ./cmd/launcher
+
+# VERSION=1.2.3 is that of the tag on this commit where there is one. PLATFORMS=linux/amd64 makes less; REGISTRY=host/repo:tag pushes the lifecycle image.
+VERSION = $(patsubst v%,%,$(shell git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null))
+COMMIT  = $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+
+dist: ## tarballs, the lifecycle image as an OCI layout, checksums
+	rm -rf dist
+	go run ./cmd/dist $(if $(VERSION),-version $(VERSION)) -commit '$(COMMIT)' $(if $(PLATFORMS),-platforms $(PLATFORMS)) $(if $(REGISTRY),-push $(REGISTRY))
 
 demo: ## the main job on images made here: needs nothing but Go
 	go run ./cmd/demo

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"golang.org/x/crypto/x509roots/fallback/bundle"
+
+	"github.com/baseplan/baseplan/lifecycle/image"
+)
+
+// layoutDir is the lifecycle image in a release.
+const layoutDir = "lifecycle-image"
+
+// image is the lifecycle image for one platform. The lifecycle is exactly its last layer, since
+// platforms take that one layer to put it onto run images; what the phases need beside
+// it is in the layer below.
+func (r *release) image(p v1.Platform, files []entry) (v1.Image, error) {
+	base, err := newLayer(surroundings())
+	if err != nil {
+		return nil, err
+	}
+	top, err := newLayer(below("cnb/lifecycle", files))
+	if err != nil {
+		return nil, err
+	}
+	at := v1.Time{Time: r.Created}
+	img := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+	img, err = mutate.Append(img,
+		mutate.Addendum{Layer: base, History: v1.History{Created: at, CreatedBy: "Layer: 'directories and CA certificates'"}},
+		mutate.Addendum{History: v1.History{Created: at, CreatedBy: "WORKDIR /layers", EmptyLayer: true}},
+		mutate.Addendum{Layer: top, History: v1.History{Created: at, CreatedBy: "Layer: 'lifecycle'"}},
+	)
+	if err != nil {
+		return nil, err
+	}
+	labels, err := r.labels()
+	if err != nil {
+		return nil, err
+	}
+	config, err := img.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	config = config.DeepCopy()
+	config.OS, config.Architecture, config.Created = p.OS, p.Architecture, at
+	config.Config = v1.Config{WorkingDir: "/layers", Labels: labels}
+	return mutate.ConfigFile(img, config)
+}
+
+// labels are what platforms know a lifecycle image by.
+func (r *release) labels() (map[string]string, error) {
+	d := describe(r.Version)
+	spoken, err := json.Marshal(d.APIs)
+	if err != nil {
+		return nil, err
+	}
+	type versioned struct {
+		Version string `json:"version"`
+		description
+	}
+	metadata, err := json.Marshal(map[string]versioned{"lifecycle": {r.Version, d}})
+	if err != nil {
+		return nil, err
+	}
+	labels := map[string]string{
+		"io.buildpacks.lifecycle.version":  r.Version,
+		"io.buildpacks.lifecycle.apis":     string(spoken),
+		"io.buildpacks.builder.metadata":   string(metadata),
+		"org.opencontainers.image.title":   "baseplan lifecycle",
+		"org.opencontainers.image.version": r.Version,
+	}
+	if r.Commit != "" {
+		labels["org.opencontainers.image.revision"] = r.Commit
+	}
+	return labels, nil
+}
+
+// surroundings are what phases need beside themselves: a working directory, a place for temporary
+// files, root's home (where docker's config.json is looked for) and the certificates of
+// registries.
+func surroundings() []entry {
+	var roots bytes.Buffer
+	for root := range bundle.Roots() {
+		if root.Constraint != nil {
+			continue // its owner is trusted for old certificates only, which this file cannot tell
+		}
+		_ = pem.Encode(&roots, &pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate}) // a buffer takes all
+	}
+	return append(below("etc/ssl/certs", []entry{{name: "ca-certificates.crt", mode: 0o644, body: roots.Bytes()}}),
+		entry{name: "etc/passwd", mode: 0o644, body: []byte("root:x:0:0:root:/root:/sbin/nologin\n")},
+		entry{name: "layers/", mode: 0o755},
+		entry{name: "root/", mode: 0o700},
+		entry{name: "tmp/", mode: 0o1777},
+	)
+}
+
+func newLayer(files []entry) (v1.Layer, error) {
+	data, err := archive(files)
+	if err != nil {
+		return nil, err
+	}
+	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
+	return tarball.LayerFromOpener(open, tarball.WithMediaType(types.OCILayer))
+}
+
+// index is the images as one, for all platforms.
+func index(images map[string]v1.Image) v1.ImageIndex {
+	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	for _, p := range lifecyclePlatforms {
+		if img, made := images[p.String()]; made {
+			index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: &p}})
+		}
+	}
+	return index
+}
+
+// layout writes the lifecycle image as an OCI layout, named by the version.
+func (r *release) layout(index v1.ImageIndex) error {
+	dir := filepath.Join(r.Out, layoutDir)
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	path, err := layout.Write(dir, empty.Index)
+	if err != nil {
+		return err
+	}
+	tag := map[string]string{"org.opencontainers.image.ref.name": r.Version}
+	if err := path.AppendIndex(index, layout.WithAnnotations(tag)); err != nil {
+		return err
+	}
+	// It names everything else in the layout by its digest.
+	file := filepath.Join(layoutDir, "index.json")
+	info, err := os.Stat(filepath.Join(r.Out, file))
+	if err != nil {
+		return err
+	}
+	r.wrote(file, info.Size())
+	return nil
+}
+
+// push stores the image in a registry, with the credentials that the lifecycle itself would find.
+func (r *release) push(ctx context.Context, to string, index v1.ImageIndex) error {
+	ref, err := name.ParseReference(to)
+	if err != nil {
+		return fmt.Errorf("reading the name to push to: %w", err)
+	}
+	keychain, err := image.Keychain(os.Getenv("CNB_REGISTRY_AUTH"))
+	if err != nil {
+		return err
+	}
+	if err := remote.WriteIndex(ref, index, remote.WithContext(ctx), remote.WithAuthFromKeychain(keychain)); err != nil {
+		return fmt.Errorf("pushing to %s: %w", ref, err)
+	}
+	digest, err := index.Digest()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(r.Progress, "pushed %s@%s\n", ref, digest)
+	return nil
+}

@@ -1,0 +1,82 @@
+// Command dist makes what is published of a version (see `make dist`): a tarball with the
+// lifecycle for each platform, the lifecycle image for all of them as an OCI layout, tarballs
+// with the baseplan command, and the checksums of all that. The same source, version and commit
+// give the same bytes.
+//
+// It is not published itself.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/baseplan/baseplan/cmd/internal/build"
+	"github.com/baseplan/baseplan/lifecycle/layers"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "error: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	r := release{Progress: os.Stdout}
+	r.Compile = r.compile
+	flags := flag.NewFlagSet("dist", flag.ContinueOnError)
+	flags.StringVar(&r.Source, "source", ".", "`folder` of the module")
+	flags.StringVar(&r.Out, "out", "dist", "`folder` to write to")
+	flags.StringVar(&r.Version, "version", build.Version, "the version, without a v before it")
+	flags.StringVar(&r.Commit, "commit", "", "the commit that is built; empty: none is told")
+	push := flags.String("push", "", "`reference` to push the lifecycle image to")
+	flags.Func("platforms", "only these, `OS/ARCH[,OS/ARCH...]`; default: all", func(list string) error {
+		for p := range strings.SplitSeq(list, ",") {
+			platform, err := v1.ParsePlatform(p)
+			if err != nil {
+				return err
+			}
+			r.Only = append(r.Only, *platform)
+		}
+		return nil
+	})
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("reading arguments: %q is not expected", flags.Arg(0))
+	}
+	var err error
+	if r.Created, err = created(os.Getenv("SOURCE_DATE_EPOCH")); err != nil {
+		return err
+	}
+	lifecycle, err := r.Make(ctx)
+	if err != nil || *push == "" {
+		return err
+	}
+	return r.push(ctx, *push, lifecycle)
+}
+
+// created is when the release counts as made: what SOURCE_DATE_EPOCH says, else the time that
+// all files of app images have.
+func created(epoch string) (time.Time, error) {
+	if epoch == "" {
+		return layers.Epoch, nil
+	}
+	seconds, err := strconv.ParseInt(epoch, 10, 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("reading SOURCE_DATE_EPOCH: %q is no number of seconds", epoch)
+	}
+	return time.Unix(seconds, 0).UTC(), nil
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+const module = "github.com/baseplan/baseplan"
+
+// The platforms that the lifecycle and the baseplan command are made for.
+var (
+	lifecyclePlatforms = platforms("linux/amd64", "linux/arm64", "linux/ppc64le", "linux/s390x")
+	commandPlatforms   = platforms("linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64")
+)
+
+func platforms(names ...string) []v1.Platform {
+	var all []v1.Platform
+	for _, n := range names {
+		goos, arch, _ := strings.Cut(n, "/")
+		all = append(all, v1.Platform{OS: goos, Architecture: arch})
+	}
+	return all
+}
+
+// A release is one version of everything that is published.
+type release struct {
+	Source  string // folder of the module
+	Out     string // folder to write to
+	Version string // semantic, without a v before it
+	Commit  string // empty: not told
+	Created time.Time
+	Only    []v1.Platform // nil: all
+
+	// Compile makes a command of the module, such as "lifecycle", and gives the binary's path.
+	Compile  func(ctx context.Context, command string, p v1.Platform, dir string) (string, error)
+	Progress io.Writer // a line for each file
+
+	written []string // paths below Out
+}
+
+// semantic is https://semver.org without build metadata, which no label or tag can have.
+var semantic = regexp.MustCompile(`^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`)
+
+// Make writes the release, and returns the lifecycle image, which is empty where the lifecycle is
+// made for no platform.
+func (r *release) Make(ctx context.Context) (v1.ImageIndex, error) {
+	if !semantic.MatchString(r.Version) {
+		return nil, fmt.Errorf("reading the version: %q is not semantic, like 1.2.3 or 1.2.3-rc.1", r.Version)
+	}
+	if err := os.MkdirAll(r.Out, 0o755); err != nil {
+		return nil, err
+	}
+	images := map[string]v1.Image{} // by platform
+	for _, p := range r.wanted(lifecyclePlatforms) {
+		image, err := r.lifecycle(ctx, p)
+		if err != nil {
+			return nil, fmt.Errorf("making the lifecycle for %s: %w", p, err)
+		}
+		images[p.String()] = image
+	}
+	for _, p := range r.wanted(commandPlatforms) {
+		if err := r.command(ctx, p); err != nil {
+			return nil, fmt.Errorf("making baseplan for %s: %w", p, err)
+		}
+	}
+	if len(r.written) == 0 {
+		return nil, fmt.Errorf("choosing platforms: of %v none is supported", r.Only)
+	}
+	index := index(images)
+	if len(images) > 0 {
+		if err := r.layout(index); err != nil {
+			return nil, fmt.Errorf("writing the lifecycle image: %w", err)
+		}
+	}
+	return index, r.checksums()
+}
+
+func (r *release) wanted(all []v1.Platform) []v1.Platform {
+	return slices.DeleteFunc(slices.Clone(all), func(p v1.Platform) bool {
+		return r.Only != nil && !slices.ContainsFunc(r.Only, p.Equals)
+	})
+}
+
+// lifecycle makes the tarball for one platform, and the image.
+func (r *release) lifecycle(ctx context.Context, p v1.Platform) (v1.Image, error) {
+	files, err := r.binaries(ctx, p, "lifecycle", "launcher")
+	if err != nil {
+		return nil, err
+	}
+	files = append(files, phases()...)
+	described, err := describe(r.Version).TOML()
+	if err != nil {
+		return nil, err
+	}
+	tarball := append(below("lifecycle", files), entry{name: "lifecycle.toml", mode: 0o644, body: described})
+	if err := r.write("lifecycle", p, tarball); err != nil {
+		return nil, err
+	}
+	return r.image(p, files)
+}
+
+// command makes the tarball of baseplan for one platform.
+func (r *release) command(ctx context.Context, p v1.Platform) error {
+	files, err := r.binaries(ctx, p, "baseplan")
+	if err != nil {
+		return err
+	}
+	license, err := os.ReadFile(filepath.Join(r.Source, "LICENSE"))
+	if err != nil {
+		return err
+	}
+	return r.write("baseplan", p, append(files, entry{name: "LICENSE", mode: 0o644, body: license}))
+}
+
+// binaries are commands for a platform, each with its SBOMs.
+func (r *release) binaries(ctx context.Context, p v1.Platform, commands ...string) ([]entry, error) {
+	dir, err := os.MkdirTemp("", "dist-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	var files []entry
+	for _, command := range commands {
+		path, err := r.Compile(ctx, command, p, dir)
+		if err != nil {
+			return nil, err
+		}
+		binary, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		sboms, err := r.sboms(ctx, command, path)
+		if err != nil {
+			return nil, fmt.Errorf("describing %s: %w", command, err)
+		}
+		files = append(append(files, entry{name: command, mode: 0o755, body: binary}), sboms...)
+	}
+	return files, nil
+}
+
+// compile is what [release.Compile] is outside of tests: it tells the binary its version, and nothing of
+// this machine.
+func (r *release) compile(ctx context.Context, command string, p v1.Platform, dir string) (string, error) {
+	path := filepath.Join(dir, command)
+	vars := module + "/cmd/internal/build."
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
+		"-ldflags", "-s -w -X "+vars+"Version="+r.Version+" -X "+vars+"Commit="+r.Commit, "-o", path, module+"/cmd/"+command)
+	cmd.Dir = r.Source
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOEXPERIMENT=", "GOOS="+p.OS, "GOARCH="+p.Architecture)
+	for _, variant := range []string{"GOAMD64=v1", "GOARM64=v8.0", "GOPPC64=power8"} {
+		cmd.Env = append(cmd.Env, variant)
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("compiling %s: %w\n%s", command, err, out)
+	}
+	return path, nil
+}
+
+// write writes a tarball: PRODUCT-VERSION-OS-ARCH.tgz.
+func (r *release) write(product string, p v1.Platform, files []entry) error {
+	name := fmt.Sprintf("%s-%s-%s-%s.tgz", product, r.Version, p.OS, p.Architecture)
+	data, err := compress(files)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(r.Out, name), data, 0o644); err != nil { //nolint:gosec // G306: it is to be published
+		return err
+	}
+	r.wrote(name, int64(len(data)))
+	return nil
+}
+
+func (r *release) wrote(name string, size int64) {
+	r.written = append(r.written, name)
+	fmt.Fprintf(r.Progress, "%9d  %s\n", size, name)
+}
+
+// checksums writes checksums.txt, as sha256sum does and reads it.
+func (r *release) checksums() error {
+	var lines strings.Builder
+	for _, name := range slices.Sorted(slices.Values(r.written)) {
+		data, err := os.ReadFile(filepath.Join(r.Out, name))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&lines, "%x  %s\n", sha256.Sum256(data), name)
+	}
+	return os.WriteFile(filepath.Join(r.Out, "checksums.txt"), []byte(lines.String()), 0o644) //nolint:gosec // G306: it is to be published
+}

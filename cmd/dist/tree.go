@@ -1,0 +1,89 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/baseplan/baseplan/lifecycle/layers"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+)
+
+// An entry is a file of a tarball or a layer.
+type entry struct {
+	name string // relative; a directory's ends in a slash
+	mode int64
+	body []byte
+	link string // what a symbolic link points to
+}
+
+// phases are the names that the lifecycle is called by.
+func phases() []entry {
+	var links []entry
+	for _, name := range platform.PhaseNames() {
+		links = append(links, entry{name: name, mode: 0o777, link: "lifecycle"})
+	}
+	return links
+}
+
+// below puts files into a folder, with the folder and its parents.
+func below(folder string, files []entry) []entry {
+	var all []entry
+	for dir := folder; dir != "."; dir = path.Dir(dir) {
+		all = append(all, entry{name: dir + "/", mode: 0o755})
+	}
+	for _, f := range files {
+		f.name = folder + "/" + f.name
+		all = append(all, f)
+	}
+	return all
+}
+
+// archive is a tar stream of the files: in the order of their names, root's, all of one time.
+func archive(files []entry) ([]byte, error) {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	sorted := slices.SortedFunc(slices.Values(files), func(a, b entry) int { return strings.Compare(a.name, b.name) })
+	for _, f := range sorted {
+		h := &tar.Header{Name: f.name, Mode: f.mode, Size: int64(len(f.body)), Linkname: f.link, ModTime: layers.Epoch, Typeflag: tar.TypeReg}
+		switch {
+		case strings.HasSuffix(f.name, "/"):
+			h.Typeflag = tar.TypeDir
+		case f.link != "":
+			h.Typeflag = tar.TypeSymlink
+		}
+		if err := w.WriteHeader(h); err != nil {
+			return nil, err
+		}
+		if _, err := w.Write(f.body); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// compress is the archive with gzip.
+func compress(files []entry) ([]byte, error) {
+	data, err := archive(files)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(data); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}

@@ -15,8 +15,8 @@ func (s *site) full(name string) *platformtest.Platform {
 	s.T.Helper()
 	p := &platformtest.Platform{
 		Docker: s.Docker, API: "0.15", Lifecycle: s.lifecycle, UID: 1000, GID: 1000, Name: name,
-		Builder:  s.builder("baseplan-e2e/builder:full", orderOf(everything, nil), 1000),
-		RunImage: s.runImage("baseplan-e2e/run:full", ""),
+		Builder:  s.builder("baseplan-e2e/builder:full-"+s.id, orderOf(everything, nil), 1000),
+		RunImage: s.runImage("baseplan-e2e/run:full-"+s.id, ""),
 	}
 	s.Try(nil, "rmi", "-f", name)
 	s.T.Cleanup(func() { s.Try(nil, "rmi", "-f", name) })
@@ -25,6 +25,7 @@ func (s *site) full(name string) *platformtest.Platform {
 
 // TestLosses builds the same app again after something was lost: the image stays the same.
 func TestLosses(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	p := s.full("baseplan-e2e/app:losses")
 	built(t, p.FivePhases(app("one")))
@@ -34,8 +35,8 @@ func TestLosses(t *testing.T) {
 		lose      func()
 	}{
 		{"the cache", "", func() { p.Cache = "" }},
-		{"what is in the cache", "has to be made anew", func() { s.Shell(p.Cache, "for f in /v/committed/*.tar; do echo more >> $f; done") }},
-		{"the cache's metadata", "nothing is restored from the cache", func() { s.Shell(p.Cache, "echo '{' > /v/committed/io.buildpacks.lifecycle.cache.metadata") }},
+		{"what is in the cache", "has to be made anew", func() { s.Shell(p.Cache, "for f in committed/*.tar; do echo more >> $f; done") }},
+		{"the cache's metadata", "nothing is restored from the cache", func() { s.Shell(p.Cache, "echo '{' > committed/io.buildpacks.lifecycle.cache.metadata") }},
 		{"the launch cache", "Reusing layer 'e2e/tools:launched'", func() { p.LaunchCache = "" }},
 		{"the previous image", "Adding layer 'e2e/tools:launched'", func() { s.Do(nil, "rmi", "-f", p.Name) }},
 		{"everything", "", func() { s.Do(nil, "rmi", "-f", p.Name); p.Cache, p.LaunchCache = "", "" }},
@@ -59,9 +60,10 @@ func TestLosses(t *testing.T) {
 
 // TestOtherUser builds with a builder whose user has other IDs.
 func TestOtherUser(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	p := s.full("baseplan-e2e/app:user")
-	p.Builder, p.UID, p.GID = s.builder("baseplan-e2e/builder:other", orderOf(everything, nil), 2345), 2345, 2345
+	p.Builder, p.UID, p.GID = s.builder("baseplan-e2e/builder:other-"+s.id, orderOf(everything, nil), 2345), 2345, 2345
 	built(t, p.FivePhases(app("one")))
 	s.outputs(t, p.Name, "one")
 	if got := s.entrypoint(p.Name, "stat", "-c", "%u:%g", "/workspace/main.sh"); got != "2345:2345" {
@@ -71,6 +73,7 @@ func TestOtherUser(t *testing.T) {
 
 // TestPublish builds to a registry, with a cache image.
 func TestPublish(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	p := s.full(s.registry.Name + "/app:five")
 	p.Publish, p.CacheImage = true, s.registry.Name+"/cache:five"
@@ -131,6 +134,7 @@ func (s *site) rebase(daemon bool, args ...string) (string, int) {
 // TestRebase rebases images of a daemon: one that relies on nothing, and one whose extension was
 // skipped since the run image has curl.
 func TestRebase(t *testing.T) {
+	t.Parallel()
 	t.Run("plain", func(t *testing.T) {
 		s := newSite(t)
 		p := s.full("baseplan-e2e/app:rebase")

@@ -20,13 +20,15 @@ type site struct {
 	platformtest.Docker
 	registry  *lifecycletest.Host
 	lifecycle string
+	id        string // in names of images, so that tests can run side by side
 }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{Docker: platformtest.New(t), registry: lifecycletest.Registry()}
 	t.Cleanup(s.registry.Close)
-	s.lifecycle = platformtest.Lifecycle(s.Docker, "baseplan-e2e/lifecycle:test")
+	_, s.id, _ = strings.Cut(s.registry.Name, ":")
+	s.lifecycle = platformtest.Lifecycle(s.Docker, "baseplan-e2e/lifecycle:"+s.id)
 	return s
 }
 
@@ -137,16 +139,11 @@ func app(version string) platformtest.Files {
 func TestBuilds(t *testing.T) {
 	for _, api := range []string{"0.7", "0.9", "0.12", "0.15"} {
 		t.Run(api, func(t *testing.T) {
+			t.Parallel()
 			s := newSite(t)
-			p := &platformtest.Platform{
-				Docker: s.Docker, API: api, Lifecycle: s.lifecycle, UID: 1000, GID: 1000,
-				Builder:  s.builder("baseplan-e2e/builder:full", orderOf(everything, nil), 1000),
-				RunImage: s.runImage("baseplan-e2e/run:full", ""),
-				Name:     "baseplan-e2e/app:" + api,
-			}
-			forget := func() { s.Try(nil, "rmi", "-f", p.Name, p.Name+"-creator", p.Name+"-second") }
-			forget()
-			t.Cleanup(forget)
+			p := s.full("baseplan-e2e/app:" + s.id)
+			p.API = api
+			t.Cleanup(func() { s.Try(nil, "rmi", "-f", p.Name, p.Name+"-creator", p.Name+"-second") })
 			first := built(t, p.FivePhases(app("one")))
 			id := s.imageID(p.Name)
 			s.outputs(t, p.Name, "one")

@@ -44,7 +44,7 @@ func newStage(t *testing.T, requires string, extensions ...string) *stage {
 	st := &stage{site: s, Platform: platformtest.Platform{
 		Docker: s.Docker, API: "0.15", Lifecycle: s.lifecycle, UID: 1000, GID: 1000,
 		Builder: s.builder(s.registry.Name+"/builder:extensions", orderOf([]string{"e2e/needs"}, ids), 1000),
-		Name:    "baseplan-e2e/app:extensions", Mounts: []string{env + ":/platform"},
+		Name:    "baseplan-e2e/app:" + s.id, Mounts: []string{env + ":/platform"},
 	}}
 	s.Do(nil, "push", "-q", st.Builder) // a build image that is extended has to be in a registry
 	st.forget()
@@ -100,8 +100,7 @@ func (s *stage) create(t *testing.T) platformtest.Built {
 // verdicts are those that resolution.toml has, by extension and image.
 func (s *stage) verdicts(t *testing.T) map[string]string {
 	t.Helper()
-	data, _ := s.Get(s.Layers, "resolution.toml")
-	r, err := platform.DecodeResolution([]byte(data), "resolution.toml")
+	r, err := platform.DecodeResolution([]byte(s.Get(s.Layers, "resolution.toml")), "resolution.toml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,6 +134,7 @@ func (s *stage) both(t *testing.T, phases []string, check func(*testing.T, platf
 }
 
 func TestRunImageHasWhatIsRequired(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "curl:launch", "curl")
 	s.RunImage = s.run("curl", apt+"curl")
 	s.attach(s.RunImage)
@@ -150,6 +150,7 @@ func TestRunImageHasWhatIsRequired(t *testing.T) {
 }
 
 func TestInventoryIsGenerated(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "curl:launch", "curl")
 	s.RunImage = s.run("curl", apt+"curl")
 	s.both(t, plain, func(t *testing.T, b platformtest.Built) {
@@ -161,6 +162,7 @@ func TestInventoryIsGenerated(t *testing.T) {
 }
 
 func TestRunImageIsExtended(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "curl:launch", "curl")
 	s.RunImage = s.run("plain", "")
 	var trees []string
@@ -200,8 +202,9 @@ func TestRunImageIsExtended(t *testing.T) {
 // TestBuildImageHasItAlready is what users report today: the package is in the build image, and
 // so it never gets into the run image.
 func TestBuildImageHasItAlready(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "tree:launch,tree:build", "tree")
-	s.Builder = s.Image("baseplan-e2e/builder:tree", "FROM "+s.Builder+"\nUSER 0\n"+apt+"tree\nUSER 1000:1000\n", nil)
+	s.Builder = s.Image("baseplan-e2e/builder:tree-"+s.site.id, "FROM "+s.Builder+"\nUSER 0\n"+apt+"tree\nUSER 1000:1000\n", nil)
 	s.RunImage = s.run("plain", "")
 	b := s.create(t)
 	if got := s.verdicts(t); got["e2e/tree run"] != "apply" || got["e2e/tree build"] != "satisfied" {
@@ -211,6 +214,7 @@ func TestBuildImageHasItAlready(t *testing.T) {
 }
 
 func TestSwitchAndExtendTheBuildImage(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "tools:build", "switch")
 	s.RunImage = s.run("plain", "")
 	s.run("switched", apt+"tree")
@@ -223,6 +227,7 @@ func TestSwitchAndExtendTheBuildImage(t *testing.T) {
 }
 
 func TestSwitchedImageHasTheRest(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "tools:launch,curl:launch", "switch", "curl")
 	s.RunImage = s.run("plain", "")
 	s.run("switched", apt+"curl")
@@ -235,6 +240,7 @@ func TestSwitchedImageHasTheRest(t *testing.T) {
 }
 
 func TestStaleSBOMLayer(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "curl:launch", "curl")
 	base := s.run("plain", "")
 	layered := s.site.registry.Name + "/run:layered"
@@ -252,6 +258,7 @@ func TestStaleSBOMLayer(t *testing.T) {
 }
 
 func TestLyingSBOM(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "curl:launch", "curl")
 	s.RunImage = s.run("plain", "")
 	honest := s.run("curl", apt+"curl")
@@ -282,6 +289,7 @@ func TestLyingSBOM(t *testing.T) {
 }
 
 func TestDockerfileThatDoesMore(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "curl:launch", "more")
 	s.RunImage = s.run("curl", apt+"curl")
 	s.attach(s.RunImage)
@@ -301,6 +309,7 @@ func TestDockerfileThatDoesMore(t *testing.T) {
 }
 
 func TestMissingLibraryIsNamed(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "php:launch", "php")
 	s.RunImage = s.run("plain", "")
 	s.attach(s.RunImage)
@@ -312,6 +321,7 @@ func TestMissingLibraryIsNamed(t *testing.T) {
 }
 
 func TestIsolation(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "spy:launch", "spy")
 	s.RunImage = s.run("plain", "")
 	s.Env = []string{`CNB_REGISTRY_AUTH={"registry.example":"Basic ` + "c2VjcmV0OnNlY3JldA==" + `"}`, "MY_secret=secret"}
@@ -327,11 +337,12 @@ func TestIsolation(t *testing.T) {
 }
 
 func TestRunImageIsChosen(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "curl:launch", "curl")
 	s.RunImage = s.run("plain", "")
 	enough := s.run("curl", apt+"curl")
 	more := s.run("more", apt+"curl tree")
-	s.Builder = s.Image("baseplan-e2e/builder:choice", "FROM "+s.Builder+"\nCOPY run.toml /cnb/run.toml\n", platformtest.Files{
+	s.Builder = s.Image("baseplan-e2e/builder:choice-"+s.site.id, "FROM "+s.Builder+"\nCOPY run.toml /cnb/run.toml\n", platformtest.Files{
 		"run.toml": fmt.Sprintf("[[images]]\nimage = %q\n[[images]]\nimage = %q\n[[images]]\nimage = %q\n", s.RunImage, more, enough),
 	})
 	s.Env = []string{"CNB_RUN_IMAGE_SELECTION=auto"}
@@ -352,6 +363,7 @@ func TestRunImageIsChosen(t *testing.T) {
 // TestExtensionsAtEveryVersion has one extension skipped and another extend the build image, at
 // every Platform API that knows extensions.
 func TestExtensionsAtEveryVersion(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "curl:launch,tree:build", "curl", "buildtree")
 	s.RunImage = s.run("curl", apt+"curl")
 	s.attach(s.RunImage)

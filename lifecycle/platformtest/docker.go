@@ -9,14 +9,18 @@ package platformtest
 import (
 	"archive/tar"
 	"bytes"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -83,8 +87,8 @@ func (f Files) tar() io.Reader {
 	return &b
 }
 
-// Image builds an image from a Dockerfile and the files of its context; it is removed at the end
-// of the test.
+// Image builds an image from a Dockerfile and the files of its context. Its name is removed at
+// the end of the test; another one stays, so that the daemon keeps the layers for the next time.
 func (d Docker) Image(tag, dockerfile string, context Files) string {
 	d.T.Helper()
 	all := maps.Clone(context)
@@ -92,7 +96,8 @@ func (d Docker) Image(tag, dockerfile string, context Files) string {
 		all = Files{}
 	}
 	all["Dockerfile"] = dockerfile
-	d.Do(all.tar(), "build", "-q", "--network", "host", "-t", tag, "-")
+	kept := fmt.Sprintf("baseplan-e2e/kept:%x", sha256.Sum256([]byte(dockerfile)))
+	d.Do(all.tar(), "build", "-q", "--network", "host", "-t", tag, "-t", kept, "-")
 	d.T.Cleanup(func() { d.Try(nil, "rmi", "-f", tag) })
 	return tag
 }
@@ -106,34 +111,59 @@ func (d Docker) Volume(files Files) string {
 	return name
 }
 
+// path is where a volume is on this machine, which the daemon has to be on, too.
+func (d Docker) path(volume string) string {
+	d.T.Helper()
+	return d.Do(nil, "volume", "inspect", "-f", "{{.Mountpoint}}", volume)
+}
+
 // Put puts files into a volume.
 func (d Docker) Put(volume string, files Files) {
 	d.T.Helper()
-	if len(files) == 0 {
-		return
+	root := d.path(volume)
+	for name, content := range files {
+		path := filepath.Join(root, name)
+		err := os.MkdirAll(filepath.Dir(path), 0o755)
+		if err == nil {
+			err = os.WriteFile(path, []byte(content), 0o644)
+		}
+		if err != nil {
+			d.T.Fatal(err)
+		}
 	}
-	d.Do(files.tar(), "run", "--rm", "-i", "-v", volume+":/v", Debian(d), "tar", "x", "--no-same-owner", "-C", "/v")
 }
 
-// Get is the content of a file in a volume, and whether it is there.
-func (d Docker) Get(volume, path string) (string, bool) {
+// Get is the content of a file in a volume; empty if it is not there.
+func (d Docker) Get(volume, path string) string {
 	d.T.Helper()
-	out, code := d.Try(nil, "run", "--rm", "-v", volume+":/v", Debian(d), "cat", "/v/"+path)
-	return out, code == 0
+	data, err := os.ReadFile(filepath.Join(d.path(volume), path))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		d.T.Fatal(err)
+	}
+	return string(data)
 }
 
-// Shell runs a script on a volume at /v, as root.
-func (d Docker) Shell(volume, script string) string {
+// Shell runs a script in a volume, as root.
+func (d Docker) Shell(volume, script string) {
 	d.T.Helper()
-	return d.Do(nil, "run", "--rm", "-v", volume+":/v", Debian(d), "sh", "-euc", script)
+	cmd := exec.Command("sh", "-euc", script)
+	cmd.Dir = d.path(volume)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		d.T.Fatalf("%s: %v\n%s", script, err, out)
+	}
 }
 
 const debianTag = "baseplan-e2e/debian:bookworm"
+
+// once keeps tests that run side by side from making the same thing.
+var once sync.Mutex
 
 // Debian is the tag of a minimal Debian image in the daemon, with ca-certificates. It is
 // made once by mmdebstrap, and kept in the directory that BASEPLAN_E2E_CACHE names.
 func Debian(d Docker) string {
 	d.T.Helper()
+	once.Lock()
+	defer once.Unlock()
 	if _, code := d.Try(nil, "image", "inspect", debianTag); code == 0 {
 		return debianTag
 	}
@@ -159,14 +189,7 @@ func Debian(d Docker) string {
 // binaries are built from the module that the test is in.
 func Lifecycle(d Docker, tag string) string {
 	d.T.Helper()
-	dir := d.T.TempDir()
-	for _, name := range []string{"lifecycle", "launcher"} {
-		build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, name), "github.com/baseplan/baseplan/cmd/"+name)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			d.T.Fatalf("building %s: %v\n%s", name, err, out)
-		}
-	}
+	dir := d.binaries()
 	context := Files{}
 	for _, name := range []string{"lifecycle", "launcher"} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
@@ -181,4 +204,30 @@ func Lifecycle(d Docker, tag string) string {
 	}
 	return d.Image(tag, "FROM "+Debian(d)+" AS links\nCOPY cnb /out/cnb\nRUN true"+links.String()+
 		"\nFROM scratch\nENV PATH=/bin\nWORKDIR /layers\nCOPY --from=links /out/ /\n", context)
+}
+
+// built is where the binaries are, once they are built.
+var built string
+
+// binaries builds lifecycle and launcher, and gives their directory. It stays for the tests of this process.
+func (d Docker) binaries() string {
+	d.T.Helper()
+	once.Lock()
+	defer once.Unlock()
+	if built != "" {
+		return built
+	}
+	dir, err := os.MkdirTemp("", "baseplan-e2e-*")
+	if err != nil {
+		d.T.Fatal(err)
+	}
+	for _, name := range []string{"lifecycle", "launcher"} {
+		build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, name), "github.com/baseplan/baseplan/cmd/"+name)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			d.T.Fatalf("building %s: %v\n%s", name, err, out)
+		}
+	}
+	built = dir
+	return dir
 }

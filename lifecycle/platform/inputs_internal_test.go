@@ -226,3 +226,117 @@ func listed(t *testing.T) []string {
 	slices.Sort(out)
 	return out
 }
+
+// values are two valid values for each kind of input, other than any default.
+func values(value flag.Value) []string {
+	switch v := value.(type) {
+	case boolean:
+		return []string{"true", "false"}
+	case number:
+		return []string{"11", "12"}
+	case duration:
+		return []string{"1h0m0s", "2h0m0s"}
+	case moment:
+		return []string{"100", "200"}
+	case choice:
+		return v.of[:2]
+	case text:
+		return []string{"one", "two"}
+	}
+	return []string{"r.example/one", "r.example/two"}
+}
+
+// value reads an input back.
+func value(of flag.Value) string {
+	switch v := of.(type) {
+	case text:
+		return *v.to
+	case reference:
+		return *v.to
+	case choice:
+		return *v.to
+	case boolean:
+		return fmt.Sprint(*v.to)
+	case number:
+		return fmt.Sprint(*v.to)
+	case duration:
+		return v.to.String()
+	case moment:
+		if *v.to == nil {
+			return ""
+		}
+		return fmt.Sprint((*v.to).Unix())
+	case *list:
+		return strings.Join(*v.to, ",")
+	}
+	return "an unknown kind"
+}
+
+// TestFlagOverEnvironmentOverDefault: for every row of every phase and version, whichever way a flag is spelled.
+func TestFlagOverEnvironmentOverDefault(t *testing.T) {
+	var n int
+	each(table, func(p Phase, v api.Version, r input) {
+		if r.flag == "tag" { // TestParseInputs has it: it adds to the argument
+			return
+		}
+		n++
+		name := fmt.Sprintf("%s %s -%s %s", p, v, r.flag, r.env)
+		two := values(r.to(&Inputs{}))
+		for flagged := range 2 {
+			for _, byEnv := range []bool{false, true} {
+				if flagged == 1 && r.flag == "" || byEnv && r.env == "" {
+					continue
+				}
+				env := map[string]string{}
+				want := strings.ReplaceAll(r.def, layersPlaceholder, "/layers")
+				if len(want) == 0 {
+					base := Inputs{UID: -1, GID: -1}
+					want = value(r.to(&base))
+				} else if _, is := r.to(&Inputs{}).(duration); is {
+					want = "336h0m0s"
+				}
+				partners(r, flagged == 1 || byEnv, env)
+				if byEnv {
+					env[r.env], want = two[1], two[1]
+				}
+				spellings := [][]string{nil}
+				if flagged == 1 {
+					want = two[0]
+					spellings = [][]string{{"-" + r.flag + "=" + two[0]}, {"--" + r.flag + "=" + two[0]}}
+					if _, takesNoValue := r.to(&Inputs{}).(boolean); !takesNoValue {
+						spellings = append(spellings, []string{"-" + r.flag, two[0]})
+					} else {
+						spellings = append(spellings, []string{"-" + r.flag})
+					}
+				}
+				for _, args := range spellings {
+					if p.of(Analyze | Export | Create | Rebase) {
+						args = append(args, "r.example/app")
+					}
+					in, err := Parse(p, v, args, func(key string) string { return env[key] })
+					if err != nil {
+						t.Errorf("%s: %q, %v: %v", name, args, env, err)
+					} else if got := value(r.to(&in)); got != want {
+						t.Errorf("%s: %q, %v gives %q, want %q", name, args, env, got, want)
+					}
+				}
+			}
+		}
+	})
+	if n < 1000 {
+		t.Errorf("only %d rows were looked at", n)
+	}
+}
+
+// partners sets what an input needs beside it.
+func partners(r input, given bool, env map[string]string) {
+	switch {
+	case !given:
+	case r.flag == "layout":
+		env["CNB_LAYOUT_DIR"] = "/layouts"
+	case r.flag == "uid":
+		env["CNB_GROUP_ID"] = "1"
+	case r.flag == "gid":
+		env["CNB_USER_ID"] = "1"
+	}
+}

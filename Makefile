@@ -32,7 +32,7 @@ lint:
 	go tool -modfile=.ci/tools.mod go-errorlint ./...
 
 bench: ## prints times, memory and the ratios that are promised; those against Syft want root and mmdebstrap
-	go test -run '^$$' -bench . -benchmem ./sbom/format ./provides ./resolver ./extensions ./lifecycle/layers ./lifecycle/cache ./cmd/launcher
+	go test -run '^$$' -bench . -benchmem ./sbom/format ./provides ./resolver ./extensions ./lifecycle ./lifecycle/layers ./lifecycle/cache ./lifecycle/image ./extensions/apply ./cmd/launcher
 	@if command -v mmdebstrap >/dev/null; then go test -tags e2e -run '^$$' -bench . -benchtime 3x ./sbom/scan; \
 	else echo "sbom/scan against Syft: left out, since there is no mmdebstrap to make the Debian image with"; fi
 

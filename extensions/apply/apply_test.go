@@ -1,3 +1,5 @@
+//go:build linux
+
 package apply
 
 import (
@@ -333,6 +335,13 @@ ADD --checksum=sha256:`+digestOf(plain)+" "+server.URL+`/dir/a.tar /four
 ADD --unpack=true `+server.URL+`/dir/a.tar /five
 `))
 	check(t, err)
+	if os.Geteuid() == 0 {
+		_, owned, err := f.apply(t, dockerfile(t, onBase+"ADD --chown=7:8 a.tar /mine/\n"))
+		check(t, err)
+		if owned["mine"] != "40755 7:8" || owned["mine/l"] != "120777 7:8 -> in" || !strings.HasPrefix(owned["mine/in/x"], "100644 7:8 ") {
+			t.Errorf("got %v", owned)
+		}
+	}
 	want := "broken five five/in five/in/x five/l four kept one one/in one/in/x one/l three three/a.tar two two/in two/in/x two/l"
 	if diff := cmp.Diff(want, namesOf(got)); diff != "" {
 		t.Error(diff)

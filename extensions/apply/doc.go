@@ -23,5 +23,5 @@
 //
 // Every instruction that can change files gives at most one layer. A layer is
 // found by comparing two snapshots of metadata; content is read only where it
-// goes into the layer.
+// goes into the layer. All of it is for Linux.
 package apply

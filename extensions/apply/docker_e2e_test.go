@@ -1,4 +1,4 @@
-//go:build e2e
+//go:build e2e && linux
 
 package apply_test
 
@@ -35,6 +35,8 @@ type daemon struct {
 	build   string // a docker command that builds with BuildKit
 	applier string // testdata/applier, linked statically
 	dir     string
+	cache   string           // what containers find in /kaniko; empty: a new directory each time
+	kind    extensions.Image // empty: run
 }
 
 func newDaemon(t *testing.T) *daemon {
@@ -268,7 +270,13 @@ var ways = []way{
 // capabilities and what options add; it gives what was written as well.
 func (d *daemon) apply(b *base, context, dockerfile, dir string, options ...string) (result, string) {
 	d.t.Helper()
-	work := d.t.TempDir()
+	work, cache, kind := d.t.TempDir(), d.cache, d.kind
+	if kind == "" {
+		kind = extensions.Run
+	}
+	if cache == "" {
+		cache = filepath.Join(work, "kaniko")
+	}
 	for _, sub := range []string{"kaniko", "layers"} {
 		dir := filepath.Join(work, sub)
 		if err := errors.Join(os.Mkdir(dir, 0o755), os.Chmod(dir, 0o777)); err != nil { // also for other users
@@ -276,7 +284,7 @@ func (d *daemon) apply(b *base, context, dockerfile, dir string, options ...stri
 		}
 	}
 	spec := map[string]any{
-		"Dir": dir, "App": "/workspace", "Spool": "/layers", "Cache": "/kaniko", "Out": "/layers/result", "Dockerfile": dockerfile, "Image": extensions.Run, "Config": b.config,
+		"Dir": dir, "App": "/workspace", "Spool": "/layers", "Cache": "/kaniko", "Out": "/layers/result", "Dockerfile": dockerfile, "Image": kind, "Config": b.config,
 	}
 	if dir != "/" {
 		spec["Base"] = "/kaniko/base.tar"
@@ -286,7 +294,7 @@ func (d *daemon) apply(b *base, context, dockerfile, dir string, options ...stri
 		d.t.Fatal(err)
 	}
 	args := append([]string{"run", "--rm", "-i", "--user=0:0", "-w=/",
-		"-v", d.applier + ":/cnb/lifecycle/applier:ro", "-v", context + ":/workspace:ro", "-v", work + "/layers:/layers", "-v", work + "/kaniko:/kaniko", "-v", b.tar + ":/kaniko/base.tar:ro",
+		"-v", d.applier + ":/cnb/lifecycle/applier:ro", "-v", context + ":/workspace:ro", "-v", work + "/layers:/layers", "-v", cache + ":/kaniko", "-v", b.tar + ":/kaniko/base.tar:ro",
 		"-e", "CNB_REGISTRY_AUTH=secret-of-the-platform", "-e", "NPM_TOKEN=secret-of-the-user"}, options...)
 	output := d.docker(bytes.NewReader(input), append(args, b.ref, "/cnb/lifecycle/applier")...)
 	content, err := os.ReadFile(filepath.Join(work, "layers", "result"))

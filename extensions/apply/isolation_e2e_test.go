@@ -1,4 +1,4 @@
-//go:build e2e
+//go:build e2e && linux
 
 package apply_test
 
@@ -391,5 +391,30 @@ func TestNotPermittedInContainers(t *testing.T) {
 	}
 	if r, _ := d.apply(alpine, t.TempDir(), "ARG base_image\nFROM ${base_image}\nUSER root\n", "/"); r.Code != "root-user" {
 		t.Errorf("got %+v", r)
+	}
+}
+
+// In place, a second build takes its files from the cache: in a new container, which
+// knows nothing of the first, nothing is executed but what is new.
+func TestCachedInPlace(t *testing.T) {
+	d := newDaemon(t)
+	alpine := d.alpine()
+	for _, d.kind = range []extensions.Image{extensions.Build, extensions.Run} {
+		d.cache = t.TempDir()
+		text := "ARG base_image\nFROM ${base_image}\nUSER root\nRUN echo executed; rm /opt/kept/a; rm -r /opt/kept/deep; ln -s b /opt/kept/l; mkdir -m 1777 /shared\nRUN echo executed; ln /opt/kept/b /opt/kept/c\n"
+		last := "USER 1000:1000\n"
+		first, output := d.apply(alpine, t.TempDir(), text+last, "/")
+		if first.Executed != 2 || strings.Count(output, "executed") != 2 {
+			t.Fatalf("%+v\n%s", first, output)
+		}
+		again, output := d.apply(alpine, t.TempDir(), text+last, "/")
+		if again.Executed != 0 || strings.Contains(output, "executed") || len(again.Layers) != 2 {
+			t.Errorf("%s: %+v\n%s", d.kind, again, output)
+		}
+		check := "RUN ! test -e /opt/kept/a && ! test -e /opt/kept/deep && test /opt/kept/l -ef /opt/kept/c && stat -c %a /shared | grep -q 1777 && grep -q b /opt/kept/b\n"
+		more, output := d.apply(alpine, t.TempDir(), text+check+last, "/")
+		if more.Executed != 1 || strings.Contains(output, "executed") {
+			t.Errorf("%s: %+v\n%s", d.kind, more, output)
+		}
 	}
 }

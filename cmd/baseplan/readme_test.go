@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"mvdan.cc/sh/v3/shell"
 
 	"github.com/baseplan/baseplan/cmd/internal/cli"
@@ -44,5 +45,35 @@ func TestReadme(t *testing.T) {
 	}
 	if ran < 9 {
 		t.Errorf("ran %d commands: the README lost its examples, or this test their form", ran)
+	}
+}
+
+// TestReadmeCapture holds what the README's first screen shows to what the command prints.
+func TestReadmeCapture(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir("../..")
+	registry := lifecycletest.Registry()
+	defer registry.Close()
+	registry.Push("run:curl", lifecycletest.Debian("curl"))
+	_, rest, found := strings.Cut(string(readme), "\n    $ baseplan ")
+	command, rest, _ := strings.Cut(rest, "\n")
+	shown, _, ends := strings.Cut(rest, "\n\n## ")
+	if !found || !ends {
+		t.Fatal("the README lost its capture, or this test its form")
+	}
+	var want strings.Builder
+	for line := range strings.Lines(shown + "\n") {
+		want.WriteString(strings.TrimPrefix(line, "    "))
+	}
+	var out, errs bytes.Buffer
+	args := strings.Fields(strings.ReplaceAll(command, "registry.example", registry.Name))
+	if code := cli.Run(t.Context(), args, &cli.Console{Out: &out, Err: &errs}); code != cli.Enough || errs.Len() > 0 {
+		t.Errorf("baseplan %s: exit code %d\n%s", command, code, &errs)
+	}
+	if diff := cmp.Diff(want.String(), strings.ReplaceAll(out.String(), registry.Name, "registry.example")); diff != "" {
+		t.Errorf("-shown +printed:\n%s", diff)
 	}
 }

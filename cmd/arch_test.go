@@ -42,6 +42,7 @@ var walls = []wall{
 	{"oras.land/oras-go/", []string{"sbom/attach"}, "carriers in a registry are the work of one package"},
 	{"github.com/awslabs/", []string{"lifecycle/image"}, "credentials are the work of one package"},
 	{"github.com/chrismellard/", []string{"lifecycle/image"}, "credentials are the work of one package"},
+	{"github.com/chromedp/", nil, "a browser is for tests to look with"},
 	{"github.com/spf13/cobra", []string{"cmd/internal/cli", "cmd/baseplan", "cmd/demo"}, "the tool for people has a command tree; the specification's binaries keep the flag package"},
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/baseplan/baseplan/cmd/internal/cli/page"
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
@@ -36,6 +37,15 @@ func (c *Console) report(o *outcome, f resolveFlags) error {
 			return err
 		}
 	}
+	if f.html != "" {
+		html, err := o.page().HTML()
+		if err != nil {
+			return err
+		}
+		if err := platform.WriteFile(f.html, html); err != nil {
+			return err
+		}
+	}
 	switch f.output {
 	case "toml":
 		_, err = c.Out.Write(data)
@@ -51,6 +61,18 @@ func (c *Console) report(o *outcome, f resolveFlags) error {
 		return errNotEnough
 	}
 	return nil
+}
+
+// page is the outcome as a page for people.
+func (o *outcome) page() page.Page {
+	p := page.Page{
+		Resolution: o.record, Group: o.group, Broken: o.broken, Conclusion: o.conclusion(),
+		Inventory: o.inventory, Source: o.source, Searched: o.searched,
+	}
+	for _, d := range o.dropped {
+		p.Dropped = append(p.Dropped, page.Dropped{Module: d.Module, Why: d.Why})
+	}
+	return p
 }
 
 // A resolveDocument is what `resolve --output json` prints: resolution.toml, with group and plan.

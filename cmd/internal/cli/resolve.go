@@ -19,7 +19,7 @@ import (
 
 // resolveFlags are the inputs of `resolve`.
 type resolveFlags struct {
-	from, run, build, order, plans, generated, proof, write, output string
+	from, run, build, order, plans, generated, proof, write, html, output string
 }
 
 func (c *Console) resolveCommand() *cobra.Command {
@@ -42,7 +42,7 @@ Exits 0 if nothing is left to apply, 3 if a Dockerfile is, if no group resolves,
 the final run image lacks what it was counted on for.`,
 		Example: `  baseplan resolve --run-image registry.example/run:noble --order order.toml --plans plans --generated layers/generated
   baseplan resolve --run-image run:noble --order order.toml --plans plans --output toml
-  baseplan resolve --from /layers`,
+  baseplan resolve --from /layers --html resolution.html`,
 		Args: cobra.NoArgs,
 	}
 	inventoryFlags(cmd)
@@ -54,6 +54,7 @@ the final run image lacks what it was counted on for.`,
 	fl.StringVar(&f.generated, "generated", "", "folder of the Dockerfiles that extensions generated")
 	fl.StringVar(&f.proof, "proof", "", "what counts as proof that nothing is left to do: plan, effect or strict (default plan)")
 	fl.StringVar(&f.write, "write", "", "also write resolution.toml here")
+	fl.StringVar(&f.html, "html", "", "also write a page for people here: the plan as a graph, verdicts, evidence")
 	fl.StringVar(&f.from, "from", "", "layers directory of a build: show what became of that")
 	cmd.MarkFlagsOneRequired("run-image", "from")
 	for _, name := range []string{"run-image", "build-image", "generated", "proof", "sbom", "generate", "key", "baseplan"} {

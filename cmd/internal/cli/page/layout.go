@@ -1,0 +1,251 @@
+package page
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// A drawing is a graph with places, for a width.
+type drawing struct {
+	Name, Summary string // the latter says it in words
+	Width, Height int
+	Boxes         []box
+	Lines         []line
+}
+
+type box struct {
+	Class      string
+	Title      string // all of the text
+	X, Y, W, H int
+	Texts      []text
+}
+
+type text struct {
+	X, Y  int
+	Class string
+	Text  string
+}
+
+type line struct{ Class, Path string }
+
+// Sizes in CSS pixels. A character of the label's font is less than char wide.
+const (
+	char, lineHeight = 8, 17
+	padding          = 10
+	gap, rowGap      = 16, 12
+	rankGap          = 40
+	gutter           = 76 // of a stack, for the lines
+	maxLines         = 4
+)
+
+// stack places the nodes one below the other, with the lines beside them: for a phone, where rows would be too
+// narrow for lines to pass between nodes.
+func (g *graph) stack(width int, name string) drawing {
+	d := drawing{Name: name, Width: width}
+	order := slices.Clone(g.nodes)
+	slices.SortStableFunc(order, func(a, b *node) int { return cmp.Compare(a.rank, b.rank) })
+	place := map[*node]int{}
+	y := 8
+	for i, n := range order {
+		n.measure(width - gutter - 2)
+		n.x, n.y, place[n] = gutter+n.w/2, y, i
+		y += n.h + rowGap
+	}
+	d.Height = y - rowGap + 8
+	for _, e := range g.edges {
+		from, to := g.nodes[e.from], g.nodes[e.to]
+		far := min(22+9*max(place[to]-place[from], place[from]-place[to]), gutter+20) // the arc goes out three quarters of it
+		x, y1, y2 := gutter, from.y+from.h*2/3, to.y+to.h/3
+		d.Lines = append(d.Lines, line{e.class, fmt.Sprintf("M%d %d C%d %d %d %d %d %d", x, y1, x-far, y1, x-far, y2, x-3, y2)})
+	}
+	for _, n := range g.nodes {
+		d.Boxes = append(d.Boxes, n.box())
+	}
+	return d
+}
+
+// layer places each rank in a row, or in several where it is wider than the drawing. A line that passes ranks has a
+// place in each.
+func (g *graph) layer(width int, name string) drawing {
+	d := drawing{Name: name, Width: width}
+	for _, n := range g.nodes {
+		n.measure(320)
+	}
+	above := map[*node][]*node{}
+	all := slices.Clone(g.nodes)
+	chains := make([][]*node, len(g.edges))
+	for i, e := range g.edges {
+		chain := []*node{g.nodes[e.from]}
+		for rank := g.nodes[e.from].rank + 1; rank < g.nodes[e.to].rank; rank++ {
+			passing := &node{rank: rank, w: 8}
+			all, chain = append(all, passing), append(chain, passing)
+		}
+		chains[i] = append(chain, g.nodes[e.to])
+		for k, n := range chains[i][1:] {
+			above[n] = append(above[n], chains[i][k])
+		}
+	}
+	y := 8
+	for _, rank := range ordered(all, above) {
+		rows := packed(rank, width-2)
+		for i, row := range rows {
+			y += put(row, indent(row, width, i, len(rows)), y) + rowGap
+		}
+		y += rankGap - rowGap
+	}
+	d.Height = y - rankGap + 8
+	for i, e := range g.edges {
+		d.Lines = append(d.Lines, line{e.class, through(chains[i])})
+	}
+	for _, n := range g.nodes {
+		d.Boxes = append(d.Boxes, n.box())
+	}
+	return d
+}
+
+// measure breaks the label into lines and sizes the node.
+func (n *node) measure(width int) {
+	width = (width - 2*padding) / char
+	n.lines = broken(n.label, width)
+	n.short = n.note
+	if r := []rune(n.note); len(r) > width {
+		n.short = string(r[:width-1]) + "…"
+	}
+	longest := utf8.RuneCountInString(n.short)
+	for _, l := range n.lines {
+		longest = max(longest, utf8.RuneCountInString(l))
+	}
+	n.w = longest*char + 2*padding
+	n.h = (len(n.lines)+1)*lineHeight + padding
+	if n.note == "" {
+		n.h -= lineHeight
+	}
+}
+
+// broken breaks a text into lines of at most width characters; the end of a very long one is left out.
+func broken(s string, width int) []string {
+	r := []rune(strings.Join(strings.Fields(s), " "))
+	lines := []string{}
+	for len(r) > width && len(lines) < maxLines-1 {
+		cut := width
+		for i := width; i > width/2; i-- { // behind a separator, if there is one
+			if strings.ContainsRune("/:@-. ", r[i-1]) {
+				cut = i
+				break
+			}
+		}
+		lines = append(lines, string(r[:cut]))
+		r = r[cut:]
+	}
+	if len(r) > width {
+		r = append(r[:width-1:width-1], '…')
+	}
+	return append(lines, string(r))
+}
+
+// ordered are the nodes rank by rank; within one, each near those that it is connected with above.
+func ordered(nodes []*node, above map[*node][]*node) [][]*node {
+	var ranks [][]*node
+	for _, n := range nodes {
+		for len(ranks) <= n.rank {
+			ranks = append(ranks, nil)
+		}
+		ranks[n.rank] = append(ranks[n.rank], n)
+	}
+	at := map[*node]float64{}
+	for _, rank := range ranks {
+		for i, n := range rank {
+			at[n] = (float64(i) + 0.5) / float64(len(rank))
+			if len(above[n]) > 0 {
+				at[n] = mean(above[n], at)
+			}
+		}
+		slices.SortStableFunc(rank, func(a, b *node) int { return cmp.Compare(at[a], at[b]) })
+		for i, n := range rank {
+			at[n] = (float64(i) + 0.5) / float64(len(rank))
+		}
+	}
+	return slices.DeleteFunc(ranks, func(rank []*node) bool { return len(rank) == 0 })
+}
+
+func mean(nodes []*node, at map[*node]float64) float64 {
+	sum := 0.0
+	for _, n := range nodes {
+		sum += at[n]
+	}
+	return sum / float64(len(nodes))
+}
+
+// packed breaks a rank into rows that fit the width.
+func packed(rank []*node, width int) [][]*node {
+	var rows [][]*node
+	used := width + 1
+	for _, n := range rank {
+		if used+gap+n.w > width {
+			rows, used = append(rows, nil), -gap
+		}
+		rows[len(rows)-1] = append(rows[len(rows)-1], n)
+		used += gap + n.w
+	}
+	return rows
+}
+
+// indent is where a row begins: in the middle of the width, or, where a rank has several rows, at either side in turn,
+// so that lines from one pass the next.
+func indent(row []*node, width, i, rows int) int {
+	free := width + gap
+	for _, n := range row {
+		free -= gap + n.w
+	}
+	switch {
+	case rows == 1:
+		return free / 2
+	case i%2 == 0:
+		return 1
+	}
+	return free - 1
+}
+
+// put puts a row at its place, and gives its height.
+func put(row []*node, x, y int) int {
+	height := 0
+	for _, n := range row {
+		height = max(height, n.h)
+	}
+	for _, n := range row {
+		n.x, n.y = x+n.w/2, y+(height-n.h)/2
+		x += n.w + gap
+	}
+	return height
+}
+
+// through leads from the foot of the first node to the head of the last, by way of the others.
+func through(chain []*node) string {
+	path := fmt.Sprintf("M%d %d", chain[0].x, chain[0].y+chain[0].h)
+	for i, to := range chain[1:] {
+		from := chain[i]
+		y1, y2 := from.y+from.h, to.y
+		if i == len(chain)-2 {
+			y2 -= 3 // the tip
+		}
+		bend := max((y2-y1)/2, 12)
+		path += fmt.Sprintf(" C%d %d %d %d %d %d", from.x, y1+bend, to.x, y2-bend, to.x, y2)
+	}
+	return path
+}
+
+func (n *node) box() box {
+	b := box{Class: n.class, Title: strings.TrimPrefix(n.label+", "+n.note, ", "), X: n.x - n.w/2, Y: n.y, W: n.w, H: n.h}
+	y := n.y + padding/2 + 13
+	for _, l := range n.lines {
+		b.Texts = append(b.Texts, text{n.x, y, "label", l})
+		y += lineHeight
+	}
+	if n.note != "" {
+		b.Texts = append(b.Texts, text{n.x, y, "note", n.short})
+	}
+	return b
+}

@@ -5,7 +5,7 @@
 // Each phase is a struct: its fields are the inputs, Run does the work and returns what a
 // later phase needs as a value of package platform. Phases read no flags, no environment
 // and no files of the platform; that is the work of cmd/lifecycle, which also does the
-// writing. So [Creator] hands values from phase to phase, and a test needs no TOML.
+// writing. So its creator hands values from phase to phase, and a test needs no TOML.
 package lifecycle
 
 import (

@@ -155,7 +155,9 @@ func (c *command) liaison(opener *image.Opener, found *lifecycle.Analysis, runFi
 	}
 	if policy.RunSBOM != platform.Attached {
 		l.inventory = func(ctx context.Context) (lifecycle.BaseImage, error) {
-			return c.inspected(ctx, opener, inspector, found.Analyzed.RunImage.Reference, found.Inventory)
+			base, err := c.inspected(ctx, opener, inspector, found.Analyzed.RunImage.Reference, found.Inventory)
+			base.Reference = found.Analyzed.RunImage.Name()
+			return base, err
 		}
 	}
 	l.lookup = func(ctx context.Context, ref string) (lifecycle.BaseImage, error) {

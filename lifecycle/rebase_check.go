@@ -39,7 +39,7 @@ func (x *rebase) checkRequirements(ctx context.Context) error {
 			x.log.Debug(fmt.Sprintf("%s is met: %s", req.Name, answer.Reason))
 			continue
 		}
-		missing = append(missing, fmt.Errorf("%s: the run image %s %s", Relies(req), x.name, answer.Reason))
+		missing = append(missing, fmt.Errorf("%s: the run image is %s: %s", Relies(req), x.name, answer.Reason))
 	}
 	x.compare(ctx, inventory)
 	return x.lacking(missing)

@@ -161,7 +161,7 @@ func (x *rebase) checkSafe(ctx context.Context) error {
 			unsafe = append(unsafe, fmt.Errorf("%s is not rebasable, by its label %s: build it again", x.app.Name, platform.RebasableLabel))
 		}
 		if !x.known {
-			unsafe = append(unsafe, fmt.Errorf("%s is not the run image of the app image, which is %q", x.name, x.recorded()))
+			unsafe = append(unsafe, fmt.Errorf("%s is not the run image of the app image, which is %s", x.name, orElse(strings.Join(x.recorded().All(), " or "), "not recorded")))
 		}
 		differs, err := OtherTarget(ctx, x.app, x.run, x.name)
 		if err != nil {

@@ -50,7 +50,7 @@ func DecodeStack(data []byte, path string) (*RunFile, error) {
 // app first, then all in order; the first that is readable (platform.md, "Run Image
 // Resolution"). An empty app registry stands for a docker daemon.
 func (n RunImageNames) Choose(registry string, readable func(string) bool) (string, error) {
-	all := n.names()
+	all := n.All()
 	if len(all) == 0 {
 		return "", fmt.Errorf("choosing the run image: none is named; use -run-image, or name one in run.toml")
 	}
@@ -63,7 +63,8 @@ func (n RunImageNames) Choose(registry string, readable func(string) bool) (stri
 	return "", fmt.Errorf("choosing the run image: none of %q can be read", all)
 }
 
-func (n RunImageNames) names() []string {
+// All are the image's name and its mirrors; none where it has no name.
+func (n RunImageNames) All() []string {
 	if n.Image == "" {
 		return nil
 	}
@@ -72,7 +73,7 @@ func (n RunImageNames) names() []string {
 
 // Has reports whether a reference is one of the names.
 func (n RunImageNames) Has(ref string) bool {
-	return slices.ContainsFunc(n.names(), func(known string) bool { return sameImage(known, ref) })
+	return slices.ContainsFunc(n.All(), func(known string) bool { return sameImage(known, ref) })
 }
 
 // Names finds the image of which a reference is one of the names, else the first image

@@ -38,11 +38,7 @@ func (c *Console) report(o *outcome, f resolveFlags) error {
 		}
 	}
 	if f.html != "" {
-		html, err := o.page().HTML()
-		if err != nil {
-			return err
-		}
-		if err := platform.WriteFile(f.html, html); err != nil {
+		if err := platform.WriteFile(f.html, o.page().HTML()); err != nil {
 			return err
 		}
 	}

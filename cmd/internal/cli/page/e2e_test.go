@@ -31,12 +31,8 @@ func TestBrowser(t *testing.T) {
 	if _, err := exec.LookPath("chromium"); err != nil {
 		t.Fatal("there is no chromium: on Debian, install the package chromium (.ci/e2e does)")
 	}
-	html, err := sample().HTML()
-	if err != nil {
-		t.Fatal(err)
-	}
 	file := filepath.Join(t.TempDir(), "page.html")
-	if err := os.WriteFile(file, html, 0o600); err != nil {
+	if err := os.WriteFile(file, sample().HTML(), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath("chromium"), chromedp.NoSandbox) // root has no sandbox

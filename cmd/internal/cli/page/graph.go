@@ -37,7 +37,7 @@ type edge struct {
 func (p Page) graph() *graph {
 	g := &graph{index: map[string]int{}}
 	run := p.Resolution.RunImage.Image
-	if final := p.Final(); final != "" {
+	if final := p.final(); final != "" {
 		run += " → " + final
 	}
 	g.add(platform.RunImageProvider, &node{label: run, note: "run image", class: "image"})

@@ -10,7 +10,7 @@ import (
 
 // A drawing is a graph with places, for a width.
 type drawing struct {
-	Name, Summary string // the latter says it in words
+	Name          string
 	Width, Height int
 	Boxes         []box
 	Lines         []line
@@ -248,4 +248,30 @@ func (n *node) box() box {
 		b.Texts = append(b.Texts, text{n.x, y, "note", n.short})
 	}
 	return b
+}
+
+// drawing writes a drawing as an image that is part of the page.
+func (d *document) drawing(g drawing) {
+	size := attrs{
+		"xmlns", "http://www.w3.org/2000/svg", "class", g.Name, "width", number(g.Width), "height", number(g.Height),
+		"viewBox", fmt.Sprintf("0 0 %d %d", g.Width, g.Height), "role", "img", "aria-label", "The plan as a graph. " + d.summary(),
+	}
+	d.block("svg", size, func() {
+		tip := attrs{"id", "tip-" + g.Name, "viewBox", "0 0 8 8", "refX", "6", "refY", "4", "markerWidth", "7", "markerHeight", "7", "orient", "auto"}
+		d.element("marker", tip, func() { d.element("path", attrs{"class", "tip", "d", "M0 0L8 4L0 8z"}, nil) })
+		for _, l := range g.Lines {
+			d.element("path", attrs{"class", strings.TrimSpace("line " + l.Class), "d", l.Path, "marker-end", "url(#tip-" + g.Name + ")"}, nil)
+			d.WriteString("\n")
+		}
+		for _, b := range g.Boxes {
+			d.element("g", attrs{"class", b.Class}, func() {
+				d.say("title", "", b.Title)
+				d.element("rect", attrs{"x", number(b.X), "y", number(b.Y), "width", number(b.W), "height", number(b.H), "rx", "6"}, nil)
+				for _, t := range b.Texts {
+					d.element("text", attrs{"class", t.Class, "x", number(t.X), "y", number(t.Y)}, func() { d.text(t.Text) })
+				}
+			})
+			d.WriteString("\n")
+		}
+	})
 }

@@ -6,13 +6,11 @@
 package page
 
 import (
-	"bytes"
 	_ "embed"
 	"fmt"
-	"html/template"
 	"slices"
 	"strings"
-	"unicode"
+	"time"
 
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/platform"
@@ -35,15 +33,8 @@ type Page struct {
 // A Dropped is a module that is not in the group, and why.
 type Dropped struct{ Module, Why string }
 
-//go:embed page.html
-var source string
-
-var layout = template.Must(template.New("page").Funcs(template.FuncMap{
-	"join":     func(all []string) string { return strings.Join(all, ", ") },
-	"where":    where,
-	"required": func(r platform.Requirement) string { return strings.TrimSpace(r.Name + " " + r.Version) },
-	"left":     func(v platform.Verdict) bool { return extensions.Outcome(v.Verdict).Left() },
-}).Parse(source))
+//go:embed style.css
+var style string
 
 // The widths for which the graph is laid out, in CSS pixels: that of a phone and that of a desk.
 const (
@@ -52,46 +43,230 @@ const (
 )
 
 // HTML is the page.
-func (p Page) HTML() ([]byte, error) {
-	g := p.graph()
-	view := struct {
-		Page
-		Narrow, Wide drawing
-		Enough       bool
-	}{p, g.stack(narrow, "narrow"), g.layer(wide, "wide"), p.enough()}
-	view.Narrow.Summary, view.Wide.Summary = p.summary(), p.summary()
-	var buf bytes.Buffer
-	if err := layout.Execute(&buf, view); err != nil {
-		return nil, fmt.Errorf("drawing the page: %w", err)
-	}
-	return bytes.Map(harmless, buf.Bytes()), nil
+func (p Page) HTML() []byte {
+	d := &document{Page: p}
+	d.WriteString("<!DOCTYPE html>\n")
+	d.block("html", attrs{"lang", "en"}, func() {
+		d.block("head", nil, d.head)
+		d.block("body", nil, func() { d.block("main", nil, d.main) })
+	})
+	return d.Bytes()
 }
 
-// harmless replaces what may not stand in HTML, and what turns the direction of text, by U+FFFD.
-func harmless(r rune) rune {
-	switch {
-	case r == '\n' || r == '\t':
-		return r
-	case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == 0xFFFE, r == 0xFFFF:
-		return unicode.ReplacementChar
+// A document is a page as it is written.
+type document struct {
+	Page
+	markup
+}
+
+func (d *document) head() {
+	for _, meta := range []attrs{
+		{"charset", "utf-8"},
+		{"name", "viewport", "content", "width=device-width, initial-scale=1"},
+		{"http-equiv", "Content-Security-Policy", "content", "default-src 'none'; style-src 'unsafe-inline'; img-src data:"},
+		{"name", "color-scheme", "content", "light dark"},
+	} {
+		d.element("meta", meta, nil)
+		d.WriteString("\n")
 	}
-	return r
+	d.element("link", attrs{"rel", "icon", "href", "data:,"}, nil)
+	d.say("title", "", d.Resolution.RunImage.Image+": what the run image spares the build")
+	d.block("style", nil, func() { d.WriteString(style) })
+}
+
+func (d *document) main() {
+	class := ""
+	if d.enough() {
+		class = "enough"
+	}
+	d.say("h1", class, d.Conclusion)
+	d.WriteString("\n")
+	d.block("dl", nil, d.facts)
+	for _, b := range d.Broken {
+		d.say("p", "bad", "Broken: "+b)
+	}
+	d.plan()
+	d.verdicts()
+	d.requirements()
+	d.dropped()
+	d.origin()
+	d.element("footer", nil, func() {
+		policy := d.Resolution.Policy
+		d.text("By ")
+		d.say("code", "", "baseplan resolve")
+		d.text(fmt.Sprintf(", with the policy run-sbom = %s, proof = %s.", orElse(string(policy.RunSBOM), "auto"), orElse(string(policy.Proof), "plan")))
+	})
+	d.WriteString("\n")
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+func (d *document) facts() {
+	image := d.Resolution.RunImage.Image
+	if final := d.final(); final != "" {
+		image += ", switched to " + final
+	}
+	var group []string
+	for _, m := range d.Group {
+		group = append(group, m.String())
+	}
+	d.define("Run image", "code", image)
+	d.define("Digest", "code", d.Resolution.RunImage.Digest)
+	d.define("Inventory", "", d.Inventory)
+	d.define("Group", "code", strings.Join(group, ", "))
+}
+
+func (d *document) plan() {
+	g := d.graph()
+	d.heading("The plan")
+	d.block("figure", nil, func() {
+		d.drawing(g.layer(wide, "wide"))
+		d.drawing(g.stack(narrow, "narrow"))
+		d.say("figcaption", "", "What stands above provides for what stands below it. Dashed and struck out: skipped, or left out of the group.")
+		d.WriteString("\n")
+	})
+}
+
+func (d *document) heading(text string) {
+	d.say("h2", "", text)
+	d.WriteString("\n")
+}
+
+func (d *document) verdicts() {
+	d.heading("Verdicts")
+	if len(d.Resolution.Verdicts) == 0 {
+		d.say("p", "", "No Dockerfile of an extension was judged.")
+		return
+	}
+	var rows [][]cell
+	for _, v := range d.Resolution.Verdicts {
+		rows = append(rows, []cell{
+			d.cell("code", v.Extension),
+			{"", func() {
+				d.text("for the " + v.Image + " image")
+				d.element("br", nil, nil)
+				d.say("span", "code", v.Dockerfile)
+			}},
+			{"", func() { d.verdict(v) }},
+			{"", func() { d.why(v) }},
+		})
+	}
+	d.table([]string{"Extension", "Dockerfile", "Verdict", "Why"}, rows)
+}
+
+func (d *document) verdict(v platform.Verdict) {
+	class := "verdict"
+	if extensions.Outcome(v.Verdict).Left() {
+		class = "verdict left"
+	}
+	d.say("span", class, v.Verdict)
+	if v.SwitchTo != "" {
+		d.element("br", nil, nil)
+		d.text("to ")
+		d.say("span", "code", v.SwitchTo)
+	}
+	if v.AlwaysApply {
+		d.element("br", nil, nil)
+		d.text("asks to be applied always")
+	}
+}
+
+// why has the reasons of a verdict and, where there was one, the analysis line by line.
+func (d *document) why(v platform.Verdict) {
+	for _, r := range v.Reasons {
+		d.say("p", "", r)
+	}
+	if len(v.Instructions) == 0 {
+		return
+	}
+	var rows [][]cell
+	for _, i := range v.Instructions {
+		effect := d.cell("", "no")
+		if i.Effect {
+			effect = d.cell("bad", "yes")
+		}
+		rows = append(rows, []cell{d.cell("", number(i.Line)), effect, d.cell("", i.Reason)})
+	}
+	d.element("details", attrs{"open", "open"}, func() {
+		d.say("summary", "", "Line by line")
+		d.table([]string{"Line", "Effect", "Why"}, rows)
+	})
+}
+
+func (d *document) requirements() {
+	d.heading("Requirements")
+	if len(d.Resolution.Requirements) == 0 {
+		d.say("p", "", "The plan has no requirements.")
+		return
+	}
+	var rows [][]cell
+	for _, r := range d.Resolution.Requirements {
+		met := d.cell("code", strings.Join(r.MetBy, ", "))
+		if len(r.MetBy) == 0 {
+			met = d.cell("bad", "nothing")
+		}
+		rows = append(rows, []cell{
+			d.cell("code", strings.TrimSpace(r.Name+" "+r.Version)), d.cell("code", r.RequiredBy),
+			d.cell("", orElse(strings.Join(r.Contexts, ", "), "any")), met, d.lines("code", r.Evidence),
+		})
+	}
+	d.table([]string{"Required", "By", "Where", "Met by", "Evidence"}, rows)
+}
+
+func (d *document) dropped() {
+	if len(d.Dropped) == 0 {
+		return
+	}
+	d.heading("Left out of the group")
+	d.block("ul", nil, func() {
+		for _, x := range d.Dropped {
+			d.element("li", nil, func() {
+				d.say("span", "code", x.Module)
+				d.text(" " + x.Why)
+			})
+			d.WriteString("\n")
+		}
+	})
+}
+
+// origin says where the SBOM is from, and where one was looked for.
+func (d *document) origin() {
+	d.heading("Where the SBOM is from")
+	if s := d.Source; s == nil {
+		d.say("p", "", d.Inventory)
+	} else {
+		d.block("dl", nil, func() {
+			d.define("Carrier", "", string(s.Carrier))
+			d.define("Format", "", string(s.Format))
+			d.define("Reference", "code", s.Reference)
+			d.define("Packages", "", number(s.Packages))
+			d.define("Signed by", "code", s.SignedBy)
+			if s.Created != nil {
+				d.define("Made", "", s.Created.Format(time.RFC3339))
+			}
+		})
+	}
+	if len(d.Searched) == 0 {
+		return
+	}
+	var rows [][]cell
+	for _, s := range d.Searched {
+		rows = append(rows, []cell{d.cell("", string(s.Carrier)), d.cell("", string(s.Result)), d.cell("", s.Detail)})
+	}
+	d.table([]string{"Looked for in", "Result", "Detail"}, rows)
 }
 
 func (p Page) enough() bool {
 	return !p.Resolution.Result.ExtendRun && !p.Resolution.Result.ExtendBuild && len(p.Broken) == 0
 }
 
-// where is the contexts of a requirement in words.
-func where(contexts []string) string {
-	if len(contexts) == 0 {
-		return "any"
-	}
-	return strings.Join(contexts, ", ")
-}
-
-// Final is the run image after switches, where it is another than at the start.
-func (p Page) Final() string {
+// final is the run image after switches, where it is another than at the start.
+func (p Page) final() string {
 	if p.Resolution.Result.RunImage == p.Resolution.RunImage.Image {
 		return ""
 	}
@@ -123,10 +298,7 @@ func (p Page) fate(id string) (class, note string) {
 func (p Page) summary() string {
 	var parts []string
 	for _, r := range p.Resolution.Requirements {
-		by := "nothing"
-		if len(r.MetBy) > 0 {
-			by = strings.Join(r.MetBy, " and ")
-		}
+		by := orElse(strings.Join(r.MetBy, " and "), "nothing")
 		parts = append(parts, fmt.Sprintf("%s, required by %s, is met by %s.", strings.TrimSpace(r.Name+" "+r.Version), r.RequiredBy, by))
 	}
 	for _, m := range p.Group {

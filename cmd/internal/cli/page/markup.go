@@ -1,0 +1,128 @@
+package page
+
+import (
+	"bytes"
+	"html"
+	"strconv"
+	"unicode"
+)
+
+// markup writes HTML that is also well-formed XML. Text and the values of attributes are escaped, whatever they
+// are; names of elements and attributes are the program's own. (Package html/template does more, and keeps the linker
+// from leaving out any method of any type, a third of the program.)
+type markup struct{ bytes.Buffer }
+
+// attrs are names and values of attributes, in turn.
+type attrs []string
+
+// element writes an element with what the func writes inside; nil: nothing.
+func (m *markup) element(name string, a attrs, inside func()) {
+	m.WriteString("<" + name)
+	for i := 0; i+1 < len(a); i += 2 {
+		m.WriteString(" " + a[i] + `="`)
+		m.text(a[i+1])
+		m.WriteString(`"`)
+	}
+	if inside == nil {
+		m.WriteString("/>")
+		return
+	}
+	m.WriteString(">")
+	inside()
+	m.WriteString("</" + name + ">")
+}
+
+// say writes an element with text; the class may be empty.
+func (m *markup) say(name, class, text string) {
+	m.element(name, classed(class), func() { m.text(text) })
+}
+
+func classed(class string) attrs {
+	if class == "" {
+		return nil
+	}
+	return attrs{"class", class}
+}
+
+// block is an element on lines of its own.
+func (m *markup) block(name string, a attrs, inside func()) {
+	m.element(name, a, func() {
+		m.WriteString("\n")
+		inside()
+	})
+	m.WriteString("\n")
+}
+
+func (m *markup) text(s string) {
+	m.WriteString(html.EscapeString(string(bytes.Map(harmless, []byte(s)))))
+}
+
+// harmless replaces what may not stand in HTML, and what turns the direction of text, by U+FFFD.
+func harmless(r rune) rune {
+	switch {
+	case r == '\n' || r == '\t':
+		return r
+	case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == 0xFFFE, r == 0xFFFF:
+		return unicode.ReplacementChar
+	}
+	return r
+}
+
+// define writes a row of a list of definitions, if there is anything to say.
+func (m *markup) define(term, class, text string) {
+	if text == "" {
+		return
+	}
+	m.say("dt", "", term)
+	m.say("dd", class, text)
+	m.WriteString("\n")
+}
+
+// A cell writes one cell of a table.
+type cell struct {
+	class  string
+	inside func()
+}
+
+// table writes a table: in a narrow window each cell stands below its label.
+func (m *markup) table(labels []string, rows [][]cell) {
+	m.block("table", nil, func() {
+		m.element("thead", nil, func() {
+			m.element("tr", nil, func() {
+				for _, l := range labels {
+					m.say("th", "", l)
+				}
+			})
+		})
+		m.WriteString("\n")
+		m.block("tbody", nil, func() {
+			for _, row := range rows {
+				m.block("tr", nil, func() {
+					for i, c := range row {
+						m.element("td", append(attrs{"data-label", labels[i]}, classed(c.class)...), c.inside)
+						m.WriteString("\n")
+					}
+				})
+			}
+		})
+	})
+}
+
+// cell is a cell with text.
+func (m *markup) cell(class, text string) cell {
+	return cell{class, func() { m.text(text) }}
+}
+
+// lines is a cell with a text a line.
+func (m *markup) lines(class string, texts []string) cell {
+	return cell{class, func() {
+		for i, t := range texts {
+			if i > 0 {
+				m.element("br", nil, nil)
+			}
+			m.text(t)
+		}
+	}}
+}
+
+func number(n int) string { return strconv.Itoa(n) }

@@ -123,7 +123,7 @@ func (s *stage) prints(t *testing.T, want string) {
 // and caches that hold times are left out.
 func (s *stage) tree() string {
 	s.T.Helper()
-	return s.site.entrypoint(s.Name, "sh", "-c", `find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /var/log -o -path /var/cache -o -path /etc/resolv.conf -o -path /etc/hosts -o -path /etc/hostname \) -prune \
+	return s.Do(nil, "run", "--rm", "--network", "none", "--user", "0", "--entrypoint", "sh", s.Name, "-c", `find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /var/log -o -path /var/cache -o -path /etc/resolv.conf -o -path /etc/hosts -o -path /etc/hostname \) -prune \
 		-o -printf '%p %y %m %U:%G %l\n' | sort; find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /var/log -o -path /var/cache \) -prune -o -type f -print0 | sort -z | xargs -0 sha256sum 2>/dev/null | grep -v -e /etc/resolv.conf -e /etc/hosts -e /etc/hostname`)
 }
 

@@ -61,6 +61,8 @@ func TestWhatPlatformsPass(t *testing.T) {
 		{"creator with a layout", platform.Create, 7, 15, layout, "-run-image r.example/run app"},
 		{"creator, Piper", platform.Create, 12, 12, nil, "-no-color -buildpacks /b -order /o -platform /p -skip-restore -run-image r.example/run -process-type web -tag r.example/app:2 r.example/app"},
 		{"creator with empty parameters of a pipeline", platform.Create, 7, 15, nil, "-cache-image= -previous-image= -run-image= -process-type= -log-level= -skip-restore=false app"},
+		{"exporter to a daemon, names of several registries", platform.Export, 7, 15, user, "-daemon r.example/app s.example/app"},
+		{"exporter to a layout, names of several registries", platform.Export, 12, 15, layout, "r.example/app s.example/app"},
 		{"rebaser", platform.Rebase, 7, 15, user, "-daemon -report /tmp/report.toml -run-image r.example/run -log-level debug app app:2"},
 		{"rebaser, deprecated flag", platform.Rebase, 7, 15, nil, "-image r.example/run r.example/app"},
 	} {
@@ -225,8 +227,8 @@ func TestUsage(t *testing.T) {
 		}
 		for _, help := range []string{"-h", "-help", "--help"} {
 			e := environment{"CNB_LOG_LEVEL": "malformed"}
-			if _, err := platform.Parse(phase, api.Version{Minor: 15}, []string{help}, e.get); !errors.Is(err, platform.ErrHelp) {
-				t.Errorf("%s %s: %v", name, help, err)
+			if _, err := platform.Parse(phase, api.Version{Minor: 15}, []string{help}, e.get); !errors.Is(err, platform.ErrHelp) || fail.CodeOf(err) == fail.InvalidArgs {
+				t.Errorf("%s %s: %v, code %d", name, help, err, fail.CodeOf(err))
 			}
 		}
 		for _, v := range api.Platform.Supported {

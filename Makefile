@@ -1,6 +1,6 @@
 # Everything is plain go commands; this file only names them.
 GOFLAGS_RELEASE = -trimpath -ldflags '-s -w'
-PURE     = ./sbom ./sbom/format ./provides ./resolver ./extensions
+PURE     = ./sbom ./sbom/format ./provides ./resolver ./resolver/advise ./extensions
 FUZZTIME = 30s
 
 .PHONY: build dist demo test race lint bench fuzz size e2e

@@ -47,7 +47,7 @@ var walls = []wall{
 }
 
 // pure packages do no I/O: same bytes in, same bytes out.
-var pure = []string{"sbom", "sbom/format", "provides", "resolver", "extensions"}
+var pure = []string{"sbom", "sbom/format", "provides", "resolver", "resolver/advise", "extensions"}
 
 // effects are what a pure package must not import.
 var effects = []string{"os", "os/exec", "net", "net/http", "flag", "log", "syscall"}

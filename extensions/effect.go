@@ -22,12 +22,16 @@ type analysis struct {
 type finding struct {
 	effect bool
 	reason string
+	lacks  []string // packages, if that they are not installed is all of the effect
 }
 
 func noEffect(format string, args ...any) finding {
-	return finding{false, fmt.Sprintf(format, args...)}
+	return finding{reason: fmt.Sprintf(format, args...)}
 }
-func effect(format string, args ...any) finding { return finding{true, fmt.Sprintf(format, args...)} }
+
+func effect(format string, args ...any) finding {
+	return finding{effect: true, reason: fmt.Sprintf(format, args...)}
+}
 
 // Build args that the extender passes. What their values will be is not known
 // here, or is nothing that may be compared, so they stand for themselves: no
@@ -67,8 +71,11 @@ func analyze(d *Dockerfile, base Base, pinned bool) analysis {
 	}
 	for _, cmd := range d.commands {
 		f := a.instruction(cmd)
+		for i, l := range f.lacks {
+			f.lacks[i] = printable(l)
+		}
 		a.found.instructions = append(a.found.instructions,
-			Instruction{Line: lineOf(cmd.Location()), Text: text(cmd), Effect: f.effect, Reason: printable(f.reason)})
+			Instruction{Line: lineOf(cmd.Location()), Text: text(cmd), Effect: f.effect, Reason: printable(f.reason), Lacks: f.lacks})
 	}
 	a.users()
 	a.found.effect = slices.ContainsFunc(a.found.instructions, func(i Instruction) bool { return i.Effect })

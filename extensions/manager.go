@@ -173,13 +173,14 @@ func (a *analyzer) install(m *manager, call string, words []string) finding {
 	if len(words) == 0 {
 		return effect("%s names no package", call)
 	}
-	var there []string
+	var there, lacks, whys []string
 	var relies []Reliance
 	for _, spelled := range words {
 		p, how, why := a.find(m, spelled)
 		switch {
 		case why != "":
-			return effect("%s: %s", call, why)
+			lacks, whys = append(lacks, spelled), append(whys, why)
+			continue
 		case a.pinned && !how.exact:
 			return effect("%s: %s is there, but not pinned to one version", call, spelled)
 		}
@@ -192,6 +193,11 @@ func (a *analyzer) install(m *manager, call string, words []string) finding {
 		}
 		there = append(there, p.Name+" "+p.Version)
 		relies = append(relies, r)
+	}
+	if len(lacks) > 0 {
+		f := effect("%s: %s", call, strings.Join(whys, "; "))
+		f.lacks = lacks
+		return f
 	}
 	a.found.relies = append(a.found.relies, relies...)
 	verb := " is installed"

@@ -80,14 +80,27 @@ func (a *analyzer) script(text string) finding {
 
 func (a *analyzer) statements(stmts []*syntax.Stmt) finding {
 	var reasons []string
+	var lacking finding
 	for _, s := range stmts {
 		f := a.statement(s)
-		if f.effect {
+		switch {
+		case f.effect && f.lacks == nil && lacking.effect:
+			lacking.lacks = nil
+			return lacking
+		case f.effect && f.lacks == nil:
 			return f
+		case f.effect && !lacking.effect:
+			lacking = f
+		case f.effect:
+			lacking.reason += "; " + f.reason
+			lacking.lacks = append(lacking.lacks, f.lacks...)
 		}
 		if f.reason != "" && !slices.Contains(reasons, f.reason) {
 			reasons = append(reasons, f.reason)
 		}
+	}
+	if lacking.effect {
+		return lacking
 	}
 	return noEffect("%s", strings.Join(reasons, "; "))
 }

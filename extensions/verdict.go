@@ -62,6 +62,7 @@ type Instruction struct {
 	Text   string // as written, continuation lines joined
 	Effect bool
 	Reason string
+	Lacks  []string // packages as an install spells them, if that they are not installed is all of the effect
 }
 
 // A Reliance is something of a base image that left a Dockerfile out: what has

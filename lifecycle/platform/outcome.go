@@ -40,7 +40,7 @@ func VerdictOf(v extensions.Verdict) Verdict {
 		Verdict: string(v.Outcome), SwitchTo: v.SwitchTo, AlwaysApply: d.AlwaysApply, Reasons: v.Reasons,
 	}
 	for _, i := range v.Instructions {
-		out.Instructions = append(out.Instructions, Instruction{Line: i.Line, Effect: i.Effect, Reason: i.Reason})
+		out.Instructions = append(out.Instructions, Instruction{Line: i.Line, Effect: i.Effect, Reason: i.Reason, Lacks: i.Lacks})
 	}
 	return out
 }

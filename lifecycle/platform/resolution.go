@@ -54,9 +54,10 @@ type Verdict struct {
 
 // An Instruction is one line of a Dockerfile and whether it has an effect.
 type Instruction struct {
-	Line   int    `toml:"line" json:"line"`
-	Effect bool   `toml:"effect" json:"effect"`
-	Reason string `toml:"reason" json:"reason"`
+	Line   int      `toml:"line" json:"line"`
+	Effect bool     `toml:"effect" json:"effect"`
+	Reason string   `toml:"reason" json:"reason"`
+	Lacks  []string `toml:"lacks,omitempty" json:"lacks,omitempty"` // packages, if that they are not installed is all of the effect
 }
 
 // A Result is what the platform is told.

@@ -1,0 +1,37 @@
+package extensions
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestLacks names all packages that an instruction lacks, and none where it would change more than that.
+func TestLacks(t *testing.T) {
+	images := bases(t)
+	for _, tt := range []struct {
+		line   string
+		lacks  []string
+		reason string
+	}{
+		{"RUN apt-get install -y libgd3 curl libzip4", []string{"libgd3", "libzip4"}, "apt-get install: libgd3 is not installed; libzip4 is not installed"},
+		{"RUN apt-get install -y libgd3 && apt-get install -y libzip4 && apt-get clean", []string{"libgd3", "libzip4"},
+			"apt-get install: libgd3 is not installed; apt-get install: libzip4 is not installed"},
+		{"RUN apt-get install -y curl=9.9", []string{"curl=9.9"}, ""},
+		{"RUN apt-get install -y libgd3 && echo x > /etc/motd", nil, "apt-get install: libgd3 is not installed"},
+		{"RUN echo x > /etc/motd && apt-get install -y libgd3", nil, "the redirection /etc/motd is not understood"},
+		{"RUN apt-get install -y curl", nil, ""},
+	} {
+		d, err := Parse("run.Dockerfile", []byte("ARG base_image\nFROM ${base_image}\nUSER root\n"+tt.line+"\n"+reset), Run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := Check(d, images["debian"], nil, ByEffect).Instructions[1]
+		if diff := cmp.Diff(tt.lacks, got.Lacks); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", tt.line, diff)
+		}
+		if tt.reason != "" && got.Reason != tt.reason {
+			t.Errorf("%s: %q, want %q", tt.line, got.Reason, tt.reason)
+		}
+	}
+}

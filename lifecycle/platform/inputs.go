@@ -201,8 +201,14 @@ func (r input) lookUp(in *Inputs, getenv func(string) string) error {
 // has reports whether all phases of q are in p.
 func (p Phase) has(q Phase) bool { return p&q == q }
 
-// expand fills <layers> into paths that are relative to it.
+// expand fills <layers> into paths that are relative to it. Platforms put paths together from parts, so that "/workspace/." and
+// "/layers/" are to be expected; layers have entries for directories by their clean paths.
 func (in *Inputs) expand() {
+	for _, dir := range []*string{&in.App, &in.Layers} {
+		if *dir != "" {
+			*dir = filepath.Clean(*dir)
+		}
+	}
 	for _, path := range []*string{
 		&in.Analyzed, &in.Group, &in.Plan, &in.Generated, &in.Extended, &in.ProjectMetadata, &in.Report,
 	} {

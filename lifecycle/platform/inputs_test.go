@@ -122,6 +122,18 @@ func TestGiven(t *testing.T) {
 }
 
 // TestMalformedInputs: an error has code 3, and names the flag or variable, its value and what it may be.
+// TestPathsFromParts: Tekton's Tasks, among others, join a workspace and a folder in it that may be "." or empty.
+func TestPathsFromParts(t *testing.T) {
+	args := []string{"-app=/workspace/source/.", "-layers=/layers//", "image"}
+	in, err := platform.Parse(platform.Export, api.Version{Minor: 12}, args, func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in.App != "/workspace/source" || in.Layers != "/layers" || in.Group != "/layers/group.toml" {
+		t.Errorf("-app is %q, -layers %q, -group %q", in.App, in.Layers, in.Group)
+	}
+}
+
 func TestMalformedInputs(t *testing.T) {
 	const digest = "r.example/app@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 	for _, tt := range []struct {

@@ -1,0 +1,207 @@
+//go:build e2e
+
+package platforms_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/baseplan/baseplan/lifecycle/platformtest"
+)
+
+// TestGitLab runs the job's script as GitLab's docker executor does: in the job's image and as its user, in
+// a checkout that is root's.
+func TestGitLab(t *testing.T) {
+	s := newSite(t)
+	j := gitlab(t)
+	if j.Image.Name != "registry.example/builder:bookworm" || len(j.Image.Entrypoint) != 1 || j.Image.Entrypoint[0] != "" {
+		t.Errorf("the job's image is %+v", j.Image)
+	}
+	checkout := s.Volume(source())
+	s.Shell(checkout, "chmod -R a+rwX .") // GitLab's umask
+	run := func(image string) (string, int) {
+		args := []string{"run", "--rm", "-i", "--network", "host", "-v", checkout + ":/builds/acme/app", "-w", "/builds/acme/app", "--entrypoint", j.Image.Entrypoint[0]}
+		predefined := map[string]string{
+			"CI_PROJECT_DIR": "/builds/acme/app", "CI_REGISTRY": s.registry, "CI_REGISTRY_IMAGE": s.registry + "/acme/app",
+			"CI_REGISTRY_USER": user, "CI_REGISTRY_PASSWORD": secret, "CI_COMMIT_REF_SLUG": "main", "CI_COMMIT_SHA": "0123abc",
+			"CNB_RUN_IMAGE": image, // a variable of the project's
+		}
+		for name, value := range predefined {
+			args = append(args, "-e", name+"="+value)
+		}
+		for name, value := range j.Variables {
+			args = append(args, "-e", name+"="+os.Expand(value, func(v string) string { return predefined[v] }))
+		}
+		// GitLab runs after_script in a shell of its own, whatever came before.
+		script := "(set -e\n" + strings.Join(j.Script, "\n") + "\n); code=$?; (set -e\n" + strings.Join(j.AfterScript, "\n") + "\n); exit $code\n"
+		return s.Try(strings.NewReader(script), append(args, s.builder, "sh")...)
+	}
+	if log, code := run(s.lacking); code != 22 {
+		t.Errorf("without curl in the run image the exit code is %d\n%s", code, log)
+	} else {
+		contains(t, log, "has no curl", "these would have been enough")
+	}
+	log, code := run(s.enough)
+	if code != 0 {
+		t.Fatalf("exit code %d\n%s", code, log)
+	}
+	contains(t, log, "sample/curl: skipped")
+	s.prints(t, s.registry+"/acme/app:0123abc", "/usr/bin/curl")
+	s.prints(t, s.registry+"/acme/app:main", "/usr/bin/curl")
+	if out := s.Do(nil, "run", "--rm", "--entrypoint", "ls", s.registry+"/acme/app:main", "-A", "/workspace"); out != "main.sh" {
+		t.Errorf("the app image has %q in /workspace", out)
+	}
+	for _, path := range j.Artifacts.Paths {
+		if text := s.Get(checkout, path+"resolution.toml"); !strings.Contains(text, "satisfied") {
+			t.Errorf("the artifact %s has no resolution: %s", path, text)
+		}
+	}
+	if log, code := run(s.enough); code != 0 || !strings.Contains(log, "Reusing layer") {
+		t.Errorf("the second time: exit code %d\n%s", code, log)
+	}
+}
+
+// TestJenkins runs the stage's script as Jenkins does: in the agent's image, as the user of the agent, in a
+// workspace at the path that it has outside.
+func TestJenkins(t *testing.T) {
+	s := newSite(t)
+	text := read(t, "jenkins/Jenkinsfile")
+	sh := regexp.MustCompile(`(?m)^ *sh '(.*)'$`).FindStringSubmatch(text)
+	if sh == nil {
+		t.Fatal("the Jenkinsfile runs no script")
+	}
+	files := source()
+	files["image.sh"] = read(t, "jenkins/image.sh")
+	workspace := s.Volume(files)
+	s.Shell(workspace, "chown -R 1000:1000 .")
+	run := func(app string, env ...string) (string, int) {
+		args := []string{"run", "--rm", "--network", "host", "-u", "1000:1000", "-v", workspace + ":/var/jenkins/workspace/app", "-w", "/var/jenkins/workspace/app", "--entrypoint", "sh"}
+		for _, e := range append(env, "IMAGE="+s.registry+"/"+app, "REGISTRY_USER="+user, "REGISTRY_PASSWORD="+secret) {
+			args = append(args, "-e", e)
+		}
+		return s.Try(nil, append(args, s.builder, "-c", sh[1])...)
+	}
+	log, code := run("jenkins:1", "RUN_IMAGE="+s.enough, "TAG="+s.registry+"/jenkins:latest", "PROCESS_TYPE=web")
+	if code != 0 {
+		t.Fatalf("exit code %d\n%s", code, log)
+	}
+	contains(t, log, "sample/curl: skipped")
+	if strings.Contains(log, "\x1b[") {
+		t.Errorf("the log has colours:\n%q", log)
+	}
+	s.prints(t, s.registry+"/jenkins:1", "/usr/bin/curl")
+	s.prints(t, s.registry+"/jenkins:latest", "/usr/bin/curl")
+	log, code = run("jenkins:2", "RUN_IMAGE="+s.lacking)
+	if code == 0 {
+		t.Errorf("it builds although the extension cannot be applied\n%s", log)
+	}
+	contains(t, log, "sample/curl@1.0.0 has to extend the run image", "has no curl")
+}
+
+// TestSpringBoot builds with the settings of both build files as Spring Boot does: the creator of the builder, as
+// root, to a daemon. The builder is one that had another lifecycle: builder/Dockerfile replaced it.
+func TestSpringBoot(t *testing.T) {
+	s := newSite(t)
+	lifecycle := s.pushLifecycle(t)
+	theirs := s.Image(s.registry+"/builder:theirs", "FROM "+s.builder+"\nUSER 0\nRUN rm /cnb/lifecycle/analyzer && printf '#!/bin/sh\\nexit 1\\n' | tee /cnb/lifecycle/analyzer > /cnb/lifecycle/creator\nUSER 1000:1000\n", nil)
+	context := platformtest.Files{"baseplan.toml": read(t, "builder/baseplan.toml"), "Dockerfile": read(t, "builder/Dockerfile")}
+	ours := s.registry + "/builder:ours"
+	dir := s.T.TempDir()
+	for name, text := range context {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Do(nil, "build", "-q", "--build-arg", "builder="+theirs, "--build-arg", "lifecycle="+lifecycle, "--tag", ours, dir)
+	t.Cleanup(func() { s.Try(nil, "rmi", "-f", ours) })
+
+	settings := maven(t)
+	at := func(name string) string {
+		return strings.NewReplacer("registry.example", s.registry, "${project.version}", "1.0.0").Replace(name)
+	}
+	for _, run := range []string{s.enough, s.lacking} {
+		p := &platformtest.Platform{
+			Docker: s.Docker, API: "0.14", Builder: ours, UID: 1000, GID: 1000, Name: at(settings.Name),
+			RunImage: run,
+		}
+		b := p.Creator(source())
+		if b.Failed != "" {
+			t.Fatalf("exit code %d\n%s", b.Exit, b.Log)
+		}
+		t.Cleanup(func() { s.Try(nil, "rmi", "-f", p.Name) })
+		if got := s.Do(nil, "run", "--rm", "--network", "none", p.Name); got != "/usr/bin/curl" {
+			t.Errorf("on %s the app prints %q", run, got)
+		}
+		if skipped := b.Has("sample/curl: skipped"); skipped != (run == s.enough) {
+			t.Errorf("on %s the extension is skipped: %t\n%s", run, skipped, b.Log)
+		}
+	}
+}
+
+// pushLifecycle pushes the lifecycle image of the release and gives its name.
+func (s *site) pushLifecycle(t *testing.T) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "run", "./cmd/dist", "-out", t.TempDir(), "-version", "1.0.0", "-platforms", "linux/"+runtime.GOARCH, "-push", s.registry+"/lifecycle:1.0.0")
+	cmd.Dir = "../.."
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("pushing the lifecycle image: %v\n%s", err, out)
+	}
+	name := s.registry + "/lifecycle:1.0.0"
+	s.Do(nil, "pull", "-q", name)
+	t.Cleanup(func() { s.Try(nil, "rmi", "-f", name) })
+	return name
+}
+
+// TestGitHub runs the workflow's scripts in order, on this machine as a runner, with the release served where the
+// workflow looks for it.
+func TestGitHub(t *testing.T) {
+	s := newSite(t)
+	releases := httptest.NewServer(http.StripPrefix("/v1.0.0/", http.FileServer(http.Dir(s.release))))
+	t.Cleanup(releases.Close)
+	w := workflow(t)
+	temp, checkout := t.TempDir(), t.TempDir()
+	dockerfile := "FROM " + platformtest.Debian(s.Docker) + "\nLABEL io.buildpacks.base.distro.name=debian io.buildpacks.base.distro.version=12\nUSER 1000:1000\n"
+	if err := os.MkdirAll(filepath.Join(checkout, "run"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(checkout, "run", "Dockerfile"), []byte(dockerfile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	image := strings.NewReplacer("ghcr.io", s.registry, "${{ github.repository }}", "acme/images").Replace(w.Env["IMAGE"])
+	t.Cleanup(func() { s.Try(nil, "rmi", "-f", image) })
+	paths := filepath.Join(temp, "path")
+	env := append(os.Environ(), "DOCKER_BUILDKIT=0", "DOCKER_API_VERSION=1.41", "RUNNER_TEMP="+temp, "GITHUB_PATH="+paths,
+		"IMAGE="+image, "BASEPLAN="+w.Env["BASEPLAN"], "RELEASES="+releases.URL)
+	ran := 0
+	for _, step := range w.Jobs["publish"].Steps {
+		if step.Run == "" {
+			continue // checkout and login, which are GitHub's and docker's
+		}
+		more, _ := os.ReadFile(paths)
+		cmd := exec.CommandContext(t.Context(), "bash", "-e", "-c", here(step.Run))
+		cmd.Dir = checkout
+		cmd.Env = append(env, "PATH="+strings.TrimSpace(string(more))+":"+os.Getenv("PATH"))
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", step.Name, err, out)
+		}
+		ran++
+	}
+	if ran != 5 {
+		t.Errorf("%d scripts ran, want 5", ran)
+	}
+
+	r := s.taskRun(t, "tekton/creator.yaml", map[string]string{"APP_IMAGE": s.registry + "/app:github", "BUILDER_IMAGE": s.builder, "RUN_IMAGE": image, "RUN_SBOM": "attached"})
+	log, failed := r.run(t)
+	if failed != "create" { // there is no curl in it
+		t.Fatalf("step %q failed\n%s", failed, log)
+	}
+	contains(t, log, "inventory: referrer", "has no curl")
+}

@@ -46,5 +46,5 @@ size: build ## the stripped binaries and what they may weigh
 	@check() { bytes=$$(stat -c %s bin/$$1); echo "bin/$$1: $$bytes bytes of at most $$2"; test $$bytes -le $$2; }; \
 	check baseplan 35000000 && check lifecycle 36000000 && check launcher 2900000
 
-e2e: ## needs root; installs docker.io, docker-registry, mmdebstrap and rpm on Debian
+e2e: ## needs root, and some of Debian's packages: it says which
 	.ci/e2e

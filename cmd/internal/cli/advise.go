@@ -1,0 +1,278 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/resolver/advise"
+)
+
+func (c *Console) adviseCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "advise FILE|DIR...",
+		Short: "From past builds: which packages to bake into how many run images",
+		Long: fmt.Sprintf(`Reads what past builds left (resolution.toml; of a DIR every file below it whose name ends
+in that), finds what each lacked in its run image, and says which packages to add to how
+many run images so that the fewest builds need an extension.
+
+The answer is the best there is where the builds on a run image lack up to %d different
+sets of packages. Beyond that it is greedy, and says how many builds any choice of so many
+images could serve at most. Among answers that serve as many builds, those come first on
+which builds carry fewer packages that they do not need. What to add is shown for the most
+run images that bring anything; --images says how many there may be.
+
+Exits 0 if no build would need an extension then, 3 if some still would.`, advise.Exact),
+		Example: "  baseplan advise builds/\n  baseplan advise builds/ --images 2 --packages 10 --output json",
+		Args:    cobra.MinimumNArgs(1),
+	}
+	images := cmd.Flags().Int("images", 3, "the most run images to make")
+	packages := cmd.Flags().Int("packages", 0, "the most packages to add to one (0: any number)")
+	output := outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *images < 0 || *packages < 0 {
+			return errors.New("--images and --packages cannot be negative")
+		}
+		h, err := readHistory(args)
+		if err != nil {
+			return err
+		}
+		h.plans = advise.Problem{Builds: h.builds, Images: *images, Packages: *packages}.Plans()
+		if *output == "json" {
+			err = c.json(h.document())
+		} else {
+			h.text(c.Out, c.width())
+		}
+		if err == nil && h.left(h.last()) > 0 {
+			err = errNotEnough
+		}
+		return err
+	}
+	return cmd
+}
+
+// A history is what past builds lacked, and the advice.
+type history struct {
+	files    int
+	builds   []advise.Build // one for each file that a run image can help
+	helpless []helpless     // what none can help, in the order of the files
+	plans    []advise.Plan
+}
+
+// A helpless reason is why builds need their extension on any run image.
+type helpless struct {
+	Extension string `json:"extension"`
+	Why       string `json:"why"`
+	Builds    int    `json:"builds"`
+}
+
+func readHistory(args []string) (*history, error) {
+	h := &history{}
+	for _, arg := range args {
+		files, err := resolutionsIn(arg)
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			r, err := platform.ReadFile(file, platform.DecodeResolution)
+			if err != nil {
+				return nil, err
+			}
+			h.add(r)
+		}
+	}
+	return h, nil
+}
+
+// resolutionsIn are the files that an argument stands for, in order.
+func resolutionsIn(arg string) ([]string, error) {
+	info, err := os.Stat(arg)
+	if err != nil {
+		return nil, fmt.Errorf("reading past builds: %w", err)
+	}
+	if !info.IsDir() {
+		return []string{arg}, nil
+	}
+	var files []string
+	err = filepath.WalkDir(arg, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() && strings.HasSuffix(e.Name(), "resolution.toml") {
+			files = append(files, path)
+		}
+		return err
+	})
+	if err == nil && len(files) == 0 {
+		err = &hinted{fmt.Errorf("reading past builds: no file in %s is a resolution.toml", arg), "a build leaves it in its layers directory; keep one for each build, as NAME.resolution.toml"}
+	}
+	return files, err
+}
+
+func (h *history) add(r *platform.Resolution) {
+	h.files++
+	b := advise.Build{Base: firstOf(r.Result.RunImage, r.RunImage.Image), Count: 1}
+	for _, v := range r.Verdicts {
+		if v.Image != string(extensions.Run) || !extensions.Outcome(v.Verdict).Left() || !r.Result.ExtendRun {
+			continue
+		}
+		lacks, why := lacked(r, v)
+		if why != "" {
+			h.help(helpless{Extension: v.Extension, Why: why})
+			return
+		}
+		b.Lacks = append(b.Lacks, lacks...)
+	}
+	h.builds = append(h.builds, b)
+}
+
+func (h *history) help(x helpless) {
+	i := slices.IndexFunc(h.helpless, func(y helpless) bool { return x.Extension == y.Extension && x.Why == y.Why })
+	if i < 0 {
+		h.helpless, i = append(h.helpless, x), len(h.helpless)
+	}
+	h.helpless[i].Builds++
+}
+
+// lacked is what a run image would have to have for a Dockerfile to be left out, or why none can: the packages that
+// it installs, if there is no more to it; else, where the proof by plan is enough, what the plan asks of the
+// extension.
+func lacked(r *platform.Resolution, v platform.Verdict) (lacks []string, why string) {
+	if v.AlwaysApply {
+		return nil, "asks to be applied always"
+	}
+	for _, i := range v.Instructions {
+		if i.Effect && len(i.Lacks) == 0 {
+			why = fmt.Sprintf("does more than install packages: line %d: %s", i.Line, i.Reason)
+			break
+		}
+		lacks = append(lacks, i.Lacks...)
+	}
+	if len(v.Instructions) == 0 {
+		why = "was not judged by effect"
+	}
+	proof := r.Policy.Proof
+	if proof == extensions.ByEffect || proof != extensions.Strict && why == "" {
+		return lacks, why
+	}
+	asked := false
+	for _, req := range r.Requirements {
+		if !askedOf(req, v.Extension) {
+			continue
+		}
+		asked = true
+		if !slices.Contains(req.MetBy, platform.RunImageProvider) {
+			lacks = append(lacks, strings.TrimSpace(req.Name+" "+req.Version))
+		}
+	}
+	if !asked {
+		return nil, firstOf(why, "nothing that it provides is required at launch, so the plan proves nothing")
+	}
+	if proof == extensions.Strict {
+		return lacks, why
+	}
+	return lacks, ""
+}
+
+// askedOf reports whether an extension was to provide a requirement at launch.
+func askedOf(req platform.Requirement, extension string) bool {
+	if len(req.Contexts) > 0 && !slices.Contains(req.Contexts, string(resolver.Launch)) {
+		return false
+	}
+	return slices.ContainsFunc(req.MetBy, func(by string) bool { return by == extension || strings.HasPrefix(by, extension+"@") })
+}
+
+func (h *history) last() advise.Plan { return h.plans[len(h.plans)-1] }
+
+// left is how many builds would still need an extension.
+func (h *history) left(p advise.Plan) int { return h.files - p.Served }
+
+// An adviseDocument is what `advise --output json` prints.
+type adviseDocument struct {
+	Builds   int          `json:"builds"`
+	Helpless []helpless   `json:"not-helped-by-any-run-image"`
+	Plans    []advisePlan `json:"plans"` // with no new run image, with one, and so on
+}
+
+type advisePlan struct {
+	RunImages     []adviseImage `json:"run-images"`
+	NeedExtension int           `json:"need-extension"` // builds
+	Spare         int           `json:"spare-packages"` // that builds carry without need, summed up over builds
+	Exact         bool          `json:"exact"`
+	AtLeast       int           `json:"at-least"` // builds that need an extension with any choice of so many run images
+}
+
+type adviseImage struct {
+	Base   string   `json:"base"`
+	Add    []string `json:"add"`
+	Builds int      `json:"builds"`
+}
+
+func (h *history) document() adviseDocument {
+	d := adviseDocument{Builds: h.files, Helpless: append([]helpless{}, h.helpless...)}
+	for _, p := range h.plans {
+		out := advisePlan{RunImages: []adviseImage{}, NeedExtension: h.left(p), Spare: p.Spare, Exact: p.Exact, AtLeast: h.files - p.AtMost}
+		for _, img := range p.Images {
+			out.RunImages = append(out.RunImages, adviseImage{img.Base, img.Packages, img.Builds})
+		}
+		d.Plans = append(d.Plans, out)
+	}
+	return d
+}
+
+func (h *history) text(w io.Writer, width int) {
+	t := &table{width: width, head: []string{"NEW RUN IMAGES", "BUILDS THAT NEED AN EXTENSION", "SPARE PACKAGES", "ANSWER"}}
+	for k, p := range h.plans {
+		answer := "exact"
+		if !p.Exact {
+			answer = fmt.Sprintf("greedy: with any %d, at least %d", k, h.files-p.AtMost)
+		}
+		t.row(fmt.Sprint(k), fmt.Sprintf("%d of %d", h.left(p), h.files), fmt.Sprint(p.Spare), answer)
+	}
+	t.write(w)
+	t = &table{width: width, head: []string{"RUN IMAGE", "BUILDS", "ADD"}}
+	for _, img := range h.last().Images {
+		t.row(img.Base, fmt.Sprint(img.Builds), strings.Join(img.Packages, ", "))
+	}
+	if len(t.rows) > 0 {
+		fmt.Fprintln(w)
+	}
+	t.write(w)
+	t = &table{width: width, head: []string{"NOT HELPED", "BUILDS", "WHY"}}
+	for _, x := range h.helpless {
+		t.row(x.Extension, fmt.Sprint(x.Builds), x.Why)
+	}
+	if len(t.rows) > 0 {
+		fmt.Fprintln(w)
+	}
+	t.write(w)
+	fmt.Fprintf(w, "\n%s\n", h.conclusion())
+}
+
+// conclusion is what it all comes to, in a sentence.
+func (h *history) conclusion() string {
+	none, last := h.left(h.plans[0]), h.last()
+	switch {
+	case none == 0:
+		return "No build needs an extension for its run image: there is nothing to add."
+	case len(last.Images) == 0:
+		return fmt.Sprintf("No run image would help: %s.", need(none))
+	case h.left(last) == 0:
+		return fmt.Sprintf("With the run images above, no build needs an extension; today %s.", need(none))
+	}
+	return fmt.Sprintf("With the run images above, %s; today %s.", need(h.left(last)), need(none))
+}
+
+func need(builds int) string {
+	if builds == 1 {
+		return "1 build needs one"
+	}
+	return fmt.Sprintf("%d builds need one", builds)
+}

@@ -3,7 +3,7 @@ GOFLAGS_RELEASE = -trimpath -ldflags '-s -w'
 PURE     = ./sbom ./sbom/format ./provides ./resolver ./resolver/advise ./extensions
 FUZZTIME = 30s
 
-.PHONY: build dist demo test race lint bench fuzz size e2e
+.PHONY: build dist tekton demo test race lint bench fuzz size e2e
 
 build: ## bin/baseplan, bin/lifecycle, bin/launcher
 	CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/ ./cmd/baseplan ./cmd/lifecycle ./cmd/launcher
@@ -15,6 +15,9 @@ COMMIT  = $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 dist: ## tarballs, the lifecycle image as an OCI layout, checksums
 	rm -rf dist
 	go run ./cmd/dist $(if $(VERSION),-version $(VERSION)) -commit '$(COMMIT)' $(if $(PLATFORMS),-platforms $(PLATFORMS)) $(if $(REGISTRY),-push $(REGISTRY))
+
+tekton: ## the Tasks of docs/platforms, checked by Tekton's own types, in a module of their own
+	go -C docs/platforms/internal/tekton test ./...
 
 demo: ## the main job on images made here: needs nothing but Go
 	go run ./cmd/demo

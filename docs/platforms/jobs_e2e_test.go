@@ -24,9 +24,10 @@ func TestGitLab(t *testing.T) {
 	if j.Image.Name != "registry.example/builder:bookworm" || len(j.Image.Entrypoint) != 1 || j.Image.Entrypoint[0] != "" {
 		t.Errorf("the job's image is %+v", j.Image)
 	}
-	checkout := s.Volume(source())
-	s.Shell(checkout, "chmod -R a+rwX .") // GitLab's umask
+	var checkout string
 	run := func(image string) (string, int) {
+		checkout = s.Volume(source())         // GitLab cleans it for each job
+		s.Shell(checkout, "chmod -R a+rwX .") // GitLab's umask
 		args := []string{"run", "--rm", "-i", "--network", "host", "-v", checkout + ":/builds/acme/app", "-w", "/builds/acme/app", "--entrypoint", j.Image.Entrypoint[0]}
 		predefined := map[string]string{
 			"CI_PROJECT_DIR": "/builds/acme/app", "CI_REGISTRY": s.registry, "CI_REGISTRY_IMAGE": s.registry + "/acme/app",
@@ -46,7 +47,7 @@ func TestGitLab(t *testing.T) {
 	if log, code := run(s.lacking); code != 22 {
 		t.Errorf("without curl in the run image the exit code is %d\n%s", code, log)
 	} else {
-		contains(t, log, "has no curl", "these would have been enough")
+		contains(t, log, "has no curl", "these would have been enough: "+s.enough)
 	}
 	log, code := run(s.enough)
 	if code != 0 {

@@ -30,7 +30,7 @@ type site struct {
 	release  string // folder
 	builder  string // as builder.toml says
 	lacking  string // a run image without curl
-	enough   string // one with curl
+	enough   string // one with curl, that of builder.toml
 }
 
 const (
@@ -58,7 +58,7 @@ func newSite(t *testing.T) *site {
 	t.Setenv("DOCKER_CONFIG", s.credentials())
 	s.builder = s.made(packBuilder(t))
 	s.lacking = s.runImage("lacking", "")
-	s.enough = s.runImage("enough", "RUN apt-get update && apt-get install -y --no-install-recommends curl && rm -rf /var/lib/apt/lists/*")
+	s.enough = s.runImage("bookworm", "RUN apt-get update && apt-get install -y --no-install-recommends curl && rm -rf /var/lib/apt/lists/*")
 	return s
 }
 
@@ -77,23 +77,21 @@ func (s *site) credentials() string {
 }
 
 var release = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "baseplan-release-")
-	if err != nil {
-		return "", err
-	}
-	cmd := exec.Command("go", "run", "./cmd/dist", "-out", dir, "-version", "1.0.0", "-platforms", "linux/"+runtime.GOARCH)
+	cmd := exec.Command("go", "run", "./cmd/dist", "-out", scratch, "-version", "1.0.0", "-platforms", "linux/"+runtime.GOARCH)
 	cmd.Dir = "../.."
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("making a release: %w\n%s", err, out)
 	}
-	return dir, nil
+	return scratch, nil
 })
 
+// scratch is where the release is made; it goes with the tests.
+var scratch string
+
 func TestMain(m *testing.M) {
+	scratch, _ = os.MkdirTemp("", "baseplan-release-") // an empty path fails the first test that needs a release
 	code := m.Run()
-	if dir, err := release(); err == nil {
-		_ = os.RemoveAll(dir)
-	}
+	_ = os.RemoveAll(scratch)
 	os.Exit(code)
 }
 

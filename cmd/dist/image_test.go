@@ -1,0 +1,175 @@
+package main
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
+
+	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+)
+
+func TestLifecycleImage(t *testing.T) {
+	r := small(t, platforms("linux/amd64", "linux/arm64", "darwin/arm64")...)
+	index := made(t, r)
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, d := range manifest.Manifests {
+		found = append(found, d.Platform.String())
+		img, err := index.Image(d.Digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(d.Platform.String(), func(t *testing.T) { checkImage(t, img, *d.Platform) })
+	}
+	if want := []string{"linux/amd64", "linux/arm64"}; !slices.Equal(found, want) || manifest.MediaType != types.OCIImageIndex {
+		t.Errorf("the image is a %s for %v, want one for %v", manifest.MediaType, found, want)
+	}
+}
+
+func checkImage(t *testing.T, img v1.Image, p v1.Platform) {
+	config, err := img.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config.Config.WorkingDir != "/layers" || config.OS != p.OS || config.Architecture != p.Architecture {
+		t.Errorf("configuration %+v", config)
+	}
+	var steps []string
+	for _, h := range config.History {
+		steps = append(steps, h.CreatedBy)
+	}
+	if len(steps) != 3 || steps[1] != "WORKDIR /layers" || steps[2] != "Layer: 'lifecycle'" {
+		t.Errorf("history %q: the working directory has to be set before the lifecycle's layer", steps)
+	}
+	all, err := img.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := content(t, all[len(all)-1])
+	want := lifecycleFiles("cnb/lifecycle/")
+	want["cnb/"], want["cnb/lifecycle/"] = file{Mode: 0o755}, file{Mode: 0o755}
+	if diff := cmp.Diff(want, shapes(last)); diff != "" {
+		t.Errorf("the last layer has to be exactly the lifecycle (-want +got):\n%s", diff)
+	}
+	below := map[string]file{}
+	for _, l := range all[:len(all)-1] {
+		for name, f := range content(t, l) {
+			below[name] = f
+		}
+	}
+	if below["tmp/"].Mode != 0o1777 || below["layers/"].Mode != 0o755 || below["root/"].Mode != 0o700 {
+		t.Errorf("directories below the lifecycle: %v", shapes(below))
+	}
+	checkRoots(t, below["etc/ssl/certs/ca-certificates.crt"].Body)
+	checkLabels(t, config.Config.Labels)
+}
+
+func content(t *testing.T, l v1.Layer) map[string]file {
+	t.Helper()
+	r, err := l.Uncompressed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	return untar(t, r)
+}
+
+// checkRoots reads the certificates as crypto/x509 does where the phases run.
+func checkRoots(t *testing.T, bundle string) {
+	t.Helper()
+	n := 0
+	for rest := []byte(bundle); ; n++ {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if c, err := x509.ParseCertificate(block.Bytes); err != nil || !c.IsCA {
+			t.Errorf("certificate %d is no CA's: %v", n, err)
+		}
+	}
+	if n < 50 {
+		t.Errorf("%d certificates are too few to reach registries", n)
+	}
+}
+
+func checkLabels(t *testing.T, labels map[string]string) {
+	t.Helper()
+	if got := labels["io.buildpacks.lifecycle.version"]; got != version {
+		t.Errorf("label io.buildpacks.lifecycle.version is %q", got)
+	}
+	const spoken = `{"platform":{"deprecated":[],"supported":["0.7","0.8","0.9","0.10","0.11","0.12","0.13","0.14","0.15"]},` +
+		`"buildpack":{"deprecated":[],"supported":["0.7","0.8","0.9","0.10","0.11","0.12"]}}`
+	if diff := cmp.Diff(spoken, labels["io.buildpacks.lifecycle.apis"]); diff != "" {
+		t.Errorf("label io.buildpacks.lifecycle.apis (-want +got):\n%s", diff)
+	}
+	const metadata = `{"lifecycle":{"version":"` + version + `","api":{"platform":"0.7","buildpack":"0.7"},"apis":` + spoken + `}}`
+	if diff := cmp.Diff(metadata, labels["io.buildpacks.builder.metadata"]); diff != "" {
+		t.Errorf("label io.buildpacks.builder.metadata (-want +got):\n%s", diff)
+	}
+}
+
+func TestLayoutIsTheImage(t *testing.T) {
+	r := small(t, platforms("linux/amd64")...)
+	index := made(t, r)
+	want, err := index.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := layout.ImageIndexFromPath(filepath.Join(r.Out, "lifecycle-image"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := validate.Index(path); err != nil {
+		t.Error(err)
+	}
+	manifest, err := path.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(manifest.Manifests) != 1 || manifest.Manifests[0].Digest != want || manifest.Manifests[0].Annotations["org.opencontainers.image.ref.name"] != version {
+		t.Errorf("the layout has %+v, want %s alone", manifest.Manifests, want)
+	}
+}
+
+func TestPush(t *testing.T) {
+	host := lifecycletest.Registry()
+	t.Cleanup(host.Close)
+	r := small(t, platforms("linux/amd64", "linux/arm64")...)
+	var log strings.Builder
+	r.Progress = &log
+	index := made(t, r)
+	want, err := index.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := host.Name + "/lifecycle:" + version
+	if err := r.push(t.Context(), to, index); err != nil {
+		t.Fatal(err)
+	}
+	pushed, err := remote.Index(lifecycletest.Reference(to))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := pushed.Digest(); err != nil || got != want {
+		t.Errorf("pushed %s, %v; want %s", got, err, want)
+	}
+	if err := validate.Index(pushed); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(log.String(), to+"@"+want.String()) {
+		t.Errorf("the digest is not told:\n%s", &log)
+	}
+}

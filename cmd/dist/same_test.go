@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// TestTwiceTheSame makes a release twice, from two copies of the source in different folders.
+func TestTwiceTheSame(t *testing.T) {
+	var first map[string]string
+	for range 2 {
+		r := small(t, platforms("linux/amd64")...)
+		r.Source = copied(t)
+		r.Compile = func(ctx context.Context, command string, p v1.Platform, dir string) (string, error) {
+			path, err := r.compile(ctx, "launcher", p, dir)
+			if err != nil {
+				return "", err
+			}
+			return filepath.Join(dir, command), os.Rename(path, filepath.Join(dir, command))
+		}
+		made(t, r)
+		got := sums(t, r.Out)
+		if first == nil {
+			first = got
+		} else if diff := cmp.Diff(first, got); diff != "" {
+			t.Errorf("the second time other bytes come out (-first +second):\n%s", diff)
+		}
+	}
+	if first["lifecycle-"+version+"-linux-amd64.tgz"] == "" {
+		t.Errorf("nothing was made: %v", first)
+	}
+}
+
+// copied is what the launcher is compiled from, in a new folder.
+func copied(t *testing.T) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", `{{if .Module}}{{if .Module.Main}}{{$dir := .Dir}}{{range .GoFiles}}{{$dir}}/{{.}}{{"\n"}}{{end}}{{end}}{{end}}`, module+"/cmd/launcher").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, path := range append(strings.Fields(string(out)), root+"/go.mod", root+"/go.sum", root+"/LICENSE") {
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// sums are the checksums of all files in a folder.
+func sums(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		name, _ := filepath.Rel(dir, path)
+		all[name] = fmt.Sprintf("%x", sha256.Sum256(data))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestChecksums(t *testing.T) {
+	r := small(t, platforms("linux/arm64")...)
+	made(t, r)
+	data, err := os.ReadFile(filepath.Join(r.Out, "checksums.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	actual, listed := sums(t, r.Out), []string{}
+	for line := range strings.Lines(string(data)) {
+		sum, name, _ := strings.Cut(strings.TrimSpace(line), "  ")
+		if actual[name] != sum {
+			t.Errorf("%s: listed as %s, is %s", name, sum, actual[name])
+		}
+		listed = append(listed, name)
+	}
+	want := []string{"baseplan-" + version + "-linux-arm64.tgz", "lifecycle-" + version + "-linux-arm64.tgz", "lifecycle-image/index.json"}
+	if !slices.Equal(listed, want) {
+		t.Errorf("listed %q, want %q", listed, want)
+	}
+}
+
+// TestVersionIsStamped runs the lifecycle itself, so it is compiled for this machine.
+func TestVersionIsStamped(t *testing.T) {
+	for commit, want := range map[string]string{"": version + "\n", "0123abc": version + "+0123abc\n"} {
+		r := release{Source: "../..", Version: version, Commit: commit}
+		path, err := r.compile(t.Context(), "lifecycle", v1.Platform{OS: "linux", Architecture: goarch(t)}, t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), path, "analyzer", "-version")
+		cmd.Env = []string{"CNB_PLATFORM_API=0.7"}
+		if out, err := cmd.Output(); err != nil || string(out) != want {
+			t.Errorf("with commit %q the version is %q, %v; want %q", commit, out, err, want)
+		}
+	}
+}
+
+func goarch(t *testing.T) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "env", "GOARCH").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}

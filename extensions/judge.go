@@ -217,6 +217,11 @@ func (c *Case) plan(d *Dockerfile, base Base) proof {
 			continue
 		}
 		asked = true
+		if more := AsksMore(req.Metadata); len(more) > 0 {
+			all.met = false
+			all.reasons = append(all.reasons, fmt.Sprintf("%s, required by %s, asks for more than its name: %s", req.Name, req.By.ID, strings.Join(more, ", ")))
+			continue
+		}
 		answer := base.Set.Answer(req.Name, req.Version)
 		what := fmt.Sprintf("%s, required by %s at %s,", req.Name, req.By.ID, d.Image.context())
 		if !answer.Met {
@@ -231,6 +236,21 @@ func (c *Case) plan(d *Dockerfile, base Base) proof {
 		return proof{reasons: []string{fmt.Sprintf("nothing that the extension provides is required at %s", d.Image.context())}}
 	}
 	return all
+}
+
+// AsksMore are the keys of a requirement's metadata by which it asks for more than a name and
+// a version: a list or a table, as of the packages that a generic extension is to install. A proof by plan is not enough
+// then. A single value (where a version was found, a path) only describes the requirement.
+func AsksMore(metadata map[string]any) []string {
+	var keys []string
+	for key, value := range metadata {
+		switch value.(type) {
+		case []any, []map[string]any, map[string]any:
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 func unmet(base Base, answer provides.Answer) string {

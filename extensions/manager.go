@@ -228,7 +228,9 @@ func (a *analyzer) find(m *manager, spelled string) (p sbom.Package, how match, 
 		}
 	}
 	for _, p := range doc.Packages {
-		if p.Type == m.packages && runsOn(p, native) && virtually(spelled, p) {
+		// dnf installs a package of the very name where there is one, whatever else provides it.
+		named := p.Type == sbom.RPM && !strings.ContainsAny(spelled, "/(")
+		if p.Type == m.packages && !named && runsOn(p, native) && virtually(spelled, p) {
 			return p, match{ok: true, virtual: true}, ""
 		}
 	}

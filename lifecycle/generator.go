@@ -43,6 +43,10 @@ type Generator struct {
 	// Alternatives are the other run images that are known, for the same target; nil: none are.
 	Alternatives func(context.Context) ([]BaseImage, error)
 
+	// Settle is called after each executable, before what it left is read: where that is done
+	// with more rights than the executable had, nothing of it may be running any more. Nil: it may.
+	Settle func() error
+
 	Stdout, Stderr io.Writer    // of bin/generate; nil: dropped
 	Log            *slog.Logger // nil: silent
 }
@@ -61,6 +65,9 @@ type Generation struct {
 // Run generates and judges. Its error has code 91 where an extension fails, else 92.
 func (g *Generator) Run(ctx context.Context) (*Generation, error) {
 	group := g.group()
+	if err := distinct(group); err != nil {
+		return nil, fail.As(fail.Generate, "", err)
+	}
 	if err := g.generate(ctx); err != nil {
 		code := fail.Generate
 		if _, broken := errors.AsType[*buildpack.BrokenError](err); broken {
@@ -106,6 +113,21 @@ func (g *Generator) group() platform.Group {
 		group.Buildpacks = append(group.Buildpacks, m)
 	}
 	return group
+}
+
+// distinct refuses modules that would share a directory, since slashes become underscores.
+func distinct(group platform.Group) error {
+	for _, modules := range [][]platform.Module{group.Buildpacks, group.Extensions} {
+		seen := map[string]string{}
+		for _, m := range modules {
+			name := platform.EscapeID(m.ID)
+			if other, taken := seen[name]; taken {
+				return fmt.Errorf("%s and %s cannot be in one group: both would use the directory %s", other, m.ID, name)
+			}
+			seen[name] = m.ID
+		}
+	}
+	return nil
 }
 
 // plan is the build plan without what extensions provide (platform.md, "detector").
@@ -161,7 +183,11 @@ func (g *Generator) generateOne(ctx context.Context, d *buildpack.Descriptor) er
 			return err
 		}
 	}
-	if err := d.Generate(ctx, g.Host, g.provided(d.Module()), output, sink(g.Stdout), sink(g.Stderr)); err != nil {
+	err := d.Generate(ctx, g.Host, g.provided(d.Module()), output, sink(g.Stdout), sink(g.Stderr))
+	if g.Settle != nil {
+		err = errors.Join(err, g.Settle())
+	}
+	if err != nil {
 		return err
 	}
 	return g.collect(output, name)
@@ -210,7 +236,8 @@ func (g *Generator) collect(output, name string) error {
 	return nil
 }
 
-// copyTree copies a file or a directory, if it is there and has not been copied yet.
+// copyTree copies a file or a directory, if it is there and has not been copied yet. What is
+// neither, as a symbolic link, is refused: the extension may not read what this process can.
 func copyTree(from, to string) error {
 	info, err := os.Lstat(from)
 	if errors.Is(err, os.ErrNotExist) {
@@ -222,14 +249,27 @@ func copyTree(from, to string) error {
 	if _, err := os.Lstat(to); err == nil {
 		return nil
 	}
-	if info.IsDir() {
-		return os.CopyFS(to, os.DirFS(from))
+	if !info.IsDir() && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is neither a file nor a directory: copy what it leads to", from)
 	}
-	data, err := os.ReadFile(from)
+	root, err := os.OpenRoot(filepath.Dir(from))
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, data, 0o644)
+	defer root.Close()
+	if !info.IsDir() {
+		data, err := root.ReadFile(filepath.Base(from))
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(to, data, 0o644)
+	}
+	dir, err := root.OpenRoot(filepath.Base(from))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return os.CopyFS(to, dir.FS())
 }
 
 // read parses and checks the Dockerfiles.
@@ -333,6 +373,10 @@ func (g *Generator) applicable(judged extensions.Result) error {
 		return nil
 	}
 	for _, v := range judged.Verdicts {
+		if v.Dockerfile.Image == extensions.Run && v.Outcome == extensions.Pending {
+			return fmt.Errorf("%s: Platform API %s can only switch the run image, and whether this has to be applied is not known, since no SBOM is attached to it: attach one (baseplan sbom attach), set CNB_RUN_SBOM=generate, or use Platform API %s",
+				v.Dockerfile.Path, g.API, api.RunImageExtension.Since)
+		}
 		if v.Dockerfile.Image == extensions.Run && v.Outcome.Left() {
 			return fmt.Errorf("%s: Platform API %s can only switch the run image, and this has to be applied: use Platform API %s, or a run image that has what is asked for",
 				v.Dockerfile.Path, g.API, api.RunImageExtension.Since)

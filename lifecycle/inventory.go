@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/baseplan/baseplan/extensions"
@@ -151,6 +153,9 @@ func (i *Inspector) kept(img *image.Image) *sbom.Document {
 		return nil
 	}
 	path := i.keptPath(img)
+	if !i.ours() || !owned(path, 0) {
+		return nil
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil
@@ -171,6 +176,9 @@ func (i *Inspector) keep(img *image.Image, data []byte) {
 		return
 	}
 	err := os.MkdirAll(i.Cache, 0o755)
+	if err == nil && !i.ours() {
+		err = fmt.Errorf("%s belongs to somebody else", i.Cache)
+	}
 	if err == nil {
 		err = platform.WriteFile(i.keptPath(img), data)
 	}
@@ -186,6 +194,20 @@ func (i *Inspector) keep(img *image.Image, data []byte) {
 	for _, old := range entries[maxKept:] {
 		_ = os.Remove(old)
 	}
+}
+
+// ours reports whether the directory of kept inventories is this user's: what buildpacks could have written is no
+// inventory.
+func (i *Inspector) ours() bool { return owned(i.Cache, fs.ModeDir) }
+
+// owned reports whether a path is of a type and of this process's user.
+func owned(path string, want fs.FileMode) bool {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode().Type() != want {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == os.Geteuid()
 }
 
 func modified(path string) time.Time {

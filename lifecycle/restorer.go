@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"syscall"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
@@ -226,10 +227,9 @@ func (r *restoring) restoreData(ctx context.Context) error {
 	return group.Wait()
 }
 
-// isLost reports whether an error is the cache's: a full disk is not.
+// isLost reports whether an error is the cached layer's. That a disk is full, broken or read-only is not.
 func isLost(err error) bool {
-	_, isPath := errors.AsType[*fs.PathError](err)
-	return errors.Is(err, cache.ErrCorrupt) || errors.Is(err, cache.ErrNotFound) || !isPath
+	return !slices.ContainsFunc([]error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EIO}, func(disk error) bool { return errors.Is(err, disk) })
 }
 
 func (r *restoring) extract(ctx context.Context, sha, dir string) error {

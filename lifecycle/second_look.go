@@ -176,6 +176,12 @@ func (l *secondLook) recorded() *resolver.Resolution {
 	r := &resolver.Resolution{}
 	for _, req := range l.Resolution.Requirements {
 		out := resolver.Requirement{Name: req.Name, Version: req.Version, By: l.module(req.RequiredBy)}
+		for _, key := range req.Asks {
+			if out.Metadata == nil {
+				out.Metadata = map[string]any{}
+			}
+			out.Metadata[key] = []any{}
+		}
 		for _, c := range req.Contexts {
 			out.Contexts = append(out.Contexts, resolver.Context(c))
 		}

@@ -75,6 +75,9 @@ func (c *command) registry() string {
 	return ref.Context().RegistryStr()
 }
 
+// keptInventories is the folder of a cache directory with inventories that were generated.
+const keptInventories = "run-image"
+
 // inspector learns what base images hold; nil where inventories are off.
 func (c *command) inspector(opener *image.Opener, policy platform.Policy) (*lifecycle.Inspector, error) {
 	if policy.RunSBOM == platform.Off {
@@ -88,8 +91,8 @@ func (c *command) inspector(opener *image.Opener, policy platform.Policy) (*life
 		Images: opener, Policy: policy.RunSBOM, Mapping: c.settings.Mapping, Scan: scanImage, Log: c.log,
 		Finder: &attach.Finder{Platform: c.RunSBOMPath, Keys: keys, Keychain: opener.Keychain, Transport: opener.Transport},
 	}
-	if c.CacheDir != "" {
-		i.Cache = filepath.Join(c.CacheDir, "run-image")
+	if c.CacheDir != "" && !c.sharesUser {
+		i.Cache = filepath.Join(c.CacheDir, keptInventories)
 	}
 	return i, nil
 }
@@ -102,19 +105,35 @@ func scanImage(ctx context.Context, img *image.Image) (*sbom.Document, error) {
 	return scan.Image(ctx, img.Image, scan.Options{})
 }
 
-// readKeys reads public keys: PEM as it stands, or paths of PEM files.
-func readKeys(given []string) ([]crypto.PublicKey, error) {
-	var keys []crypto.PublicKey
+// pemOf replaces paths of public keys by what they lead to, for phases that do not have the files.
+func pemOf(given []string) ([]string, error) {
+	var keys []string
 	for _, key := range given {
-		data, from := []byte(key), "a key in the settings"
 		if !strings.Contains(key, "-----BEGIN") {
-			var err error
-			if data, err = os.ReadFile(key); err != nil {
+			data, err := os.ReadFile(key)
+			if err != nil {
 				return nil, fmt.Errorf("reading a public key (CNB_RUN_SBOM_KEY): %w", err)
 			}
-			from = key
+			key = string(data)
 		}
-		parsed, err := attach.ParseKeys(data, from)
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+// readKeys reads public keys: PEM as it stands, or paths of PEM files.
+func readKeys(given []string) ([]crypto.PublicKey, error) {
+	all, err := pemOf(given)
+	if err != nil {
+		return nil, err
+	}
+	var keys []crypto.PublicKey
+	for i, pem := range all {
+		from := given[i]
+		if from == pem {
+			from = "a key in the settings"
+		}
+		parsed, err := attach.ParseKeys([]byte(pem), from)
 		if err != nil {
 			return nil, err
 		}

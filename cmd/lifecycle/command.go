@@ -25,6 +25,7 @@ type command struct {
 	deprecation api.DeprecationMode
 	log         *slog.Logger
 	settings    platform.Settings // the operator's
+	sharesUser  bool              // buildpacks run in this container as the same user, and can write what it can
 }
 
 // verbs are what phases do, for messages.

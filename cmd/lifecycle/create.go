@@ -32,7 +32,7 @@ func (c *command) create(ctx context.Context) error {
 	if os.Geteuid() == 0 && (c.UID <= 0 || c.GID < 0) {
 		return fail.As(fail.InvalidArgs, "", errors.New("buildpacks do not run as root: name the build image's user (CNB_USER_ID and CNB_GROUP_ID, or -uid and -gid)"))
 	}
-	if err := c.share(); err != nil {
+	if err := errors.Join(c.guard(), c.share()); err != nil {
 		return fail.As(fail.Analyze, "", err)
 	}
 
@@ -124,13 +124,22 @@ func (c *command) resolveRunImage(ctx context.Context, opener *image.Opener, ana
 	return bases.Analyzed, fail.As(fail.Restore, "", write(c.Analyzed, bases.Analyzed))
 }
 
+// guard keeps buildpacks and extensions away from what this process may do and knows.
+func (c *command) guard() error {
+	if os.Geteuid() != 0 {
+		c.sharesUser = true
+		return hide()
+	}
+	return adopt()
+}
+
 // share gives the build image's user what buildpacks and caches need.
 func (c *command) share() error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
 	for _, dir := range []string{c.Layers, c.CacheDir, c.LaunchCache, c.layoutTarget()} {
-		if err := own(dir, c.UID, c.GID); err != nil {
+		if err := c.give(dir); err != nil {
 			return err
 		}
 	}
@@ -144,6 +153,7 @@ func (c *command) liaison(opener *image.Opener, found *lifecycle.Analysis, runFi
 		if os.Geteuid() == 0 { // bin/detect and bin/generate never run as root
 			user := &buildpack.User{UID: c.UID, GID: c.GID}
 			d.Host.User, g.Host.User = user, user
+			g.Settle = func() error { return settle(c.UID) }
 		}
 		d.Experimental = "silent" // the creator never guarded extensions by it (COMPAT)
 		g.Alternatives = alternatives

@@ -61,13 +61,17 @@ func (c *command) detection(ctx context.Context, analyzed *platform.Analyzed, ru
 	}
 	host := c.host(target(analyzed))
 	host.RunImageProvides, host.RunImageSBOM = c.inventoryPaths(run)
+	policy := c.policy()
+	if policy.Keys, err = pemOf(policy.Keys); err != nil {
+		return nil, fail.As(fail.DetectOther, "", err)
+	}
 	d := lifecycle.Detector{
 		API: c.api, Store: c.store(), Host: host, Order: *order, System: system, Experimental: c.Experimental,
-		Policy: c.policy(), RunImage: run, Inventory: l.inventory, Log: c.log,
+		Policy: policy, RunImage: run, Inventory: l.inventory, Log: c.log,
 	}
 	g := lifecycle.Generator{
 		API: c.api, Host: host, Analyzed: analyzed, RunFile: runFile, Generated: c.Generated,
-		Policy: c.policy(), Mapping: c.settings.Mapping,
+		Policy: policy, Mapping: c.settings.Mapping,
 		BuildInventory: c.ownInventory, RunInventory: l.inventory, Lookup: l.lookup,
 		Stdout: os.Stdout, Stderr: os.Stderr, Log: c.log,
 	}
@@ -75,6 +79,9 @@ func (c *command) detection(ctx context.Context, analyzed *platform.Analyzed, ru
 		l.prepare(&d, &g)
 	}
 	found, err := d.Run(ctx)
+	if g.Settle != nil {
+		err = errors.Join(err, g.Settle())
+	}
 	if err != nil {
 		return nil, err
 	}

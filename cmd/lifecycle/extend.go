@@ -62,6 +62,7 @@ func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed 
 	if err := ensureDir(e.Spool); err != nil {
 		return err
 	}
+	defer os.RemoveAll(e.Spool)
 	extended, err := e.Run(ctx)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -19,9 +20,12 @@ func (c *command) images(more ...string) (*image.Opener, error) {
 	if err != nil {
 		return nil, err
 	}
-	refs := append([]string{c.CacheImage, c.PreviousImage, c.RunImage, c.BuildImage}, c.Images...)
-	if keychain, err = image.Known(keychain, append(refs, more...)...); err != nil {
-		return nil, err
+	if os.Geteuid() == 0 && c.UID > 0 { // else they can be read whenever they are needed
+		refs := append([]string{c.CacheImage, c.BuildImage}, more...)
+		if !c.Daemon {
+			refs = append(append(refs, c.PreviousImage, c.RunImage), c.Images...)
+		}
+		keychain = image.Known(keychain, refs...)
 	}
 	return &image.Opener{Keychain: keychain, Insecure: c.Insecure}, nil
 }
@@ -36,7 +40,7 @@ func (c *command) drop(opener *image.Opener, dirs ...string) error {
 		return nil
 	}
 	for _, dir := range dirs {
-		if err := own(dir, c.UID, c.GID); err != nil {
+		if err := c.give(dir); err != nil {
 			return err
 		}
 	}
@@ -79,9 +83,19 @@ func (c *command) keepDaemon(opener *image.Opener) error {
 	return nil
 }
 
+// give gives a directory to the build image's user. A build goes on with a cache that it cannot write.
+func (c *command) give(dir string) error {
+	err := own(dir, c.UID, c.GID, filepath.Join(c.CacheDir, keptInventories))
+	if err != nil && (dir == c.CacheDir || dir == c.LaunchCache) && errors.Is(err, syscall.EROFS) {
+		c.log.Warn(fmt.Sprintf("the cache cannot be written: %v", err))
+		return nil
+	}
+	return err
+}
+
 // own gives a directory and all in it to a user. One that is not there is made, so that the
-// user can write there; an empty name is passed over.
-func own(dir string, uid, gid int) error {
+// user can write there; an empty name is passed over, and so are exceptions.
+func own(dir string, uid, gid int, except ...string) error {
 	if dir == "" {
 		return nil
 	}
@@ -91,6 +105,9 @@ func own(dir string, uid, gid int) error {
 	return filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
+		}
+		if slices.Contains(except, path) {
+			return filepath.SkipDir
 		}
 		info, err := e.Info()
 		if errors.Is(err, fs.ErrNotExist) {

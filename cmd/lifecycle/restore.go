@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"path/filepath"
 
 	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/cache"
@@ -38,7 +39,7 @@ func (c *command) restoreOnly(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.drop(opener, c.Layers, c.CacheDir, c.ownKaniko()); err != nil {
+	if err := c.drop(opener, c.Layers, c.CacheDir, c.savedBases()); err != nil {
 		return err
 	}
 	kept, err := c.cache(opener, ctx)
@@ -57,6 +58,15 @@ func (c *command) ownKaniko() string {
 		return ""
 	}
 	return c.KanikoDir
+}
+
+// savedBases is where base images are saved in it. Nothing else of it is given away: buildpacks
+// can write what is theirs, and the extender, which is root, takes layers from there.
+func (c *command) savedBases() string {
+	if c.ownKaniko() == "" {
+		return ""
+	}
+	return filepath.Join(c.KanikoDir, "cache", "base")
 }
 
 func closeCache(kept cache.Cache) error {

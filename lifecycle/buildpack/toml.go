@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 
 	"github.com/BurntSushi/toml"
 )
@@ -38,11 +39,14 @@ func readTOML(path string, v any, unknown func(path string, keys []string)) erro
 }
 
 func readLimited(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would be waited for
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, errors.Unwrap(err))
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("reading %s: %w", path, errors.Join(err, errors.New("it is not a regular file")))
+	}
 	data, err := io.ReadAll(io.LimitReader(f, maxTOML+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)

@@ -10,7 +10,7 @@ import (
 // Known asks a keychain now for the registries of some references, for a process that is
 // about to lose the right to read the credentials. Others are asked for when they are
 // needed. What is no reference is passed over; other names for images have no registry.
-func Known(keychain authn.Keychain, refs ...string) (authn.Keychain, error) {
+func Known(keychain authn.Keychain, refs ...string) authn.Keychain {
 	k := known{Keychain: keychain, registries: map[string]authn.Authenticator{}}
 	for _, text := range refs {
 		ref, err := name.ParseReference(text)
@@ -21,18 +21,30 @@ func Known(keychain authn.Keychain, refs ...string) (authn.Keychain, error) {
 		if _, asked := k.registries[registry.RegistryStr()]; asked {
 			continue
 		}
-		auth, err := keychain.Resolve(registry)
-		if err != nil {
-			return nil, fmt.Errorf("finding credentials for %s: %w", registry.RegistryStr(), err)
-		}
-		config, err := auth.Authorization()
-		if err != nil {
-			return nil, fmt.Errorf("finding credentials for %s: %w", registry.RegistryStr(), err)
-		}
-		k.registries[registry.RegistryStr()] = authn.FromConfig(*config)
+		k.registries[registry.RegistryStr()] = authorize(keychain, registry)
 	}
-	return k, nil
+	return k
 }
+
+// authorize asks for the credentials of one registry. That there are none to be had is only an
+// error for whoever needs them.
+func authorize(keychain authn.Keychain, registry name.Registry) authn.Authenticator {
+	auth, err := keychain.Resolve(registry)
+	if err != nil {
+		return failed{fmt.Errorf("finding credentials for %s: %w", registry.RegistryStr(), err)}
+	}
+	config, err := auth.Authorization()
+	if err != nil {
+		return failed{fmt.Errorf("finding credentials for %s: %w", registry.RegistryStr(), err)}
+	}
+	return authn.FromConfig(*config)
+}
+
+// failed are credentials that could not be had.
+type failed struct{ err error }
+
+// Authorization implements [authn.Authenticator].
+func (f failed) Authorization() (*authn.AuthConfig, error) { return nil, f.err }
 
 type known struct {
 	authn.Keychain

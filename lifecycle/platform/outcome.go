@@ -46,7 +46,7 @@ func VerdictOf(v extensions.Verdict) Verdict {
 }
 
 func requirement(req resolver.Requirement) Requirement {
-	out := Requirement{Name: req.Name, RequiredBy: req.By.String(), Version: req.Version}
+	out := Requirement{Name: req.Name, RequiredBy: req.By.String(), Version: req.Version, Asks: extensions.AsksMore(req.Metadata)}
 	for _, c := range req.Contexts {
 		out.Contexts = append(out.Contexts, string(c))
 	}

@@ -34,6 +34,7 @@ type Requirement struct {
 	Name       string   `toml:"name" json:"name"`
 	RequiredBy string   `toml:"required-by" json:"required-by"`               // id@version
 	Version    string   `toml:"version,omitempty" json:"version,omitempty"`   // the constraint
+	Asks       []string `toml:"asks,omitempty" json:"asks,omitempty"`         // keys of metadata that ask for more than a name and a version
 	Contexts   []string `toml:"contexts,omitempty" json:"contexts,omitempty"` // build, launch; neither flagged: absent
 	MetBy      []string `toml:"met-by,omitempty" json:"met-by,omitempty"`     // run-image, build-image, id@version
 	Rule       string   `toml:"rule,omitempty" json:"rule,omitempty"`         // deb, rpm, apk, semver

@@ -174,3 +174,26 @@ func TestTekton(t *testing.T) {
 		})
 	}
 }
+
+// TestTektonSwitchAndExtend: the Task runs the extender in the image that it was given, so that has to be the one that
+// is extended.
+func TestTektonSwitchAndExtend(t *testing.T) {
+	s := newSite(t)
+	other := s.runImage("other", "")
+	generate := "#!/bin/sh\nprintf 'ARG base_image\\nFROM " + other + "\\nUSER root\\nRUN ln -s /bin/true /usr/bin/curl\\nUSER 1000:1000\\n' > \"$CNB_OUTPUT_DIR/run.Dockerfile\"\n"
+	switching := s.pushed(s.Image(s.registry+"/builder:switching", "FROM "+s.builder+"\nCOPY cnb /cnb\n", platformtest.Files{
+		"cnb/extensions/sample_curl/1.0.0/bin/generate*": generate,
+	}))
+	params := map[string]string{"APP_IMAGE": s.registry + "/app:switched", "BUILDER_IMAGE": switching, "RUN_IMAGE": s.lacking}
+	log, failed := s.taskRun(t, "tekton/phases.yaml", params).run(t)
+	if failed != "restore" {
+		t.Errorf("step %q failed\n%s", failed, log)
+	}
+	contains(t, log, "Name it as RUN_IMAGE", other)
+
+	params["RUN_IMAGE"] = other
+	if log, failed := s.taskRun(t, "tekton/phases.yaml", params).run(t); failed != "" {
+		t.Fatalf("step %s fails\n%s", failed, log)
+	}
+	s.prints(t, params["APP_IMAGE"], "/usr/bin/curl")
+}

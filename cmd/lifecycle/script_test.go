@@ -65,10 +65,15 @@ func TestScripts(t *testing.T) {
 			env.Setenv("TEST", strings.ToLower(filepath.Base(env.WorkDir)))
 			return setup(env.WorkDir, env)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"phase": runPhase, "label": printLabel, "config": printConfig, "files": printFiles, "valid": validImage, "same": sameImages,
-		},
+		Cmds: commands(),
 	})
+}
+
+// commands are what scripts can do besides.
+func commands() map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"phase": runPhase, "label": printLabel, "config": printConfig, "files": printFiles, "valid": validImage, "same": sameImages,
+	}
 }
 
 // withUser is a run image with a user and a PATH, as platforms want it.

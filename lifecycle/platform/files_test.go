@@ -1,0 +1,93 @@
+package platform_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/resolver"
+)
+
+func TestDecodeGroup(t *testing.T) {
+	g, err := platform.DecodeGroup([]byte("[[group]]\nid = \"a/b\"\nversion = \"1\"\napi = \"0.10\"\n[[group-extensions]]\nid = \"e\"\nversion = \"2\"\napi = \"0.9\"\n"), "group.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := g.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := platform.DecodeGroup(data, "group.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(g, back); diff != "" {
+		t.Error(diff)
+	}
+	for text, says := range map[string]string{
+		"[[group]]\nversion = \"1\"\napi = \"0.10\"\n":                    `"id" is missing`,
+		"[[group]]\nid = \"a\"\napi = \"0.10\"\n":                         `"version" is missing`,
+		"[[group]]\nid = \"a\"\nversion = \"1\"\n":                        `"api" is missing`,
+		"[[group]]\nid = \"..\"\nversion = \"1\"\napi = \"0.10\"\n":       "cannot be the id",
+		"[[group]]\nid = \"a\"\nversion = 1\napi = \"0.10\"\n":            "group.toml",
+		"[[group-extensions]]\nid = \"sbom\"\nversion=\"1\"\napi=\"1\"\n": "group-extensions",
+	} {
+		if _, err := platform.DecodeGroup([]byte(text), "group.toml"); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestDecodeBuildPlan(t *testing.T) {
+	text := "[[entries]]\n[[entries.providers]]\nid = \"a\"\nversion = \"1\"\n[[entries.providers]]\nid = \"e\"\nversion = \"1\"\nextension = true\n" +
+		"[[entries.requires]]\nname = \"x\"\n[entries.requires.metadata]\nversion = \"1.*\"\n"
+	p, err := platform.DecodePlan([]byte(text), "plan.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []resolver.Entry{{
+		Name:      "x",
+		Providers: []resolver.Module{{Kind: resolver.Buildpack, ID: "a", Version: "1"}, {Kind: resolver.Extension, ID: "e", Version: "1"}},
+		Requires:  []resolver.Require{{Name: "x", Metadata: map[string]any{"version": "1.*"}}},
+	}}
+	if diff := cmp.Diff(want, p.Entries); diff != "" {
+		t.Error(diff)
+	}
+	for text, says := range map[string]string{
+		"[[entries]]\n": "requires nothing",
+		"[[entries]]\n[[entries.requires]]\nname = \"x\"\n[[entries.requires]]\nname = \"y\"\n": `both "x" and "y"`,
+	} {
+		if _, err := platform.DecodePlan([]byte(text), "plan.toml"); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestDecodeRun(t *testing.T) {
+	r, err := platform.DecodeRun([]byte("[[images]]\nimage = \"registry.example/run:1\"\nmirrors = [\"mirror.example/run:1\"]\n[[images]]\nimage = \"registry.example/run:1\"\n"), "run.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names, found := r.Names("mirror.example/run:1"); !found || names.Image != "registry.example/run:1" {
+		t.Errorf("%+v, %t", names, found)
+	}
+	if names, found := r.Names("other.example/run:1"); found || names.Image != "registry.example/run:1" {
+		t.Errorf("%+v, %t", names, found)
+	}
+	readable := func(ref string) bool { return ref != "registry.example/run:1" }
+	if got, err := r.Images[0].Choose("mirror.example", readable); err != nil || got != "mirror.example/run:1" {
+		t.Errorf("%s, %v", got, err)
+	}
+	if _, err := r.Images[0].Choose("", func(string) bool { return false }); err == nil {
+		t.Error("an image that nobody can read is chosen")
+	}
+	if _, err := platform.DecodeRun([]byte("[[images]]\nmirrors = [\"x\"]\n"), "run.toml"); err == nil || !strings.Contains(err.Error(), "mirrors of no image") {
+		t.Errorf("%v", err)
+	}
+	s, err := platform.DecodeStack([]byte("[run-image]\nimage = \"registry.example/run:1\"\nmirrors = [\"m\"]\n"), "stack.toml")
+	if err != nil || len(s.Images) != 1 || s.Images[0].Mirrors[0] != "m" {
+		t.Errorf("%+v, %v", s, err)
+	}
+}

@@ -73,6 +73,10 @@ func TestScripts(t *testing.T) {
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"phase": runPhase, "label": printLabel, "config": printConfig, "files": printFiles, "valid": validImage, "same": sameImages,
+		"buildpack": writeModule("buildpack"), "extension": writeModule("extension"), "order": writeOrder, "fresh": freshLayers,
+		"show": show, "json": showJSON, "layer-of": layerFiles,
+		"copy": copyImage, "delete": deleteImage, "relabel": changeImage, "layer": addLayer, "attach": attachSBOM,
+		"registry": startRegistry, "proxy": startProxy,
 	}
 }
 
@@ -182,6 +186,9 @@ func variables() []string {
 		"CNB_NO_COLOR", "CNB_EXEC_ENV", "CNB_EXPERIMENTAL_MODE", "CNB_RUN_SBOM", "CNB_RUN_SBOM_PATH", "CNB_RUN_SBOM_KEY", "CNB_RUN_IMAGE_PROOF",
 		"CNB_RUN_IMAGE_SELECTION", "CNB_EXTEND_IN_CREATOR", "CNB_REBASE_CHECK", "CNB_CACHE_DIR", "CNB_CACHE_IMAGE", "CNB_USE_LAYOUT", "CNB_LAYOUT_DIR",
 		"CNB_LOG_LEVEL", "CNB_REPORT_PATH", "CNB_REGISTRY_AUTH", "CNB_DEPRECATION_MODE", "CNB_SKIP_SBOM", "CNB_USER_ID", "CNB_GROUP_ID", "CNB_PARALLEL_EXPORT",
+		"CNB_RUN_IMAGE", "CNB_PREVIOUS_IMAGE", "CNB_PROCESS_TYPE", "CNB_PROJECT_METADATA_PATH", "CNB_BUILD_IMAGE", "CNB_SKIP_LAYERS", "CNB_SKIP_RESTORE",
+		"CNB_FORCE_REBASE", "CNB_ANALYZED_PATH", "CNB_GROUP_PATH", "CNB_PLAN_PATH", "CNB_GENERATED_DIR", "CNB_LAUNCH_CACHE_DIR", "CNB_INSECURE_REGISTRIES",
+		"CNB_USE_DAEMON", "HTTP_PROXY", "HTTPS_PROXY", "DOCKER_CONFIG",
 	}
 }
 

@@ -36,7 +36,7 @@ var verbs = map[platform.Phase]string{
 
 // run reads what the phase needs, runs it and writes what it returns.
 func (c *command) run(ctx context.Context, p platform.Phase) error {
-	if err := errors.Join(c.experiments(), c.ensureTemp()); err != nil {
+	if err := errors.Join(c.experiments(), c.absolute(), c.ensureTemp()); err != nil {
 		return fail.As(fail.InvalidArgs, "", err)
 	}
 	switch p {
@@ -56,6 +56,20 @@ func (c *command) run(ctx context.Context, p platform.Phase) error {
 		return c.create(ctx)
 	}
 	return c.rebase(ctx)
+}
+
+// absolute makes the paths of directories absolute: they end up in images and environments.
+func (c *command) absolute() error {
+	var errs []error
+	for _, path := range []*string{&c.App, &c.Layers, &c.Platform, &c.BuildConfig, &c.Buildpacks, &c.Extensions, &c.Generated, &c.Extended, &c.LayoutDir} {
+		if *path == "" {
+			continue
+		}
+		abs, err := filepath.Abs(*path)
+		*path = abs
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // experiments asks for leave to use what is experimental.

@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -137,6 +139,15 @@ func copyImage(ts *testscript.TestScript, _ bool, args []string) {
 	img, err := remote.Image(reference(ts, args[0]))
 	ts.Check(err)
 	ts.Check(remote.Write(reference(ts, args[1]), img))
+}
+
+// saveImage writes an image of a registry as an OCI layout: save IMAGE DIR.
+func saveImage(ts *testscript.TestScript, _ bool, args []string) {
+	img, err := remote.Image(reference(ts, args[0]))
+	ts.Check(err)
+	path, err := layout.Write(ts.MkAbs(args[1]), empty.Index)
+	ts.Check(err)
+	ts.Check(path.AppendImage(img))
 }
 
 // deleteImage takes an image out of a registry: delete IMAGE.

@@ -75,7 +75,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"phase": runPhase, "label": printLabel, "config": printConfig, "files": printFiles, "valid": validImage, "same": sameImages,
 		"buildpack": writeModule("buildpack"), "extension": writeModule("extension"), "order": writeOrder, "fresh": freshLayers,
 		"show": show, "json": showJSON, "layer-of": layerFiles,
-		"copy": copyImage, "delete": deleteImage, "relabel": changeImage, "layer": addLayer, "attach": attachSBOM,
+		"copy": copyImage, "save": saveImage, "delete": deleteImage, "relabel": changeImage, "layer": addLayer, "attach": attachSBOM,
 		"registry": startRegistry, "proxy": startProxy,
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/baseplan/baseplan/cmd/internal/console"
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
@@ -24,8 +25,9 @@ type command struct {
 	api         api.Version
 	deprecation api.DeprecationMode
 	log         *slog.Logger
-	settings    platform.Settings // the operator's
-	sharesUser  bool              // buildpacks run in this container as the same user, and can write what it can
+	settings    platform.Settings  // the operator's
+	transfers   *console.Transfers // nil: nobody looks
+	sharesUser  bool               // buildpacks run in this container as the same user, and can write what it can
 }
 
 // verbs are what phases do, for messages.

@@ -9,11 +9,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"golang.org/x/sys/unix"
 
 	"github.com/baseplan/baseplan/cmd/internal/build"
 	"github.com/baseplan/baseplan/cmd/internal/console"
@@ -74,11 +78,18 @@ func run(ctx context.Context, name string, args []string) error {
 		early.Error(fmt.Sprintf("failed to parse the inputs of %s: %v", name, err))
 		return err
 	}
-	log := console.New(os.Stdout, os.Stderr, in.LogLevel, !in.NoColor)
+	c := &command{Inputs: in, api: version, deprecation: mode}
+	var out, errOut io.Writer = os.Stdout, os.Stderr
+	if terminal(os.Stdout) {
+		c.transfers = &console.Transfers{Next: remote.DefaultTransport, Out: os.Stdout}
+		defer c.transfers.Clear()
+		out, errOut = c.transfers.Over(out), c.transfers.Over(errOut)
+	}
+	log := console.New(out, errOut, in.LogLevel, !in.NoColor)
+	c.log = log
 	if warning != "" {
 		log.Warn(warning)
 	}
-	c := &command{Inputs: in, api: version, deprecation: mode, log: log}
 	if err := c.run(ctx, phase); err != nil {
 		if ctx.Err() != nil {
 			err = fmt.Errorf("%w: it was told to stop", err)
@@ -87,6 +98,12 @@ func run(ctx context.Context, name string, args []string) error {
 		return err
 	}
 	return nil
+}
+
+// terminal reports whether people look at a file as it is written.
+func terminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
 }
 
 // wantsVersion reports whether -version is among the flags. It is looked for before anything

@@ -27,7 +27,11 @@ func (c *command) images(more ...string) (*image.Opener, error) {
 		}
 		keychain = image.Known(keychain, refs...)
 	}
-	return &image.Opener{Keychain: keychain, Insecure: c.Insecure}, nil
+	opener := &image.Opener{Keychain: keychain, Insecure: c.Insecure}
+	if c.transfers != nil {
+		opener.Transport = c.transfers
+	}
+	return opener, nil
 }
 
 // defaultSocket is where the docker daemon listens if DOCKER_HOST does not say otherwise.

@@ -35,6 +35,9 @@ func (x *export) collectSBOMs() error {
 			return fmt.Errorf("collecting SBOMs: %w", err)
 		}
 	}
+	if x.SkipSBOM {
+		return nil
+	}
 	for i := range x.buildpacks {
 		if err := x.buildpackSBOMs(&x.buildpacks[i]); err != nil {
 			return err

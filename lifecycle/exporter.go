@@ -48,6 +48,7 @@ type Exporter struct {
 
 	Launcher      string                 // path of the launcher on this machine
 	LauncherSBOM  string                 // directory with the SBOMs of launcher and lifecycle; empty: there are none
+	SkipSBOM      bool                   // make no layers of SBOMs
 	LauncherLabel platform.LauncherLabel // what io.buildpacks.build.metadata says of the launcher
 
 	ProcessType string     // what the app image starts; empty: what the buildpacks chose

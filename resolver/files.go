@@ -166,8 +166,10 @@ func DecodeOrder(data []byte, name string) (*OrderFile, error) {
 		for i, g := range groups {
 			var out Group
 			for k, e := range g.Group {
-				if e.ID == "" {
-					return nil, fmt.Errorf("reading %s: key %s[%d].group[%d].id is missing", name, key, i, k)
+				for _, part := range []struct{ key, value string }{{"id", e.ID}, {"version", e.Version}} {
+					if part.value == "" {
+						return nil, fmt.Errorf("reading %s: key %s[%d].group[%d].%s is missing", name, key, i, k, part.key)
+					}
 				}
 				out = append(out, Element{Module: Module{Kind: kind, ID: e.ID, Version: e.Version}, Optional: e.Optional || kind == Extension})
 			}

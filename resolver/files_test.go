@@ -52,6 +52,7 @@ func TestDecodeErrors(t *testing.T) {
 		{"metadata that is no table", "[[or]]\n[[or.requires]]\nname = \"a\"\nmetadata = 3\n", "key or[0].requires[0].metadata is int64", plan},
 		{"empty order", "", "reading f: there is no [[order]]", order},
 		{"no id", "[[order]]\n[[order.group]]\nversion = \"1\"\n", "reading f: key order[0].group[0].id is missing", order},
+		{"no version", "[[order]]\n[[order.group]]\nid = \"a\"\n", "reading f: key order[0].group[0].version is missing", order},
 		{"wrong type of optional", "[[order]]\n[[order.group]]\nid = \"a\"\noptional = \"yes\"\n", "optional", order},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -102,7 +102,7 @@ func (c *command) exportWith(ctx context.Context, opener *image.Opener, x *expor
 		RunImage: run, Extended: x.extended, Previous: previous,
 		Analyzed: x.analyzed, Group: x.group, Build: x.metadata, RunFile: runFile, Project: project, Resolution: x.resolution,
 		App: c.App, Layers: c.Layers, UID: uid, GID: gid,
-		Launcher: c.Launcher, LauncherSBOM: c.launcherSBOM(), LauncherLabel: launcherLabel(),
+		Launcher: c.Launcher, LauncherSBOM: c.LauncherSBOM, SkipSBOM: c.SkipSBOM, LauncherLabel: launcherLabel(),
 		ProcessType: c.ProcessType, ExecEnv: c.ExecEnv, Created: c.Epoch,
 		Cache: kept, Parallel: c.Parallel, Log: c.log,
 	}
@@ -118,13 +118,6 @@ func launcherLabel() platform.LauncherLabel {
 		Version: build.Version,
 		Source:  platform.LauncherSource{Git: platform.GitSource{Repository: "github.com/baseplan/baseplan", Commit: build.Commit}},
 	}
-}
-
-func (c *command) launcherSBOM() string {
-	if c.SkipSBOM {
-		return ""
-	}
-	return c.LauncherSBOM
 }
 
 // launchCache is the directory of the launch cache, where there is one.

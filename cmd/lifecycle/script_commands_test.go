@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -279,6 +280,11 @@ func startProxy(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Defer(server.Close)
 	ts.Setenv("HTTP_PROXY", server.URL)
 	ts.Setenv("HTTPS_PROXY", server.URL)
+}
+
+// printCreated prints when an image was created: created IMAGE.
+func printCreated(ts *testscript.TestScript, _ bool, args []string) {
+	fmt.Fprintln(ts.Stdout(), open(ts, args[0]).Config.Created.UTC().Format(time.RFC3339))
 }
 
 // layerFiles prints what is in the layer that an image's history says was created by a text: layer-of IMAGE TEXT. It

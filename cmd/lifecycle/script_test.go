@@ -66,6 +66,9 @@ func TestScripts(t *testing.T) {
 			return setup(env.WorkDir, env)
 		},
 		Cmds: commands(),
+		Condition: func(name string) (bool, error) {
+			return name == "root" && os.Geteuid() == 0, nil
+		},
 	})
 }
 
@@ -74,7 +77,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"phase": runPhase, "label": printLabel, "config": printConfig, "files": printFiles, "valid": validImage, "same": sameImages,
 		"buildpack": writeModule("buildpack"), "extension": writeModule("extension"), "order": writeOrder, "fresh": freshLayers,
-		"show": show, "json": showJSON, "layer-of": layerFiles,
+		"show": show, "json": showJSON, "layer-of": layerFiles, "created": printCreated,
 		"copy": copyImage, "save": saveImage, "delete": deleteImage, "relabel": changeImage, "layer": addLayer, "attach": attachSBOM,
 		"registry": startRegistry, "proxy": startProxy,
 	}
@@ -157,7 +160,7 @@ func runPhase(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if os.Geteuid() == 0 {
 		cmd.Env = append(cmd.Env, fmt.Sprintf("CNB_USER_ID=%d", cnbUser), fmt.Sprintf("CNB_GROUP_ID=%d", cnbUser))
-		if args[0] == "detector" || args[0] == "builder" || ts.Getenv("AS_USER") != "" {
+		if ts.Getenv("AS_ROOT") == "" && (args[0] == "detector" || args[0] == "builder") || ts.Getenv("AS_USER") != "" {
 			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: cnbUser, Gid: cnbUser}}
 		}
 	}

@@ -73,15 +73,16 @@ USER %[3]d:%[3]d
 `, s.lifecycle, platformtest.Debian(s.Docker), uid), files)
 }
 
-// runImage makes a run image of Debian with more instructions, in the daemon.
+// runImage makes a run image of Debian with more instructions, in the daemon. It is this site's
+// alone: a daemon knows one image by all registries that it was pushed to.
 func (s *site) runImage(tag, more string) string {
 	s.T.Helper()
 	return s.Image(tag, fmt.Sprintf(`FROM %s
 %s
 RUN groupadd -g 1000 cnb && useradd -m -u 1001 -g 1000 app
-LABEL io.buildpacks.base.distro.name=debian io.buildpacks.base.distro.version=12
+LABEL io.buildpacks.base.distro.name=debian io.buildpacks.base.distro.version=12 e2e.site=%s
 USER 1001:1000
-`, platformtest.Debian(s.Docker), more), nil)
+`, platformtest.Debian(s.Docker), more, s.id), nil)
 }
 
 // orderOf is an order of one group of buildpacks, and one of extensions.

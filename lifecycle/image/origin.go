@@ -4,19 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
 // Origin opens the image in the registry that a daemon's image was pulled from, or
 // pushed to: the first of its RepoDigests that is there and has the daemon's image ID
-// for its configuration, its manifest or its index. The error wraps [ErrNotFound]
-// where none is.
+// for its configuration, its manifest or its index. The repository that the image is
+// named by comes first: a daemon lists all that have an image of this ID. The error
+// wraps [ErrNotFound] where none is.
 func (o *Opener) Origin(ctx context.Context, img *Image) (*Image, error) {
 	of := *o
 	of.Platform = &v1.Platform{OS: img.Config.OS, Architecture: img.Config.Architecture, Variant: img.Config.Variant}
 	var errs []error
-	for _, ref := range img.RepoDigests {
+	for _, ref := range namesakesFirst(img) {
 		from, err := of.Open(ctx, ref)
 		if err == nil {
 			err = same(from, img.Digest)
@@ -43,4 +47,19 @@ func same(from *Image, id v1.Hash) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %s is another image than the docker daemon's %s", ErrNotFound, from.Name, id)
+}
+
+// namesakesFirst are the RepoDigests, those of the repository in the image's name first.
+func namesakesFirst(img *Image) []string {
+	named, err := name.ParseReference(strings.TrimPrefix(img.Name, "docker://"))
+	if err != nil { // an image ID
+		return img.RepoDigests
+	}
+	isOther := func(ref string) int {
+		if r, err := name.ParseReference(ref); err == nil && r.Context() == named.Context() {
+			return 0
+		}
+		return 1
+	}
+	return slices.SortedStableFunc(slices.Values(img.RepoDigests), func(a, b string) int { return isOther(a) - isOther(b) })
 }

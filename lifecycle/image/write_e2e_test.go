@@ -153,7 +153,7 @@ func cached(t *testing.T, dir string) []string {
 func TestWriteToDaemon(t *testing.T) {
 	s := newSpy(t)
 	imported(t, "baseplan-e2e:run", lifecycletest.Layer{"run": "1"})
-	const app, second = "baseplan-e2e/app", "127.0.0.1:5000/baseplan-e2e/app:2"
+	const app, second = "baseplan-e2e/written", "127.0.0.1:5000/baseplan-e2e/written:2"
 	t.Cleanup(func() { docker(t, "", "rmi", "-f", app, second) })
 	o := &image.Opener{DockerHost: s.address}
 	big := strings.Repeat("0123456789", 200_000)
@@ -230,7 +230,7 @@ func TestWriteToDaemon(t *testing.T) {
 func TestDaemonLaunchCacheFaults(t *testing.T) {
 	s := newSpy(t)
 	imported(t, "baseplan-e2e:run", lifecycletest.Layer{"run": "1"})
-	const app = "baseplan-e2e/app"
+	const app = "baseplan-e2e/written"
 	t.Cleanup(func() { docker(t, "", "rmi", "-f", app) })
 	o := &image.Opener{DockerHost: s.address}
 	base := open(t, o, "docker://baseplan-e2e:run")
@@ -284,7 +284,7 @@ func TestRebaseInDaemon(t *testing.T) {
 	s := newSpy(t)
 	imported(t, "baseplan-e2e:run", lifecycletest.Layer{"run": "1"})
 	imported(t, "baseplan-e2e:run2", lifecycletest.Layer{"run": "2"})
-	const app = "baseplan-e2e/app"
+	const app = "baseplan-e2e/written"
 	t.Cleanup(func() { docker(t, "", "rmi", "-f", app) })
 	o := &image.Opener{DockerHost: s.address}
 	w := image.Writer{Opener: o}
@@ -311,7 +311,7 @@ func TestRebaseInDaemon(t *testing.T) {
 func TestDaemonImageIsGone(t *testing.T) {
 	s := newSpy(t)
 	imported(t, "baseplan-e2e:run", lifecycletest.Layer{"run": "1"})
-	const app = "baseplan-e2e/app"
+	const app = "baseplan-e2e/written"
 	o := &image.Opener{DockerHost: s.address}
 	w := image.Writer{Opener: o}
 	base := open(t, o, "docker://baseplan-e2e:run")

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"unsafe"
 
@@ -76,10 +77,13 @@ func others() (pids []int) {
 func own(pid int) bool { return pid == os.Getppid() && isolated() }
 
 func ptrace() {
+	runtime.LockOSThread() // the tracer is a thread
 	for _, pid := range others() {
 		err := unix.PtraceAttach(pid)
 		if err == nil {
 			name, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+			// Only a process that has stopped can be let go: the others would stop right after.
+			_, _ = unix.Wait4(pid, nil, unix.WALL, nil)
 			_ = unix.PtraceDetach(pid)
 			if own(pid) {
 				continue

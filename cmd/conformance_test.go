@@ -8,11 +8,22 @@ import (
 	"testing"
 )
 
-// TestConformance makes sure that every test that docs/conformance.md names is there.
+// TestConformance makes sure that every test and script that docs/conformance.md names is there, and
+// that it says of every clause what shows it.
 func TestConformance(t *testing.T) {
 	page, err := os.ReadFile("../docs/conformance.md")
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, script := range regexp.MustCompile("`([a-z-]+\\.txtar)`").FindAllStringSubmatch(string(page), -1) {
+		if _, err := os.Stat(filepath.Join("lifecycle/testdata/script", script[1])); err != nil {
+			t.Error(err)
+		}
+	}
+	for line := range strings.Lines(string(page)) {
+		if cells := strings.Split(line, " | "); strings.HasPrefix(line, "| ") && (len(cells) < 3 || strings.TrimSpace(cells[len(cells)-1]) == "|") {
+			t.Errorf("nothing shows %q", line)
+		}
 	}
 	named := regexp.MustCompile("`([a-z/]+)\\.(Test[A-Za-z0-9]+)`").FindAllStringSubmatch(string(page), -1)
 	if len(named) < 300 {

@@ -465,3 +465,12 @@ func start(b *testing.B, path string, environ []string) {
 		}
 	}
 }
+
+// A user's command runs in the app's directory, wherever the container starts.
+func TestUsersCommandsRunInTheApp(t *testing.T) {
+	for _, argv := range [][]string{{user, "--", "pwd"}, {user, "pwd", "-L"}, {user, "pwd"}} {
+		if diff := cmp.Diff(result{Stdout: "ROOT/app\n"}, (image{}).launch(t, argv...)); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", argv, diff)
+		}
+	}
+}

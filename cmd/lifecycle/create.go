@@ -18,98 +18,127 @@ import (
 
 // create runs all phases in this process (platform.md, "creator"; DESIGN section 5).
 func (c *command) create(ctx context.Context) error {
-	if err := c.readSettings(); err != nil {
+	x := creation{command: c}
+	if err := x.prepare(); err != nil {
+		return err
+	}
+	defer x.close()
+	for _, phase := range []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"ANALYZING", x.analyzing}, {"DETECTING", x.detecting}, {"RESTORING", x.restoring},
+		{"EXTENDING", x.extending}, {"BUILDING", x.building}, {"EXPORTING", x.exporting},
+	} {
+		if phase.name == "EXTENDING" && !x.extends() {
+			continue
+		}
+		c.log.Info("===> " + phase.name)
+		if err := phase.run(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A creation is what the phases hand on in memory, where there is one process for all.
+type creation struct {
+	*command
+	runFile  *platform.RunFile
+	opener   *image.Opener
+	found    *lifecycle.Analysis
+	made     *lifecycle.Generation
+	host     buildpack.Host // of bin/build; changed by what extends the build image
+	extended *image.Image   // the run image, if it was extended
+	spool    string         // what that is kept in until it is exported
+	metadata *platform.BuildMetadata
+}
+
+// extends reports whether Dockerfiles are left to apply.
+func (x *creation) extends() bool { return x.made.Judged.ExtendRun || x.made.Judged.ExtendBuild }
+
+func (x *creation) close() {
+	if x.spool != "" {
+		os.RemoveAll(x.spool)
+	}
+}
+
+// prepare reads what was given, and closes this process to what it will start.
+func (x *creation) prepare() (err error) {
+	if err := x.readSettings(); err != nil {
 		return fail.As(fail.InvalidArgs, "", err)
 	}
-	runFile, err := c.runFile()
-	if err != nil {
+	if x.runFile, err = x.command.runFile(); err != nil {
 		return fail.As(fail.Analyze, "", err)
 	}
-	opener, err := c.images(namesOf(runFile)...)
-	if err != nil {
+	if x.opener, err = x.images(namesOf(x.runFile)...); err != nil {
 		return fail.As(fail.Analyze, "", err)
 	}
-	if os.Geteuid() == 0 && (c.UID <= 0 || c.GID < 0) {
+	if os.Geteuid() == 0 && (x.UID <= 0 || x.GID < 0) {
 		return fail.As(fail.InvalidArgs, "", errors.New("buildpacks do not run as root: name the build image's user (CNB_USER_ID and CNB_GROUP_ID, or -uid and -gid)"))
 	}
-	if err := errors.Join(c.guard(), c.share()); err != nil {
-		return fail.As(fail.Analyze, "", err)
-	}
+	return fail.As(fail.Analyze, "", errors.Join(x.guard(), x.share()))
+}
 
-	c.log.Info("===> ANALYZING")
-	found, err := c.analysis(ctx, opener, runFile)
-	if err != nil {
+func (x *creation) analyzing(ctx context.Context) (err error) {
+	if x.found, err = x.analysis(ctx, x.opener, x.runFile); err != nil {
 		return err
 	}
-	if err := errors.Join(write(c.Analyzed, found.Analyzed), c.writeInventory(found.Inventory)); err != nil {
-		return fail.As(fail.Analyze, "", err)
-	}
+	return fail.As(fail.Analyze, "", errors.Join(write(x.Analyzed, x.found.Analyzed), x.writeInventory(x.found.Inventory)))
+}
 
-	c.log.Info("===> DETECTING")
-	made, err := c.detection(ctx, found.Analyzed, found.RunImage, c.liaison(opener, found, runFile))
-	if err != nil {
+// detecting refuses, too, what could not be kept or applied later: before any buildpack builds.
+func (x *creation) detecting(ctx context.Context) (err error) {
+	if x.made, err = x.detection(ctx, x.found.Analyzed, x.found.RunImage, x.liaison(x.opener, x.found, x.runFile)); err != nil {
 		return err
 	}
-	if err := c.writeDetection(made); err != nil {
-		return fail.As(fail.DetectOther, "", err)
+	err = x.writeDetection(x.made)
+	if err == nil && x.made.Judged.Switched && !x.made.Judged.ExtendRun {
+		err = lifecycle.Broken(x.made.Resolution, x.made.Final)
 	}
+	if err == nil && x.extends() {
+		err = x.mayExtend(x.made)
+	}
+	return fail.As(fail.DetectOther, "", err)
+}
 
-	left := made.Judged.ExtendRun || made.Judged.ExtendBuild
-	if made.Judged.Switched && !made.Judged.ExtendRun {
-		if err := lifecycle.Broken(made.Resolution, made.Final); err != nil {
-			return fail.As(fail.DetectOther, "", err)
-		}
-	}
-	if left {
-		if err := c.mayExtend(made); err != nil {
-			return fail.As(fail.DetectOther, "", err)
-		}
-	}
-
-	c.log.Info("===> RESTORING")
-	kept, err := c.cache(opener, ctx)
+func (x *creation) restoring(ctx context.Context) error {
+	kept, err := x.cache(x.opener, ctx)
 	if err != nil {
 		return fail.As(fail.Restore, "", err)
 	}
-	if made.Analyzed, err = c.resolveRunImage(ctx, opener, made.Analyzed, runFile); err != nil {
+	if x.made.Analyzed, err = x.resolveRunImage(ctx, x.opener, x.made.Analyzed, x.runFile); err != nil {
 		return errors.Join(err, closeCache(kept))
 	}
-	if err := c.restoreWith(ctx, made.Analyzed, made.Group, kept); err != nil {
+	if err := x.restoreWith(ctx, x.made.Analyzed, x.made.Group, kept); err != nil {
 		return err
 	}
-	if err := c.share(); err != nil {
-		return fail.As(fail.Restore, "", err)
-	}
+	x.host = x.command.host(target(x.made.Analyzed))
+	return fail.As(fail.Restore, "", x.share())
+}
 
-	host := c.host(target(made.Analyzed))
-	var extended *image.Image
-	if left {
-		c.log.Info("===> EXTENDING")
-		spool, err := os.MkdirTemp("", "baseplan-extended-*")
-		if err != nil {
-			return fail.As(fail.Extend, "", err)
-		}
-		defer os.RemoveAll(spool)
-		if extended, host, err = c.extendHere(ctx, opener, made, host, spool); err != nil {
-			return fail.As(fail.Extend, "", err)
-		}
-		if err := own(spool, c.UID, c.GID); err != nil {
-			return fail.As(fail.Extend, "", err)
-		}
+func (x *creation) extending(ctx context.Context) (err error) {
+	if x.spool, err = os.MkdirTemp("", "baseplan-extended-*"); err != nil {
+		return fail.As(fail.Extend, "", err)
 	}
-	if err := c.drop(opener); err != nil {
+	if x.extended, x.host, err = x.extendHere(ctx, x.opener, x.made, x.host, x.spool); err != nil {
+		return fail.As(fail.Extend, "", err)
+	}
+	return fail.As(fail.Extend, "", own(x.spool, x.UID, x.GID))
+}
+
+// building is where this process stops being root.
+func (x *creation) building(ctx context.Context) (err error) {
+	if err := x.drop(x.opener); err != nil {
 		return fail.As(fail.Build, "", err)
 	}
+	x.metadata, err = x.buildWith(ctx, x.made.Group, x.made.Plan, x.host)
+	return err
+}
 
-	c.log.Info("===> BUILDING")
-	metadata, err := c.buildWith(ctx, made.Group, made.Plan, host)
-	if err != nil {
-		return err
-	}
-
-	c.log.Info("===> EXPORTING")
-	return fail.As(fail.Export, "", c.exportWith(ctx, opener, &exporting{
-		analyzed: made.Analyzed, group: made.Group, metadata: metadata, extended: extended, resolution: made.Resolution,
+func (x *creation) exporting(ctx context.Context) error {
+	return fail.As(fail.Export, "", x.exportWith(ctx, x.opener, &exporting{
+		analyzed: x.made.Analyzed, group: x.made.Group, metadata: x.metadata, extended: x.extended, resolution: x.made.Resolution,
 	}))
 }
 

@@ -127,6 +127,20 @@ func (s *stage) tree() string {
 		-o -printf '%p %y %m %U:%G %l\n' | sort; find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /var/log -o -path /var/cache \) -prune -o -type f -print0 | sort -z | xargs -0 sha256sum 2>/dev/null | grep -v -e /etc/resolv.conf -e /etc/hosts -e /etc/hostname`)
 }
 
+// layersOf are the diff IDs of a daemon's image, bottom first.
+func (s *stage) layersOf(name string) []string {
+	s.T.Helper()
+	return strings.Fields(s.Do(nil, "image", "inspect", "-f", "{{join .RootFS.Layers \" \"}}", name))
+}
+
+// same makes sure that five phases and the creator made the same image.
+func (s *stage) same(t *testing.T, ids []string) {
+	t.Helper()
+	if len(ids) == 2 && ids[0] != ids[1] {
+		t.Errorf("five phases make %s, the creator %s", ids[0], ids[1])
+	}
+}
+
 // both runs a check after five phases and after the creator.
 func (s *stage) both(t *testing.T, phases []string, check func(*testing.T, platformtest.Built)) {
 	t.Run("five phases", func(t *testing.T) { check(t, s.five(t, phases)) })
@@ -138,7 +152,9 @@ func TestRunImageHasWhatIsRequired(t *testing.T) {
 	s := newStage(t, "curl:launch", "curl")
 	s.RunImage = s.run("curl", apt+"curl")
 	s.attach(s.RunImage)
+	var ids []string
 	s.both(t, plain, func(t *testing.T, b platformtest.Built) {
+		ids = append(ids, s.site.imageID(s.Name))
 		if got := s.verdicts(t)["e2e/curl run"]; got != "satisfied" || !b.Has("inventory: referrer") || !b.Has("e2e/curl: skipped (curl, required by e2e/needs at launch, is provided by curl") {
 			t.Errorf("verdict %q\n%s", got, b.Log)
 		}
@@ -147,18 +163,22 @@ func TestRunImageHasWhatIsRequired(t *testing.T) {
 			t.Errorf("the app image relies on %q", got)
 		}
 	})
+	s.same(t, ids)
 }
 
 func TestInventoryIsGenerated(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "curl:launch", "curl")
 	s.RunImage = s.run("curl", apt+"curl")
+	var ids []string
 	s.both(t, plain, func(t *testing.T, b platformtest.Built) {
+		ids = append(ids, s.site.imageID(s.Name))
 		if got := s.verdicts(t)["e2e/curl run"]; got != "satisfied" {
 			t.Errorf("verdict %q\n%s", got, b.Log)
 		}
 		s.prints(t, "/usr/bin/curl\nno tree")
 	})
+	s.same(t, ids)
 }
 
 func TestRunImageIsExtended(t *testing.T) {
@@ -166,18 +186,37 @@ func TestRunImageIsExtended(t *testing.T) {
 	s := newStage(t, "curl:launch", "curl")
 	s.RunImage = s.run("plain", "")
 	var trees []string
+	var layers [][]string
 	s.both(t, extended, func(t *testing.T, b platformtest.Built) {
 		if got := s.verdicts(t)["e2e/curl run"]; got != "apply" {
 			t.Errorf("verdict %q\n%s", got, b.Log)
 		}
 		s.prints(t, "/usr/bin/curl\nno tree")
-		trees = append(trees, s.tree())
+		trees, layers = append(trees, s.tree()), append(layers, s.layersOf(s.Name))
 	})
 	if len(trees) == 2 {
 		if diff := gocmp.Diff(trees[0], trees[1]); diff != "" {
 			t.Errorf("five phases and the creator make different files:\n%s", diff)
 		}
+		// The extension's layer has the times of its RUN; what is below and above is the same.
+		under := len(s.layersOf(s.RunImage))
+		for _, l := range layers {
+			l[under] = "extension"
+		}
+		if diff := gocmp.Diff(layers[0], layers[1]); diff != "" {
+			t.Errorf("five phases and the creator make different layers:\n%s", diff)
+		}
 	}
+	t.Run("published by the creator", func(t *testing.T) {
+		p := s.Platform
+		p.Publish, p.Name, p.Cache, p.LaunchCache, p.Kaniko = true, s.site.registry.Name+"/app:extended", "", "", ""
+		built(t, p.Creator(platformtest.Files{"main.sh": ""}))
+		s.Do(nil, "pull", "-q", p.Name)
+		t.Cleanup(func() { s.Try(nil, "rmi", "-f", p.Name) })
+		if got := s.site.start(p.Name); got != "/usr/bin/curl\nno tree" {
+			t.Errorf("the app prints %q", got)
+		}
+	})
 	t.Run("again", func(t *testing.T) {
 		s.Cache, s.LaunchCache, s.Kaniko = "", "", ""
 		s.five(t, extended)

@@ -41,9 +41,10 @@ func TestScripts(t *testing.T) {
 		"alpine":  lifecycletest.Alpine(),
 		"scratch": lifecycletest.Scratch(),
 	}
-	images["app"] = app(t, images["curl"])
 	registry := lifecycletest.Registry()
 	t.Cleanup(registry.Close)
+	registry.Push("rebase:new", images["plain"])
+	images["app"] = app(t, images["curl"], registry.Push("rebase:old", images["curl"]))
 	for name, img := range images {
 		registry.Push("run:"+name, img)
 	}
@@ -80,8 +81,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// app is the image of an app that relies on its run image: the extension acme/curl was skipped for it.
-func app(t *testing.T, run v1.Image) v1.Image {
+// app is the image of an app that relies on its run image, which has a reference: the extension acme/curl was skipped for it.
+func app(t *testing.T, run v1.Image, reference string) v1.Image {
 	t.Helper()
 	cfg, err := run.ConfigFile()
 	if err != nil {
@@ -89,7 +90,7 @@ func app(t *testing.T, run v1.Image) v1.Image {
 	}
 	top := cfg.RootFS.DiffIDs[len(cfg.RootFS.DiffIDs)-1]
 	return lifecycletest.Labelled(run, map[string]string{
-		platform.LifecycleMetadataLabel: `{"runImage": {"topLayer": "` + top.String() + `", "reference": "registry.example/run@sha256:1", "image": "registry.example/run"}}`,
+		platform.LifecycleMetadataLabel: `{"runImage": {"topLayer": "` + top.String() + `", "reference": "` + reference + `", "image": "registry.example/run"}}`,
 		platform.RequirementsLabel: `{"version": "1.0", "requirements": [
 			{"name": "curl", "constraint": ">= 7", "rule": "deb", "evidence": ["pkg:deb/debian/curl"], "required-by": "acme/app"},
 			{"name": "libcurl4", "evidence": ["pkg:deb/debian/libcurl4"], "proved-by-effect": "acme/curl"}]}`,

@@ -13,6 +13,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/provides"
+	"github.com/baseplan/baseplan/sbom/attach"
 )
 
 func (c *Console) rebaseCheckCommand() *cobra.Command {
@@ -22,8 +23,9 @@ func (c *Console) rebaseCheckCommand() *cobra.Command {
 		Long: `An app image whose extensions were skipped remembers what it relies on in its run
 image (label ` + platform.RequirementsLabel + `). This judges that on another run
 image, as the rebaser would, before anything is written. It also says where the two
-images are not for the same target. An app image without the label relies on nothing
-that is known, and the new run image is not looked into.
+images are not for the same target and, if the old and the new run image both have an
+SBOM attached, which packages go and come. An app image without the label relies on
+nothing that is known, and the new run image is not looked into.
 
 Exits 0 if a rebase would be safe, 3 if the rebaser would refuse it unless forced.`,
 		Example: "  baseplan rebase-check registry.example/app registry.example/run:noble-2\n  baseplan rebase-check docker://app oci:run --output json",
@@ -60,6 +62,7 @@ type rebaseCheck struct {
 	base     *base // the new run image with its inventory; nil: it was not looked into
 	unsafe   []error
 	judged   []rechecked
+	change   *packageChange         // nil: not both run images have an SBOM attached
 	names    platform.RunImageNames // that the app image has for its run image
 }
 
@@ -67,6 +70,12 @@ type rebaseCheck struct {
 type rechecked struct {
 	platform.RunImageRequirement
 	answer provides.Answer
+}
+
+// A packageChange is what a rebase does to the packages of an app image, each as "deb curl 7.88.1-10".
+type packageChange struct {
+	Gone []string `json:"gone"`
+	Come []string `json:"come"`
 }
 
 func (r *rebaseCheck) run(ctx context.Context, app, now string) (err error) {
@@ -93,7 +102,11 @@ func (r *rebaseCheck) run(ctx context.Context, app, now string) (err error) {
 	if labels[platform.RebasableLabel] == "false" {
 		r.unsafe = append(r.unsafe, fmt.Errorf("%s is not rebasable, by its label %s: build it again", app, platform.RebasableLabel))
 	}
-	return r.recheck(ctx, labels[platform.RequirementsLabel])
+	if err := r.recheck(ctx, labels[platform.RequirementsLabel]); err != nil {
+		return err
+	}
+	r.compare(ctx, metadata.RunImage.Reference)
+	return nil
 }
 
 // recheck asks the new run image for what the label lists.
@@ -114,6 +127,26 @@ func (r *rebaseCheck) recheck(ctx context.Context, label string) error {
 	return nil
 }
 
+// compare tells what becomes of the packages, where that takes no more than two SBOMs.
+func (r *rebaseCheck) compare(ctx context.Context, old string) {
+	if r.base == nil || r.base.carrier == attach.Generated {
+		return
+	}
+	if strings.HasPrefix(r.app.Name, "docker://") {
+		old = "docker://" + old
+	}
+	attached := r.source.other()
+	attached.policy = platform.Attached
+	before, err := attached.base(ctx, old)
+	if err != nil {
+		why, _, _ := strings.Cut(err.Error(), "; searched:") // what was found where is `sbom find`'s to tell
+		r.source.console.warn("which packages go and come is not known: %s", why)
+		return
+	}
+	gone, come := attach.Differ(before.document, r.base.document)
+	r.change = &packageChange{Gone: append([]string{}, gone...), Come: append([]string{}, come...)} // [], not null
+}
+
 func (r *rebaseCheck) lacks() bool {
 	return slices.ContainsFunc(r.judged, func(x rechecked) bool { return !x.answer.Met })
 }
@@ -127,6 +160,7 @@ type rebaseCheckDocument struct {
 	Safe         bool                   `json:"safe"`
 	Unsafe       []string               `json:"unsafe"` // what speaks against it but for the requirements
 	Requirements []recheckedDocument    `json:"requirements"`
+	Packages     *packageChange         `json:"packages,omitempty"` // where both run images have an SBOM attached
 }
 
 type recheckedDocument struct {
@@ -137,7 +171,7 @@ type recheckedDocument struct {
 
 func (r *rebaseCheck) document() rebaseCheckDocument {
 	d := rebaseCheckDocument{
-		App: r.app.Name, Safe: r.safe(), Unsafe: []string{}, Requirements: []recheckedDocument{},
+		App: r.app.Name, Safe: r.safe(), Packages: r.change, Unsafe: []string{}, Requirements: []recheckedDocument{},
 		RunImage: platform.ResolvedImage{Image: r.now.Name, Digest: r.now.Digest.String(), Inventory: "unknown"},
 	}
 	if r.base != nil {
@@ -166,6 +200,10 @@ func (r *rebaseCheck) text(w io.Writer, width int) {
 		t.row(strings.TrimSpace(x.Name+" "+x.Constraint), who, yesNo(x.answer.Met), x.answer.Reason)
 	}
 	t.write(w)
+	if r.change != nil {
+		writeChange(w, "go", r.change.Gone, width)
+		writeChange(w, "come", r.change.Come, width)
+	}
 	for _, err := range r.unsafe {
 		fmt.Fprintf(w, "\nnot safe: %v\n", err)
 	}
@@ -174,6 +212,13 @@ func (r *rebaseCheck) text(w io.Writer, width int) {
 		fmt.Fprintf(w, "\n%s\n", strings.Join(wrap(note, width), "\n"))
 	}
 	fmt.Fprintf(w, "\n%s\n", r.conclusion())
+}
+
+// writeChange lists packages that all go, or all come.
+func writeChange(w io.Writer, what string, packages []string, width int) {
+	if len(packages) > 0 {
+		fmt.Fprintf(w, "\n%s\n", strings.Join(wrap(fmt.Sprintf("Packages that %s (%d): %s", what, len(packages), strings.Join(packages, ", ")), width), "\n"))
+	}
 }
 
 // conclusion is what it all comes to, in a sentence.

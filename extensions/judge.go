@@ -181,6 +181,8 @@ func (c *Case) prove(v *Verdict, base Base) {
 		v.Outcome, v.Reasons, v.relies = Satisfied, append(p.reasons, nothingChanges), append(p.relies, e.relies...)
 	case base.Set == nil:
 		v.Outcome, v.Reasons = Pending, []string{"no inventory is known of the image"}
+	case p.met: // but the policy is strict
+		v.Outcome, v.Reasons = Apply, append(e.reasons(), p.reasons...)
 	default:
 		v.Outcome, v.Reasons = Apply, append(p.reasons, e.reasons()...)
 	}
@@ -200,7 +202,7 @@ func (e analysis) reasons() []string {
 // A proof is what the plan says of a Dockerfile.
 type proof struct {
 	met     bool
-	reasons []string
+	reasons []string // what speaks against it first
 	relies  []Reliance
 }
 
@@ -212,6 +214,7 @@ func (c *Case) plan(d *Dockerfile, base Base) proof {
 	}
 	all := proof{met: true}
 	var asked bool
+	var lacking []string
 	for _, req := range c.Resolution.Requirements {
 		if req.Consumed || !d.provides(req) || len(req.Contexts) > 0 && !slices.Contains(req.Contexts, d.Image.context()) {
 			continue
@@ -219,14 +222,14 @@ func (c *Case) plan(d *Dockerfile, base Base) proof {
 		asked = true
 		if more := AsksMore(req.Metadata); len(more) > 0 {
 			all.met = false
-			all.reasons = append(all.reasons, fmt.Sprintf("%s, required by %s, asks for more than its name: %s", req.Name, req.By.ID, strings.Join(more, ", ")))
+			lacking = append(lacking, fmt.Sprintf("%s, required by %s, asks for more than its name: %s", req.Name, req.By.ID, strings.Join(more, ", ")))
 			continue
 		}
 		answer := base.Set.Answer(req.Name, req.Version)
 		what := fmt.Sprintf("%s, required by %s at %s,", req.Name, req.By.ID, d.Image.context())
 		if !answer.Met {
 			all.met = false
-			all.reasons = append(all.reasons, fmt.Sprintf("%s is not met: the image %s", what, unmet(base, answer)))
+			lacking = append(lacking, fmt.Sprintf("%s is not met: the image %s", what, unmet(base, answer)))
 			continue
 		}
 		all.reasons = append(all.reasons, fmt.Sprintf("%s is provided by %s", what, answer.Reason))
@@ -235,6 +238,7 @@ func (c *Case) plan(d *Dockerfile, base Base) proof {
 	if !asked {
 		return proof{reasons: []string{fmt.Sprintf("nothing that the extension provides is required at %s", d.Image.context())}}
 	}
+	all.reasons = append(lacking, all.reasons...)
 	return all
 }
 

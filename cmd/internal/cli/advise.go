@@ -53,7 +53,7 @@ Exits 0 if no build would need an extension then, 3 if some still would.`, advis
 		} else {
 			h.text(c.Out, c.width())
 		}
-		if err == nil && h.left(h.last()) > 0 {
+		if err == nil && (h.left(h.last()) > 0 || h.files == 0) {
 			err = errNotEnough
 		}
 		return err
@@ -64,6 +64,7 @@ Exits 0 if no build would need an extension then, 3 if some still would.`, advis
 // A history is what past builds lacked, and the advice.
 type history struct {
 	files    int
+	unknown  int            // further files, of builds whose run image was not known to have or to lack anything
 	builds   []advise.Build // one for each file that a run image can help
 	helpless []helpless     // what none can help, in the order of the files
 	plans    []advise.Plan
@@ -117,6 +118,12 @@ func resolutionsIn(arg string) ([]string, error) {
 }
 
 func (h *history) add(r *platform.Resolution) {
+	if slices.ContainsFunc(r.Verdicts, func(v platform.Verdict) bool {
+		return v.Image == string(extensions.Run) && extensions.Outcome(v.Verdict) == extensions.Pending
+	}) {
+		h.unknown++
+		return
+	}
 	h.files++
 	b := advise.Build{Base: firstOf(r.Result.RunImage, r.RunImage.Image), Count: 1}
 	for _, v := range r.Verdicts {
@@ -197,6 +204,7 @@ func (h *history) left(p advise.Plan) int { return h.files - p.Served }
 // An adviseDocument is what `advise --output json` prints.
 type adviseDocument struct {
 	Builds   int          `json:"builds"`
+	Unknown  int          `json:"unknown"` // further builds, whose run image nothing was known of
 	Helpless []helpless   `json:"not-helped-by-any-run-image"`
 	Plans    []advisePlan `json:"plans"` // with no new run image, with one, and so on
 }
@@ -216,7 +224,7 @@ type adviseImage struct {
 }
 
 func (h *history) document() adviseDocument {
-	d := adviseDocument{Builds: h.files, Helpless: append([]helpless{}, h.helpless...)}
+	d := adviseDocument{Builds: h.files, Unknown: h.unknown, Helpless: append([]helpless{}, h.helpless...)}
 	for _, p := range h.plans {
 		out := advisePlan{RunImages: []adviseImage{}, NeedExtension: h.left(p), Spare: p.Spare, Exact: p.Exact, AtLeast: h.files - p.AtMost}
 		for _, img := range p.Images {
@@ -253,6 +261,10 @@ func (h *history) text(w io.Writer, width int) {
 		fmt.Fprintln(w)
 	}
 	t.write(w)
+	if h.unknown > 0 {
+		note := fmt.Sprintf("Not counted, since nothing was known of their run images (verdict pending): %d. The restorer settles that; keep the file as it is after the build.", h.unknown)
+		fmt.Fprintf(w, "\n%s\n", strings.Join(wrap(note, width), "\n"))
+	}
 	fmt.Fprintf(w, "\n%s\n", h.conclusion())
 }
 
@@ -260,6 +272,8 @@ func (h *history) text(w io.Writer, width int) {
 func (h *history) conclusion() string {
 	none, last := h.left(h.plans[0]), h.last()
 	switch {
+	case h.files == 0:
+		return "Nothing is known of any build's run image."
 	case none == 0:
 		return "No build needs an extension for its run image: there is nothing to add."
 	case len(last.Images) == 0:

@@ -23,7 +23,7 @@ type outcome struct {
 	inventory string            // where it is from, in a few words
 	source    *attach.Source    // the same in full; nil: no inventory is known
 	searched  []attach.Searched // where an SBOM was looked for
-	unjudged  bool              // there are extensions, and it is not known what they generated
+	unjudged  []string          // extensions of which it is not known what they generated
 }
 
 // report prints the outcome and decides about the exit code.
@@ -53,7 +53,7 @@ func (c *Console) report(o *outcome, f resolveFlags) error {
 	if err != nil {
 		return err
 	}
-	if o.record.Result.ExtendRun || o.record.Result.ExtendBuild || len(o.broken) > 0 {
+	if o.record.Result.ExtendRun || o.record.Result.ExtendBuild || len(o.broken) > 0 || len(o.unjudged) > 0 {
 		return errNotEnough
 	}
 	return nil
@@ -159,23 +159,26 @@ func verdictTable(verdicts []platform.Verdict, width int) *table {
 
 // conclusion is what it all comes to, in a sentence.
 func (o *outcome) conclusion() string {
-	var left []string
+	left := map[extensions.Outcome][]string{}
 	for _, v := range o.record.Verdicts {
-		if extensions.Outcome(v.Verdict).Left() {
-			left = append(left, fmt.Sprintf("%s (%s image)", o.extension(v.Extension), v.Image))
-		}
+		outcome := extensions.Outcome(v.Verdict)
+		left[outcome] = append(left[outcome], fmt.Sprintf("%s (%s image)", o.extension(v.Extension), v.Image))
 	}
+	apply, pending := strings.Join(left[extensions.Apply], ", "), strings.Join(left[extensions.Pending], ", ")
+	extends := o.record.Result.ExtendRun || o.record.Result.ExtendBuild
 	switch {
-	case len(left) > 0 && (o.record.Result.ExtendRun || o.record.Result.ExtendBuild):
-		return fmt.Sprintf("The run image is not enough: still to be applied: %s.", strings.Join(left, ", "))
+	case extends && apply != "":
+		return fmt.Sprintf("The run image is not enough: still to be applied: %s.", apply)
+	case extends && pending != "":
+		return fmt.Sprintf("It is not known yet whether the run image is enough for %s: the restorer looks into it.", pending)
 	case len(o.broken) > 0:
 		return "The run image after the switch is not enough."
+	case len(o.unjudged) > 0:
+		return fmt.Sprintf("The plan resolves; what remains of %s is not known without the Dockerfiles that were generated (--generated).", strings.Join(o.unjudged, ", "))
 	case o.switched():
 		return fmt.Sprintf("Nothing is left to apply; the run image is switched to %s.", o.record.Result.RunImage)
 	case len(o.record.Verdicts) > 0:
 		return "The run image is enough: no extension is left to apply, and the app image stays rebasable."
-	case o.unjudged:
-		return "The plan resolves; what remains of its extensions is not known without --generated."
 	}
 	return "The plan resolves, and no extension has anything to apply."
 }

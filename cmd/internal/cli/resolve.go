@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -38,8 +37,8 @@ pass detection. --generated is the folder that a detector leaves in <layers>.
 --from shows what a real build left in its layers directory (resolution.toml and the
 files beside it) instead.
 
-Exits 0 if nothing is left to apply, 3 if a Dockerfile is, if no group resolves, or if
-the final run image lacks what it was counted on for.`,
+Exits 0 if nothing is left to apply, 3 if a Dockerfile is, if that is not known, if no
+group resolves, or if the final run image lacks what it was counted on for.`,
 		Example: `  baseplan resolve --run-image registry.example/run:noble --order order.toml --plans plans --generated layers/generated
   baseplan resolve --run-image run:noble --order order.toml --plans plans --output toml
   baseplan resolve --from /layers --html resolution.html`,
@@ -129,6 +128,7 @@ type resolution struct {
 	detected *resolver.Detected
 	judged   extensions.Result
 	broken   []string // what the final run image lacks
+	unjudged []string // extensions of which it is not known what they generated
 	out      platform.Resolution
 }
 
@@ -189,73 +189,6 @@ func (r *resolution) detect(d resolver.Detection) (err error) {
 			"platforms that run the phases apart need an attached SBOM (baseplan sbom attach) or CNB_RUN_SBOM=generate")
 	}
 	return err
-}
-
-// judge reads the generated Dockerfiles and gives the verdicts.
-func (r *resolution) judge(ctx context.Context) error {
-	var files []*extensions.Dockerfile
-	if dir := r.flags.generated; dir != "" {
-		if info, err := os.Stat(dir); err != nil {
-			return fmt.Errorf("reading --generated: %w", err)
-		} else if !info.IsDir() {
-			return fmt.Errorf("reading --generated: %s is a file; name the folder that a detector leaves in <layers>", dir)
-		}
-		var group []resolver.Module
-		for _, c := range r.detected.Group {
-			if c.Module.Kind == resolver.Extension {
-				group = append(group, c.Module)
-			}
-		}
-		var err error
-		if files, err = extensions.Read(os.DirFS(filepath.Dir(filepath.Clean(dir))), filepath.Base(filepath.Clean(dir)), group); err != nil {
-			return err
-		}
-	}
-	looked := map[string]*base{}
-	c := extensions.Case{
-		Dockerfiles: files, Resolution: r.detected.Resolution, Run: r.base.stand(), Proof: r.policy.Proof, Off: r.policy.RunSBOM == platform.Off,
-		Lookup: func(ref string) *extensions.Base {
-			b, err := r.source.other().base(ctx, ref)
-			if err != nil {
-				r.source.console.warn("the run image that an extension switches to cannot be read, so what stands on it cannot be judged: %v", err)
-				return nil
-			}
-			looked[ref] = b
-			stand := b.stand()
-			return &stand
-		},
-	}
-	if r.build != nil {
-		c.Build = r.build.stand()
-	}
-	r.judged = extensions.Judge(c)
-	if r.judged.Switched {
-		r.recheck(looked[r.judged.RunImage])
-	}
-	return nil
-}
-
-// recheck asks the final run image again for what only the first one met; nil
-// is one that cannot be read, which is known to have nothing.
-func (r *resolution) recheck(final *base) {
-	if final == nil {
-		final = &base{}
-	}
-	for _, req := range r.detected.Requirements {
-		if len(req.Providers) > 0 || !req.Run.Met {
-			continue
-		}
-		a := final.set.Answer(req.Name, req.Version)
-		if a.Met {
-			continue
-		}
-		why := "it " + a.Reason
-		if final.set == nil {
-			why = a.Reason
-		}
-		r.broken = append(r.broken, fmt.Sprintf("%s requires %s, which %s met, but the run image is now %s: %s",
-			req.By, strings.TrimSpace(req.Name+" "+req.Version), r.base.Name, r.judged.RunImage, why))
-	}
 }
 
 // stand is the image as Dockerfiles stand on it.
@@ -340,12 +273,11 @@ func readOrder(path string) (*resolver.OrderFile, error) {
 func (r *resolution) outcome() *outcome {
 	source := r.base.origin()
 	o := &outcome{
-		record: r.out, plan: r.detected.Plan, broken: r.broken,
+		record: r.out, plan: r.detected.Plan, broken: r.broken, unjudged: r.unjudged,
 		inventory: r.source.console.provenance(r.base), source: &source, searched: r.base.searched,
 	}
 	for _, c := range r.detected.Group {
 		o.group = append(o.group, c.Module)
-		o.unjudged = o.unjudged || c.Module.Kind == resolver.Extension && r.flags.generated == ""
 	}
 	for _, x := range r.detected.Dropped {
 		o.dropped = append(o.dropped, dropped{x.Module.String(), x.Why})

@@ -174,8 +174,11 @@ func (x *rebase) checkSafe(ctx context.Context) error {
 
 // forced lets errors pass as warnings where the rebase is forced.
 func (x *rebase) forced(what string, all []error) error {
-	if !x.Force || len(all) == 0 {
-		return errors.Join(all...)
+	if len(all) == 0 {
+		return nil
+	}
+	if !x.Force {
+		return fmt.Errorf("%s: %w (-force rebases it all the same)", what, errors.Join(all...))
 	}
 	x.log.Warn(fmt.Sprintf("%s, but forced: %v", what, errors.Join(all...)))
 	return nil

@@ -38,7 +38,10 @@ func TestExitCodes(t *testing.T) {
 		{"sbom attach " + curl, cli.Enough},
 		{"sbom find " + curl + " --verify", cli.Enough},
 		{"sbom find " + curl + " --output json --key none.pub", cli.Failure},
+		{"sbom verify " + curl, cli.Failure},
+		{"sbom", cli.Enough},
 		{"completion bash", cli.Enough},
+		{"--version", cli.Enough},
 		{"--help", cli.Enough},
 	} {
 		var out, errs bytes.Buffer

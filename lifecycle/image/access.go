@@ -30,9 +30,9 @@ func (w *Writer) CheckWrite(ctx context.Context, name string) error {
 func (w *Writer) check(ctx context.Context, doing, name string, registry func(context.Context, string) error, dir func(string) error) error {
 	var err error
 	switch kind, rest := targetOf(name); kind {
-	case "docker://":
+	case daemonPrefix:
 		err = w.canReach(ctx)
-	case "oci:":
+	case layoutPrefix:
 		at, _, parseErr := layoutName(rest)
 		if err = parseErr; err == nil {
 			err = dir(at)

@@ -24,6 +24,9 @@ import (
 // ErrNotFound is wrapped by errors of [Opener.Open] when there is no such image.
 var ErrNotFound = errors.New("no such image")
 
+// ErrMalformed is wrapped by errors about names that no image in a registry can have.
+var ErrMalformed = errors.New("malformed name")
+
 // An Image is what [Opener.Open] found.
 type Image struct {
 	Name   string         // as it was asked for
@@ -60,6 +63,13 @@ func (i *Image) Close() error {
 	return i.close()
 }
 
+// What the names of images begin with that are not in a registry.
+const (
+	daemonPrefix = "docker://"
+	layoutPrefix = "oci:"
+	tarPrefix    = "tar:"
+)
+
 // An opener of one kind of image, without its prefix.
 type opener func(ctx context.Context, rest string) (*Image, error)
 
@@ -90,7 +100,7 @@ func (o *Opener) kind(ref string) (opener, string) {
 		prefix string
 		open   opener
 	}{
-		{"docker://", o.openDaemon}, {"oci:", o.openLayout}, {"tar:", o.openTar},
+		{daemonPrefix, o.openDaemon}, {layoutPrefix, o.openLayout}, {tarPrefix, o.openTar},
 	} {
 		if rest, ok := strings.CutPrefix(ref, k.prefix); ok {
 			return k.open, rest

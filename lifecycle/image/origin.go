@@ -51,7 +51,7 @@ func same(from *Image, id v1.Hash) error {
 
 // namesakesFirst are the RepoDigests, those of the repository in the image's name first.
 func namesakesFirst(img *Image) []string {
-	named, err := name.ParseReference(strings.TrimPrefix(img.Name, "docker://"))
+	named, err := name.ParseReference(strings.TrimPrefix(img.Name, daemonPrefix))
 	if err != nil { // an image ID
 		return img.RepoDigests
 	}

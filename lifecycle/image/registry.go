@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,11 +36,27 @@ type Opener struct {
 // Reference parses a registry reference as Open does: with the defaults of docker
 // for registry and tag, and plain http for loopback and insecure registries.
 func (o *Opener) Reference(ref string) (name.Reference, error) {
+	for _, prefix := range []string{daemonPrefix, layoutPrefix, tarPrefix} {
+		if strings.HasPrefix(ref, prefix) {
+			return nil, fmt.Errorf("parsing image reference %s: %w: it does not lead to a registry", ref, ErrMalformed)
+		}
+	}
 	r, err := name.ParseReference(ref, o.nameOptions(ref)...)
 	if err != nil {
-		return nil, fmt.Errorf("parsing image reference %s: %w", redact(ref), errors.New(redact(err.Error())))
+		return nil, fmt.Errorf("parsing image reference %s: %w: %s", redact(ref), ErrMalformed, redact(why(ref, err).Error()))
 	}
 	return r, nil
+}
+
+// why is what is wrong with a reference, which ParseReference does not tell.
+func why(ref string, err error) error {
+	var detail error
+	if strings.Contains(ref, "@") {
+		_, detail = name.NewDigest(ref)
+	} else {
+		_, detail = name.NewTag(ref)
+	}
+	return cmp.Or(detail, err)
 }
 
 func (o *Opener) nameOptions(ref string) []name.Option {

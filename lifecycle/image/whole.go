@@ -40,7 +40,7 @@ func (o *Opener) saved(ctx context.Context, img *Image, file *os.File) (*Image, 
 	if err := errors.Join(err, stream.Close(), file.Close()); err != nil {
 		return nil, err
 	}
-	whole, err := o.Open(ctx, "tar:"+file.Name())
+	whole, err := o.Open(ctx, tarPrefix+file.Name())
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func (w *Writer) Write(ctx context.Context, d Draft, names ...string) (*Written,
 		rests = append(rests, rest)
 	}
 	write := map[string]func(context.Context, *Draft, []string) (*Written, error){
-		"": w.push, "docker://": w.load, "oci:": w.lay,
+		"": w.push, daemonPrefix: w.load, layoutPrefix: w.lay,
 	}[kind]
 	written, err := write(ctx, &d, rests)
 	if written != nil {
@@ -71,7 +71,7 @@ func (w *Writer) Write(ctx context.Context, d Draft, names ...string) (*Written,
 
 // targetOf is the prefix of a name, which tells where it goes, and the rest.
 func targetOf(name string) (kind, rest string) {
-	for _, kind := range []string{"docker://", "oci:"} {
+	for _, kind := range []string{daemonPrefix, layoutPrefix} {
 		if rest, ok := strings.CutPrefix(name, kind); ok {
 			return kind, rest
 		}
@@ -84,7 +84,7 @@ func targetOf(name string) (kind, rest string) {
 // where name is, both are done in one reading of the files. It is never needed, it only saves time.
 func (w *Writer) Prepare(ctx context.Context, name string, previous *Image, layers ...v1.Layer) error {
 	kind, _ := targetOf(name)
-	compress := kind != "docker://" && previous == nil
+	compress := kind != daemonPrefix && previous == nil
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(2, runtime.GOMAXPROCS(0)))
 	for _, layer := range layers {

@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/baseplan/baseplan/cmd/internal/build"
 )
 
 // The exit codes, the same for every command.
@@ -34,7 +36,9 @@ func Run(ctx context.Context, args []string, c *Console) int {
 	root.SetArgs(args)
 	root.SetOut(c.Out)
 	root.SetErr(c.Err)
-	err := root.ExecuteContext(ctx)
+	understood := false
+	onRun(root, func() { understood = true })
+	cmd, err := root.ExecuteContextC(ctx)
 	switch {
 	case err == nil:
 		return Enough
@@ -44,8 +48,23 @@ func Run(ctx context.Context, args []string, c *Console) int {
 	fmt.Fprintf(c.Err, "error: %v\n", err)
 	if hint, ok := errors.AsType[*hinted](err); ok {
 		fmt.Fprintf(c.Err, "hint: %s\n", hint.hint)
+	} else if !understood {
+		fmt.Fprintf(c.Err, "hint: usage: %s; --help says more\n", cmd.UseLine())
 	}
 	return Failure
+}
+
+// onRun has a function called once a command was understood and runs.
+func onRun(cmd *cobra.Command, call func()) {
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			call()
+			return run(cmd, args)
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		onRun(sub, call)
+	}
 }
 
 func (c *Console) root() *cobra.Command {
@@ -58,6 +77,7 @@ build plan, and judges which image extensions still have work to do.
 An IMAGE is a registry reference, docker://NAME, oci:DIR or tar:FILE.
 
 Exit codes: 0 done and enough, 1 wrong usage or failure, 3 not enough.`,
+		Version:       build.String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

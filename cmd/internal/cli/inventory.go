@@ -33,6 +33,7 @@ type source struct {
 	file    string // --sbom: given by hand
 	fresh   bool   // --generate: look at the image itself, whatever is attached
 	policy  platform.RunSBOM
+	exactly bool // --platform was given: an image of another one will not do
 }
 
 // A base is an image that was opened, what it holds and what it provides.
@@ -93,6 +94,7 @@ func (c *Console) source(cmd *cobra.Command) (*source, error) {
 		return nil, err
 	}
 	insecure, _ := flags.GetStringSlice("insecure-registry")
+	s.exactly = flags.Changed("platform")
 	s.images = image.Opener{Keychain: keychain, Insecure: insecure, Platform: arch}
 	return s, nil
 }
@@ -144,10 +146,22 @@ func (s *source) open(ctx context.Context, ref string) (*image.Image, error) {
 	done := s.console.progress("opening %s", ref)
 	img, err := s.images.Open(ctx, ref)
 	done()
-	if errors.Is(err, image.ErrNotFound) {
+	switch {
+	case errors.Is(err, image.ErrNotFound) || errors.Is(err, image.ErrMalformed):
 		return nil, &hinted{err, "an IMAGE is a registry reference, docker://NAME, oci:DIR or tar:FILE"}
+	case err != nil:
+		return nil, err
+	case s.exactly && !isFor(img, s.images.Platform):
+		err := fmt.Errorf("%s is an image for %s, not for %s", ref, img.Config.Platform(), s.images.Platform)
+		return nil, errors.Join(err, img.Close())
 	}
-	return img, err
+	return img, nil
+}
+
+// isFor reports whether an image is for a platform, as far as that is named.
+func isFor(img *image.Image, want *v1.Platform) bool {
+	c := img.Config
+	return c.OS == want.OS && c.Architecture == want.Architecture && (want.Variant == "" || c.Variant == want.Variant)
 }
 
 // other is the source for any other image than the one that --sbom describes.

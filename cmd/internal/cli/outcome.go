@@ -131,7 +131,7 @@ func (o *outcome) text(w io.Writer, width int) {
 	for _, b := range o.broken {
 		fmt.Fprintf(w, "\nbroken: %s\n", b)
 	}
-	fmt.Fprintf(w, "\n%s\n", o.conclusion())
+	fmt.Fprintf(w, "\n%s\n", strings.Join(wrap(o.conclusion(), width), "\n"))
 }
 
 func (o *outcome) writeRequirements(w io.Writer, width int) {

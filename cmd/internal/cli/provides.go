@@ -27,6 +27,9 @@ Commands and libraries are many: they are listed with --all.`,
 	all := cmd.Flags().BoolP("all", "a", false, "list commands, libraries and package URLs too")
 	output := outputFlag(cmd, "toml")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := checkRequirements(args[1:]); err != nil {
+			return err
+		}
 		b, err := c.inspect(cmd, args[0])
 		if err != nil {
 			return err
@@ -125,6 +128,16 @@ func splitRequirement(text string) (name, constraint string) {
 		return text, ""
 	}
 	return text[:i], strings.TrimSpace(text[i:])
+}
+
+// checkRequirements refuses what names nothing.
+func checkRequirements(all []string) error {
+	for _, text := range all {
+		if name, _ := splitRequirement(text); name == "" {
+			return &hinted{fmt.Errorf("%q names nothing that could be required", text), "a requirement is a name, with a version constraint if wanted: curl, 'jre >= 17'"}
+		}
+	}
+	return nil
 }
 
 func yesNo(b bool) string {

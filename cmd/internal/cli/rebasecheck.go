@@ -27,7 +27,8 @@ images are not for the same target and, if the old and the new run image both ha
 SBOM attached, which packages go and come. An app image without the label relies on
 nothing that is known, and the new run image is not looked into.
 
-Exits 0 if a rebase would be safe, 3 if the rebaser would refuse it unless forced.`,
+Exits 0 if a rebase would be safe, 3 if not. A run image that the app image does not name
+as its own may be safe too, but the rebaser takes it only with -force, which is said.`,
 		Example: "  baseplan rebase-check registry.example/app registry.example/run:noble-2\n  baseplan rebase-check docker://app oci:run --output json",
 		Args:    cobra.ExactArgs(2),
 	}
@@ -132,12 +133,9 @@ func (r *rebaseCheck) compare(ctx context.Context, old string) {
 	if r.base == nil || r.base.carrier == attach.Generated {
 		return
 	}
-	if strings.HasPrefix(r.app.Name, "docker://") {
-		old = "docker://" + old
-	}
 	attached := r.source.other()
 	attached.policy = platform.Attached
-	before, err := attached.base(ctx, old)
+	before, err := attached.base(ctx, spelled(old))
 	if err != nil {
 		why, _, _ := strings.Cut(err.Error(), "; searched:") // what was found where is `sbom find`'s to tell
 		r.source.console.warn("which packages go and come is not known: %s", why)
@@ -151,6 +149,11 @@ func (r *rebaseCheck) lacks() bool {
 	return slices.ContainsFunc(r.judged, func(x rechecked) bool { return !x.answer.Met })
 }
 
+// foreign reports whether the new run image has no name that the app image has for its own.
+func (r *rebaseCheck) foreign() bool {
+	return !r.names.Has(strings.TrimPrefix(r.now.Name, "docker://"))
+}
+
 func (r *rebaseCheck) safe() bool { return len(r.unsafe) == 0 && !r.lacks() }
 
 // A rebaseCheckDocument is what `rebase-check --output json` prints.
@@ -158,7 +161,8 @@ type rebaseCheckDocument struct {
 	App          string                 `json:"app"`
 	RunImage     platform.ResolvedImage `json:"run-image"` // the new one; inventory "unknown": it was not looked into
 	Safe         bool                   `json:"safe"`
-	Unsafe       []string               `json:"unsafe"` // what speaks against it but for the requirements
+	NeedsForce   bool                   `json:"needs-force"` // safe or not, the rebaser takes it only with -force
+	Unsafe       []string               `json:"unsafe"`      // what speaks against it but for the requirements
 	Requirements []recheckedDocument    `json:"requirements"`
 	Packages     *packageChange         `json:"packages,omitempty"` // where both run images have an SBOM attached
 }
@@ -171,7 +175,7 @@ type recheckedDocument struct {
 
 func (r *rebaseCheck) document() rebaseCheckDocument {
 	d := rebaseCheckDocument{
-		App: r.app.Name, Safe: r.safe(), Packages: r.change, Unsafe: []string{}, Requirements: []recheckedDocument{},
+		App: r.app.Name, Safe: r.safe(), NeedsForce: !r.safe() || r.foreign(), Packages: r.change, Unsafe: []string{}, Requirements: []recheckedDocument{},
 		RunImage: platform.ResolvedImage{Image: r.now.Name, Digest: r.now.Digest.String(), Inventory: "unknown"},
 	}
 	if r.base != nil {
@@ -207,8 +211,8 @@ func (r *rebaseCheck) text(w io.Writer, width int) {
 	for _, err := range r.unsafe {
 		fmt.Fprintf(w, "\nnot safe: %v\n", err)
 	}
-	if name := strings.TrimPrefix(r.now.Name, "docker://"); r.names.Image != "" && !r.names.Has(name) {
-		note := fmt.Sprintf("%s is not how the app image names its run image (%s), so the rebaser takes it only with -force.", name, r.names.Image)
+	if r.foreign() {
+		note := fmt.Sprintf("%s is not how the app image names its run image (%s), so the rebaser takes it only with -force.", r.now.Name, firstOf(r.names.Image, "not recorded"))
 		fmt.Fprintf(w, "\n%s\n", strings.Join(wrap(note, width), "\n"))
 	}
 	fmt.Fprintf(w, "\n%s\n", r.conclusion())

@@ -17,7 +17,10 @@ import (
 )
 
 func (c *Console) sbomCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "sbom", Short: "What an image holds"}
+	cmd := &cobra.Command{
+		Use: "sbom", Short: "What an image holds", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }, // without it, an unknown command would be no error
+	}
 	cmd.AddCommand(c.sbomShowCommand(), c.sbomGenerateCommand(), c.sbomAttachCommand(), c.sbomFindCommand())
 	return cmd
 }

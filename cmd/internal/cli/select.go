@@ -27,6 +27,9 @@ first, the one with the fewest packages at the top. Exits 3 if none does.`,
 	_ = cmd.MarkFlagRequired("requires")
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := checkRequirements(*names); err != nil {
+			return err
+		}
 		s, err := c.source(cmd)
 		if err != nil {
 			return err

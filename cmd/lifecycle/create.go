@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 
@@ -266,7 +265,7 @@ func (c *command) inspectedImage(ctx context.Context, img *image.Image, ref stri
 		}
 	}
 	if inventory.Document == nil && inspector.Policy != platform.Attached {
-		c.log.Info(fmt.Sprintf("Reading the packages of %s, since no SBOM is attached", filepath.Base(ref)))
+		c.log.Info(fmt.Sprintf("Reading the packages of %s, since no SBOM is attached", ref))
 		if inventory, err = inspector.Generate(ctx, img, inventory); err != nil {
 			return lifecycle.BaseImage{}, err
 		}

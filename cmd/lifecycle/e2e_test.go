@@ -57,20 +57,24 @@ func modules(t *testing.T) platformtest.Files {
 	return files
 }
 
-// builder makes a builder: the Debian image with the lifecycle, the modules and an order.
+// builder makes a builder: the Debian image with the tarball of the distribution, the modules and an order.
 func (s *site) builder(tag, order string, uid int) string {
 	s.T.Helper()
 	files := modules(s.T.(*testing.T))
 	files["cnb/order.toml"] = order
-	return s.Image(tag, fmt.Sprintf(`FROM %s AS lifecycle
-FROM %s
-RUN groupadd -g %d cnb && useradd -m -u %[3]d -g %[3]d cnb
-ENV CNB_USER_ID=%[3]d CNB_GROUP_ID=%[3]d CNB_STACK_ID=e2e
-COPY --from=lifecycle /cnb/lifecycle /cnb/lifecycle
+	tarball, err := os.ReadFile(platformtest.Tarball(platformtest.Release(s.T)))
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	files["lifecycle.tgz"] = string(tarball)
+	return s.Image(tag, fmt.Sprintf(`FROM %s
+RUN groupadd -g %d cnb && useradd -m -u %[2]d -g %[2]d cnb
+ENV CNB_USER_ID=%[2]d CNB_GROUP_ID=%[2]d CNB_STACK_ID=e2e
+ADD lifecycle.tgz /cnb
 COPY cnb /cnb
 LABEL io.buildpacks.base.distro.name=debian io.buildpacks.base.distro.version=12
-USER %[3]d:%[3]d
-`, s.lifecycle, platformtest.Debian(s.Docker), uid), files)
+USER %[2]d:%[2]d
+`, platformtest.Debian(s.Docker), uid), files)
 }
 
 // runImage makes a run image of Debian with more instructions, in the daemon. It is this site's
@@ -138,7 +142,7 @@ func app(version string) platformtest.Files {
 
 // TestBuilds builds an app again and again on a daemon, with whatever can change in between.
 func TestBuilds(t *testing.T) {
-	for _, api := range []string{"0.7", "0.9", "0.12", "0.15"} {
+	for _, api := range []string{"0.7", "0.8", "0.9", "0.10", "0.11", "0.12", "0.13", "0.14", "0.15"} {
 		t.Run(api, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)

@@ -81,7 +81,9 @@ func (c *command) extendBuild(ctx context.Context, group platform.Group, analyze
 	if err != nil {
 		return err
 	}
-	if len(left) > 0 {
+	if len(left) == 0 {
+		c.log.Info("Nothing is left to apply to the build image")
+	} else {
 		if analyzed.BuildImage == nil {
 			return fmt.Errorf("%s names no build image: give the restorer -build-image", c.Analyzed)
 		}

@@ -9,12 +9,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/BurntSushi/toml"
@@ -54,7 +52,7 @@ func newSite(t *testing.T) *site {
 	t.Cleanup(guarded.Close)
 	host := strings.TrimPrefix(guarded.URL, "http://")
 
-	s := &site{Docker: platformtest.New(t), registry: host, release: released(t)}
+	s := &site{Docker: platformtest.New(t), registry: host, release: platformtest.Release(t)}
 	t.Setenv("DOCKER_CONFIG", s.credentials())
 	s.builder = s.made(packBuilder(t))
 	s.lacking = s.runImage("lacking", "")
@@ -72,35 +70,6 @@ func (s *site) credentials() string {
 	dir := s.T.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(s.config()), 0o600); err != nil {
 		s.T.Fatal(err)
-	}
-	return dir
-}
-
-var release = sync.OnceValues(func() (string, error) {
-	cmd := exec.Command("go", "run", "./cmd/dist", "-out", scratch, "-version", "1.0.0", "-platforms", "linux/"+runtime.GOARCH)
-	cmd.Dir = "../.."
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("making a release: %w\n%s", err, out)
-	}
-	return scratch, nil
-})
-
-// scratch is where the release is made; it goes with the tests.
-var scratch string
-
-func TestMain(m *testing.M) {
-	scratch, _ = os.MkdirTemp("", "baseplan-release-") // an empty path fails the first test that needs a release
-	code := m.Run()
-	_ = os.RemoveAll(scratch)
-	os.Exit(code)
-}
-
-// released is the folder of a release for this machine. It is made once.
-func released(t *testing.T) string {
-	t.Helper()
-	dir, err := release()
-	if err != nil {
-		t.Fatal(err)
 	}
 	return dir
 }

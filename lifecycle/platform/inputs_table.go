@@ -110,15 +110,15 @@ var specified = []input{
 
 // own are baseplan's inputs (DESIGN section 9).
 var own = []input{
-	{flag: "run-sbom-policy", env: "CNB_RUN_SBOM", in: Analyze | Detect | Restore | Create, to: one(func(i *Inputs) *string { return (*string)(&i.RunSBOM) }, allowed["run-sbom"]...), help: "where inventories may come from: auto, generate, attached, off"},
-	{env: "CNB_RUN_SBOM", in: Extend | Export, to: one(func(i *Inputs) *string { return (*string)(&i.RunSBOM) }, allowed["run-sbom"]...), help: "where inventories may come from: auto, generate, attached, off"},
+	{flag: "run-sbom-policy", env: "CNB_RUN_SBOM", in: Analyze | Detect | Restore | Create, to: one(func(i *Inputs) *string { return (*string)(&i.RunSBOM) }, allowed["run-sbom"]...), help: "where inventories may come from: auto, generate, attached, off (default by baseplan.toml, else auto)"},
+	{env: "CNB_RUN_SBOM", in: Extend | Export, to: one(func(i *Inputs) *string { return (*string)(&i.RunSBOM) }, allowed["run-sbom"]...), help: "where inventories may come from: auto, generate, attached, off (default by baseplan.toml, else auto)"},
 	{flag: "run-sbom", env: "CNB_RUN_SBOM_PATH", in: Analyze | Restore | Create, to: str(func(i *Inputs) *string { return &i.RunSBOMPath }), help: "SBOM of the run image, or a directory of SBOMs by image digest"},
 	{flag: "run-sbom-key", env: "CNB_RUN_SBOM_KEY", in: Analyze | Restore | Create | Rebase, to: strs(func(i *Inputs) *[]string { return &i.RunSBOMKeys }), help: "public key, PEM or path; only what it signed is believed; give several"},
-	{env: "CNB_RUN_IMAGE_PROOF", in: Detect | Restore | Create, to: one(func(i *Inputs) *string { return &i.RunImageProof }, allowed["proof"]...), help: "what leaves a Dockerfile out: plan, effect, strict"},
+	{env: "CNB_RUN_IMAGE_PROOF", in: Detect | Restore | Create, to: one(func(i *Inputs) *string { return &i.RunImageProof }, allowed["proof"]...), help: "what leaves a Dockerfile out: plan, effect, strict (default by baseplan.toml, else plan)"},
 	{flag: "baseplan", env: "CNB_BASEPLAN_PATH", def: "/cnb/baseplan.toml", in: Detect | Create, to: str(func(i *Inputs) *string { return &i.Settings }), help: "path of the operator's baseplan.toml"},
-	{env: "CNB_RUN_IMAGE_SELECTION", in: Create, to: one(func(i *Inputs) *string { return &i.Selection }, allowed["select"]...), help: "auto: take another image of run.toml where that is enough; off"},
-	{env: "CNB_EXTEND_IN_CREATOR", in: Create, to: one(func(i *Inputs) *string { return &i.ExtendInCreate }, allowed["extend-in-creator"]...), help: "auto or never: apply Dockerfiles in the creator"},
-	{env: "CNB_REBASE_CHECK", in: Rebase, to: one(func(i *Inputs) *string { return &i.RebaseCheck }, "fail", "warn", "off"), help: "what a requirement that the new run image lacks does: fail, warn, off"},
+	{env: "CNB_RUN_IMAGE_SELECTION", in: Create, to: one(func(i *Inputs) *string { return &i.Selection }, allowed["select"]...), help: "auto: take another image of run.toml where that is enough; off (default by baseplan.toml, else off)"},
+	{env: "CNB_EXTEND_IN_CREATOR", in: Create, to: one(func(i *Inputs) *string { return &i.ExtendInCreate }, allowed["extend-in-creator"]...), help: "apply Dockerfiles in the creator: auto, never (default by baseplan.toml, else auto)"},
+	{env: "CNB_REBASE_CHECK", in: Rebase, to: one(func(i *Inputs) *string { return &i.RebaseCheck }, "fail", "warn", "off"), help: "what a requirement that the new run image lacks does: fail, warn, off (default fail)"},
 }
 
 func str(field func(*Inputs) *string) func(*Inputs) flag.Value {

@@ -158,6 +158,14 @@ const debianTag = "baseplan-e2e/debian:bookworm"
 // once keeps tests that run side by side from making the same thing.
 var once sync.Mutex
 
+// cacheDir is where things are kept that take long to make.
+func cacheDir() string {
+	if dir := os.Getenv("BASEPLAN_E2E_CACHE"); dir != "" {
+		return dir
+	}
+	return os.TempDir()
+}
+
 // Debian is the tag of a minimal Debian image in the daemon, with ca-certificates. It is
 // made once by mmdebstrap, and kept in the directory that BASEPLAN_E2E_CACHE names.
 func Debian(d Docker) string {
@@ -167,11 +175,7 @@ func Debian(d Docker) string {
 	if _, code := d.Try(nil, "image", "inspect", debianTag); code == 0 {
 		return debianTag
 	}
-	dir := os.Getenv("BASEPLAN_E2E_CACHE")
-	if dir == "" {
-		dir = os.TempDir()
-	}
-	file := filepath.Join(dir, "debian-minbase.tar")
+	file := filepath.Join(cacheDir(), "debian-minbase.tar")
 	if _, err := os.Stat(file); err != nil {
 		out, err := exec.Command("mmdebstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", file+".part.tar").CombinedOutput()
 		if err == nil {
@@ -183,51 +187,4 @@ func Debian(d Docker) string {
 	}
 	d.Do(nil, "import", "-c", "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", file, debianTag)
 	return debianTag
-}
-
-// Lifecycle is an image with the lifecycle as its last layer, as platforms know it. The
-// binaries are built from the module that the test is in.
-func Lifecycle(d Docker, tag string) string {
-	d.T.Helper()
-	dir := d.binaries()
-	context := Files{}
-	for _, name := range []string{"lifecycle", "launcher"} {
-		data, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			d.T.Fatal(err)
-		}
-		context["cnb/lifecycle/"+name+"*"] = string(data)
-	}
-	var links strings.Builder
-	for _, phase := range []string{"analyzer", "detector", "restorer", "extender", "builder", "exporter", "creator", "rebaser"} {
-		fmt.Fprintf(&links, " && ln -s lifecycle /out/cnb/lifecycle/%s", phase)
-	}
-	return d.Image(tag, "FROM "+Debian(d)+" AS links\nCOPY cnb /out/cnb\nRUN true"+links.String()+
-		"\nFROM scratch\nENV PATH=/bin\nWORKDIR /layers\nCOPY --from=links /out/ /\n", context)
-}
-
-// built is where the binaries are, once they are built.
-var built string
-
-// binaries builds lifecycle and launcher, and gives their directory. It stays for the tests of this process.
-func (d Docker) binaries() string {
-	d.T.Helper()
-	once.Lock()
-	defer once.Unlock()
-	if built != "" {
-		return built
-	}
-	dir, err := os.MkdirTemp("", "baseplan-e2e-*")
-	if err != nil {
-		d.T.Fatal(err)
-	}
-	for _, name := range []string{"lifecycle", "launcher"} {
-		build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, name), "github.com/baseplan/baseplan/cmd/"+name)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			d.T.Fatalf("building %s: %v\n%s", name, err, out)
-		}
-	}
-	built = dir
-	return dir
 }

@@ -1,0 +1,92 @@
+package platformtest
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+)
+
+// Version is that of the release that is tested.
+const Version = "1.0.0"
+
+// released is where the release is, once it is made.
+var released string
+
+// Release is the folder of a distribution for this machine, as `make dist` makes it of the module that the test is
+// in. It is made once for the tests of this process.
+func Release(t testing.TB) string {
+	t.Helper()
+	once.Lock()
+	defer once.Unlock()
+	if released != "" {
+		return released
+	}
+	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		t.Fatalf("finding the module: %v", err)
+	}
+	// Each package has its own, and finds that of the last run.
+	dir := filepath.Join(cacheDir(), "release-"+filepath.Base(os.Args[0]))
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	dist := exec.Command("go", "run", "./cmd/dist", "-out", dir, "-version", Version, "-platforms", "linux/"+runtime.GOARCH)
+	dist.Dir = string(module[:len(module)-1])
+	if out, err := dist.CombinedOutput(); err != nil {
+		t.Fatalf("making a release: %v\n%s", err, out)
+	}
+	released = dir
+	return dir
+}
+
+// Tarball is the lifecycle's tarball of a release.
+func Tarball(release string) string {
+	return filepath.Join(release, "lifecycle-"+Version+"-linux-"+runtime.GOARCH+".tgz")
+}
+
+// Lifecycle is the lifecycle image of the release, in the daemon: the phases that need no build image run in it.
+func Lifecycle(d Docker, tag string) string {
+	d.T.Helper()
+	file := filepath.Join(d.T.TempDir(), "lifecycle.tar")
+	img, err := lifecycleImage(Release(d.T))
+	if err != nil {
+		d.T.Fatalf("reading the lifecycle image: %v", err)
+	}
+	ref, err := name.ParseReference(tag)
+	if err == nil {
+		err = tarball.WriteToFile(file, ref, img)
+	}
+	if err != nil {
+		d.T.Fatalf("writing the lifecycle image: %v", err)
+	}
+	d.Do(nil, "load", "-q", "-i", file)
+	d.T.Cleanup(func() { d.Try(nil, "rmi", "-f", tag) })
+	return tag
+}
+
+func lifecycleImage(release string) (v1.Image, error) {
+	index, err := layout.ImageIndexFromPath(filepath.Join(release, "lifecycle-image"))
+	if err != nil {
+		return nil, err
+	}
+	for { // the layout's index names the image's own, which names the images
+		manifest, err := index.IndexManifest()
+		if err != nil {
+			return nil, err
+		}
+		first := manifest.Manifests[0]
+		if first.MediaType.IsImage() {
+			return index.Image(first.Digest)
+		}
+		if index, err = index.ImageIndex(first.Digest); err != nil {
+			return nil, err
+		}
+	}
+}

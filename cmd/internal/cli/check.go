@@ -45,15 +45,7 @@ if nothing would change, 3 if something would.`,
 		if err != nil {
 			return err
 		}
-		settings, err := c.settings(cmd)
-		if err != nil {
-			return err
-		}
-		policy, err := policyOf(settings.Policy, *proof)
-		if err != nil {
-			return err
-		}
-		s, err := c.source(cmd)
+		s, policy, err := c.judging(cmd, *proof)
 		if err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
 
+	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
@@ -30,10 +31,10 @@ type source struct {
 	cache   scan.Cache
 	mapping []provides.Mapping
 	keys    []crypto.PublicKey
-	file    string // --sbom: given by hand
-	fresh   bool   // --generate: look at the image itself, whatever is attached
-	policy  platform.RunSBOM
-	exactly bool // --platform was given: an image of another one will not do
+	file    string          // --sbom: given by hand
+	fresh   bool            // --generate: look at the image itself, whatever is attached
+	policy  platform.Policy // the operator's
+	exactly bool            // --platform was given: an image of another one will not do
 }
 
 // A base is an image that was opened, what it holds and what it provides.
@@ -80,7 +81,7 @@ func (c *Console) source(cmd *cobra.Command) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.mapping, s.policy = settings.Mapping, settings.Policy.RunSBOM
+	s.mapping, s.policy = settings.Mapping, settings.Policy
 	paths, _ := flags.GetStringSlice("key")
 	if s.keys, err = readKeys(append(paths, settings.Policy.Keys...)); err != nil {
 		return nil, err
@@ -97,6 +98,29 @@ func (c *Console) source(cmd *cobra.Command) (*source, error) {
 	s.exactly = flags.Changed("platform")
 	s.images = image.Opener{Keychain: keychain, Insecure: insecure, Platform: arch}
 	return s, nil
+}
+
+// judging is the source of a command that judges Dockerfiles, and the operator's policy with the
+// defaults filled in and the flag --proof over it.
+func (c *Console) judging(cmd *cobra.Command, proof string) (*source, platform.Policy, error) {
+	s, err := c.source(cmd)
+	if err != nil {
+		return nil, platform.Policy{}, err
+	}
+	p := s.policy
+	if proof != "" {
+		p.Proof = extensions.Proof(proof)
+	}
+	if err := p.Check(); err != nil {
+		return nil, p, &hinted{fmt.Errorf("--proof: %w", err), "plan: either proof is enough; effect: only by effect; strict: both"}
+	}
+	if p.Proof == "" {
+		p.Proof = extensions.ByPlan
+	}
+	if p.RunSBOM == "" {
+		p.RunSBOM = platform.Auto
+	}
+	return s, p, nil
 }
 
 // inspect opens the one image that a command is about and finds its inventory.
@@ -239,7 +263,7 @@ func (s *source) find(ctx context.Context, b *base) (*provides.Declaration, erro
 		}
 	}
 	b.searched = found.Report(b.Name, b.Digest.String()).Searched
-	if found.Found == nil && s.policy == platform.Attached {
+	if found.Found == nil && s.policy.RunSBOM == platform.Attached {
 		return nil, &hinted{found.Missing(b.Name), "the policy is run-sbom = \"attached\": attach one with baseplan sbom attach, or look at the image itself with --generate"}
 	}
 	if found.Found == nil {

@@ -65,15 +65,7 @@ Exits 0 when done, whatever is left; with --exit-code 3 if a Dockerfile is left 
 }
 
 func (c *Console) prune(cmd *cobra.Command, f pruneFlags) error {
-	settings, err := c.settings(cmd)
-	if err != nil {
-		return err
-	}
-	policy, err := policyOf(settings.Policy, f.proof)
-	if err != nil {
-		return err
-	}
-	s, err := c.source(cmd)
+	s, policy, err := c.judging(cmd, f.proof)
 	if err != nil {
 		return err
 	}

@@ -134,7 +134,7 @@ func (r *rebaseCheck) compare(ctx context.Context, old string) {
 		return
 	}
 	attached := r.source.other()
-	attached.policy = platform.Attached
+	attached.policy.RunSBOM = platform.Attached
 	before, err := attached.base(ctx, spelled(old))
 	if err != nil {
 		why, _, _ := strings.Cut(err.Error(), "; searched:") // what was found where is `sbom find`'s to tell

@@ -80,15 +80,7 @@ func (c *Console) resolve(cmd *cobra.Command, f resolveFlags) error {
 			return fmt.Errorf("required flag %q not set", required.name)
 		}
 	}
-	settings, err := c.settings(cmd)
-	if err != nil {
-		return err
-	}
-	policy, err := policyOf(settings.Policy, f.proof)
-	if err != nil {
-		return err
-	}
-	s, err := c.source(cmd)
+	s, policy, err := c.judging(cmd, f.proof)
 	if err != nil {
 		return err
 	}
@@ -96,25 +88,8 @@ func (c *Console) resolve(cmd *cobra.Command, f resolveFlags) error {
 	if err := r.run(cmd.Context()); err != nil {
 		return err
 	}
-	r.out.Mapping = settings.Mapping
+	r.out.Mapping = s.mapping
 	return c.report(r.outcome(), f)
-}
-
-// policyOf is the operator's policy with the defaults filled in and the flag over it.
-func policyOf(p platform.Policy, proof string) (platform.Policy, error) {
-	if proof != "" {
-		p.Proof = extensions.Proof(proof)
-	}
-	if err := p.Check(); err != nil {
-		return p, &hinted{fmt.Errorf("--proof: %w", err), "plan: either proof is enough; effect: only by effect; strict: both"}
-	}
-	if p.Proof == "" {
-		p.Proof = extensions.ByPlan
-	}
-	if p.RunSBOM == "" {
-		p.RunSBOM = platform.Auto
-	}
-	return p, nil
 }
 
 // A resolution is one run of `resolve`.

@@ -140,9 +140,12 @@ func app(version string) platformtest.Files {
 	return platformtest.Files{"main.sh": "echo main " + version + "\n", "static/logo.txt": "logo\n", ".profile": "export FROM_PROFILE=profile\n"}
 }
 
-// TestBuilds builds an app again and again on a daemon, with whatever can change in between.
+// TestBuilds builds an app on a daemon at every Platform API; at those that changed something about it again and again,
+// with whatever can change in between.
 func TestBuilds(t *testing.T) {
-	for _, api := range []string{"0.7", "0.8", "0.9", "0.10", "0.11", "0.12", "0.13", "0.14", "0.15"} {
+	for api, again := range map[string]bool{
+		"0.7": true, "0.8": false, "0.9": true, "0.10": false, "0.11": false, "0.12": true, "0.13": false, "0.14": false, "0.15": true,
+	} {
 		t.Run(api, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
@@ -153,17 +156,6 @@ func TestBuilds(t *testing.T) {
 			id := s.imageID(p.Name)
 			s.outputs(t, p.Name, "one")
 
-			again := built(t, p.FivePhases(app("one")))
-			if got := s.imageID(p.Name); got != id {
-				t.Errorf("an unchanged rebuild gives %s, want %s\n%s", got, id, again.Log)
-			}
-			if !again.Has(`Restoring data for "e2e/tools:cached" from cache`) || !again.Has("Reusing layer 'e2e/tools:launched'") {
-				t.Errorf("nothing was reused:\n%s", again.Log)
-			}
-			if first.Has("Reusing layer 'e2e/tools:launched'") {
-				t.Errorf("a first build reuses layers:\n%s", first.Log)
-			}
-
 			q := *p
 			q.Name, q.Cache, q.LaunchCache = p.Name+"-creator", "", ""
 			q.Tags = []string{p.Name + "-second"}
@@ -173,6 +165,20 @@ func TestBuilds(t *testing.T) {
 			}
 			if got := s.imageID(q.Tags[0]); got != id {
 				t.Errorf("the second tag is %s", got)
+			}
+
+			if !again {
+				return
+			}
+			second := built(t, p.FivePhases(app("one")))
+			if got := s.imageID(p.Name); got != id {
+				t.Errorf("an unchanged rebuild gives %s, want %s\n%s", got, id, second.Log)
+			}
+			if !second.Has(`Restoring data for "e2e/tools:cached" from cache`) || !second.Has("Reusing layer 'e2e/tools:launched'") {
+				t.Errorf("nothing was reused:\n%s", second.Log)
+			}
+			if first.Has("Reusing layer 'e2e/tools:launched'") {
+				t.Errorf("a first build reuses layers:\n%s", first.Log)
 			}
 
 			changed := built(t, p.FivePhases(app("two")))

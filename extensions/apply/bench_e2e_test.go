@@ -12,16 +12,14 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/baseplan/baseplan/extensions/apply"
+	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 )
 
 // BenchmarkRun is what applying costs beyond the command itself, which is "true":
 // all of it less the unpacking, in an isolated root of Debian. Promised: less than
 // 300 ms. Every run has an instruction that is in no cache.
 func BenchmarkRun(b *testing.B) {
-	file := filepath.Join(os.Getenv("BASEPLAN_E2E_CACHE"), "debian-minbase.tar")
-	if _, err := os.Stat(file); err != nil {
-		b.Skipf("no Debian image, which the end-to-end tests make: %v", err)
-	}
+	file := lifecycletest.Rootfs(b, lifecycletest.Minimal)
 	dockerfiles := runFile(b, "ARG build_id=0\nRUN true ${build_id}\nUSER 1000:1000\n")
 	var unpacking time.Duration
 	for b.Loop() {

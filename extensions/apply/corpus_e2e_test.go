@@ -12,24 +12,16 @@ import (
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 )
 
 var defaultConfig = v1.Config{User: "1000:1000", Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "CNB_STACK_ID=x"}}
 
-// debian makes a Debian image with mmdebstrap, or takes it from where BASEPLAN_E2E_CACHE keeps it.
+// debian is a minimal Debian.
 func (d *daemon) debian() *base {
 	d.t.Helper()
-	dir := os.Getenv("BASEPLAN_E2E_CACHE")
-	if dir == "" {
-		dir = d.dir
-	}
-	file := filepath.Join(dir, "debian-minbase.tar")
-	if _, err := os.Stat(file); err != nil {
-		if out, err := exec.Command("mmdebstrap", "--variant=minbase", "--include=ca-certificates", "stable", file).CombinedOutput(); err != nil {
-			d.t.Fatalf("mmdebstrap: %v\n%s", err, out)
-		}
-	}
-	return d.load("baseplan-e2e/debian:base", file, defaultConfig)
+	return d.load("baseplan-e2e/debian:base", lifecycletest.Rootfs(d.t, lifecycletest.Minimal), defaultConfig)
 }
 
 // alpine makes an image in the manner of Alpine: busybox with links, apk's database.

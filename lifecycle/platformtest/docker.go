@@ -20,8 +20,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
+
+	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 )
 
 // A Docker runs the docker CLI.
@@ -155,36 +156,13 @@ func (d Docker) Shell(volume, script string) {
 
 const debianTag = "baseplan-e2e/debian:bookworm"
 
-// once keeps tests that run side by side from making the same thing.
-var once sync.Mutex
-
-// cacheDir is where things are kept that take long to make.
-func cacheDir() string {
-	if dir := os.Getenv("BASEPLAN_E2E_CACHE"); dir != "" {
-		return dir
-	}
-	return os.TempDir()
-}
-
-// Debian is the tag of a minimal Debian image in the daemon, with ca-certificates. It is
-// made once by mmdebstrap, and kept in the directory that BASEPLAN_E2E_CACHE names.
+// Debian is the tag of a minimal Debian image in the daemon, with ca-certificates. It is made once.
 func Debian(d Docker) string {
 	d.T.Helper()
-	once.Lock()
-	defer once.Unlock()
+	defer lifecycletest.Exclusive(d.T, filepath.Join(lifecycletest.Cache(), "debian-image"))()
 	if _, code := d.Try(nil, "image", "inspect", debianTag); code == 0 {
 		return debianTag
 	}
-	file := filepath.Join(cacheDir(), "debian-minbase.tar")
-	if _, err := os.Stat(file); err != nil {
-		out, err := exec.Command("mmdebstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", file+".part.tar").CombinedOutput()
-		if err == nil {
-			err = os.Rename(file+".part.tar", file)
-		}
-		if err != nil {
-			d.T.Fatalf("making a Debian image: %v (apt-get install mmdebstrap)\n%s", err, out)
-		}
-	}
-	d.Do(nil, "import", "-c", "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", file, debianTag)
+	d.Do(nil, "import", "-c", "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", lifecycletest.Rootfs(d.T, lifecycletest.Minimal), debianTag)
 	return debianTag
 }

@@ -5,35 +5,41 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 )
 
 // Version is that of the release that is tested.
 const Version = "1.0.0"
 
 // released is where the release is, once it is made.
-var released string
+var released struct {
+	sync.Mutex
+	dir string
+}
 
 // Release is the folder of a distribution for this machine, as `make dist` makes it of the module that the test is
 // in. It is made once for the tests of this process.
 func Release(t testing.TB) string {
 	t.Helper()
-	once.Lock()
-	defer once.Unlock()
-	if released != "" {
-		return released
+	released.Lock()
+	defer released.Unlock()
+	if released.dir != "" {
+		return released.dir
 	}
 	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
 		t.Fatalf("finding the module: %v", err)
 	}
 	// Each package has its own, and finds that of the last run.
-	dir := filepath.Join(cacheDir(), "release-"+filepath.Base(os.Args[0]))
+	dir := filepath.Join(lifecycletest.Cache(), "release-"+filepath.Base(os.Args[0]))
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +48,7 @@ func Release(t testing.TB) string {
 	if out, err := dist.CombinedOutput(); err != nil {
 		t.Fatalf("making a release: %v\n%s", err, out)
 	}
-	released = dir
+	released.dir = dir
 	return dir
 }
 

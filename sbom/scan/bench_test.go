@@ -5,7 +5,6 @@ package scan_test
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -68,7 +67,7 @@ func BenchmarkAgainstSyft(b *testing.B) {
 	measure, baseplan, syft := program(b, "./testdata/measure"), program(b, "../../cmd/baseplan"), program(b, "./testdata/syft")
 	host := lifecycletest.Registry()
 	defer host.Close()
-	ref := host.Push("debian:minbase", rootfsImage(b, "debian-minbase.tar"))
+	ref := host.Push("debian:minbase", rootfsImage(b, lifecycletest.Minimal))
 	for b.Loop() {
 		ours, theirs := run(b, measure, baseplan, "sbom", "show", "--generate", "--output", "json", ref), run(b, measure, syft, ref)
 		if n := strings.Count(ours.out, `"purl":`); n == 0 || fmt.Sprintln(n) != theirs.out {
@@ -85,7 +84,7 @@ func BenchmarkAgainstSyft(b *testing.B) {
 func BenchmarkScanSecond(b *testing.B) {
 	host := lifecycletest.Registry()
 	defer host.Close()
-	base := rootfsImage(b, "debian-minbase.tar")
+	base := rootfsImage(b, lifecycletest.Minimal)
 	first := host.Push("debian:minbase", base)
 	second := host.Push("debian:second", lifecycletest.With(base, lifecycletest.Layer{"app": "x"}))
 	opts := scan.Options{Cache: scan.DirCache(b.TempDir())}
@@ -127,32 +126,14 @@ func rootfsImage(t testing.TB, name string) v1.Image {
 	return img
 }
 
-// rootfsPackages are the packages beyond the minimal base, by tar file.
-var rootfsPackages = map[string]string{
-	"debian-minbase.tar": "ca-certificates",
-	"debian-large.tar": "curl,openssl,nodejs,npm,openjdk-17-jre-headless,git,tree,python3,perl,ruby,php-cli,libxml2," +
-		"tzdata,ca-certificates,imagemagick",
-}
+// large are packages that make a root file system large, of all sorts.
+var large = []string{"curl", "openssl", "nodejs", "npm", "openjdk-17-jre-headless", "git", "tree", "python3", "perl", "ruby", "php-cli", "libxml2", "tzdata", "imagemagick"}
 
-// rootfs is the path of a root file system that mmdebstrap makes, kept in the folder that
-// BASEPLAN_E2E_CACHE names, else in the one for temporary files.
+// rootfs is a root file system of Debian by its name.
 func rootfs(t testing.TB, name string) string {
 	t.Helper()
-	dir := os.Getenv("BASEPLAN_E2E_CACHE")
-	if dir == "" {
-		dir = os.TempDir()
+	if name == lifecycletest.Minimal {
+		return lifecycletest.Rootfs(t, name)
 	}
-	file := filepath.Join(dir, name)
-	if _, err := os.Stat(file); err == nil {
-		return file
-	}
-	made := file + ".part.tar"
-	cmd := exec.Command("mmdebstrap", "--variant=minbase", "--include="+rootfsPackages[name], "bookworm", made)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("making %s: %v (apt-get install mmdebstrap)\n%s", name, err, out)
-	}
-	if err := os.Rename(made, file); err != nil {
-		t.Fatal(err)
-	}
-	return file
+	return lifecycletest.Rootfs(t, name, large...)
 }

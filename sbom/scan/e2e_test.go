@@ -20,9 +20,9 @@ import (
 func TestRealDebian(t *testing.T) {
 	host := lifecycletest.Registry()
 	defer host.Close()
-	for name, least := range map[string]int{"debian-minbase.tar": 80, "debian-large.tar": 200} {
+	for name, least := range map[string]int{lifecycletest.Minimal: 80, "debian-large": 200} {
 		t.Run(name, func(t *testing.T) {
-			ref := host.Push("debian:"+strings.TrimSuffix(name, ".tar"), rootfsImage(t, name))
+			ref := host.Push("debian:"+name, rootfsImage(t, name))
 			img, err := (&image.Opener{}).Open(t.Context(), ref)
 			if err != nil {
 				t.Fatal(err)

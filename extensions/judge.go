@@ -242,14 +242,17 @@ func (c *Case) plan(d *Dockerfile, base Base) proof {
 	return all
 }
 
-// AsksMore are the keys of a requirement's metadata by which it asks for more than a name and
-// a version: a list or a table, as of the packages that a generic extension is to install. A proof by plan is not enough
-// then. A single value (where a version was found, a path) only describes the requirement.
+// described are the keys of a requirement's metadata that ask for nothing beyond its name and version: who needs it
+// when, and where the version was found.
+var described = []string{"version", "version-source", "launch", "build", "cache"}
+
+// AsksMore are the keys of a requirement's metadata by which it may ask for more than a name and
+// a version, as for the packages that a generic extension is to install. What they mean is between the buildpack and the
+// extension, so a proof by plan is not enough then.
 func AsksMore(metadata map[string]any) []string {
 	var keys []string
-	for key, value := range metadata {
-		switch value.(type) {
-		case []any, []map[string]any, map[string]any:
+	for key := range metadata {
+		if !slices.Contains(described, key) {
 			keys = append(keys, key)
 		}
 	}

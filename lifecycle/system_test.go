@@ -8,7 +8,6 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
-	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
@@ -120,8 +119,5 @@ func TestWhatDockerfilesWereLeftOutForIsPromised(t *testing.T) {
 	}
 	if err := lifecycle.Broken(r, lifecycle.BaseImage{Reference: "final"}); err == nil || !strings.Contains(err.Error(), "curl") {
 		t.Errorf("an image of which nothing is known keeps the promise: %v", err)
-	}
-	if keys := extensions.AsksMore(map[string]any{"version": "1", "launch": true, "packages": []any{"tree"}}); len(keys) != 1 || keys[0] != "packages" {
-		t.Errorf("it asks for %q", keys)
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -52,10 +50,9 @@ func (c *command) extendHere(ctx context.Context, opener *image.Opener, made *li
 }
 
 // ownConfig is what is known of the build image's configuration: what of it is in this
-// container.
+// container. Nothing tells its environment from what the platform added, credentials among it.
 func (c *command) ownConfig() *v1.ConfigFile {
-	env := slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "CNB_") })
-	return &v1.ConfigFile{OS: "linux", Config: v1.Config{User: fmt.Sprintf("%d:%d", c.UID, c.GID), Env: env}}
+	return &v1.ConfigFile{OS: "linux", Config: v1.Config{User: fmt.Sprintf("%d:%d", c.UID, c.GID), Env: apply.Inherited(os.Environ())}}
 }
 
 // extendIsolated unpacks the run image aside and extends it there.

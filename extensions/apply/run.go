@@ -105,20 +105,27 @@ func (s *stage) environment(text string) (env, keyed []string) {
 // defaultPath is docker's PATH for images that have none.
 const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// inherited is what a command gets of the process environment: nothing of the
-// platform's, no credentials, nothing that tells about another user. To an
-// isolated root the environment is foreign but for the way out of the network.
-func inherited(env []string, isolated bool) (kept []string) {
+// Inherited is what a command may see of this process's environment: nothing of the
+// platform's, no credentials, nothing that tells about another user.
+func Inherited(env []string) (kept []string) {
 	for _, e := range env {
-		name, _, ok := strings.Cut(e, "=")
-		switch {
-		case !ok || strings.HasPrefix(name, "CNB_") || credential(name) || personal[name]:
-		case isolated && !strings.HasSuffix(strings.ToLower(name), "_proxy"):
-		default:
+		if name, _, ok := strings.Cut(e, "="); ok && !strings.HasPrefix(name, "CNB_") && !credential(name) && !personal[name] {
 			kept = append(kept, e)
 		}
 	}
 	return kept
+}
+
+// inherited is what a command gets of it. To an isolated root the environment is foreign but for the way out of the network.
+func inherited(env []string, isolated bool) []string {
+	kept := Inherited(env)
+	if !isolated {
+		return kept
+	}
+	return slices.DeleteFunc(kept, func(e string) bool {
+		name, _, _ := strings.Cut(e, "=")
+		return !strings.HasSuffix(strings.ToLower(name), "_proxy")
+	})
 }
 
 var personal = map[string]bool{"HOME": true, "USER": true, "LOGNAME": true, "PWD": true, "OLDPWD": true, "SHLVL": true, "SHELL": true, "MAIL": true, "_": true}

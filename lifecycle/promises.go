@@ -27,14 +27,16 @@ func Broken(r *platform.Resolution, final BaseImage) error {
 			continue
 		}
 		a := final.Set.Answer(req.Name, req.Version)
-		if !a.Met {
-			why := "which " + a.Reason
-			if final.Set == nil {
-				why = "of which nothing is known"
-			}
-			all = append(all, fmt.Errorf("%s requires %s, which the run image %s met, but the run image is now %s, %s",
-				req.RequiredBy, strings.TrimSpace(req.Name+" "+req.Version), r.RunImage.Image, final.Reference, why))
+		// An extended image has no declaration of the publisher's, but what that named as evidence may still be there.
+		if a.Met || final.Set.Recheck(req.Name, req.Version, req.Evidence).Met {
+			continue
 		}
+		why := "which " + a.Reason
+		if final.Set == nil {
+			why = "of which nothing is known"
+		}
+		all = append(all, fmt.Errorf("%s requires %s, which the run image %s met, but the run image is now %s, %s",
+			req.RequiredBy, strings.TrimSpace(req.Name+" "+req.Version), r.RunImage.Image, final.Reference, why))
 	}
 	for _, relied := range r.Relies {
 		if a := final.Set.Recheck(relied.Name, relied.Constraint, relied.Evidence); !a.Met {

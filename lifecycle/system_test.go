@@ -12,7 +12,9 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/sbom"
 )
 
 // detects is a detector for buildpacks that all pass.
@@ -119,5 +121,23 @@ func TestWhatDockerfilesWereLeftOutForIsPromised(t *testing.T) {
 	}
 	if err := lifecycle.Broken(r, lifecycle.BaseImage{Reference: "final"}); err == nil || !strings.Contains(err.Error(), "curl") {
 		t.Errorf("an image of which nothing is known keeps the promise: %v", err)
+	}
+}
+
+// TestDeclaredNamesSurviveAnExtension: the extended image has no declaration, but what that named as evidence.
+func TestDeclaredNamesSurviveAnExtension(t *testing.T) {
+	r := &platform.Resolution{Requirements: []platform.Requirement{{
+		Name: "tls-runtime", RequiredBy: "acme/app@1", MetBy: []string{platform.RunImageProvider}, Evidence: []string{"pkg:deb/debian/openssl"},
+	}}}
+	set, _ := provides.From(&sbom.Document{
+		Distro:   sbom.Distro{ID: "debian", Version: "12"},
+		Packages: []sbom.Package{{Type: sbom.Deb, Name: "openssl", Version: "3.0.15-1", PURL: "pkg:deb/debian/openssl@3.0.15-1"}},
+	}, nil, nil)
+	if err := lifecycle.Broken(r, lifecycle.BaseImage{Reference: "extended", Set: set}); err != nil {
+		t.Errorf("openssl is there: %v", err)
+	}
+	r.Requirements[0].Evidence = []string{"pkg:deb/debian/gnutls-bin"}
+	if err := lifecycle.Broken(r, lifecycle.BaseImage{Reference: "extended", Set: set}); err == nil {
+		t.Error("gnutls-bin is not there")
 	}
 }

@@ -35,6 +35,9 @@ var builtin = map[string]string{
 	"ca-certificates": `deb/ca-certificates 20250419~deb12u2, rpm/ca-certificates 2023.2.60_v7.0.306, apk/ca-certificates 20240705`,
 	"libxml2":         `deb/libxml2 2.9.14, deb/libxml2-16 2.14.3, rpm/libxml2 2.9.13, rpm/libxml2-2 2.10.3, apk/libxml2 2.12.7`,
 	"tzdata":          `deb/tzdata 2026f, rpm/tzdata 2024a, rpm/timezone 2024a, apk/tzdata 2024b`,
+
+	// Nothing is these: what is asked of the extensions that provide them is something else.
+	"apt": "", "dpkg": "", "apk-tools": "", "rpm": "", "dnf": "", "yum": "", "microdnf": "", "zypper": "",
 }
 
 func TestBuiltinMapping(t *testing.T) {
@@ -45,7 +48,7 @@ func TestBuiltinMapping(t *testing.T) {
 	s := set(t, document(all...))
 	for _, m := range provides.Builtin() {
 		t.Run(m.Name, func(t *testing.T) {
-			var got []string
+			got := []string{}
 			for _, p := range s.Lookup(m.Name) {
 				e := p.Evidence[0]
 				got = append(got, string(p.Rule)+"/"+e.Package+" "+p.Version)

@@ -127,12 +127,13 @@ func (c *command) applyInPlace(ctx context.Context, e *lifecycle.Extender, host 
 	return host, err
 }
 
-// extender is what extending either image has in common.
+// extender is what extending either image has in common. Commands see no more of the environment than the way out of the
+// network.
 func (c *command) extender(group platform.Group, kind extensions.Image, reference string, base *image.Image) *lifecycle.Extender {
 	return &lifecycle.Extender{
 		Kind: kind, Group: group, Generated: c.Generated, Image: reference, Digest: digestOf(reference), Config: *base.Config,
 		App: c.App, Cache: c.extenderCache(), CacheTTL: c.KanikoCacheTTL, Spool: filepath.Join(c.Layers, ".extending-"+string(kind)),
-		Stdout: os.Stdout, Stderr: os.Stderr, Log: c.log,
+		Env: apply.Proxies(os.Environ()), Stdout: os.Stdout, Stderr: os.Stderr, Log: c.log,
 	}
 }
 

@@ -118,14 +118,20 @@ func Inherited(env []string) (kept []string) {
 
 // inherited is what a command gets of it. To an isolated root the environment is foreign but for the way out of the network.
 func inherited(env []string, isolated bool) []string {
-	kept := Inherited(env)
-	if !isolated {
-		return kept
+	if isolated {
+		return Proxies(env)
 	}
-	return slices.DeleteFunc(kept, func(e string) bool {
-		name, _, _ := strings.Cut(e, "=")
-		return !strings.HasSuffix(strings.ToLower(name), "_proxy")
-	})
+	return Inherited(env)
+}
+
+// Proxies are the variables that tell the way out of the network.
+func Proxies(env []string) (kept []string) {
+	for _, e := range env {
+		if name, _, ok := strings.Cut(e, "="); ok && strings.HasSuffix(strings.ToLower(name), "_proxy") {
+			kept = append(kept, e)
+		}
+	}
+	return kept
 }
 
 var personal = map[string]bool{"HOME": true, "USER": true, "LOGNAME": true, "PWD": true, "OLDPWD": true, "SHLVL": true, "SHELL": true, "MAIL": true, "_": true}

@@ -46,33 +46,60 @@ func startDialer(socket string) (*dialer, error) {
 	return &dialer{conn: conn.(*net.UnixConn)}, nil
 }
 
+// What a reply of the child begins with. Replies are packets, so none runs into the next; they
+// are never empty, since that would be the end of the connection.
+const (
+	dialed  = 'c' // a connection is handed over beside it
+	refused = 'e' // why there is none follows
+)
+
+// maxReply is the length of a reply, of which the kernel would drop what is more.
+const maxReply = 4096
+
 // Dial asks the child for a connection.
 func (d *dialer) Dial(_ context.Context, _, _ string) (net.Conn, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if _, err := d.conn.Write([]byte{1}); err != nil {
-		return nil, err
+		return nil, d.broken(err)
 	}
-	text, control := make([]byte, 4096), make([]byte, syscall.CmsgSpace(4))
-	n, oobn, _, _, err := d.conn.ReadMsgUnix(text, control)
+	reply, control := make([]byte, maxReply), make([]byte, syscall.CmsgSpace(4))
+	n, oobn, _, _, err := d.conn.ReadMsgUnix(reply, control)
 	if err != nil {
-		return nil, err
+		return nil, d.broken(err)
 	}
-	if oobn == 0 {
-		return nil, errors.New(string(text[:n]))
+	if n == 0 || reply[0] == refused {
+		return nil, errors.New(string(reply[min(n, 1):n]))
 	}
-	messages, err := syscall.ParseSocketControlMessage(control[:oobn])
+	f, err := handedOver(control[:oobn])
 	if err != nil {
-		return nil, err
+		return nil, d.broken(err)
 	}
-	fds, err := syscall.ParseUnixRights(&messages[0])
-	if err != nil {
-		return nil, err
-	}
-	syscall.CloseOnExec(fds[0])
-	f := os.NewFile(uintptr(fds[0]), "docker")
 	defer f.Close()
 	return net.FileConn(f)
+}
+
+func (*dialer) broken(err error) error {
+	return fmt.Errorf("asking for a connection to the docker daemon: %w", err)
+}
+
+// handedOver is the file that came with a reply. There is none where this process has as many
+// open as it may.
+func handedOver(control []byte) (*os.File, error) {
+	messages, err := syscall.ParseSocketControlMessage(control)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range messages {
+		fds, err := syscall.ParseUnixRights(&m)
+		if err != nil {
+			return nil, err
+		}
+		if len(fds) > 0 {
+			return os.NewFile(uintptr(fds[0]), "docker"), nil
+		}
+	}
+	return nil, errors.New("no connection came with the reply: are too many files open?")
 }
 
 // serveDials is the child: a connection to the socket for each packet, until the other side
@@ -89,7 +116,8 @@ func serveDials() int {
 			return 0
 		}
 		if err := serveDial(conn, os.Args[1]); err != nil {
-			if _, err := conn.Write([]byte(err.Error())); err != nil {
+			reply := append([]byte{refused}, err.Error()...)
+			if _, err := conn.Write(reply[:min(len(reply), maxReply)]); err != nil {
 				return 1
 			}
 		}
@@ -107,6 +135,6 @@ func serveDial(to *net.UnixConn, socket string) error {
 		return err
 	}
 	defer f.Close()
-	_, _, err = to.WriteMsgUnix([]byte{1}, syscall.UnixRights(int(f.Fd())), nil)
+	_, _, err = to.WriteMsgUnix([]byte{dialed}, syscall.UnixRights(int(f.Fd())), nil)
 	return err
 }

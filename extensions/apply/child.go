@@ -3,9 +3,9 @@
 package apply
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -22,8 +22,8 @@ import (
 // childName is what a process that runs a command is started as.
 const childName = "baseplan-extend"
 
-// A command is what the second process is told, as JSON on descriptor 3. It ends
-// what it runs when that descriptor is closed.
+// A command is what the second process is told, in a message on descriptor 3. It
+// ends what it runs when that descriptor is closed.
 type command struct {
 	Root       string // of an isolated root; empty: in place
 	Namespaces bool   // the process has a mount, a process and an IPC namespace of its own
@@ -35,7 +35,7 @@ type command struct {
 	Groups     []uint32
 }
 
-// An outcome is what it answers, as JSON on descriptor 4.
+// An outcome is what it answers, in a message on descriptor 4.
 type outcome struct {
 	Exit, Signal int
 	Failure      string // the command did not run
@@ -57,12 +57,12 @@ func Main() (ran bool) {
 	control, status := os.NewFile(3, "control"), os.NewFile(4, "status")
 	var c command
 	var o outcome
-	if err := json.NewDecoder(control).Decode(&c); err != nil {
+	if err := readMessage(control, &c); err != nil {
 		o.Failure = "reading the command: " + err.Error()
 	} else {
 		o = c.run(control)
 	}
-	if err := json.NewEncoder(status).Encode(o); err != nil {
+	if err := writeMessage(status, o); err != nil {
 		fmt.Fprintln(os.Stderr, "reporting to the parent process:", err)
 	}
 	return true
@@ -138,7 +138,7 @@ func (c *command) start(control, null, proc *os.File) outcome {
 	}
 	group := cmd.Process.Pid
 	go func() {
-		control.Read(make([]byte, 1)) // ends when the first process does, or wants this one to
+		waitClosed(control)
 		unix.Kill(-group, unix.SIGTERM)
 		time.Sleep(killDelay)
 		unix.Kill(-group, unix.SIGKILL)
@@ -150,6 +150,10 @@ func (c *command) start(control, null, proc *os.File) outcome {
 	}
 	return outcome{Exit: ended.ExitStatus()}
 }
+
+// waitClosed returns when the other end of a pipe is closed: the first process has
+// ended, or wants this one to. Nothing that is written there means that.
+func waitClosed(pipe *os.File) { io.Copy(io.Discard, pipe) }
 
 func (c *command) startAs(file string, null *os.File, user *syscall.Credential) (*exec.Cmd, error) {
 	cmd := &exec.Cmd{Path: file, Args: c.Args, Env: c.Env, Dir: c.Dir, Stdin: null, Stdout: os.Stdout, Stderr: os.Stderr}

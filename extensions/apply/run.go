@@ -6,7 +6,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -212,10 +211,6 @@ const killDelay = 3 * time.Second
 // ends with everything that the command started when ctx or this process ends.
 func (b *build) start(ctx context.Context, c command, namespaces bool) error {
 	c.Namespaces = namespaces
-	spec, err := json.Marshal(c)
-	if err != nil {
-		return err
-	}
 	control, toChild, err := os.Pipe()
 	if err != nil {
 		return err
@@ -247,8 +242,8 @@ func (b *build) start(ctx context.Context, c command, namespaces bool) error {
 		return fmt.Errorf("starting a command: %w", err)
 	}
 	var o outcome
-	_, writeErr := toChild.Write(append(spec, '\n'))
-	readErr := json.NewDecoder(fromChild).Decode(&o)
+	writeErr := writeMessage(toChild, c)
+	readErr := readMessage(fromChild, &o)
 	waitErr := cmd.Wait()
 	if ctx.Err() != nil {
 		return ctx.Err()

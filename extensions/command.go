@@ -78,7 +78,7 @@ func (a *analyzer) remove(args []string) finding {
 		}
 	}
 	if !a.root() {
-		return effect("rm: runs as %s, who may not do that", a.userName())
+		return imageEffect("rm: runs as %s, who may not do that", a.userName())
 	}
 	return noEffect("rm: only package lists and caches")
 }
@@ -106,11 +106,11 @@ var readers = map[string][]string{
 // it fails, and the Dockerfile with it.
 func (a *analyzer) reads(name, line string) finding {
 	if a.base.Set == nil {
-		return effect("%s: no inventory says whether the image has %s", line, name)
+		return imageEffect("%s: no inventory says whether the image has %s", line, name)
 	}
 	answer := a.base.Set.Answer("cmd:"+name, "")
 	if !answer.Met {
-		return effect("%s: the image %s", line, answer.Reason)
+		return imageEffect("%s: the image %s", line, answer.Reason)
 	}
 	r := Reliance{Image: a.dockerfile.Image, Name: "cmd:" + name, Extension: a.dockerfile.Extension}
 	for _, e := range answer.By[0].Evidence {

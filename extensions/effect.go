@@ -18,21 +18,6 @@ type analysis struct {
 	relies       []Reliance
 }
 
-// A finding is what is found out about one instruction or command.
-type finding struct {
-	effect bool
-	reason string
-	lacks  []string // packages, if that they are not installed is all of the effect
-}
-
-func noEffect(format string, args ...any) finding {
-	return finding{reason: fmt.Sprintf(format, args...)}
-}
-
-func effect(format string, args ...any) finding {
-	return finding{effect: true, reason: fmt.Sprintf(format, args...)}
-}
-
 // Build args that the extender passes. What their values will be is not known
 // here, or is nothing that may be compared, so they stand for themselves: no
 // text of a Dockerfile has a NUL in it.
@@ -199,7 +184,7 @@ func platformArg(name string) bool {
 }
 
 func (a *analyzer) setEnv(pairs instructions.KeyValuePairs) finding {
-	f := noEffect("the image has it already")
+	var found []finding
 	type change struct {
 		name, value string
 		ok          bool
@@ -211,66 +196,75 @@ func (a *analyzer) setEnv(pairs instructions.KeyValuePairs) finding {
 		changes = append(changes, change{name, value, okName && okValue})
 	}
 	for _, c := range changes {
-		has, ok := a.env[c.name]
-		switch {
-		case a.base.Config == nil:
-			f = effect("the image's environment is not known")
-		case !c.ok:
-			f = effect("what %s will be cannot be told", c.name)
-		case !ok:
-			f = effect("the image has no %s", c.name)
-		case has != c.value:
-			f = effect("the image has %s=%s", c.name, has)
-		}
+		found = append(found, a.envChange(c.name, c.value, c.ok))
 		a.env[c.name] = c.value
 		a.vague[c.name] = !c.ok
 	}
-	return f
+	return join(found...)
+}
+
+// envChange is the finding on one variable of ENV.
+func (a *analyzer) envChange(name, value string, known bool) finding {
+	has, ok := a.env[name]
+	switch {
+	case a.base.Config == nil:
+		return imageEffect("the image's environment is not known")
+	case !known:
+		return effect("what %s will be cannot be told", name)
+	case !ok:
+		return imageEffect("the image has no %s", name)
+	case has != value:
+		return imageEffect("the image has %s=%s", name, has)
+	}
+	return noEffect("the image has it already")
 }
 
 // rebasable is the label that says that an image may get another base.
 const rebasable = "io.buildpacks.rebasable"
 
 func (a *analyzer) label(pairs instructions.KeyValuePairs) finding {
-	f := noEffect("the image has it already")
+	var found []finding
 	for _, pair := range pairs {
-		name, okName := a.word(pair.Key)
-		value, okValue := a.word(pair.Value)
-		ok := okName && okValue
-		switch {
-		case ok && name == rebasable && value == "true":
-			if !f.effect && len(pairs) == 1 {
-				f = noEffect("without new layers the image stays rebasable")
-			}
-		case ok && name == rebasable:
-			f = effect("the image would no longer be rebasable")
-		case a.base.Config == nil:
-			f = effect("the image's labels are not known")
-		case !ok:
-			f = effect("what the label will be cannot be told")
-		default:
-			has, there := a.base.Config.Labels[name]
-			if !there {
-				f = effect("the image has no label %s", name)
-			} else if has != value {
-				f = effect("the image has %s=%s", name, has)
-			}
-		}
+		found = append(found, a.labelChange(pair))
 	}
-	return f
+	return join(found...)
+}
+
+// labelChange is the finding on one label.
+func (a *analyzer) labelChange(pair instructions.KeyValuePair) finding {
+	name, okName := a.word(pair.Key)
+	value, okValue := a.word(pair.Value)
+	ok := okName && okValue
+	switch {
+	case ok && name == rebasable && value == "true":
+		return noEffect("without new layers the image stays rebasable")
+	case ok && name == rebasable:
+		return effect("the image would no longer be rebasable")
+	case a.base.Config == nil:
+		return imageEffect("the image's labels are not known")
+	case !ok:
+		return effect("what the label will be cannot be told")
+	}
+	switch has, there := a.base.Config.Labels[name]; {
+	case !there:
+		return imageEffect("the image has no label %s", name)
+	case has != value:
+		return imageEffect("the image has %s=%s", name, has)
+	}
+	return noEffect("the image has it already")
 }
 
 func (a *analyzer) workdir(dir string) finding {
 	dir, ok := a.word(dir)
 	if a.base.Config == nil || !ok {
-		return effect("which working directory the image has, or will have, cannot be told")
+		return imageEffect("which working directory the image has, or will have, cannot be told")
 	}
 	has := path.Clean("/" + a.base.Config.WorkingDir)
 	if !path.IsAbs(dir) {
 		dir = path.Join(has, dir)
 	}
 	if path.Clean(dir) != has {
-		return effect("the image's working directory is %s", has)
+		return imageEffect("the image's working directory is %s", has)
 	}
 	return noEffect("is the image's working directory already")
 }
@@ -279,7 +273,7 @@ func (a *analyzer) setShell(shell []string) finding {
 	same := a.base.Config != nil && slices.Equal(shell, a.shell)
 	a.shell = shell
 	if !same {
-		return effect("changes the image's shell")
+		return imageEffect("changes the image's shell")
 	}
 	return noEffect("is the image's shell already")
 }

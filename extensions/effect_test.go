@@ -43,7 +43,7 @@ var harmlessLines = []struct{ name, on, line, reason string }{
 	{"env", "debian", "ENV LANG=C.UTF-8", "the image has it already"},
 	{"env with itself", "debian", "ENV PATH=$PATH", "the image has it already"},
 	{"old env", "debian", "ENV LANG C.UTF-8", "the image has it already"},
-	{"label", "debian", `LABEL os="linux" io.buildpacks.rebasable=true`, "the image has it already"},
+	{"label", "debian", `LABEL os="linux" io.buildpacks.rebasable=true`, "the image has it already; without new layers the image stays rebasable"},
 	{"rebasable", "debian", "LABEL io.buildpacks.rebasable=true", "without new layers the image stays rebasable"},
 	{"workdir", "debian", "WORKDIR /workspace/", "is the image's working directory already"},
 	{"shell", "debian", `SHELL ["/bin/sh", "-c"]`, "is the image's shell already"},

@@ -18,8 +18,8 @@ func TestLacks(t *testing.T) {
 		{"RUN apt-get install -y libgd3 && apt-get install -y libzip4 && apt-get clean", []string{"libgd3", "libzip4"},
 			"apt-get install: libgd3 is not installed; apt-get install: libzip4 is not installed"},
 		{"RUN apt-get install -y curl=9.9", []string{"curl=9.9"}, ""},
-		{"RUN apt-get install -y libgd3 && echo x > /etc/motd", nil, "apt-get install: libgd3 is not installed"},
-		{"RUN echo x > /etc/motd && apt-get install -y libgd3", nil, "the redirection /etc/motd is not understood"},
+		{"RUN apt-get install -y libgd3 && echo x > /etc/motd", nil, "apt-get install: libgd3 is not installed; the redirection /etc/motd is not understood"},
+		{"RUN echo x > /etc/motd && apt-get install -y libgd3", nil, "the redirection /etc/motd is not understood; apt-get install: libgd3 is not installed"},
 		{"RUN apt-get install -y curl", nil, ""},
 	} {
 		d, err := Parse("run.Dockerfile", []byte("ARG base_image\nFROM ${base_image}\nUSER root\n"+tt.line+"\n"+reset), Run)

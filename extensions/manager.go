@@ -150,11 +150,11 @@ func (a *analyzer) manage(m *manager, name string, args []string) finding {
 	case !refreshes && !installs:
 		return effect("%s is not understood", call)
 	case !a.root():
-		return effect("%s: runs as %s, who may not do that", call, a.userName())
+		return imageEffect("%s: runs as %s, who may not do that", call, a.userName())
 	case a.base.Set == nil:
-		return effect("%s: no inventory says what the image has", call)
+		return imageEffect("%s: no inventory says what the image has", call)
 	case !a.uses(m.packages):
-		return effect("%s: the image has no %s packages", call, m.packages)
+		return imageEffect("%s: the image has no %s packages", call, m.packages)
 	case installs:
 		return a.install(m, call, words)
 	case rest == "" && len(words) == 0 || rest != "" && len(words) == 1 && slices.Contains(strings.Split(rest, "|"), words[0]):
@@ -174,12 +174,14 @@ func (a *analyzer) install(m *manager, call string, words []string) finding {
 		return effect("%s names no package", call)
 	}
 	var there, lacks, whys []string
+	var adds []added
 	var relies []Reliance
 	for _, spelled := range words {
 		p, how, why := a.find(m, spelled)
 		switch {
 		case why != "":
 			lacks, whys = append(lacks, spelled), append(whys, why)
+			adds = append(adds, added{kind: m.packages, spelled: spelled})
 			continue
 		case a.pinned && !how.exact:
 			return effect("%s: %s is there, but not pinned to one version", call, spelled)
@@ -195,8 +197,8 @@ func (a *analyzer) install(m *manager, call string, words []string) finding {
 		relies = append(relies, r)
 	}
 	if len(lacks) > 0 {
-		f := effect("%s: %s", call, strings.Join(whys, "; "))
-		f.lacks = lacks
+		f := managerEffect("%s: %s", call, strings.Join(whys, "; "))
+		f.lacks, f.adds = lacks, adds
 		return f
 	}
 	a.found.relies = append(a.found.relies, relies...)

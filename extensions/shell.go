@@ -79,30 +79,11 @@ func (a *analyzer) script(text string) finding {
 }
 
 func (a *analyzer) statements(stmts []*syntax.Stmt) finding {
-	var reasons []string
-	var lacking finding
+	var found []finding
 	for _, s := range stmts {
-		f := a.statement(s)
-		switch {
-		case f.effect && f.lacks == nil && lacking.effect:
-			lacking.lacks = nil
-			return lacking
-		case f.effect && f.lacks == nil:
-			return f
-		case f.effect && !lacking.effect:
-			lacking = f
-		case f.effect:
-			lacking.reason += "; " + f.reason
-			lacking.lacks = append(lacking.lacks, f.lacks...)
-		}
-		if f.reason != "" && !slices.Contains(reasons, f.reason) {
-			reasons = append(reasons, f.reason)
-		}
+		found = append(found, a.statement(s))
 	}
-	if lacking.effect {
-		return lacking
-	}
-	return noEffect("%s", strings.Join(reasons, "; "))
+	return join(found...)
 }
 
 func (a *analyzer) statement(s *syntax.Stmt) finding {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/package-url/packageurl-go"
+
 	"github.com/baseplan/baseplan/sbom"
 )
 
@@ -68,6 +70,9 @@ func judge(found []Provide, constraint string) Answer {
 // missing keeps "is not there" and "cannot be known" apart.
 func (s *Set) missing(name string) string {
 	_, mapped := s.mappedTo[name]
+	if u, ok := s.unready(name); ok {
+		return fmt.Sprintf("has %s, which is %s, not installed", strings.TrimSpace(u.Name+" "+u.Version), u.State)
+	}
 	switch file := strings.HasPrefix(name, "cmd:") || strings.HasPrefix(name, "so:"); {
 	case len(s.document.Packages) == 0:
 		return "has no packages"
@@ -103,4 +108,51 @@ func (p Provide) backing() string {
 		return strings.TrimSpace(fmt.Sprintf("%s %s", p.Name, p.Version)) + fmt.Sprintf(" by %s %s", e.Package, e.Version)
 	}
 	return e.Package + " " + e.Version
+}
+
+// unready is the package that would be meant by a name, if it were installed.
+func (s *Set) unready(name string) (sbom.Unready, bool) {
+	for _, u := range s.document.Unready {
+		pkg := sbom.Package{Type: sbom.Deb, Name: u.Name, Version: u.Version}
+		if s.document.Distro.ID != "" {
+			pkg.PURL = packageurl.NewPackageURL(string(pkg.Type), s.document.Distro.ID, u.Name, u.Version, nil, "").ToString()
+		}
+		if s.means(name, pkg) {
+			return u, true
+		}
+	}
+	return sbom.Unready{}, false
+}
+
+// means reports whether a name, a package URL or a name of the mapping is of the package, whatever its version.
+func (s *Set) means(name string, pkg sbom.Package) bool {
+	if strings.HasPrefix(name, "pkg:") {
+		want, err := packageurl.FromString(name)
+		want.Qualifiers, want.Subpath = nil, ""
+		return err == nil && want.Type == string(pkg.Type) && named(pkg, want)
+	}
+	m, mapped := s.mappedTo[name]
+	if !mapped {
+		return pkg.Name == name
+	}
+	return slices.ContainsFunc(m.Packages, func(text string) bool {
+		p, err := ParsePattern(text)
+		if err != nil {
+			return false
+		}
+		_, ok := p.Match(pkg)
+		return ok
+	})
+}
+
+// Unready is the package of that name whose installation did not finish; see [sbom.Document.Unready].
+func (s *Set) Unready(name string) (u sbom.Unready, ok bool) {
+	if s == nil {
+		return u, false
+	}
+	i := slices.IndexFunc(s.document.Unready, func(u sbom.Unready) bool { return u.Name == name })
+	if i < 0 {
+		return u, false
+	}
+	return s.document.Unready[i], true
 }

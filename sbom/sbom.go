@@ -18,6 +18,7 @@ type Document struct {
 	Distro    Distro
 	Packages  []Package // sorted by [Compare]
 	Databases []string  // absolute paths of the package databases read; only a generated Document has them
+	Unready   []Unready // packages that are there but not installed, sorted; only a generated Document has them
 
 	// Files are regular files, directories and links that the document lists
 	// without an owner, as absolute clean paths, sorted. Known tells whether
@@ -114,6 +115,31 @@ type Package struct {
 	Provides []VirtualPackage
 	Files    []string // owned files, absolute clean paths, sorted
 	Known    Facts
+}
+
+// An Unready is a package whose installation did not finish. It provides nothing.
+type Unready struct {
+	Name    string
+	State   string // dpkg's: "unpacked", "half-configured" or "half-installed"
+	Version string // empty: not said
+}
+
+// String is the form that [ParseUnready] reads: name, state and version.
+func (u Unready) String() string {
+	return strings.TrimSpace(u.Name + " " + u.State + " " + u.Version)
+}
+
+// ParseUnready reads what [Unready.String] writes.
+func ParseUnready(text string) (u Unready, ok bool) {
+	fields := strings.Fields(text)
+	if len(fields) < 2 || len(fields) > 3 {
+		return Unready{}, false
+	}
+	u.Name, u.State = fields[0], fields[1]
+	if len(fields) == 3 {
+		u.Version = fields[2]
+	}
+	return u, true
 }
 
 // A Source is the source package ("upstream" in a purl's qualifiers).

@@ -62,6 +62,7 @@ func cdxMetadataOf(doc *sbom.Document) *cyclonedx.Metadata {
 	}
 	var ps properties
 	ps.addList("baseplan:database", doc.Databases, "")
+	ps.addList("baseplan:unready", spellUnready(doc), "")
 	m.Properties = ps.pointer()
 	return &m
 }

@@ -233,6 +233,7 @@ type documentNote struct {
 	Subject   string     `json:"subject,omitzero"`
 	Distro    syftDistro `json:"distro"`
 	Databases []string   `json:"databases,omitempty"`
+	Unready   []string   `json:"unready,omitempty"`
 }
 
 // notePrefix begins the annotations that Encode writes.
@@ -269,6 +270,7 @@ func (in *inventory) annotated(all []spdxAnnotation) error {
 		}
 		in.doc.Tool, in.doc.Subject = n.Tool, n.Subject
 		in.doc.Distro, in.doc.Databases = n.Distro.distro(schemaVersion(writtenSchema.Version)), n.Databases
+		in.doc.Unready = parseUnready(n.Unready)
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func spdxOf(doc *sbom.Document) (*v2_3.Document, error) {
 		SPDXVersion: v2_3.Version, DataLicense: v2_3.DataLicense, SPDXIdentifier: "DOCUMENT", DocumentName: name,
 		CreationInfo: &v2_3.CreationInfo{Created: a.date, Creators: []common.Creator{{CreatorType: "Tool", Creator: tool}}},
 	}
-	n, err := a.note(documentNote{doc.Tool, doc.Subject, syftDistroOf(doc.Distro), doc.Databases})
+	n, err := a.note(documentNote{doc.Tool, doc.Subject, syftDistroOf(doc.Distro), doc.Databases, spellUnready(doc)})
 	if err != nil {
 		return nil, err
 	}

@@ -120,3 +120,22 @@ func makePURL(p sbom.Package, d sbom.Distro) string {
 	u := packageurl.NewPackageURL(string(p.Type), namespace, p.Name, version, packageurl.QualifiersFromMap(q), "")
 	return u.ToString()
 }
+
+// spellUnready is what [parseUnready] reads.
+func spellUnready(doc *sbom.Document) []string {
+	var all []string
+	for _, u := range doc.Unready {
+		all = append(all, u.String())
+	}
+	return all
+}
+
+func parseUnready(texts []string) []sbom.Unready {
+	var all []sbom.Unready
+	for _, text := range texts {
+		if u, ok := sbom.ParseUnready(text); ok {
+			all = append(all, u)
+		}
+	}
+	return all
+}

@@ -97,6 +97,7 @@ type (
 	syftDocumentExtra struct {
 		Created   time.Time `json:"created,omitzero"`
 		Databases []string  `json:"databases,omitempty"`
+		Unready   []string  `json:"unready,omitempty"`
 	}
 	syftPackageExtra struct {
 		Known    []string     `json:"known"`
@@ -123,7 +124,7 @@ func decodeSyft(r io.Reader) (*inventory, error) {
 		Tool: s.Descriptor.tool(), Subject: s.Source.subject(), Distro: s.Distro.distro(version),
 	}}
 	if s.Baseplan != nil {
-		in.doc.Created, in.doc.Databases = s.Baseplan.Created.UTC(), s.Baseplan.Databases
+		in.doc.Created, in.doc.Databases, in.doc.Unready = s.Baseplan.Created.UTC(), s.Baseplan.Databases, parseUnready(s.Baseplan.Unready)
 	}
 	for _, f := range s.Files {
 		in.doc.Files = append(in.doc.Files, f.Location.Path)

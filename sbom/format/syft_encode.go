@@ -59,8 +59,8 @@ func encodeSyft(w io.Writer, doc *sbom.Document) error {
 		Descriptor: syftDescriptor{name, version},
 		Schema:     writtenSchema,
 	}
-	if !doc.Created.IsZero() || len(doc.Databases) > 0 {
-		out.Baseplan = &syftDocumentExtra{doc.Created.UTC(), doc.Databases}
+	if !doc.Created.IsZero() || len(doc.Databases) > 0 || len(doc.Unready) > 0 {
+		out.Baseplan = &syftDocumentExtra{doc.Created.UTC(), doc.Databases, spellUnready(doc)}
 	}
 	if doc.Subject != "" {
 		out.Source.ID, out.Source.Type = id(doc.Subject), "image"

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,6 @@ import (
 	"github.com/anchore/syft/syft/pkg"
 	"github.com/anchore/syft/syft/pkg/cataloger/alpine"
 	"github.com/anchore/syft/syft/pkg/cataloger/debian"
-	"github.com/anchore/syft/syft/pkg/cataloger/redhat"
 
 	"github.com/baseplan/baseplan/sbom"
 )
@@ -23,6 +23,9 @@ import (
 const syftVersion = "1.51.0"
 
 // catalog turns the contents of package databases into a Document.
+//
+// A database that cannot be read is an error only where nothing else tells what is installed: Syft goes
+// on too. One without packages counts as there only if there is no other.
 func catalog(ctx context.Context, found files) (*sbom.Document, error) {
 	r := newResolver(found)
 	doc := &sbom.Document{Tool: "syft " + syftVersion}
@@ -30,24 +33,53 @@ func catalog(ctx context.Context, found files) (*sbom.Document, error) {
 	if release != nil {
 		doc.Distro = sbom.Distro{ID: release.ID, Version: release.VersionID, IDLike: release.IDLike, Name: release.PrettyName}
 	}
-	for _, name := range databases(found) {
-		doc.Databases = append(doc.Databases, "/"+name)
-		if len(bytes.TrimSpace(found[name])) == 0 {
-			continue // a database without packages, not a broken one
+	var empty []string
+	var broken, odd error // the first of each
+	for _, alternatives := range databases(found, release) {
+		db := readFirst(ctx, r, alternatives, release)
+		doc.Unready = append(doc.Unready, db.unready...)
+		switch {
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case db.err != nil && path.Dir(db.name) == dpkgStatusDir:
+			odd = cmp.Or(odd, db.err)
+		case db.err != nil:
+			broken = cmp.Or(broken, db.err)
+		case len(db.packages) == 0:
+			empty = append(empty, "/"+db.name)
+		default:
+			doc.Databases = append(doc.Databases, "/"+db.name)
+			doc.Packages = append(doc.Packages, db.packages...)
 		}
-		packages, err := parse(ctx, r.only(name), name, release)
-		if err != nil {
-			return nil, fmt.Errorf("reading package database /%s: %w", name, err)
+	}
+	if len(doc.Databases) == 0 {
+		if broken == nil && len(empty) == 0 {
+			broken = odd
 		}
-		doc.Packages = append(doc.Packages, packages...)
+		if broken != nil {
+			return nil, broken
+		}
+		doc.Databases = empty
 	}
 	doc.Packages = distinct(doc.Packages)
+	sortUnready(doc)
 	return doc, nil
 }
 
-// databases are the paths of package databases, each once even if links give it several.
-func databases(found files) []string {
-	var names []string
+// sortUnready leaves out what another database has as installed.
+func sortUnready(doc *sbom.Document) {
+	doc.Unready = slices.DeleteFunc(doc.Unready, func(u sbom.Unready) bool {
+		return slices.ContainsFunc(doc.Packages, func(p sbom.Package) bool { return p.Name == u.Name && p.Version == u.Version })
+	})
+	slices.SortFunc(doc.Unready, func(a, b sbom.Unready) int { return strings.Compare(a.String(), b.String()) })
+	doc.Unready = slices.Compact(doc.Unready)
+}
+
+// databases are the paths of package databases, each once even if links give it several. Those of one
+// RPM folder are alternatives, the one that RPM would open first.
+func databases(found files, release *linux.Release) [][]string {
+	var all [][]string
+	folders := map[string]int{}
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		if !isDatabase(name) {
 			continue
@@ -55,11 +87,23 @@ func databases(found files) []string {
 		same := func(other string) bool {
 			return path.Base(other) == path.Base(name) && bytes.Equal(found[other], found[name])
 		}
-		if !slices.ContainsFunc(names, same) {
-			names = append(names, name)
+		if slices.ContainsFunc(all, func(names []string) bool { return slices.ContainsFunc(names, same) }) {
+			continue
 		}
+		if i, ok := folders[path.Dir(name)]; ok && isRPM(name) {
+			all[i] = append(all[i], name)
+			continue
+		}
+		folders[path.Dir(name)] = len(all)
+		all = append(all, []string{name})
 	}
-	return names
+	order := rpmOrder(release)
+	for _, names := range all {
+		slices.SortFunc(names, func(a, b string) int {
+			return cmp.Compare(slices.Index(order, path.Base(a)), slices.Index(order, path.Base(b)))
+		})
+	}
+	return all
 }
 
 func isDatabase(name string) bool {
@@ -70,40 +114,81 @@ func isDatabase(name string) bool {
 }
 
 func isAPK(name string) bool { return strings.HasSuffix(name, "lib/apk/db/installed") }
-func isRPM(name string) bool { return path.Base(path.Dir(name)) == "rpm" }
+func isRPM(name string) bool { return path.Base(path.Dir(name)) == "rpm" && logOf(name) == "" }
+
+// A database is what was read from a package database.
+type database struct {
+	name     string
+	packages []sbom.Package
+	unready  []sbom.Unready
+	err      error
+}
+
+// readFirst reads the first of several databases that is one and has packages. After one that is
+// damaged no other is read: it would be an older state.
+func readFirst(ctx context.Context, r *resolver, alternatives []string, release *linux.Release) database {
+	var first *database
+	for _, name := range alternatives {
+		db := database{name: name}
+		if len(bytes.TrimSpace(r.all[name])) > 0 { // else a database without packages, not a broken one
+			db = parse(ctx, r, name, release)
+		}
+		if len(db.packages) > 0 || db.err != nil && (!isRPM(name) || isRPMFormat(r.all[name])) {
+			return db
+		}
+		if first == nil || first.err != nil && db.err == nil {
+			first = &db
+		}
+	}
+	return *first
+}
 
 // parse reads one database. Parsers of foreign bytes are not trusted to end in an error.
-func parse(ctx context.Context, r *resolver, name string, release *linux.Release) (_ []sbom.Package, err error) {
+func parse(ctx context.Context, r *resolver, name string, release *linux.Release) (db database) {
+	db.name = name
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("its parser ended in a panic: %v", p)
+			db.err = fmt.Errorf("its parser ended in a panic: %v", p)
+		}
+		if db.err != nil {
+			db.packages, db.unready = nil, nil
+			db.err = fmt.Errorf("reading package database /%s: %w", name, db.err)
 		}
 	}()
 	if isRPM(name) {
-		return parseRPM(r.files[name], release)
+		db.packages, db.err = parseRPM(r.all, name, release)
+		return db
 	}
+	if name == rpmManifest {
+		db.packages, db.err = parseManifest(r.all[name], release)
+		return db
+	}
+	content := r.all[name]
 	cataloger := debian.NewDBCataloger()
-	switch {
-	case isAPK(name):
+	if isAPK(name) {
 		cataloger = alpine.NewDBCataloger()
-	case name == rpmManifest:
-		cataloger = redhat.NewDBCataloger()
-	}
-	found, _, err := cataloger.Catalog(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	if len(found) == 0 {
-		return nil, errors.New("there are no packages in it")
-	}
-	var packages []sbom.Package
-	for _, p := range found {
-		converted, ok := convert(p, r.all)
-		if ok {
-			packages = append(packages, converted)
+	} else {
+		var ready, entries int
+		content, ready, entries, db.unready = installed(content)
+		if ready == 0 && entries > 0 {
+			return db
 		}
 	}
-	return packages, nil
+	found, _, err := cataloger.Catalog(ctx, r.only(name, content))
+	if err != nil {
+		db.err = err
+		return db
+	}
+	if len(found) == 0 {
+		db.err = errors.New("there are no packages in it")
+		return db
+	}
+	for _, p := range found {
+		if converted, ok := convert(p, r.all); ok {
+			db.packages = append(db.packages, converted)
+		}
+	}
+	return db
 }
 
 // distinct sorts the packages and joins those that two databases have.
@@ -145,10 +230,6 @@ func convert(p pkg.Package, found files) (sbom.Package, bool) {
 		if p.Version == "" {
 			out.Version = "UNKNOWN" // as Syft says it
 		}
-		return out, true
-	case pkg.RpmDBEntry: // of a manifest, which has neither files nor provides
-		out.Type, out.Arch = sbom.RPM, m.Arch
-		out.Source = sbom.ParseSourceRPM(m.SourceRpm)
 		return out, true
 	}
 	return out, false

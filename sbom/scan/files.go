@@ -16,6 +16,9 @@ func fromTree(ctx context.Context, tree Files) (files, error) {
 	found, b := files{}, &budget{}
 	b.left.Store(maxContent)
 	for _, name := range wantedFiles {
+		if database := logOf(name); database != "" && found[database] == nil {
+			continue
+		}
 		if err := fromArchive(ctx, tree, name, nil, found, b); err != nil {
 			return nil, err
 		}

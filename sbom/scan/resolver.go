@@ -28,11 +28,11 @@ func newResolver(found files) *resolver {
 	return &resolver{files: found, all: found}
 }
 
-// only hides other databases.
-func (r *resolver) only(database string) *resolver {
-	visible := files{}
+// only hides other databases, and shows the one with this content.
+func (r *resolver) only(database string, content []byte) *resolver {
+	visible := files{database: content}
 	for name, content := range r.all {
-		if name == database || slices.Contains(wantedFiles, name) && !isDatabase(name) {
+		if slices.Contains(wantedFiles, name) && !isDatabase(name) {
 			visible[name] = content
 		}
 	}

@@ -1,10 +1,14 @@
 package scan
 
 import (
+	"bytes"
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,29 +26,34 @@ import (
 // parseRPM reads an RPM database of any kind with the library that Syft's cataloger uses. The cataloger
 // itself cannot be called from outside of Syft: it wants a folder for temporary files from
 // its context, under a key that only Syft's own packages have.
-func parseRPM(content []byte, release *linux.Release) ([]sbom.Package, error) {
-	name, err := temporary(content)
+func parseRPM(found files, database string, release *linux.Release) ([]sbom.Package, error) {
+	name, remove, err := temporary(found, database)
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(name)
+	defer remove()
+	sqlite := bytes.HasPrefix(found[database], []byte(magicSQLite))
+	if sqlite {
+		if err := applyLog(found, database, name); err != nil {
+			return nil, err
+		}
+	}
 	db, err := rpmdb.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer db.Close()
-	found, err := db.ListPackages()
+	entries, err := db.ListPackages()
 	if err != nil {
 		return nil, err
 	}
-	if len(found) == 0 {
-		return nil, errors.New("there are no packages in it")
-	}
-	if err := checkCount(content, name, len(found)); err != nil {
-		return nil, err
+	if sqlite {
+		if err := checkCount(name, len(entries)); err != nil {
+			return nil, err
+		}
 	}
 	var packages []sbom.Package
-	for _, p := range found {
+	for _, p := range entries {
 		if p.Name == "" {
 			continue
 		}
@@ -57,24 +66,80 @@ func parseRPM(content []byte, release *linux.Release) ([]sbom.Package, error) {
 	return packages, nil
 }
 
-// temporary writes the database where the libraries can open it: they take nothing but a file name.
-func temporary(content []byte) (string, error) {
-	f, err := os.CreateTemp("", "baseplan-rpmdb-*")
+// magicSQLite begins a sqlite database.
+const magicSQLite = "SQLite format 3\x00"
+
+// isRPMFormat reports whether the content begins as one of the three kinds of RPM databases.
+func isRPMFormat(content []byte) bool {
+	const ndb, hash = 'R' | 'p'<<8 | 'm'<<16 | 'P'<<24, 0x00061561 // hash: of Berkeley DB, at byte 12
+	if bytes.HasPrefix(content, []byte(magicSQLite)) {
+		return true
+	}
+	if len(content) < 16 {
+		return false
+	}
+	kind := content[12:16]
+	return binary.LittleEndian.Uint32(content) == ndb || binary.LittleEndian.Uint32(kind) == hash || binary.BigEndian.Uint32(kind) == hash
+}
+
+// rpmOrder is the order in which RPM looks for its database: its own kind of the distribution, then
+// those of dbDetectBackend (lib/backend/dbi.c of RPM).
+func rpmOrder(release *linux.Release) []string {
+	order := []string{"rpmdb.sqlite", "Packages.db", "Packages"}
+	if release == nil {
+		return order
+	}
+	if ids := append([]string{release.ID}, release.IDLike...); slices.ContainsFunc(ids, func(id string) bool {
+		return id == "suse" || id == "sles" || strings.HasPrefix(id, "opensuse")
+	}) {
+		order[0], order[1] = order[1], order[0]
+	}
+	return order
+}
+
+// temporary writes the database, and its log, where the libraries can open it: they take nothing but a file name.
+func temporary(found files, database string) (name string, remove func(), err error) {
+	dir, err := os.MkdirTemp("", "baseplan-rpmdb-*")
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	_, err = f.Write(content)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return "", errors.Join(err, os.Remove(f.Name()))
+	remove = func() { _ = os.RemoveAll(dir) }
+	name = filepath.Join(dir, "rpmdb")
+	for _, ending := range append([]string{""}, logs...) {
+		content, ok := found[database+ending]
+		if !ok {
+			continue
+		}
+		if err := os.WriteFile(name+ending, content, 0o600); err != nil {
+			remove()
+			return "", nil, err
+		}
 	}
-	return f.Name(), nil
+	return name, remove, nil
+}
+
+// applyLog writes a log that lies beside a sqlite database into it, as the next program that opens it would.
+// The library reads the database alone.
+func applyLog(found files, database, name string) (err error) {
+	if !slices.ContainsFunc(logs, func(ending string) bool { return len(found[database+ending]) > 0 }) {
+		return nil
+	}
+	db, err := sql.Open("sqlite", "file:"+name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.SetMaxOpenConns(1)
+	for _, statement := range []string{"PRAGMA locking_mode=EXCLUSIVE", "SELECT count(*) FROM sqlite_master", "PRAGMA wal_checkpoint(TRUNCATE)"} {
+		if _, err := db.Exec(statement); err != nil {
+			return fmt.Errorf("reading it with its log: %w", err)
+		}
+	}
+	return nil
 }
 
 // checkCount finds out that a sqlite database breaks off, on which the library says nothing.
-func checkCount(content []byte, name string, got int) error {
-	if !strings.HasPrefix(string(content[:min(len(content), 16)]), "SQLite format 3\x00") {
-		return nil
-	}
+func checkCount(name string, got int) error {
 	db, err := sql.Open("sqlite", "file:"+name+"?mode=ro&immutable=1")
 	if err != nil {
 		return err
@@ -101,7 +166,7 @@ func rpmPackage(p *rpmdb.PackageInfo, release *linux.Release) (sbom.Package, err
 	}
 	return sbom.Package{
 		Type: sbom.RPM, Name: p.Name, Version: version, Arch: p.Arch,
-		PURL:     rpmPURL(p, release),
+		PURL:     rpmPURL(rpmName{p.Name, p.Epoch, p.Version, p.Release, p.Arch, p.SourceRpm}, release),
 		Source:   sbom.ParseSourceRPM(p.SourceRpm),
 		Provides: sbom.ParseVirtuals(sbom.RPM, p.Provides), // the library has dropped the versions
 		Files:    owned,
@@ -127,8 +192,15 @@ func rpmFiles(p *rpmdb.PackageInfo) ([]string, error) {
 	return sortedPaths(brought), nil
 }
 
+// A rpmName is what names a package of RPM.
+type rpmName struct {
+	name                           string
+	epoch                          *int
+	version, release, arch, source string
+}
+
 // rpmPURL is the purl that Syft's cataloger gives; a test compares them.
-func rpmPURL(p *rpmdb.PackageInfo, release *linux.Release) string {
+func rpmPURL(p rpmName, release *linux.Release) string {
 	namespace := ""
 	if release != nil {
 		namespace = release.ID
@@ -139,10 +211,10 @@ func rpmPURL(p *rpmdb.PackageInfo, release *linux.Release) string {
 	case strings.HasPrefix(namespace, "opensuse"):
 		namespace = "opensuse"
 	}
-	qualifiers := map[string]string{pkg.PURLQualifierArch: p.Arch, pkg.PURLQualifierUpstream: p.SourceRpm}
-	if p.Epoch != nil {
-		qualifiers[pkg.PURLQualifierEpoch] = strconv.Itoa(*p.Epoch)
+	qualifiers := map[string]string{pkg.PURLQualifierArch: p.arch, pkg.PURLQualifierUpstream: p.source}
+	if p.epoch != nil {
+		qualifiers[pkg.PURLQualifierEpoch] = strconv.Itoa(*p.epoch)
 	}
-	return packageurl.NewPackageURL(packageurl.TypeRPM, namespace, p.Name, p.Version+"-"+p.Release,
+	return packageurl.NewPackageURL(packageurl.TypeRPM, namespace, p.name, p.version+"-"+p.release,
 		pkg.PURLQualifiers(qualifiers, release), "").ToString()
 }

@@ -8,9 +8,14 @@
 // [Tree] reads the same from a container in a daemon, [Dir] from a root file system.
 //
 // An image without a package database gives a Document without Databases and packages; that is
-// no error. A database that cannot be read is one, which names it.
+// no error. A database that cannot be read is one, which names it, unless another can be read.
 //
-// It finds what Syft finds in the places where distributions keep their databases.
+// It finds what Syft finds in the places where distributions keep their databases, except for four
+// things. It reads the log beside an RPM database. Of several RPM databases in one folder it reads the one
+// that RPM would. A dpkg package is installed if the third word of its status says so. And a
+// package in the manifest of an Azure Linux image gets the namespace and distribution in its purl, also on
+// a last line that does not end.
+//
 // Databases elsewhere (a root file system unpacked inside of the image) are none
 // of the image's own and are left out, and so are opkg's. A distribution that only its busybox
 // would give away is not known.

@@ -74,7 +74,6 @@ func TestEqualToSyft(t *testing.T) {
 		{"rpm sqlite", lifecycletest.Mariner(), 50},
 		{"rpm ndb", lifecycletest.SUSE(), 30},
 		{"rpm bdb", lifecycletest.BerkeleyDB(), 1},
-		{"rpm manifest", lifecycletest.Image(manifestLayer), 2},
 		{"apk without os-release", lifecycletest.With(lifecycletest.Alpine(), lifecycletest.Layer{
 			"etc/.wh.os-release": "", "etc/apk/repositories": "https://dl-cdn.alpinelinux.org/alpine/v3.4/main\n"}), 14},
 		{"scratch", lifecycletest.Scratch(), 0},

@@ -23,6 +23,24 @@ var wantedFiles = []string{
 	"usr/lib/sysimage/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/Packages.db", "usr/lib/sysimage/rpm/Packages",
 	"usr/share/rpm/rpmdb.sqlite", "usr/share/rpm/Packages.db", "usr/share/rpm/Packages",
 	rpmManifest,
+
+	// Without its log a sqlite database is an older state of itself, or a broken one.
+	"var/lib/rpm/rpmdb.sqlite-wal", "var/lib/rpm/rpmdb.sqlite-journal",
+	"usr/lib/sysimage/rpm/rpmdb.sqlite-wal", "usr/lib/sysimage/rpm/rpmdb.sqlite-journal",
+	"usr/share/rpm/rpmdb.sqlite-wal", "usr/share/rpm/rpmdb.sqlite-journal",
+}
+
+// logs are the endings of a sqlite database's log: the write-ahead log and the rollback journal.
+var logs = []string{"-wal", "-journal"}
+
+// logOf is the database whose log the file is; empty: it is no log.
+func logOf(name string) string {
+	for _, ending := range logs {
+		if database, ok := strings.CutSuffix(name, ending); ok {
+			return database
+		}
+	}
+	return ""
 }
 
 // wantedDirs are folders of which the files with one of the endings are wanted; none

@@ -4,6 +4,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/baseplan/baseplan/provides"
+	"github.com/baseplan/baseplan/sbom"
 )
 
 // TestLacks names all packages that an instruction lacks, and none where it would change more than that.
@@ -32,6 +35,27 @@ func TestLacks(t *testing.T) {
 		}
 		if tt.reason != "" && got.Reason != tt.reason {
 			t.Errorf("%s: %q, want %q", tt.line, got.Reason, tt.reason)
+		}
+	}
+}
+
+// TestUnready: a package whose installation did not finish is not installed, and apt finishes it with whatever else it does.
+func TestUnready(t *testing.T) {
+	base := bases(t)["debian"]
+	doc := *base.Set.Document()
+	doc.Unready = []sbom.Unready{{Name: "libgd3", State: "half-configured", Version: "2.3.3-9"}}
+	base.Set, _ = provides.From(&doc, nil, nil)
+	for line, want := range map[string]string{
+		"RUN apt-get install -y libgd3": "apt-get install: libgd3 is not installed: it is half-configured",
+		"RUN apt-get install -y curl":   "apt-get install: it also finishes the installation of libgd3, which is half-configured",
+	} {
+		d, err := Parse("run.Dockerfile", []byte("ARG base_image\nFROM ${base_image}\nUSER root\n"+line+"\n"+reset), Run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := Check(d, base, nil, ByEffect).Instructions[1]
+		if !got.Effect || got.Reason != want {
+			t.Errorf("%s: effect %v, %q, want %q", line, got.Effect, got.Reason, want)
 		}
 	}
 }

@@ -201,6 +201,9 @@ func (a *analyzer) install(m *manager, call string, words []string) finding {
 		f.lacks, f.adds = lacks, adds
 		return f
 	}
+	if unready := a.base.Set.Document().Unready; m.packages == sbom.Deb && len(unready) > 0 {
+		return managerEffect("%s: it also finishes the installation of %s, which is %s", call, unready[0].Name, unready[0].State)
+	}
 	a.found.relies = append(a.found.relies, relies...)
 	verb := " is installed"
 	if len(there) > 1 {
@@ -236,7 +239,10 @@ func (a *analyzer) find(m *manager, spelled string) (p sbom.Package, how match, 
 			return p, match{ok: true, virtual: true}, ""
 		}
 	}
+	unready, ok := a.base.Set.Unready(baseName(spelled))
 	switch {
+	case ok && m.packages == sbom.Deb:
+		return p, how, spelled + " is not installed: it is " + unready.State
 	case other != "":
 		return p, how, "the image has " + other + ", which is not " + spelled
 	case !doc.Knows(sbom.Virtual):

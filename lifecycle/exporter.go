@@ -66,7 +66,7 @@ type Exporter struct {
 func (e *Exporter) Run(ctx context.Context) (*platform.Report, error) {
 	x := &export{
 		Exporter: e, log: logger(e.Log),
-		source: layers.Source{Root: e.Root, UID: e.UID, GID: e.GID, Spool: e.Writer.Spool},
+		source: layers.Source{Root: e.Root, Base: e.Layers, UID: e.UID, GID: e.GID, Spool: e.Writer.Spool},
 	}
 	defer x.close()
 	report, err := x.run(ctx)

@@ -1,10 +1,12 @@
 package lifecycle_test
 
 import (
+	"archive/tar"
 	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -392,6 +394,32 @@ func TestExportSlices(t *testing.T) {
 	x.e.Build.Slices = []platform.Slice{{Paths: []string{"../../etc"}}}
 	if _, err := x.try(t.Context()); fail.CodeOf(err) != fail.Export {
 		t.Errorf("a slice outside of the app: %v", err)
+	}
+}
+
+// TestExportParents exports an app below /home: the app's user gets the app, and not /home.
+func TestExportParents(t *testing.T) {
+	x := newExporting(t, map[string]string{"home/x/app/app.rb": "puts 1\n"})
+	x.e.App = "/home/x/app"
+	out := x.run()
+	all, err := out.image.Layers()
+	check(t, err)
+	r, err := all[slices.Index(out.history(), "Application Layer")].Uncompressed()
+	check(t, err)
+	defer r.Close()
+	got := map[string][2]int{}
+	for tr := tar.NewReader(r); ; {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		check(t, err)
+		got[h.Name] = [2]int{h.Uid, h.Gid}
+	}
+	own := [2]int{os.Getuid(), os.Getgid()}
+	want := map[string][2]int{"/home": own, "/home/x": own, "/home/x/app": {1000, 1000}, "/home/x/app/app.rb": {1000, 1000}}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -120,7 +120,7 @@ func TestSameBytesAsExistingImages(t *testing.T) {
 		want[h.CreatedBy] = config.RootFS.DiffIDs[i]
 	}
 
-	source := layers.Source{Root: referenceTree(t), UID: 1000, GID: 1000}
+	source := layers.Source{Root: referenceTree(t), Base: "/layers", UID: 1000, GID: 1000}
 	app, err := source.App("/workspace", nil)
 	check(t, err)
 	processes, err := layers.Processes([]string{"web"})
@@ -181,7 +181,7 @@ func TestDirKeepsLinksModesAndOrder(t *testing.T) {
 	check(t, os.Chdir(root)) // a socket's path is short
 	check(t, syscall.Bind(sock, &syscall.SockaddrUnix{Name: "layers/bp/l/sock"}))
 
-	l, err := layers.Source{Root: root, UID: 7, GID: 8}.Dir("/layers/bp/l")
+	l, err := layers.Source{Root: root, Base: "/layers", UID: 7, GID: 8}.Dir("/layers/bp/l")
 	check(t, err)
 	want := []string{
 		"5 755 7:8 /layers",
@@ -204,6 +204,49 @@ func TestDirKeepsLinksModesAndOrder(t *testing.T) {
 	check(t, err)
 	if got := names(t, deep); got[len(got)-1] != "/layers/bp/deep/"+long {
 		t.Errorf("the long name became %s", got[len(got)-1])
+	}
+}
+
+// TestParentsKeepTheirOwner archives directories that lie deeper than usual: in the image, /home is
+// root's as it is here, and not the build user's.
+func TestParentsKeepTheirOwner(t *testing.T) {
+	root := tree(t, map[string]string{"home/x/app/a": "", "home/x/layers/bp/l/b": "", "home/x/layers/sbom/c": ""})
+	check(t, os.Chmod(filepath.Join(root, "home/x"), 0o710|fs.ModeSetgid))
+	owner := fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid())
+	if os.Getuid() == 0 {
+		check(t, os.Chown(filepath.Join(root, "home/x"), 3, 4))
+		check(t, os.Chmod(filepath.Join(root, "home/x"), 0o710|fs.ModeSetgid))
+	}
+	x := owner
+	if os.Getuid() == 0 {
+		x = "3:4"
+	}
+	source := layers.Source{Root: root, Base: "/home/x/layers", UID: 7000, GID: 8000}
+	above := []string{"5 755 " + owner + " /home", "5 2710 " + x + " /home/x"}
+	for dir, want := range map[string][]string{
+		"/home/x/app":           {"5 755 7000:8000 /home/x/app", "0 644 7000:8000 /home/x/app/a"},
+		"/home/x/layers/bp/l":   {"5 755 7000:8000 /home/x/layers", "5 755 7000:8000 /home/x/layers/bp", "5 755 7000:8000 /home/x/layers/bp/l", "0 644 7000:8000 /home/x/layers/bp/l/b"},
+		"/home/x/layers/sbom":   {"5 755 7000:8000 /home/x/layers", "5 755 7000:8000 /home/x/layers/sbom", "0 644 7000:8000 /home/x/layers/sbom/c"},
+		"/home/x/layers-beside": nil,
+	} {
+		l, err := source.Dir(dir)
+		if want == nil {
+			if err == nil {
+				t.Errorf("%s is there", dir)
+			}
+			continue
+		}
+		check(t, err)
+		if diff := cmp.Diff(append(slices.Clone(above), want...), listing(t, content(t, l))); diff != "" {
+			t.Errorf("%s: %s", dir, diff)
+		}
+	}
+	slices, err := source.App("/home/x/app", [][]string{{"a"}})
+	check(t, err)
+	for i, l := range slices {
+		if diff := cmp.Diff(above, listing(t, content(t, l))[:2]); diff != "" {
+			t.Errorf("slice %d: %s", i, diff)
+		}
 	}
 }
 

@@ -18,6 +18,9 @@ type Source struct {
 	// Root is the directory that stands for the image's root on this machine; empty: /.
 	// The paths of the layers begin below it.
 	Root string
+	// Base is <layers>, absolute in Root. Directories above it, and above one that is not in it, keep their
+	// owner in a layer: they are the image's and not the build user's. Empty: all above a directory do.
+	Base string
 
 	UID, GID int    // whose the files are in the layers
 	Spool    string // directory for temporary files; empty: that of the system
@@ -81,6 +84,9 @@ func (s Source) parents(dir string) ([]entry, error) {
 		e, err := s.entry(p, s.onDisk(p), info)
 		if err != nil {
 			return nil, err
+		}
+		if st, ok := info.Sys().(*syscall.Stat_t); ok && (s.Base == "" || !within(p, s.Base)) {
+			e.header.Uid, e.header.Gid = int(st.Uid), int(st.Gid)
 		}
 		parents = append(parents, e)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
+	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
 )
@@ -20,7 +21,7 @@ func (g *Generator) generate(ctx context.Context) error {
 	if g.Generated == "" { // before Platform API 0.10 there are no extensions
 		return nil
 	}
-	if err := os.RemoveAll(g.Generated); err != nil {
+	if err := files.RemoveTree(g.Generated); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(g.Generated, 0o755); err != nil {
@@ -40,7 +41,7 @@ func (g *Generator) generateOne(ctx context.Context, d *buildpack.Descriptor) er
 	if err := os.Mkdir(output, 0o755); err != nil {
 		return err
 	}
-	defer os.RemoveAll(output)
+	defer files.RemoveTree(output)
 	if u := g.Host.User; u != nil {
 		if err := os.Chown(output, u.UID, u.GID); err != nil {
 			return err
@@ -120,17 +121,13 @@ func copyTree(from, to string) error {
 		return err
 	}
 	defer root.Close()
-	if !info.IsDir() {
-		data, err := root.ReadFile(filepath.Base(from))
+	if info.IsDir() {
+		dir, err := root.OpenRoot(filepath.Base(from))
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(to, data, 0o644)
+		defer dir.Close()
+		return files.CopyTree(to, dir)
 	}
-	dir, err := root.OpenRoot(filepath.Base(from))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return os.CopyFS(to, dir.FS())
+	return files.CopyFile(to, root, filepath.Base(from))
 }

@@ -1,9 +1,11 @@
 package lifecycle_test
 
 import (
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -125,6 +127,46 @@ func referenceStore(t *testing.T, root string) buildpack.Store {
 		}
 	}
 	return buildpack.Store{Buildpacks: filepath.Join(dir, "buildpacks"), Extensions: filepath.Join(dir, "extensions")}
+}
+
+// TestGeneratedModes has a secret in an extension's context that only its owner may read, made by
+// bin/generate or lying in generate/: it stays one. A pipe there is refused.
+func TestGeneratedModes(t *testing.T) {
+	for _, v := range []string{"0.12", "0.13"} {
+		for _, prepared := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s,prepared=%t", v, prepared), func(t *testing.T) {
+				root, err := filepath.Abs("testdata/extensions")
+				check(t, err)
+				run := reference{layers: t.TempDir(), store: referenceStore(t, root), api: version(t, v), requires: "tree"}
+				dir := filepath.Join(run.store.Extensions, "e2e_tree/1.0.0")
+				makes := "mkdir -p $1/context/closed\nprintf 'ARG base_image\\nFROM ${base_image}\\nCOPY . /x\\n' >$1/build.Dockerfile\n" +
+					"echo s >$1/context/closed/secret\nchmod 600 $1/context/closed/secret\n: >$1/context/run\nchmod 751 $1/context/run\nchmod 700 $1/context/closed\nchmod 640 $1/build.Dockerfile\n"
+				generate := filepath.Join(dir, "bin/generate")
+				if prepared {
+					check(t, os.RemoveAll(generate))
+					if out, err := exec.Command("sh", "-ec", makes, "sh", filepath.Join(dir, "generate")).CombinedOutput(); err != nil {
+						t.Fatalf("%v: %s", err, out)
+					}
+				} else {
+					check(t, os.WriteFile(generate, []byte("#!/bin/sh -e\nset -- $CNB_OUTPUT_DIR\n"+makes), 0o755))
+				}
+				run.detect(t)
+				generated := filepath.Join(run.layers, "generated/e2e_tree")
+				if v == "0.12" {
+					generated = filepath.Join(run.layers, "generated/build/e2e_tree")
+				}
+				for name, want := range map[string]fs.FileMode{
+					"context/closed/secret": 0o600, "context/closed": 0o700 | fs.ModeDir, "context/run": 0o751,
+				} {
+					info, err := os.Lstat(filepath.Join(generated, name))
+					check(t, err)
+					if info.Mode() != want {
+						t.Errorf("%s: got %s, want %s", name, info.Mode(), want)
+					}
+				}
+			})
+		}
+	}
 }
 
 // tree is a directory's files: TOML as values, others as text.

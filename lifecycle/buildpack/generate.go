@@ -11,6 +11,7 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/env"
+	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/resolver"
 )
 
@@ -65,10 +66,15 @@ func (d *Descriptor) generate(ctx context.Context, h Host, plan []resolver.Requi
 
 func (d *Descriptor) copyGenerated(output string) error {
 	from := filepath.Join(d.Dir, "generate")
-	if _, err := os.Stat(from); errors.Is(err, fs.ErrNotExist) {
+	dir, err := os.OpenRoot(from)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil // an extension that only provides
 	}
-	if err := os.CopyFS(output, os.DirFS(from)); err != nil {
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := files.CopyTree(output, dir); err != nil {
 		return fmt.Errorf("copying %s: %w", from, err)
 	}
 	return nil

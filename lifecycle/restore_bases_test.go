@@ -2,6 +2,10 @@ package lifecycle_test
 
 import (
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -494,18 +498,20 @@ func TestRestoreBuildImage(t *testing.T) {
 func TestSecondLookKeepsTheBuildersKeys(t *testing.T) {
 	const needsBoth = needsCurl + "[[requires]]\nname = \"php\"\n[requires.metadata]\nlaunch = true\n"
 	next := lifecycletest.Labelled(lifecycletest.Debian("curl"), bookworm)
-	for _, keys := range [][]string{nil, {"/keys/of-the-builder.pem"}} {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	check(t, err)
+	for _, keys := range [][]crypto.PublicKey{nil, {key.Public()}} {
 		d := newDetectedBuild(t)
-		d.policy.Keys = keys
 		ref := d.push("php:8", next)
 		attached(t, d.host.Name+"/php:8", next)
 		d.detect(d.push("run:1", lifecycletest.Debian()), d.user(needsBoth), extension("acme/php", "php", "FROM "+ref+"\n"), extension("acme/curl", "curl", installCurl))
+		d.bases.Inspector.Finder.Trust.Keys = keys
 		want := attach.Referrer
 		if keys != nil {
 			want = attach.Generated
 		}
 		if got := d.restore().Inventory.Report.SBOM.Carrier; got != want {
-			t.Errorf("with the keys %q the inventory is from %q, want %q", keys, got, want)
+			t.Errorf("with the keys %v the inventory is from %q, want %q", keys, got, want)
 		}
 	}
 }

@@ -63,12 +63,11 @@ func (l *secondLook) inspect(ctx context.Context) (BaseImage, error) {
 		return BaseImage{}, err
 	}
 	var inventory *Inventory
-	if s := l.Searched; !l.switched && s != nil && s.SBOM == nil && s.Digest == img.Digest.String() {
+	if s := l.Searched; !l.switched && s != nil && s.SBOM == nil && s.Digest == img.Digest.String() && l.counts(s.Declaration) {
 		inventory = &Inventory{Report: *l.Searched}
 	} else if inventory, err = l.inspector.Attached(ctx, img, l.switched); err != nil {
 		return BaseImage{}, err
 	}
-	l.distrust(inventory)
 	if inventory.Document == nil {
 		if l.policy.RunSBOM == platform.Attached {
 			return BaseImage{}, fmt.Errorf("%s has no usable SBOM, and none is generated (run-sbom is attached)", l.out.Analyzed.RunImage.Name())
@@ -84,14 +83,10 @@ func (l *secondLook) inspect(ctx context.Context) (BaseImage, error) {
 	return final, nil
 }
 
-// distrust drops what is attached and unsigned where the builder's policy has keys that this phase was not given.
-func (l *secondLook) distrust(i *Inventory) {
-	source := i.Report.SBOM
-	if source == nil || len(l.policy.Keys) == 0 || source.SignedBy != "" || source.Carrier == attach.Platform {
-		return
-	}
-	l.log.Warn(fmt.Sprintf("the SBOM of %s (%s) is passed over: no key of the builder's policy is known to have signed it", i.Report.Image, source.Carrier))
-	i.Document, i.Data, i.Report.SBOM = nil, nil, nil
+// counts reports whether a declaration that the analyzer found, if it found one, counts for this phase: the analyzer
+// may not have known the keys of the builder's policy.
+func (l *secondLook) counts(d *attach.Declared) bool {
+	return d == nil || l.inspector.Finder.Trust.CheckDeclared(*d) == nil
 }
 
 // judge gives the verdicts anew.

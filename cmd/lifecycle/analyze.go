@@ -23,7 +23,7 @@ import (
 // analyze runs the analyzer.
 func (c *command) analyze(ctx context.Context) error {
 	runFile, err := c.runFile()
-	if err != nil {
+	if err = errors.Join(c.readSettings(), err); err != nil {
 		return fail.As(fail.Analyze, "", err)
 	}
 	opener, err := c.images(namesOf(runFile)...)
@@ -83,13 +83,13 @@ func (c *command) inspector(opener *image.Opener, policy platform.Policy) (*life
 	if policy.RunSBOM == platform.Off {
 		return nil, nil
 	}
-	keys, err := readKeys(policy.Keys)
+	trust, err := c.trust(policy)
 	if err != nil {
 		return nil, err
 	}
 	i := &lifecycle.Inspector{
 		Images: opener, Policy: policy.RunSBOM, Mapping: c.settings.Mapping, Scan: scanImage, Log: c.log,
-		Finder: &attach.Finder{Platform: c.RunSBOMPath, Keys: keys, Keychain: opener.Keychain, Transport: opener.Transport},
+		Finder: &attach.Finder{Platform: c.RunSBOMPath, Trust: trust, Keychain: opener.Keychain, Transport: opener.Transport},
 	}
 	if c.CacheDir != "" && !c.sharesUser {
 		i.Cache = filepath.Join(c.CacheDir, keptInventories)
@@ -103,6 +103,12 @@ func scanImage(ctx context.Context, img *image.Image) (*sbom.Document, error) {
 		return scan.Tree(ctx, img.Files)
 	}
 	return scan.Image(ctx, img.Image, scan.Options{})
+}
+
+// trust is whose signatures count under a policy.
+func (c *command) trust(policy platform.Policy) (attach.Trust, error) {
+	keys, err := readKeys(policy.Keys)
+	return attach.Trust{Keys: keys, Unbound: policy.Unbound != nil && *policy.Unbound}, err
 }
 
 // pemOf replaces paths of public keys by what they lead to, for phases that do not have the files.

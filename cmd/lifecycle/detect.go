@@ -153,8 +153,21 @@ func (c *command) leftInventory(analyzed *platform.Analyzed) (lifecycle.BaseImag
 	if report.SBOM == nil {
 		return run, nil
 	}
-	if trusted, err := c.trusts(report.SBOM); err != nil || !trusted {
+	trust, err := c.trust(c.policy())
+	if err != nil {
 		return run, err
+	}
+	// What the analyzer found counts under the policy of the builder, which it may not have known (DESIGN section 1).
+	trust.Unbound = trust.Unbound || c.policy().Unbound == nil
+	if err := trust.CheckSource(*report.SBOM); err != nil {
+		c.log.Warn(fmt.Sprintf("the run image's SBOM (%s) is passed over: %v", report.SBOM.Carrier, err))
+		return run, nil
+	}
+	if d := report.Declaration; d != nil {
+		if err := trust.CheckDeclared(*d); err != nil {
+			c.log.Warn(fmt.Sprintf("the run image's declaration (%s) is passed over: %v", d.Reference, err))
+			report.Declaration = nil
+		}
 	}
 	doc, err := c.readSBOM(report.SBOM.Format)
 	if err != nil {
@@ -164,26 +177,6 @@ func (c *command) leftInventory(analyzed *platform.Analyzed) (lifecycle.BaseImag
 	run.Carrier = report.SBOM.Carrier
 	run.Set = c.provides(doc, report.Declaration, run.Reference)
 	return run, nil
-}
-
-// trusts reports whether the SBOM that an analyzer found counts under the keys that the
-// builder's operator set: the analyzer may not have known them (DESIGN section 1).
-func (c *command) trusts(found *attach.Source) (bool, error) {
-	keys, err := readKeys(c.policy().Keys)
-	if err != nil || len(keys) == 0 {
-		return err == nil, err
-	}
-	switch found.Carrier {
-	case attach.Platform, attach.Generated, attach.Cache:
-		return true, nil
-	}
-	for _, key := range keys {
-		if fingerprint, err := attach.Fingerprint(key); err != nil || fingerprint == found.SignedBy {
-			return err == nil, err
-		}
-	}
-	c.log.Warn(fmt.Sprintf("the run image's SBOM (%s) is passed over: none of the keys of the policy signed it", found.Carrier))
-	return false, nil
 }
 
 // refersTo reports whether a reference is that of the image with a digest.

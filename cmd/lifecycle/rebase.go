@@ -16,7 +16,7 @@ func (c *command) rebase(ctx context.Context) error {
 
 func (c *command) rebaseOnly(ctx context.Context) error {
 	opener, err := c.images()
-	if err != nil {
+	if err = errors.Join(c.readSettings(), err); err != nil {
 		return err
 	}
 	if err := c.drop(opener); err != nil {

@@ -20,7 +20,7 @@ func (c *command) restore(ctx context.Context) error {
 
 func (c *command) restoreOnly(ctx context.Context) error {
 	group, err := c.group()
-	if err != nil {
+	if err = errors.Join(c.readSettings(), err); err != nil {
 		return err
 	}
 	analyzed, err := c.analyzed()

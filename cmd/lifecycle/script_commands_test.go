@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -23,10 +22,6 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
-	"github.com/baseplan/baseplan/sbom"
-	"github.com/baseplan/baseplan/sbom/attach"
-	"github.com/baseplan/baseplan/sbom/format"
-	"github.com/baseplan/baseplan/sbom/scan"
 )
 
 // writeModule puts a buildpack, or an extension, where the phases look for it:
@@ -194,22 +189,6 @@ func addLayer(ts *testscript.TestScript, _ bool, args []string) {
 		files[path] = content
 	}
 	ts.Check(remote.Write(reference(ts, args[1]), lifecycletest.With(img, files)))
-}
-
-// attachSBOM scans an image and attaches what it finds, as its publisher would: attach IMAGE.
-func attachSBOM(ts *testscript.TestScript, _ bool, args []string) {
-	_, err := (&attach.Attacher{}).Attach(context.Background(), reference(ts, args[0]), attach.Options{
-		Material: func(ctx context.Context, target attach.Target) (attach.Material, error) {
-			doc, err := scan.Image(ctx, target.Image, scan.Options{})
-			if err != nil {
-				return attach.Material{}, err
-			}
-			var b bytes.Buffer
-			err = format.Encode(&b, doc, sbom.CycloneDX)
-			return attach.Material{SBOMs: [][]byte{b.Bytes()}}, err
-		},
-	})
-	ts.Check(err)
 }
 
 // startRegistry starts another registry with all images of the first, and names it by a variable: registry MODE VAR.

@@ -79,6 +79,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"buildpack": writeModule("buildpack"), "extension": writeModule("extension"), "order": writeOrder, "fresh": freshLayers,
 		"show": show, "json": showJSON, "layer-of": layerFiles, "created": printCreated,
 		"copy": copyImage, "save": saveImage, "delete": deleteImage, "relabel": changeImage, "layer": addLayer, "attach": attachSBOM,
+		"attach-unbound": attachUnbound, "keys": makeKeys,
 		"registry": startRegistry, "proxy": startProxy,
 	}
 }

@@ -91,7 +91,7 @@ func reportSample() (string, error) {
 		Image: "registry.example/run:curl", Digest: digestSample,
 		SBOM: &attach.Source{
 			Carrier: attach.Referrer, Format: sbom.CycloneDX, Reference: "registry.example/run@sha256:91e3d6b2", Packages: 105,
-			SignedBy: "SHA256:Jx6iT0", Created: &created,
+			Signature: attach.Signature{SignedBy: "SHA256:Jx6iT0"}, Created: &created,
 		},
 		Searched:    []attach.Searched{{Carrier: attach.Referrer, Result: attach.Found, Digest: "sha256:91e3d6b2"}},
 		Declaration: &attach.Declared{Reference: "label " + attach.ProvidesLabel, Data: `{"version": "1.0", "provides": []}`},

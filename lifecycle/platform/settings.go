@@ -21,6 +21,7 @@ type Policy struct {
 	RunSBOM         RunSBOM          `toml:"run-sbom,omitempty" json:"run-sbom,omitempty"`
 	Proof           extensions.Proof `toml:"proof,omitempty" json:"proof,omitempty"`
 	Keys            []string         `toml:"keys,omitempty" json:"keys,omitempty"`                           // PEM, or paths
+	Unbound         *bool            `toml:"unbound,omitempty" json:"unbound,omitempty"`                     // whether cosign's .sbom tags count under keys; nil: not said
 	Select          string           `toml:"select,omitempty" json:"select,omitempty"`                       // off (default), auto
 	ExtendInCreator string           `toml:"extend-in-creator,omitempty" json:"extend-in-creator,omitempty"` // auto (default), never
 }

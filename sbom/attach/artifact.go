@@ -90,6 +90,7 @@ type artifact struct {
 	store    store
 	manifest []byte
 	bound    bool // it must name its subject itself
+	named    bool // it does
 }
 
 // A part is a layer that may hold an SBOM.
@@ -153,7 +154,8 @@ func (r *search) read(ctx context.Context, a artifact) []Finding {
 	if m.Subject != nil && !r.isSubject(m.Subject.Digest.String()) {
 		return []Finding{a.with(WrongSubject, "its subject is "+clip(m.Subject.Digest.String()))}
 	}
-	if a.bound && m.Subject == nil {
+	a.named = m.Subject != nil
+	if a.bound && !a.named {
 		return []Finding{a.with(WrongSubject, "it names no subject, though it is listed as a referrer")}
 	}
 	layers := parts(m)
@@ -197,11 +199,14 @@ func (a artifact) failed(ctx context.Context, err error) Finding {
 // else than an SBOM.
 func (r *search) readPart(ctx context.Context, a artifact, p part) (f Finding, ok bool) {
 	a.MediaType = p.desc.MediaType
-	if len(r.keys) > 0 && !p.attested {
+	if r.trust.restricted() && !p.attested {
 		var err error
 		repo, _ := a.store.(*repository)
-		if a.SignedBy, err = r.keys.manifest(ctx, repo, a.Digest); err != nil {
+		if a.Signature, err = r.trust.manifest(ctx, repo, a.Digest); err != nil {
 			return a.failed(ctx, err), true
+		}
+		if a.Unbound = !a.named; a.Unbound && !r.trust.unbound {
+			return a.with(Unbound, fmt.Sprintf("is signed by %s, but the signed bytes do not name the image: use a referrer or an attestation, or allow it (--allow-unbound, unbound = true in the policy)", a.By())), true
 		}
 	}
 	data, err := a.store.blob(ctx, p.desc, r.limits.SBOM)
@@ -216,7 +221,7 @@ func (r *search) readPart(ctx context.Context, a artifact, p part) (f Finding, o
 		if _, ok := predicateFormat(s.PredicateType); !ok {
 			return Finding{}, false
 		}
-		a.SignedBy = by
+		a.Signature = by
 		if err := r.speaksOfUs(s, by); err != nil {
 			return a.failed(ctx, err), true
 		}
@@ -229,26 +234,30 @@ func (r *search) readPart(ctx context.Context, a artifact, p part) (f Finding, o
 			}
 		}
 	}
-	return r.believe(ctx, a.Finding, data), true
+	f = r.believe(ctx, a.Finding, data)
+	if f.Unbound && f.Result == Found {
+		r.warn(fmt.Sprintf("SBOM %s counts although the bytes that %s signed do not name the image", f.Reference, f.By()))
+	}
+	return f, true
 }
 
 // attested opens an attestation and, with keys, checks who signed it.
-func (r *search) attested(ctx context.Context, data []byte) (*statement, string, error) {
+func (r *search) attested(ctx context.Context, data []byte) (*statement, Signature, error) {
+	var by Signature
 	att, err := openAttestation(data)
 	if err != nil {
-		return nil, "", err
+		return nil, by, err
 	}
-	var by string
-	if len(r.keys) > 0 {
-		if by, err = r.keys.envelope(ctx, att.envelope); err != nil {
-			return nil, "", err
+	if r.trust.restricted() {
+		if by, err = r.trust.attestation(ctx, att); err != nil {
+			return nil, by, err
 		}
 	}
 	s, err := decodeStatement(att.payload)
 	return s, by, err
 }
 
-func (r *search) speaksOfUs(s *statement, signedBy string) error {
+func (r *search) speaksOfUs(s *statement, by Signature) error {
 	digests := s.digests()
 	if slices.ContainsFunc(digests, r.isSubject) {
 		return nil
@@ -257,8 +266,8 @@ func (r *search) speaksOfUs(s *statement, signedBy string) error {
 	if len(digests) > 0 {
 		of = clip(strings.Join(digests, ", "))
 	}
-	if signedBy != "" {
-		return &trustError{WrongSubject, fmt.Sprintf("is signed by %s, but for %s", signedBy, of)}
+	if by.By() != "" {
+		return &trustError{WrongSubject, fmt.Sprintf("is signed by %s, but for %s", by.By(), of)}
 	}
 	return &trustError{WrongSubject, "its statement is about " + of}
 }

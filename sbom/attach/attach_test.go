@@ -74,7 +74,7 @@ func TestAttach(t *testing.T) {
 					}
 					f := &Finder{}
 					if c.keys {
-						f.Keys = publicOf(key)
+						f.Trust.Keys = publicOf(key)
 					}
 					r := must(f.Find(shortCtx(t), s))(t)
 					if r.Found == nil || r.Found.Carrier != c.carrier || r.Found.Document.Format != sbom.Syft {

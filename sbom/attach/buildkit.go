@@ -42,7 +42,7 @@ func (r *search) buildkit(ctx context.Context) []Finding {
 		}
 		a := about
 		a.Digest, a.Reference = d.Digest, at(d.Digest.String())
-		if len(r.keys) > 0 && r.repo == nil {
+		if r.trust.restricted() && r.repo == nil {
 			all = append(all, a.with(Unsigned, "BuildKit signs nothing"))
 			continue
 		}

@@ -20,6 +20,9 @@ const (
 	maxDeclarations = 4 // read of one image, newest first
 )
 
+// UnsignedLabel is why the label does not count where keys are given.
+const UnsignedLabel = "a label carries no signature: attach a signed declaration (baseplan sbom attach --provides FILE --sign KEY)"
+
 // declared notes a declaration that a list of referrers named.
 func (r *search) declared(c candidate) {
 	r.mu.Lock()
@@ -36,13 +39,12 @@ func (r *search) declared(c candidate) {
 
 // declare fills in the publisher's declaration: one in the lists of referrers
 // that were read anyway, since it was attached after the image was made; else
-// the label. With keys a referrer must be signed; the label is part of the
-// image itself.
+// the label. With keys it must be signed, which a label cannot be.
 func (r *search) declare(ctx context.Context, result *Result) {
 	for _, c := range r.declarations {
 		data, by, err := r.readDeclaration(ctx, c)
 		if err == nil {
-			result.Declaration = &Declaration{Data: data, Reference: r.repo.at(c.desc.Digest.String()), SignedBy: by}
+			result.Declaration = &Declaration{Data: data, Reference: r.repo.at(c.desc.Digest.String()), Signature: by}
 			return
 		}
 		_, why := explain(ctx, err)
@@ -55,6 +57,8 @@ func (r *search) declare(ctx context.Context, result *Result) {
 	label := config.Config.Labels[ProvidesLabel]
 	switch {
 	case label == "":
+	case r.trust.restricted():
+		result.Warnings = append(result.Warnings, "label "+ProvidesLabel+": "+UnsignedLabel)
 	case !json.Valid([]byte(label)):
 		result.Warnings = append(result.Warnings, "label "+ProvidesLabel+": it is not JSON")
 	default:
@@ -62,34 +66,34 @@ func (r *search) declare(ctx context.Context, result *Result) {
 	}
 }
 
-func (r *search) readDeclaration(ctx context.Context, c candidate) (data []byte, signedBy string, err error) {
+func (r *search) readDeclaration(ctx context.Context, c candidate) (data []byte, by Signature, err error) {
 	raw := c.manifest
 	if raw == nil {
 		if raw, err = r.fetch(ctx, c.desc); err != nil {
-			return nil, "", err
+			return nil, by, err
 		}
 	}
 	m, err := decodeManifest(raw)
 	if err != nil {
-		return nil, "", err
+		return nil, by, err
 	}
 	if m.Subject == nil || !r.isSubject(m.Subject.Digest.String()) {
-		return nil, "", &trustError{WrongSubject, "it does not name the image as its subject"}
+		return nil, by, &trustError{WrongSubject, "it does not name the image as its subject"}
 	}
-	if len(r.keys) > 0 {
-		if signedBy, err = r.keys.manifest(ctx, r.repo, hash(c.desc.Digest.String())); err != nil {
-			return nil, "", err
+	if r.trust.restricted() {
+		if by, err = r.trust.manifest(ctx, r.repo, hash(c.desc.Digest.String())); err != nil {
+			return nil, by, err
 		}
 	}
 	i := slices.IndexFunc(m.Layers, func(l ocispec.Descriptor) bool { return strings.HasPrefix(l.MediaType, DeclarationType) })
 	if i < 0 {
-		return nil, "", unreadable("it has no layer of type %s", DeclarationType)
+		return nil, by, unreadable("it has no layer of type %s", DeclarationType)
 	}
 	if data, err = r.repo.blob(ctx, m.Layers[i], maxDeclaration); err != nil {
-		return nil, "", err
+		return nil, by, err
 	}
 	if !json.Valid(data) {
-		return nil, "", unreadable("it is not JSON")
+		return nil, by, unreadable("it is not JSON")
 	}
-	return data, signedBy, nil
+	return data, by, nil
 }

@@ -37,10 +37,11 @@
 //
 // # Trust
 //
-// With [Finder.Keys] only what one of them signed counts: DSSE envelopes, as
+// With [Trust.Keys] only what one of them signed counts: DSSE envelopes, as
 // they stand or in a Sigstore bundle, and manifests with a cosign signature
-// (tag <algorithm>-<hex>.sig). Certificates and transparency logs take no part:
-// the keys are the whole of the policy. A cosign signature over an attached
-// .sbom manifest names that manifest and not the image; where that matters, use
-// an attestation or a referrer.
+// (tag <algorithm>-<hex>.sig). That holds for declarations too. Certificates and
+// transparency logs take no part: the keys are the whole of the policy. The
+// signed bytes must name the image. A cosign signature over an attached .sbom
+// manifest names that manifest only, so it is unbound and counts only with
+// [Trust.Unbound].
 package attach

@@ -301,7 +301,7 @@ func TestFindPlatform(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := w.subject()
 			s.Switched = c.switched
-			f := &Finder{Platform: c.at, Keys: publicOf(ecdsaKey(t))} // needs no signature
+			f := &Finder{Platform: c.at, Trust: Trust{Keys: publicOf(ecdsaKey(t))}} // needs no signature
 			r := must(f.Find(shortCtx(t), s))(t)
 			if got := r.Searched[0]; got.Carrier != Platform || got.Result != c.want {
 				t.Fatalf("got %s %s (%s), want platform %s", got.Carrier, got.Result, got.Detail, c.want)
@@ -402,9 +402,9 @@ func TestFindDeclaration(t *testing.T) {
 		t.Fatalf("want the attached declaration, got %v %v", r.Declaration, r.Warnings)
 	}
 	key := ecdsaKey(t)
-	f := &Finder{Keys: publicOf(key)}
-	if r = must(f.Find(shortCtx(t), w.subject()))(t); string(r.Declaration.Data) != label || len(r.Warnings) != 1 {
-		t.Errorf("an unsigned declaration: want the label and a warning, got %s %v", r.Declaration.Data, r.Warnings)
+	f := &Finder{Trust: Trust{Keys: publicOf(key)}}
+	if r = must(f.Find(shortCtx(t), w.subject()))(t); r.Declaration != nil || len(r.Warnings) != 2 {
+		t.Errorf("neither is signed: want no declaration and two warnings, got %v %q", r.Declaration, r.Warnings)
 	}
 	w.cosignTag(strings.Replace(desc.Digest.String(), ":", "-", 1)+".sig", simpleSigned(t, key, desc.Digest.String()))
 	if r = must(f.Find(shortCtx(t), w.subject()))(t); !bytes.Equal(r.Declaration.Data, declared) || r.Declaration.SignedBy == "" {

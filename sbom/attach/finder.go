@@ -2,7 +2,6 @@ package attach
 
 import (
 	"context"
-	"crypto"
 	"errors"
 	"fmt"
 	"io"
@@ -19,10 +18,10 @@ import (
 // A Finder looks for the SBOM of an image. Its zero value looks everywhere but
 // in files, anonymously, and believes what is unsigned.
 type Finder struct {
-	Platform  string             // the platform's SBOM: a file, or a directory of <algorithm>-<hex>.<ext>; empty: none
-	Keys      []crypto.PublicKey // ECDSA P-256 or Ed25519; none: signatures are not looked at
-	Keychain  authn.Keychain     // nil: anonymous
-	Transport http.RoundTripper  // nil: as go-containerregistry's default, which honours proxies
+	Platform  string            // the platform's SBOM: a file, or a directory of <algorithm>-<hex>.<ext>; empty: none
+	Trust     Trust             // whose signatures count
+	Keychain  authn.Keychain    // nil: anonymous
+	Transport http.RoundTripper // nil: as go-containerregistry's default, which honours proxies
 	Limits    Limits
 
 	api sync.Map // registries (string) known to answer the referrers API
@@ -113,6 +112,7 @@ func (f *Finder) Find(ctx context.Context, s Subject) (*Result, error) {
 			break
 		}
 	}
+	result.Warnings = r.warnings
 	r.declare(total, result)
 	return result, ended(ctx)
 }
@@ -141,6 +141,8 @@ func (f *Finder) FindAll(ctx context.Context, s Subject) (*Result, error) {
 	for _, found := range findings {
 		result.add(found)
 	}
+	slices.Sort(r.warnings)
+	result.Warnings = r.warnings
 	r.declare(total, result)
 	return result, ended(ctx)
 }
@@ -170,19 +172,20 @@ type search struct {
 	Subject
 	finder *Finder
 	limits Limits
-	keys   keyring
+	trust  trust
 	index  v1.Hash     // zero: no index
 	repo   *repository // nil: no registry
 	all    bool        // read on after something was found
 
 	mu           sync.Mutex
 	declarations []candidate
+	warnings     []string
 }
 
 func (f *Finder) begin(s Subject) (*search, error) {
 	r := &search{Subject: s, finder: f, limits: f.Limits.orDefault()}
 	var err error
-	if r.keys, err = newKeyring(f.Keys); err != nil {
+	if r.trust, err = newTrust(f.Trust); err != nil {
 		return nil, err
 	}
 	if r.Digest == (v1.Hash{}) {

@@ -37,6 +37,7 @@ const (
 	None         Outcome = "none"          // the carrier holds no SBOM
 	Stale        Outcome = "stale"         // it describes an earlier state of the image
 	Unsigned     Outcome = "unsigned"      // none of the keys has signed it
+	Unbound      Outcome = "unbound"       // it is signed, but the signed bytes do not name the image
 	WrongSubject Outcome = "wrong-subject" // it speaks of another image
 	Unreadable   Outcome = "unreadable"    // it cannot be understood, or is too large
 	Empty        Outcome = "empty"         // it lists no OS package, the image has a package database
@@ -52,7 +53,8 @@ type Finding struct {
 	Subject   v1.Hash // whose carrier it is: the manifest or the index; zero for a file
 	Reference string  // where it is: "registry.example/run@sha256:…", a tag, a path
 	MediaType string  // of the artifact or blob, where it has one
-	SignedBy  string  // fingerprint "SHA256:…" of the key that signed it, if keys were given
+	Signature         // whose signature counted, if keys were given
+	Unbound   bool    // the signed bytes do not name the image, and [Trust.Unbound] lets that count
 
 	// Only where Result is Found.
 	Document *sbom.Document
@@ -81,7 +83,7 @@ type Result struct {
 	Found       *Finding     // the SBOM to believe; nil: none is known
 	Searched    []Finding    // everything that was looked at, in order; Found is among them
 	Declaration *Declaration // what the publisher declares that the image provides; nil: nothing
-	Warnings    []string     // declarations that were passed over, and why
+	Warnings    []string     // declarations that were passed over and why; what counts though it is unbound
 }
 
 // A Declaration is the publisher's own word on what an image provides, as
@@ -89,7 +91,7 @@ type Result struct {
 type Declaration struct {
 	Data      []byte
 	Reference string // the label's name, or the artifact's reference
-	SignedBy  string // as in Finding
+	Signature        // as in Finding
 }
 
 // Created is when the SBOM that was found says it was made; zero: not said.

@@ -48,7 +48,7 @@ func (r *search) layer(ctx context.Context) []Finding {
 	if stale := staleLayer(a.Digest, config.RootFS.DiffIDs); stale != "" {
 		return []Finding{a.with(Stale, stale)}
 	}
-	if len(r.keys) > 0 {
+	if r.trust.restricted() {
 		return []Finding{a.with(Unsigned, "a layer carries no signature of its own")}
 	}
 	files, err := r.layerFiles(ctx, a.Digest)

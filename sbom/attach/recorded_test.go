@@ -64,9 +64,13 @@ func TestRecorded(t *testing.T) {
 			if diff := cmp.Diff(want, found("run", &Finder{})); diff != "" {
 				t.Error(diff)
 			}
-			want = []string{"cosign-attestation cyclonedx", "cosign-sbom cyclonedx", "referrer cyclonedx"}
-			if diff := cmp.Diff(want, found("run", &Finder{Keys: keys})); diff != "" {
+			want = []string{"cosign-attestation cyclonedx", "referrer cyclonedx"}
+			if diff := cmp.Diff(want, found("run", &Finder{Trust: Trust{Keys: keys}})); diff != "" {
 				t.Errorf("with the key: %s", diff)
+			}
+			want = []string{"cosign-attestation cyclonedx", "cosign-sbom cyclonedx", "referrer cyclonedx"}
+			if diff := cmp.Diff(want, found("run", &Finder{Trust: Trust{Keys: keys, Unbound: true}})); diff != "" {
+				t.Errorf("with the key, unbound allowed: %s", diff)
 			}
 			if diff := cmp.Diff([]string{"layer cyclonedx", "layer spdx"}, found("layered", &Finder{})); diff != "" {
 				t.Error(diff)

@@ -55,7 +55,7 @@ func says(d ocispec.Descriptor) bool {
 // decides where all that is equal, so that the order is always the same.
 func (r *search) compare(a, b candidate) int {
 	attestedFirst := 0
-	if len(r.keys) > 0 {
+	if r.trust.restricted() {
 		attestedFirst = -compareBool(a.attested, b.attested)
 	}
 	return cmp.Or(attestedFirst,

@@ -41,8 +41,8 @@ type Config struct {
 // A Declared is a [Declaration] as it was found.
 type Declared struct {
 	Reference string `toml:"reference" json:"reference"`
-	SignedBy  string `toml:"signed-by,omitempty" json:"signed-by,omitempty"`
-	Data      string `toml:"data" json:"data"` // JSON
+	Signature
+	Data string `toml:"data" json:"data"` // JSON
 }
 
 // A Source says where an inventory came from.
@@ -51,8 +51,9 @@ type Source struct {
 	Format    sbom.Format `toml:"format" json:"format"`
 	Reference string      `toml:"reference,omitempty" json:"reference,omitempty"`
 	Packages  int         `toml:"packages" json:"packages"`
-	SignedBy  string      `toml:"signed-by,omitempty" json:"signed-by,omitempty"`
-	Created   *time.Time  `toml:"created,omitempty" json:"created,omitempty"` // nil: not said
+	Signature
+	Unbound bool       `toml:"unbound,omitempty" json:"unbound,omitempty"` // the signed bytes do not name the image
+	Created *time.Time `toml:"created,omitempty" json:"created,omitempty"` // nil: not said
 }
 
 // A Searched is one carrier that was looked at.
@@ -71,7 +72,7 @@ func (r *Result) Report(image, digest string) Report {
 		report.SBOM = r.Found.source()
 	}
 	if d := r.Declaration; d != nil {
-		report.Declaration = &Declared{Reference: d.Reference, SignedBy: d.SignedBy, Data: string(d.Data)}
+		report.Declaration = &Declared{Reference: d.Reference, Signature: d.Signature, Data: string(d.Data)}
 	}
 	for _, f := range r.Searched {
 		report.Searched = append(report.Searched, f.searched())
@@ -80,7 +81,7 @@ func (r *Result) Report(image, digest string) Report {
 }
 
 func (f *Finding) source() *Source {
-	s := &Source{Carrier: f.Carrier, Format: f.Document.Format, Reference: f.Reference, Packages: len(f.Document.Packages), SignedBy: f.SignedBy}
+	s := &Source{Carrier: f.Carrier, Format: f.Document.Format, Reference: f.Reference, Packages: len(f.Document.Packages), Signature: f.Signature, Unbound: f.Unbound}
 	if c := f.Document.Created; !c.IsZero() {
 		c = c.UTC()
 		s.Created = &c

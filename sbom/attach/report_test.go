@@ -15,7 +15,7 @@ func TestReport(t *testing.T) {
 	created := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	want := Report{
 		Version: sbom.FileVersion, Image: "registry.example/run:noble", Digest: "sha256:01",
-		SBOM:     &Source{Carrier: Referrer, Format: sbom.CycloneDX, Reference: "registry.example/run@sha256:02", Packages: 132, SignedBy: "SHA256:abc", Created: &created},
+		SBOM:     &Source{Carrier: Referrer, Format: sbom.CycloneDX, Reference: "registry.example/run@sha256:02", Packages: 132, Signature: Signature{SignedBy: "SHA256:abc"}, Created: &created},
 		Searched: []Searched{{Layer, Stale, "sha256:03", "layer sha256:03 is followed by 2 others"}, {Referrer, Found, "", ""}},
 	}
 	data := must(want.Encode())(t)

@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,7 +86,7 @@ func TestTrust(t *testing.T) {
 		for kind, key := range testKeys(t) {
 			t.Run(way+"/"+kind, func(t *testing.T) {
 				find := func(w *world, keys ...crypto.Signer) (*Result, Finding) {
-					r := must((&Finder{Keys: publicOf(keys...)}).Find(shortCtx(t), w.subject()))(t)
+					r := must((&Finder{Trust: Trust{Keys: publicOf(keys...), Unbound: true}}).Find(shortCtx(t), w.subject()))(t)
 					for _, f := range r.Searched {
 						if f.Carrier == c.carrier && f.Result != None {
 							return r, f
@@ -116,7 +117,7 @@ func TestTrust(t *testing.T) {
 
 func TestUnsignedDoesNotCount(t *testing.T) {
 	cases := carriedCases()
-	f := &Finder{Keys: publicOf(ecdsaKey(t))}
+	f := &Finder{Trust: Trust{Keys: publicOf(ecdsaKey(t))}}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, ggcrRegistry(true))
@@ -135,6 +136,80 @@ func TestUnsignedDoesNotCount(t *testing.T) {
 				t.Errorf("want an unsigned carrier in the report, got %v", r.Missing("run"))
 			}
 		})
+	}
+}
+
+// TestUnbound replays the signed SBOM of one image as another's.
+func TestUnbound(t *testing.T) {
+	key := ecdsaKey(t)
+	fingerprint := must(Fingerprint(key.Public()))(t)
+	w := newWorld(t, ggcrRegistry(true))
+	d := w.cosignTag(strings.Replace(w.digest.String(), ":", "-", 1)+".sbom", layerOf(fixtures(t)[sbom.CycloneDX], sbom.CycloneDX.MediaType(), nil)).String()
+	w.cosignTag(strings.Replace(d, ":", "-", 1)+".sig", simpleSigned(t, key, d))
+	find := func(trust Trust) (*Result, Finding) {
+		r := must((&Finder{Trust: trust}).Find(shortCtx(t), w.subject()))(t)
+		i := slices.IndexFunc(r.Searched, func(f Finding) bool { return f.Carrier == CosignSBOM })
+		return r, r.Searched[i]
+	}
+	r, f := find(Trust{Keys: publicOf(key)})
+	if r.Found != nil || f.Result != Unbound || !strings.Contains(f.Detail, "is signed by "+fingerprint) || !strings.Contains(f.Detail, "unbound = true") {
+		t.Errorf("with a key: got %s %q", f.Result, f.Detail)
+	}
+	r, f = find(Trust{Keys: publicOf(ecdsaKey(t)), Unbound: true})
+	if r.Found != nil || f.Result != Unsigned {
+		t.Errorf("allowed, with another key: got %s %q", f.Result, f.Detail)
+	}
+	r, f = find(Trust{Keys: publicOf(key), Unbound: true})
+	if f.Result != Found || !f.Unbound || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "do not name the image") {
+		t.Errorf("allowed: got %s %q, unbound %t, warnings %q", f.Result, f.Detail, f.Unbound, r.Warnings)
+	}
+	source := r.Report("run", w.digest.String()).SBOM
+	if err := (Trust{Keys: publicOf(key)}).CheckSource(*source); err == nil {
+		t.Error("a later phase that does not allow it took it from run-image.toml")
+	}
+	if r, _ = find(Trust{}); r.Found == nil || r.Found.Unbound || len(r.Warnings) != 0 {
+		t.Errorf("without keys: got %v, warnings %q", r.Missing("run"), r.Warnings)
+	}
+}
+
+// TestTrustRecorded: what another phase found counts only under the keys of this one.
+func TestTrustRecorded(t *testing.T) {
+	ours, theirs := ecdsaKey(t), ecdsaKey(t)
+	by := func(key crypto.Signer) Signature { return Signature{SignedBy: must(Fingerprint(key.Public()))(t)} }
+	trust := Trust{Keys: publicOf(ours)}
+	for name, c := range map[string]struct {
+		trust  Trust
+		source Source
+		counts bool
+	}{
+		"no keys":           {Trust{}, Source{Carrier: Layer}, true},
+		"unsigned":          {trust, Source{Carrier: Layer}, false},
+		"ours":              {trust, Source{Carrier: Referrer, Signature: by(ours)}, true},
+		"another's":         {trust, Source{Carrier: Referrer, Signature: by(theirs)}, false},
+		"platform's":        {trust, Source{Carrier: Platform}, true},
+		"generated here":    {trust, Source{Carrier: Generated}, true},
+		"unbound":           {trust, Source{Carrier: CosignSBOM, Signature: by(ours), Unbound: true}, false},
+		"unbound, no keys":  {Trust{}, Source{Carrier: CosignSBOM, Unbound: true}, true},
+		"unbound, unsigned": {Trust{Keys: trust.Keys, Unbound: true}, Source{Carrier: CosignSBOM, Unbound: true}, false},
+		"unbound, allowed":  {Trust{Keys: trust.Keys, Unbound: true}, Source{Carrier: CosignSBOM, Signature: by(ours), Unbound: true}, true},
+	} {
+		if err := c.trust.CheckSource(c.source); (err == nil) != c.counts {
+			t.Errorf("%s: got %v, want that it counts: %t", name, err, c.counts)
+		}
+	}
+	for name, c := range map[string]struct {
+		trust    Trust
+		declared Declared
+		counts   bool
+	}{
+		"no keys":   {Trust{}, Declared{}, true},
+		"unsigned":  {trust, Declared{}, false},
+		"ours":      {trust, Declared{Signature: by(ours)}, true},
+		"another's": {trust, Declared{Signature: by(theirs)}, false},
+	} {
+		if err := c.trust.CheckDeclared(c.declared); (err == nil) != c.counts {
+			t.Errorf("a declaration, %s: got %v, want that it counts: %t", name, err, c.counts)
+		}
 	}
 }
 

@@ -30,7 +30,8 @@ would use does not fit the image.`,
 		Args:    cobra.ExactArgs(1),
 	}
 	verify := cmd.Flags().Bool("verify", false, "compare with the image's own package databases")
-	cmd.Flags().StringSlice("key", nil, "believe only SBOMs that one of these public keys (PEM files) signed")
+	trustFlags(cmd)
+	cmd.Flags().String("baseplan", "", "the operator's baseplan.toml: whose signatures count")
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := c.source(cmd)
@@ -71,7 +72,7 @@ func (s *source) findAll(ctx context.Context, ref string, verify bool) (*carried
 	defer img.Close()
 	f := &carried{image: img, verified: verify}
 	done := s.console.progress("reading what %s carries", ref)
-	finder := attach.Finder{Keys: s.keys, Keychain: s.images.Keychain, Transport: s.images.Transport}
+	finder := attach.Finder{Trust: s.trust, Keychain: s.images.Keychain, Transport: s.images.Transport}
 	f.found, err = finder.FindAll(ctx, s.subject(img))
 	done()
 	if err != nil || !verify || f.found.Found == nil {
@@ -100,7 +101,7 @@ type carriedDocument struct {
 	Verified  bool              `json:"verified"`
 	NotThere  []string          `json:"claimed-but-not-in-the-image,omitempty"`
 	NotListed []string          `json:"in-the-image-but-not-listed,omitempty"`
-	Warnings  []string          `json:"warnings,omitempty"` // declarations that were passed over
+	Warnings  []string          `json:"warnings,omitempty"` // declarations that were passed over, and what counts though it is unbound
 }
 
 type carriedCarrier struct {
@@ -113,7 +114,8 @@ type carriedCarrier struct {
 	Tool      string         `json:"tool,omitempty"`
 	Packages  *int           `json:"packages,omitempty"`
 	Created   *time.Time     `json:"created,omitempty"`
-	SignedBy  string         `json:"signed-by,omitempty"`
+	attach.Signature
+	Unbound bool `json:"unbound,omitempty"`
 }
 
 type carriedConflict struct {
@@ -132,7 +134,7 @@ func (f *carried) document() carriedDocument {
 		d.Used = f.found.Found.Reference
 	}
 	for _, x := range f.found.Searched {
-		one := carriedCarrier{Carrier: x.Carrier, Result: x.Result, Detail: x.Detail, Reference: x.Reference, SignedBy: x.SignedBy}
+		one := carriedCarrier{Carrier: x.Carrier, Result: x.Result, Detail: x.Detail, Reference: x.Reference, Signature: x.Signature, Unbound: x.Unbound}
 		if x.Digest.Hex != "" {
 			one.Digest = x.Digest.String()
 		}
@@ -193,8 +195,11 @@ func describe(x attach.Finding) []string {
 			facts = append(facts, fmt.Sprintf("made %s (%d days ago)", doc.Created.Format(time.DateOnly), int(time.Since(doc.Created).Hours())/24))
 		}
 		signed := "signature not asked for (--key)"
-		if x.SignedBy != "" {
-			signed = "signed by " + x.SignedBy
+		if by := x.By(); by != "" {
+			signed = "signed by " + by
+		}
+		if x.Unbound {
+			signed += ", which does not name the image"
 		}
 		lines = append(lines, strings.Join(facts, ", "), signed)
 	}

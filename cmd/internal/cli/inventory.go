@@ -2,12 +2,10 @@ package cli
 
 import (
 	"context"
-	"crypto"
 	"errors"
 	"fmt"
 	"os"
 	"runtime"
-	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
@@ -30,7 +28,7 @@ type source struct {
 	images  image.Opener
 	cache   scan.Cache
 	mapping []provides.Mapping
-	keys    []crypto.PublicKey
+	trust   attach.Trust    // whose signatures count
 	file    string          // --sbom: given by hand
 	fresh   bool            // --generate: look at the image itself, whatever is attached
 	policy  platform.Policy // the operator's
@@ -42,15 +40,18 @@ type base struct {
 	*image.Image
 	document *sbom.Document
 	carrier  attach.Carrier
-	detail   string // where the inventory is, or why it had to be generated
-	signedBy string // fingerprint of the key, where signatures were asked for
+	detail   string          // where the inventory is, or why it had to be generated
+	found    *attach.Finding // the SBOM, if it is attached
 	searched []attach.Searched
 	set      *provides.Set
 }
 
 // origin is where the inventory is from, as run-image.toml has it.
 func (b *base) origin() attach.Source {
-	s := attach.Source{Carrier: b.carrier, Format: b.document.Format, Reference: b.detail, Packages: len(b.document.Packages), SignedBy: b.signedBy}
+	s := attach.Source{Carrier: b.carrier, Format: b.document.Format, Reference: b.detail, Packages: len(b.document.Packages)}
+	if b.found != nil {
+		s.Signature, s.Unbound = b.found.Signature, b.found.Unbound
+	}
 	if c := b.document.Created.UTC(); !c.IsZero() {
 		s.Created = &c
 	}
@@ -62,7 +63,7 @@ func inventoryFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.String("sbom", "", "take this SBOM file as the inventory")
 	f.Bool("generate", false, "generate the inventory from the image, whatever is attached")
-	f.StringSlice("key", nil, "believe only SBOMs that one of these public keys (PEM files) signed")
+	trustFlags(cmd)
 	f.String("baseplan", "", "the operator's baseplan.toml: mapping and policy")
 	cmd.MarkFlagsMutuallyExclusive("sbom", "generate")
 }
@@ -82,8 +83,7 @@ func (c *Console) source(cmd *cobra.Command) (*source, error) {
 		return nil, err
 	}
 	s.mapping, s.policy = settings.Mapping, settings.Policy
-	paths, _ := flags.GetStringSlice("key")
-	if s.keys, err = readKeys(append(paths, settings.Policy.Keys...)); err != nil {
+	if s.trust, err = c.trust(cmd, s.policy); err != nil {
 		return nil, err
 	}
 	arch, err := platformFlag(cmd)
@@ -142,27 +142,6 @@ func platformFlag(cmd *cobra.Command) (*v1.Platform, error) {
 		return nil, &hinted{fmt.Errorf("--platform %q is not a platform", spelled), "spell it os/arch or os/arch/variant, as in linux/arm64"}
 	}
 	return p, nil
-}
-
-// readKeys reads public keys: PEM as it stands, or paths of PEM files.
-func readKeys(given []string) ([]crypto.PublicKey, error) {
-	var keys []crypto.PublicKey
-	for _, key := range given {
-		data, name := []byte(key), "a key of baseplan.toml"
-		if !strings.Contains(key, "-----BEGIN") {
-			var err error
-			if data, err = os.ReadFile(key); err != nil {
-				return nil, fmt.Errorf("reading key: %w", err)
-			}
-			name = key
-		}
-		parsed, err := attach.ParseKeys(data, name)
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, parsed...)
-	}
-	return keys, nil
 }
 
 // open opens one image, nothing more.
@@ -248,7 +227,7 @@ func (s *source) given(b *base) error {
 // find takes what is attached to the image, and generates where that yields nothing.
 func (s *source) find(ctx context.Context, b *base) (*provides.Declaration, error) {
 	done := s.console.progress("looking for an SBOM of %s", b.Name)
-	finder := attach.Finder{Keys: s.keys, Keychain: s.images.Keychain, Transport: s.images.Transport}
+	finder := attach.Finder{Trust: s.trust, Keychain: s.images.Keychain, Transport: s.images.Transport}
 	found, err := finder.Find(ctx, s.subject(b.Image))
 	done()
 	if err != nil {
@@ -269,7 +248,7 @@ func (s *source) find(ctx context.Context, b *base) (*provides.Declaration, erro
 	if found.Found == nil {
 		return s.declaration(found), s.generate(ctx, b)
 	}
-	b.document, b.carrier, b.detail, b.signedBy = found.Found.Document, found.Found.Carrier, found.Found.Reference, found.Found.SignedBy
+	b.document, b.carrier, b.detail, b.found = found.Found.Document, found.Found.Carrier, found.Found.Reference, found.Found
 	return s.declaration(found), nil
 }
 
@@ -286,10 +265,14 @@ func (s *source) declaration(found *attach.Result) *provides.Declaration {
 	return s.declared(found.Declaration.Data, found.Declaration.Reference)
 }
 
-// labelled reads the declaration in the image's label, if any.
+// labelled reads the declaration in the image's label, if there is one and what is unsigned counts.
 func (s *source) labelled(img *image.Image) *provides.Declaration {
 	label := img.Config.Config.Labels[attach.ProvidesLabel]
 	if label == "" {
+		return nil
+	}
+	if s.trust.Restricted() {
+		s.console.warn("%s: label %s: %s", img.Name, attach.ProvidesLabel, attach.UnsignedLabel)
 		return nil
 	}
 	return s.declared([]byte(label), "label "+attach.ProvidesLabel+" of "+img.Name)

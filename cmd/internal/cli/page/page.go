@@ -245,7 +245,7 @@ func (d *document) origin() {
 			d.define("Format", "", string(s.Format))
 			d.define("Reference", "code", s.Reference)
 			d.define("Packages", "", number(s.Packages))
-			d.define("Signed by", "code", s.SignedBy)
+			d.define("Signed by", "code", s.By())
 			if s.Created != nil {
 				d.define("Made", "", s.Created.Format(time.RFC3339))
 			}

@@ -25,6 +25,7 @@ import (
 // attachFlags are the inputs of `sbom attach`.
 type attachFlags struct {
 	sbom, format, as, provides, sign, tag string
+	force                                 bool
 }
 
 func (c *Console) sbomAttachCommand() *cobra.Command {
@@ -35,6 +36,11 @@ func (c *Console) sbomAttachCommand() *cobra.Command {
 		Long: `Attaches an SBOM to an image, or to every platform of an index (or the one of
 --platform). Everything is checked before anything is written; attaching the same
 again changes nothing.
+
+The packages of --sbom FILE are compared with the image's own package databases, as
+sbom find --verify does. A file that does not fit is refused; --force attaches it
+nevertheless. An image without a package database gets a warning, since nothing can
+be compared.
 
 --as referrer leaves the image as it is, and so does cosign (its .sbom tag, or .att if
 signed). --as layer appends the SBOM as the image's last layer, with the label
@@ -55,6 +61,7 @@ generated, with its password in COSIGN_PASSWORD).`,
 	fl.StringVar(&f.as, "as", string(attach.AsReferrer), "referrer, cosign or layer")
 	fl.StringVar(&f.provides, "provides", "", "a declaration of what the image provides, JSON")
 	fl.StringVar(&f.sign, "sign", "", "sign with this private key")
+	fl.BoolVar(&f.force, "force", false, "attach the file of --sbom even if it does not fit the image")
 	fl.StringVar(&f.tag, "tag", "", "with --as layer: where the new image goes (default the image's own tag)")
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -189,13 +196,16 @@ func (m *material) of(ctx context.Context, t attach.Target) (attach.Material, er
 	}
 	doc, err := scan.Image(ctx, t.Image, scan.Options{Cache: m.source.cache})
 	if err != nil {
-		return out, fmt.Errorf("reading packages of %s: %w", t.Ref, err)
+		err = fmt.Errorf("reading packages of %s: %w", t.Ref, err)
 	}
 	switch {
-	case m.document != nil && len(doc.Databases) > 0 && !slices.ContainsFunc(m.document.Packages, func(p sbom.Package) bool { return p.Type.OS() }):
-		return out, &hinted{fmt.Errorf("%s lists no operating system package, but %s has a package database", m.flags.sbom, t.Ref), "no build would believe it; leave --sbom out to generate one"}
 	case m.document != nil:
+		if err := m.compare(doc, err, t); err != nil {
+			return out, err
+		}
 		doc = m.document
+	case err != nil:
+		return out, err
 	case len(doc.Databases) == 0:
 		return out, &hinted{fmt.Errorf("generating an SBOM of %s: the image has no package database", t.Ref), "give an SBOM made where the image is built with --sbom"}
 	default:
@@ -207,6 +217,44 @@ func (m *material) of(ctx context.Context, t attach.Target) (attach.Material, er
 	out.Provides = m.declared
 	out.SBOMs, err = m.encoded(doc)
 	return out, err
+}
+
+// compare refuses an SBOM that does not fit the image: generated is what the image's package databases have.
+func (m *material) compare(generated *sbom.Document, unread error, t attach.Target) error {
+	if unread == nil && len(generated.Databases) == 0 {
+		m.source.console.warn("%s has no package database (dpkg, apk or rpm), so whether %s fits it is not known", t.Ref, m.flags.sbom)
+		return nil
+	}
+	misfit, hint := unread, "--force attaches it without a comparison"
+	switch {
+	case unread != nil:
+	case !slices.ContainsFunc(m.document.Packages, func(p sbom.Package) bool { return p.Type.OS() }):
+		misfit = fmt.Errorf("%s lists no operating system package, but the image has a package database", m.flags.sbom)
+		hint = "no build would believe it; leave --sbom out to generate one"
+	default:
+		misfit, hint = m.misfit(generated), "leave --sbom out to generate one that does, or attach it nevertheless with --force"
+	}
+	switch {
+	case misfit == nil:
+		return nil
+	case m.flags.force:
+		m.source.console.warn("%s: %v\nattached nevertheless (--force)", t.Ref, misfit)
+		return nil
+	}
+	return &hinted{misfit, hint}
+}
+
+// misfit says where the SBOM and the image differ; nil: nowhere.
+func (m *material) misfit(generated *sbom.Document) error {
+	lies, omits := attach.Differ(m.document, generated)
+	if len(lies)+len(omits) == 0 {
+		return nil
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s does not fit the image:\n", m.flags.sbom)
+	writeList(&text, claimed, lies)
+	writeList(&text, unlisted, omits)
+	return errors.New(strings.TrimSuffix(text.String(), "\n"))
 }
 
 // check refuses a declaration that the inventory does not back.

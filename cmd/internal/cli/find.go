@@ -224,6 +224,12 @@ func writeList(w io.Writer, what string, packages []string) {
 // listed is how many packages a list for people has; JSON has them all.
 const listed = 20
 
+// What an SBOM and an image differ in.
+const (
+	claimed  = "claimed, but not in the image"
+	unlisted = "in the image, but not listed"
+)
+
 func (f *carried) conclude(w io.Writer) {
 	fmt.Fprintln(w)
 	switch {
@@ -237,7 +243,7 @@ func (f *carried) conclude(w io.Writer) {
 		fmt.Fprintln(w, "The one that is used lists exactly what the image's package databases have.")
 	default:
 		fmt.Fprintln(w, "The one that is used does not fit the image:")
-		writeList(w, "claimed, but not in the image", f.lies)
-		writeList(w, "in the image, but not listed", f.omits)
+		writeList(w, claimed, f.lies)
+		writeList(w, unlisted, f.omits)
 	}
 }

@@ -8,8 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/BurntSushi/toml"
-
+	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/resolver"
 )
 
@@ -106,8 +105,8 @@ func readArgs(fsys fs.FS, file string, image Image) ([]Arg, error) {
 			Args []Arg `toml:"args"`
 		}
 	}
-	if _, err := toml.Decode(string(content), &config); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", file, err)
+	if err := tomlfile.Decode(content, file, &config); err != nil {
+		return nil, err
 	}
 	args := config.Run.Args
 	if image == Build {
@@ -163,8 +162,8 @@ func AlwaysApply(extensionTOML []byte, path string) (bool, error) {
 			} `toml:"baseplan"`
 		} `toml:"metadata"`
 	}
-	if _, err := toml.Decode(string(extensionTOML), &descriptor); err != nil {
-		return false, fmt.Errorf("reading %s: %w", path, err)
+	if err := tomlfile.DecodeStrict(extensionTOML, path, &descriptor, "metadata", "baseplan"); err != nil {
+		return false, err
 	}
 	return descriptor.Metadata.Baseplan.AlwaysApply, nil
 }

@@ -147,4 +147,19 @@ func TestAlwaysApply(t *testing.T) {
 	if _, err := AlwaysApply([]byte("[metadata.baseplan]\nalways-apply = \"yes\""), "e/extension.toml"); err == nil || !strings.Contains(err.Error(), "reading e/extension.toml") {
 		t.Errorf("a string: %v", err)
 	}
+	if _, err := AlwaysApply([]byte("[extension]\nfuture = 1\n[metadata.baseplan]\nalways_apply = true"), "e/extension.toml"); err == nil ||
+		err.Error() != `reading e/extension.toml, line 4: unknown key "metadata.baseplan.always_apply": did you mean "metadata.baseplan.always-apply"?` {
+		t.Errorf("a misspelled opt-out: %v", err)
+	}
+}
+
+func TestNestedConfig(t *testing.T) {
+	nested := "a = " + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000)
+	_, err := Read(fstest.MapFS{
+		"generated/e/run.Dockerfile":     {Data: []byte("ARG base_image\nFROM $base_image\n")},
+		"generated/e/extend-config.toml": {Data: []byte(nested)},
+	}, "generated", nil)
+	if err == nil || !strings.Contains(err.Error(), "extend-config.toml, line 1: nested more than 64 levels") {
+		t.Errorf("%.200v", err)
+	}
 }

@@ -3,9 +3,13 @@ package provides
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path"
+	"reflect"
+	"slices"
 	"strings"
 
+	"github.com/baseplan/baseplan/internal/keys"
 	"github.com/baseplan/baseplan/sbom"
 )
 
@@ -48,6 +52,43 @@ func DecodeDeclaration(data []byte, name string) (*Declaration, error) {
 		}
 	}
 	return &d, nil
+}
+
+// DecodeDeclarationFile reads a declaration that somebody wrote by hand: unlike those of
+// images, it must have no unknown keys.
+func DecodeDeclarationFile(data []byte, name string) (*Declaration, error) {
+	var file map[string]any
+	err := json.Unmarshal(data, &file)
+	if err == nil {
+		err = checkKeys(file, nil)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	return DecodeDeclaration(data, name)
+}
+
+// checkKeys refuses unknown keys of a declaration's value under a key.
+func checkKeys(v any, under []string) error {
+	switch v := v.(type) {
+	case []any:
+		for _, element := range v {
+			if err := checkKeys(element, under); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			key := append(under[:len(under):len(under)], name)
+			if err := keys.Check(reflect.TypeFor[Declaration](), "json", key); err != nil {
+				return err
+			}
+			if err := checkKeys(v[name], key); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func checkEvidence(text string) error {

@@ -96,6 +96,25 @@ func TestDecodeDeclaration(t *testing.T) {
 	}
 }
 
+// TestDecodeDeclarationFile: what somebody writes by hand has no unknown keys; what comes with an
+// image may be newer.
+func TestDecodeDeclarationFile(t *testing.T) {
+	for _, test := range []struct{ in, want string }{
+		{`{"version": "1.0", "provides": [{"name": "jre", "evidence": ["pkg:deb/a"]}]}`, ""},
+		{`{"version": "1.0", "provdes": []}`, `reading declaration.json: unknown key "provdes": did you mean "provides"?`},
+		{`{"version": "1.0", "provides": [{"name": "a", "evidence": ["pkg:deb/a"]}, {"name": "jre", "evidense": ["pkg:deb/a"]}]}`, `unknown key "provides.evidense": did you mean "provides.evidence"?`},
+		{`{"version": "1.0", "Provides": []}`, `unknown key "Provides": did you mean "provides"?`},
+		{`{"version": "1.0", "evidence": []}`, `unknown key "evidence": did you mean "provides.evidence"?`},
+		{`{"version": "1.0", "x": 1, "y": 2}`, `unknown key "x": the keys here are version, provides`},
+		{`{"version": "2.0"}`, "is not understood here"},
+	} {
+		_, err := provides.DecodeDeclarationFile([]byte(test.in), "declaration.json")
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%s: %v, want %s", test.in, err, test.want)
+		}
+	}
+}
+
 func TestDecodeDeclarationErrors(t *testing.T) {
 	for _, test := range []struct{ name, in, want string }{
 		{"empty", ``, "reading label: "},

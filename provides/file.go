@@ -1,12 +1,7 @@
 package provides
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
-
-	"github.com/BurntSushi/toml"
-
+	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/sbom"
 )
 
@@ -62,26 +57,14 @@ func EntryOf(p Provide) Entry {
 
 // Encode gives the file's bytes.
 func (f File) Encode() ([]byte, error) {
-	var b bytes.Buffer
-	enc := toml.NewEncoder(&b)
-	enc.Indent = ""
-	if err := enc.Encode(f); err != nil {
-		return nil, fmt.Errorf("encoding provides: %w", err)
-	}
-	return b.Bytes(), nil
+	return tomlfile.Encode(f, "run-image.provides.toml")
 }
 
 // DecodeFile reads run-image.provides.toml; name is its path, for errors.
 func DecodeFile(data []byte, name string) (*File, error) {
 	var f File
-	if err := toml.Unmarshal(data, &f); err != nil {
-		if parse, ok := errors.AsType[toml.ParseError](err); ok {
-			return nil, fmt.Errorf("reading %s, line %d: %s", name, parse.Position.Line, parse.Message)
-		}
-		return nil, fmt.Errorf("reading %s: %w", name, err)
-	}
-	if err := sbom.CheckFileVersion(f.Version); err != nil {
-		return nil, fmt.Errorf("reading %s: key \"version\": %w", name, err)
+	if err := tomlfile.DecodeVersioned(data, name, &f, &f.Version, sbom.CheckFileVersion); err != nil {
+		return nil, err
 	}
 	return &f, nil
 }

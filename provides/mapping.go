@@ -7,7 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/BurntSushi/toml"
+	"github.com/baseplan/baseplan/internal/tomlfile"
 )
 
 // A Mapping says which packages back a name of the build plan: an entry
@@ -37,8 +37,8 @@ func DecodeMapping(data []byte, name string) ([]Mapping, error) {
 	var file struct {
 		Provides []Mapping `toml:"provides"`
 	}
-	if err := toml.Unmarshal(data, &file); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", name, err)
+	if err := tomlfile.DecodeStrict(data, name, &file); err != nil {
+		return nil, err
 	}
 	if err := CheckMapping(file.Provides); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)

@@ -124,13 +124,15 @@ func TestPrefers(t *testing.T) {
 
 func TestDecodeMappingErrors(t *testing.T) {
 	for _, test := range []struct{ name, in, want string }{
-		{"not TOML", `[[provides`, "reading f: "},
+		{"not TOML", `[[provides`, "reading f, line 1: "},
 		{"no name", "[[provides]]\npackages = []", `key "name"`},
 		{"twice", "[[provides]]\nname = \"a\"\n[[provides]]\nname = \"a\"", `"a" stands twice`},
 		{"not a purl", "[[provides]]\nname = \"a\"\npackages = [\"curl\"]", `"a": key "packages": pattern "curl" is not a package URL`},
 		{"no name in the purl", "[[provides]]\nname = \"a\"\npackages = [\"pkg:deb/\"]", "is not of the form"},
 		{"qualifiers", "[[provides]]\nname = \"a\"\npackages = [\"pkg:deb/curl?arch=amd64\"]", "qualifiers"},
-		{"wrong type", "[[provides]]\nname = 3", "reading f: "},
+		{"wrong type", "[[provides]]\nname = 3", `reading f, line 2: key "provides.name": `},
+		{"unknown key", "[[provides]]\nname = \"a\"\npackage = []", `reading f, line 3: unknown key "provides.package": did you mean "provides.packages"?`},
+		{"unknown table", "[[provide]]\nname = \"a\"", `unknown key "provide": did you mean "provides"?`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := provides.DecodeMapping([]byte(test.in), "f")

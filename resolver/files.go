@@ -1,13 +1,11 @@
 package resolver
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/BurntSushi/toml"
+	"github.com/baseplan/baseplan/internal/tomlfile"
 )
 
 // DecodePlan reads the build plan that a module's bin/detect wrote
@@ -16,7 +14,7 @@ import (
 // [UnknownPlanKeys] lists them.
 func DecodePlan(data []byte, name string) ([]Section, error) {
 	var file planFile
-	if _, err := decode(data, name, &file); err != nil {
+	if err := tomlfile.Decode(data, name, &file); err != nil {
 		return nil, err
 	}
 	var sections []Section
@@ -38,13 +36,12 @@ func DecodePlan(data []byte, name string) ([]Section, error) {
 // know, in order of appearance: for a debug log, since a typing error such as
 // "require" silently asks for nothing. name is its path, for errors.
 func UnknownPlanKeys(data []byte, name string) ([]string, error) {
-	md, err := decode(data, name, &planFile{})
+	unknown, err := tomlfile.DecodeUnknown(data, name, &planFile{})
 	if err != nil {
 		return nil, err
 	}
 	var keys []string
-	for _, key := range md.Undecoded() {
-		text := key.String()
+	for _, text := range unknown {
 		rest, _ := strings.CutPrefix(text, "or.")
 		inMetadata := strings.HasPrefix(rest, "requires.metadata.") // anything may stand there
 		if !inMetadata && !slices.Contains(keys, text) {
@@ -131,13 +128,7 @@ func EncodePlan(plan []Entry) ([]byte, error) {
 		}
 		file.Entries = append(file.Entries, out)
 	}
-	var b bytes.Buffer
-	enc := toml.NewEncoder(&b)
-	enc.Indent = ""
-	if err := enc.Encode(file); err != nil {
-		return nil, fmt.Errorf("encoding plan.toml: %w", err)
-	}
-	return b.Bytes(), nil
+	return tomlfile.Encode(file, "plan.toml")
 }
 
 // An OrderFile is order.toml (platform.md, "order.toml").
@@ -158,7 +149,7 @@ func DecodeOrder(data []byte, name string) (*OrderFile, error) {
 		Order      []group `toml:"order"`
 		Extensions []group `toml:"order-extensions"`
 	}
-	if _, err := decode(data, name, &file); err != nil {
+	if err := tomlfile.Decode(data, name, &file); err != nil {
 		return nil, err
 	}
 	order := func(key string, groups []group, kind Kind) (Order, error) {
@@ -189,16 +180,4 @@ func DecodeOrder(data []byte, name string) (*OrderFile, error) {
 		return nil, fmt.Errorf("reading %s: there is no [[order]] with a [[order.group]] in it", name)
 	}
 	return &out, nil
-}
-
-// decode reads TOML into v; an error names the file and where in it.
-func decode(data []byte, name string, v any) (toml.MetaData, error) {
-	md, err := toml.Decode(string(data), v)
-	if parse, ok := errors.AsType[toml.ParseError](err); ok {
-		return md, fmt.Errorf("reading %s, line %d: %s", name, parse.Position.Line, parse.Message)
-	}
-	if err != nil {
-		return md, fmt.Errorf("reading %s: %w", name, err)
-	}
-	return md, nil
 }

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bytes"
-
-	"github.com/BurntSushi/toml"
-
+	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/lifecycle/api"
 )
 
@@ -60,9 +57,5 @@ func versionsOf(a api.API) versions {
 
 // TOML is lifecycle.toml.
 func (d description) TOML() ([]byte, error) {
-	var b bytes.Buffer
-	encoder := toml.NewEncoder(&b)
-	encoder.Indent = ""
-	err := encoder.Encode(d)
-	return b.Bytes(), err
+	return tomlfile.Encode(d, "lifecycle.toml")
 }

@@ -47,7 +47,7 @@ func checkSamples() error {
 	if _, err := platform.DecodeSettings([]byte(settingsSample), "the sample of baseplan.toml"); err != nil {
 		return err
 	}
-	_, err := provides.DecodeDeclaration([]byte(declarationSample), "the sample of a declaration")
+	_, err := provides.DecodeDeclarationFile([]byte(declarationSample), "the sample of a declaration")
 	return err
 }
 

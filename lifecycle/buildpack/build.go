@@ -8,8 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/BurntSushi/toml"
-
+	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/env"
 	"github.com/baseplan/baseplan/lifecycle/launch"
@@ -105,13 +104,7 @@ func encodeBuildpackPlan(plan []resolver.Require) ([]byte, error) {
 	for _, r := range plan {
 		file.Entries = append(file.Entries, entry{r.Name, r.Metadata})
 	}
-	var b strings.Builder
-	enc := toml.NewEncoder(&b)
-	enc.Indent = ""
-	if err := enc.Encode(file); err != nil {
-		return nil, fmt.Errorf("encoding a buildpack plan: %w", err)
-	}
-	return []byte(b.String()), nil
+	return tomlfile.Encode(file, "a buildpack plan")
 }
 
 var mediaTypes = map[string]string{

@@ -204,7 +204,7 @@ func (s Store) describe(m resolver.Module, dir, path string, f descriptorFile) (
 		if len(d.Order) > 0 {
 			return nil, fmt.Errorf("reading %s: key \"order\": an extension has none", path)
 		}
-		data, err := os.ReadFile(path)
+		data, err := platform.ReadBounded(path)
 		if err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package buildpack_test
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
+	"github.com/baseplan/baseplan/lifecycle/env"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/lifecycle/platform"
@@ -187,6 +189,61 @@ func TestPlanThatIsNoFile(t *testing.T) {
 	got, err := d.Detect(t.Context(), buildpack.Host{App: dir, Platform: dir, Environ: os.Environ(), Grace: time.Second})
 	if err != nil || got.Exit != -1 || !strings.Contains(got.Err.Error(), "not a regular file") {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestNestedFiles: each file that a buildpack brings or writes is read within bounds.
+func TestNestedFiles(t *testing.T) {
+	const n = 100_000
+	nested := "x = " + strings.Repeat("{a=", n) + "1" + strings.Repeat("}", n) + "\n"
+	root := t.TempDir()
+	copies := func(to string) string { return "#!/bin/sh\ncp \"${0%/*}/../nested\" \"" + to + "\"\n" }
+	read := func(id string, files map[string]string) error {
+		files["nested"] = nested
+		lifecycletest.Module{ID: id, Version: "1", Files: files}.Write(t, root)
+		d, err := buildpack.Store{Buildpacks: root}.Open(module(id, "1"))
+		if err != nil {
+			return err
+		}
+		layers, err := buildpack.LayersOf(t.TempDir(), id)
+		if err == nil {
+			err = os.MkdirAll(layers.Path, 0o755)
+		}
+		if err != nil {
+			return err
+		}
+		h := buildpack.Host{App: root, Platform: root, Environ: os.Environ()}
+		if files["bin/detect"] != "" {
+			got, err := d.Detect(t.Context(), h)
+			return errors.Join(got.Err, err)
+		}
+		_, err = d.Build(t.Context(), h, env.ForBuild(os.Environ()), nil, layers, io.Discard, io.Discard)
+		return err
+	}
+	for name, files := range map[string]map[string]string{
+		"launch.toml":   {"bin/build": copies("$1/launch.toml")},
+		"build.toml":    {"bin/build": copies("$1/build.toml")},
+		"l.toml":        {"bin/build": copies("$1/l.toml")},
+		"build plan of": {"bin/detect": copies("$2")},
+	} {
+		err := read("acme/"+strings.ReplaceAll(name, " ", "-"), files)
+		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "line 1: nested more than 64 levels deep") {
+			t.Errorf("%s: %.200v", name, err)
+		}
+	}
+	lifecycletest.Module{ID: "acme/nested", Version: "1", TOML: nested}.Write(t, root)
+	if _, err := (buildpack.Store{Buildpacks: root}).Open(module("acme/nested", "1")); err == nil || !strings.Contains(err.Error(), "buildpack.toml, line ") || !strings.Contains(err.Error(), "nested more than") {
+		t.Errorf("buildpack.toml: %.200v", err)
+	}
+	layers, err := buildpack.LayersOf(root, "acme/store")
+	if err == nil {
+		err = errors.Join(os.MkdirAll(layers.Path, 0o755), os.WriteFile(filepath.Join(layers.Path, "store.toml"), []byte(nested), 0o644))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := layers.Store(); err == nil || !strings.Contains(err.Error(), "store.toml, line 1: nested more than") {
+		t.Errorf("store.toml: %.200v", err)
 	}
 }
 

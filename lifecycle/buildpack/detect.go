@@ -10,6 +10,7 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/env"
+	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
 )
 
@@ -81,7 +82,7 @@ func (d *Descriptor) detect(ctx context.Context, h Host) (Detected, error) {
 
 // planned reads the build plan that a module that passes wrote.
 func (d *Descriptor) planned(path string, h Host) Detected {
-	data, err := readLimited(path)
+	data, err := platform.ReadBounded(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Detected{}
 	}

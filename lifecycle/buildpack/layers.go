@@ -9,8 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/BurntSushi/toml"
-
+	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
@@ -156,13 +155,11 @@ func (d LayersDir) write(name string, v any) error {
 	if err := os.MkdirAll(d.Path, 0o755); err != nil {
 		return fmt.Errorf("writing %s of %s: %w", name, d.ID, err)
 	}
-	var b strings.Builder
-	enc := toml.NewEncoder(&b)
-	enc.Indent = ""
-	if err := enc.Encode(v); err != nil {
-		return fmt.Errorf("encoding %s of %s: %w", name, d.ID, err)
+	data, err := tomlfile.Encode(v, name+" of "+d.ID)
+	if err != nil {
+		return err
 	}
-	return platform.WriteFile(filepath.Join(d.Path, name), []byte(b.String()))
+	return platform.WriteFile(filepath.Join(d.Path, name), data)
 }
 
 // SBOMExtensions are the formats of SBOM files (buildpack.md, "Software-Bill-of-Materials").

@@ -6,8 +6,7 @@ import (
 	"io"
 	"os"
 
-	"github.com/BurntSushi/toml"
-
+	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/lifecycle/env"
 )
 
@@ -54,10 +53,14 @@ func (l *Launcher) output(path string, environ []string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, readErr := io.ReadAll(r)
+	data, readErr := io.ReadAll(io.LimitReader(r, tomlfile.MaxSize+1))
+	_ = r.Close() // who writes more than is read must not wait
 	state, err := p.Wait()
 	if err != nil {
 		return nil, err
+	}
+	if len(data) > tomlfile.MaxSize {
+		return nil, fmt.Errorf("it wrote more than %d MiB to file descriptor 3, which is the limit", tomlfile.MaxSize>>20)
 	}
 	if !state.Success() {
 		return nil, errors.New(state.String())
@@ -68,7 +71,7 @@ func (l *Launcher) output(path string, environ []string) ([]byte, error) {
 // decodeVars reads variables as exec.d executables write them (buildpack.md, "Exec.d Output").
 func decodeVars(data []byte) (map[string]string, error) {
 	var vars map[string]string
-	if err := toml.Unmarshal(data, &vars); err != nil {
+	if err := tomlfile.Decode(data, "variables", &vars); err != nil {
 		return nil, err
 	}
 	for name, value := range vars {

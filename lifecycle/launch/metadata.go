@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/BurntSushi/toml"
+	"github.com/baseplan/baseplan/internal/tomlfile"
 )
 
 // Metadata is <layers>/config/metadata.toml as far as the launcher reads it.
@@ -85,11 +85,8 @@ func ReadMetadata(layers string) (Metadata, error) {
 // decodeMetadata reads what stands in the file at path.
 func decodeMetadata(data []byte, path string) (Metadata, error) {
 	var m Metadata
-	if err := toml.Unmarshal(data, &m); err != nil {
-		if parse, ok := errors.AsType[toml.ParseError](err); ok {
-			return m, fmt.Errorf("reading %s, line %d: %s", path, parse.Position.Line, parse.Message)
-		}
-		return m, fmt.Errorf("reading %s: %w", path, err)
+	if err := tomlfile.Decode(data, path, &m); err != nil {
+		return m, err
 	}
 	for i, b := range m.Buildpacks {
 		if b.ID == "" {

@@ -1,5 +1,7 @@
 package platform
 
+import "github.com/baseplan/baseplan/internal/tomlfile"
+
 // Analyzed is analyzed.toml: what is known of the images before a build
 // (platform.md, "analyzed.toml").
 type Analyzed struct {
@@ -42,14 +44,14 @@ type Distro struct {
 // DecodeAnalyzed reads analyzed.toml; name is its path, for errors.
 func DecodeAnalyzed(data []byte, name string) (*Analyzed, error) {
 	var a Analyzed
-	if err := decodeTOML(data, name, &a); err != nil {
+	if err := tomlfile.Decode(data, name, &a); err != nil {
 		return nil, err
 	}
 	return &a, nil
 }
 
 // Encode gives the file's bytes.
-func (a *Analyzed) Encode() ([]byte, error) { return encodeTOML(a, "analyzed.toml") }
+func (a *Analyzed) Encode() ([]byte, error) { return tomlfile.Encode(a, "analyzed.toml") }
 
 // Name is what people call the run image: its name, else its reference.
 func (r *RunImage) Name() string {

@@ -1,60 +1,45 @@
 package platform
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
-	"github.com/BurntSushi/toml"
-
-	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/internal/tomlfile"
 )
-
-// decode reads one of our own TOML files into v, after a look at its version.
-func decode(data []byte, name string, v any) error {
-	var head struct {
-		Version string `toml:"version"`
-	}
-	if err := decodeTOML(data, name, &head); err != nil {
-		return err
-	}
-	if err := sbom.CheckFileVersion(head.Version); err != nil {
-		return fmt.Errorf("reading %s: key \"version\": %w", name, err)
-	}
-	return decodeTOML(data, name, v)
-}
-
-func decodeTOML(data []byte, name string, v any) error {
-	if err := toml.Unmarshal(data, v); err != nil {
-		if parse, ok := errors.AsType[toml.ParseError](err); ok {
-			return fmt.Errorf("reading %s, line %d: %s", name, parse.Position.Line, parse.Message)
-		}
-		return fmt.Errorf("reading %s: %w", name, err)
-	}
-	return nil
-}
-
-// encodeTOML gives the bytes of a file: the same value, the same bytes.
-func encodeTOML(v any, name string) ([]byte, error) {
-	var b bytes.Buffer
-	enc := toml.NewEncoder(&b)
-	enc.Indent = ""
-	if err := enc.Encode(v); err != nil {
-		return nil, fmt.Errorf("encoding %s: %w", name, err)
-	}
-	return b.Bytes(), nil
-}
 
 // ReadFile reads a file with one of the package's decoders. The error wraps
 // fs.ErrNotExist if there is no such file.
 func ReadFile[T any](path string, decode func(data []byte, name string) (*T, error)) (*T, error) {
-	data, err := os.ReadFile(path)
+	data, err := ReadBounded(path)
+	if err != nil {
+		return nil, err
+	}
+	return decode(data, path)
+}
+
+// ReadBounded reads a TOML file that may be of somebody else: only a regular file, and none
+// that is larger than [tomlfile.MaxSize]. The error wraps fs.ErrNotExist if there is no such file.
+func ReadBounded(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would be waited for
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, errors.Unwrap(err))
 	}
-	return decode(data, path)
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("reading %s: %w", path, errors.Join(err, errors.New("it is not a regular file")))
+	}
+	data, err := io.ReadAll(io.LimitReader(f, tomlfile.MaxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	if len(data) > tomlfile.MaxSize {
+		return nil, fmt.Errorf("reading %s: it is larger than %d MiB, which is the limit", path, tomlfile.MaxSize>>20)
+	}
+	return data, nil
 }
 
 // WriteFile writes a file whole or not at all: to a temporary file beside it,

@@ -3,6 +3,7 @@ package platform
 import (
 	"fmt"
 
+	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/resolver"
 )
 
@@ -33,7 +34,7 @@ func (m Module) Resolver(kind resolver.Kind) resolver.Module {
 // DecodeGroup reads group.toml; name is its path, for errors.
 func DecodeGroup(data []byte, name string) (*Group, error) {
 	var g Group
-	if err := decodeTOML(data, name, &g); err != nil {
+	if err := tomlfile.Decode(data, name, &g); err != nil {
 		return nil, err
 	}
 	for key, list := range map[string][]Module{"group": g.Buildpacks, "group-extensions": g.Extensions} {
@@ -71,7 +72,7 @@ func CheckID(id string) error {
 }
 
 // Encode gives the file's bytes.
-func (g *Group) Encode() ([]byte, error) { return encodeTOML(g, "group.toml") }
+func (g *Group) Encode() ([]byte, error) { return tomlfile.Encode(g, "group.toml") }
 
 // A Plan is plan.toml: the build plan without what only a base image or an extension
 // provides (platform.md, "plan.toml").
@@ -94,7 +95,7 @@ func DecodePlan(data []byte, name string) (*Plan, error) {
 			} `toml:"requires"`
 		} `toml:"entries"`
 	}
-	if err := decodeTOML(data, name, &file); err != nil {
+	if err := tomlfile.Decode(data, name, &file); err != nil {
 		return nil, err
 	}
 	var p Plan

@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/launch"
 )
@@ -45,7 +46,7 @@ type BOMBuildpack struct {
 // DecodeBuildMetadata reads metadata.toml; name is its path, for errors.
 func DecodeBuildMetadata(data []byte, name string) (*BuildMetadata, error) {
 	var m BuildMetadata
-	if err := decodeTOML(data, name, &m); err != nil {
+	if err := tomlfile.Decode(data, name, &m); err != nil {
 		return nil, err
 	}
 	return &m, nil
@@ -87,5 +88,5 @@ func (m *BuildMetadata) Encode(v api.Version) ([]byte, error) {
 		}
 		file.Processes = append(file.Processes, metadataProcess{p.Type, command, p.Args, p.Direct, p.WorkingDir, p.ExecEnv, p.BuildpackID})
 	}
-	return encodeTOML(file, "metadata.toml")
+	return tomlfile.Encode(file, "metadata.toml")
 }

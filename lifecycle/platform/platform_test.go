@@ -17,7 +17,6 @@ import (
 func TestDecodeSettings(t *testing.T) {
 	got, err := platform.DecodeSettings([]byte(`
 version = "1.7"
-future = true
 [policy]
 run-sbom = "attached"
 proof = "strict"
@@ -36,7 +35,8 @@ packages = []
 		t.Fatal(err)
 	}
 	want := &platform.Settings{
-		Policy: platform.Policy{RunSBOM: platform.Attached, Proof: extensions.Strict, Keys: []string{"cosign.pub"}, Select: "auto", ExtendInCreator: "never"},
+		Version: "1.7",
+		Policy:  platform.Policy{RunSBOM: platform.Attached, Proof: extensions.Strict, Keys: []string{"cosign.pub"}, Select: "auto", ExtendInCreator: "never"},
 		Mapping: []provides.Mapping{
 			{Name: "jre", Packages: []string{"pkg:deb/*/openjdk-{version}-jre-headless"}, Prefer: true},
 			{Name: "node", Packages: []string{}},
@@ -57,6 +57,11 @@ func TestSettingsErrorsNameFileAndKey(t *testing.T) {
 		{"unknown proof", "version = \"1.0\"\n[policy]\nproof = \"none\"", `[policy]: key "proof": "none" is not one of plan, effect, strict`},
 		{"nameless", "version = \"1.0\"\n[[provides]]\npackages = []", `[[provides]] number 1: key "name"`},
 		{"bad pattern", "version = \"1.0\"\n[[provides]]\nname = \"a\"\npackages = [\"curl\"]", `[[provides]] "a": key "packages": pattern "curl" is not a package URL`},
+		{"misspelled key", "version = \"1.0\"\n[policy]\nrun_sbom = \"auto\"", `line 3: unknown key "policy.run_sbom": did you mean "policy.run-sbom"?`},
+		{"key of another table", "version = \"1.0\"\nprof = \"plan\"\n", `line 2: unknown key "prof": the keys here are version, policy, provides`},
+		{"key in the wrong table", "version = \"1.0\"\nproof = \"plan\"\n", `line 2: unknown key "proof": did you mean "policy.proof"?`},
+		{"key in capitals", "version = \"1.0\"\n[policy]\nPROOF = \"plan\"\n", `line 3: unknown key "policy.PROOF": did you mean "policy.proof"?`},
+		{"misspelled mapping", "version = \"1.0\"\n[[provides]]\nname = \"a\"\npackage = []", `line 4: unknown key "provides.package": did you mean "provides.packages"?`},
 		{"no toml", "version = \"1.0\"\n[policy", "line 2"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

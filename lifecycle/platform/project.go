@@ -1,5 +1,7 @@
 package platform
 
+import "github.com/baseplan/baseplan/internal/tomlfile"
+
 // ProjectMetadata is project-metadata.toml and the label io.buildpacks.project.metadata
 // (platform.md, "project-metadata.toml").
 type ProjectMetadata struct {
@@ -16,7 +18,7 @@ type ProjectSource struct {
 // DecodeProjectMetadata reads project-metadata.toml; name is its path, for errors.
 func DecodeProjectMetadata(data []byte, name string) (*ProjectMetadata, error) {
 	var p ProjectMetadata
-	if err := decodeTOML(data, name, &p); err != nil {
+	if err := tomlfile.Decode(data, name, &p); err != nil {
 		return nil, err
 	}
 	return &p, nil

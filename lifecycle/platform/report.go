@@ -1,5 +1,7 @@
 package platform
 
+import "github.com/baseplan/baseplan/internal/tomlfile"
+
 // A Report is report.toml: the image that was written (platform.md, "report.toml").
 type Report struct {
 	Build    *ReportBuild    `toml:"build,omitempty"`
@@ -27,4 +29,4 @@ type ReportRunImage struct {
 }
 
 // Encode gives the file's bytes.
-func (r *Report) Encode() ([]byte, error) { return encodeTOML(r, "report.toml") }
+func (r *Report) Encode() ([]byte, error) { return tomlfile.Encode(r, "report.toml") }

@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/sbom"
 )
@@ -71,13 +72,13 @@ type Result struct {
 // Encode gives the file's bytes: the same value, the same bytes.
 func (r Resolution) Encode() ([]byte, error) {
 	r.Version = sbom.FileVersion
-	return encodeTOML(r, "resolution.toml")
+	return tomlfile.Encode(r, "resolution.toml")
 }
 
 // DecodeResolution reads resolution.toml; name is its path, for errors.
 func DecodeResolution(data []byte, name string) (*Resolution, error) {
 	var r Resolution
-	if err := decode(data, name, &r); err != nil {
+	if err := tomlfile.DecodeVersioned(data, name, &r, &r.Version, sbom.CheckFileVersion); err != nil {
 		return nil, err
 	}
 	return &r, nil

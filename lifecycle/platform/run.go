@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/google/go-containerregistry/pkg/name"
+
+	"github.com/baseplan/baseplan/internal/tomlfile"
 )
 
 // A RunFile is run.toml, the run images that are known (platform.md, "run.toml").
@@ -21,7 +23,7 @@ type RunImageNames struct {
 // DecodeRun reads run.toml; path is for errors.
 func DecodeRun(data []byte, path string) (*RunFile, error) {
 	var r RunFile
-	if err := decodeTOML(data, path, &r); err != nil {
+	if err := tomlfile.Decode(data, path, &r); err != nil {
 		return nil, err
 	}
 	for i, image := range r.Images {
@@ -37,7 +39,7 @@ func DecodeStack(data []byte, path string) (*RunFile, error) {
 	var s struct {
 		RunImage RunImageNames `toml:"run-image"`
 	}
-	if err := decodeTOML(data, path, &s); err != nil {
+	if err := tomlfile.Decode(data, path, &s); err != nil {
 		return nil, err
 	}
 	if s.RunImage.Image == "" {

@@ -6,11 +6,14 @@ import (
 	"strings"
 
 	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/provides"
+	"github.com/baseplan/baseplan/sbom"
 )
 
 // Settings is /cnb/baseplan.toml: the operator's policy and mapping.
 type Settings struct {
+	Version string             `toml:"version"`
 	Policy  Policy             `toml:"policy"`
 	Mapping []provides.Mapping `toml:"provides"` // over the built-in table
 }
@@ -48,7 +51,7 @@ var allowed = map[string][]string{
 // DecodeSettings reads baseplan.toml; name is its path, for errors.
 func DecodeSettings(data []byte, name string) (*Settings, error) {
 	var s Settings
-	if err := decode(data, name, &s); err != nil {
+	if err := tomlfile.DecodeVersionedStrict(data, name, &s, &s.Version, sbom.CheckFileVersion); err != nil {
 		return nil, err
 	}
 	if err := s.Policy.Check(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/resolver"
 )
 
@@ -28,7 +29,7 @@ func DecodeSystem(data []byte, name string) (*System, error) {
 			Post list `toml:"post"`
 		} `toml:"system"`
 	}
-	if err := decodeTOML(data, name, &file); err != nil {
+	if err := tomlfile.Decode(data, name, &file); err != nil {
 		return nil, err
 	}
 	group := func(key string, l list) (resolver.Group, error) {

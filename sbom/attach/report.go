@@ -1,14 +1,12 @@
 package attach
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	"github.com/BurntSushi/toml"
-
+	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/sbom"
 )
 
@@ -128,41 +126,15 @@ func (r *Result) Missing(image string) error {
 // Encode gives the file's bytes: the same value, the same bytes.
 func (r Report) Encode() ([]byte, error) {
 	r.Version = sbom.FileVersion
-	var b bytes.Buffer
-	enc := toml.NewEncoder(&b)
-	enc.Indent = ""
-	if err := enc.Encode(r); err != nil {
-		return nil, fmt.Errorf("encoding run-image.toml: %w", err)
-	}
-	return b.Bytes(), nil
+	return tomlfile.Encode(r, "run-image.toml")
 }
 
 // DecodeReport reads run-image.toml; name is its path, for errors. A newer
 // major version is refused, unknown keys are ignored.
 func DecodeReport(data []byte, name string) (*Report, error) {
-	var head struct {
-		Version string `toml:"version"`
-	}
-	if err := decodeTOML(data, name, &head); err != nil {
-		return nil, err
-	}
-	if err := sbom.CheckFileVersion(head.Version); err != nil {
-		return nil, fmt.Errorf("reading %s: key \"version\": %w", name, err)
-	}
 	var r Report
-	if err := decodeTOML(data, name, &r); err != nil {
+	if err := tomlfile.DecodeVersioned(data, name, &r, &r.Version, sbom.CheckFileVersion); err != nil {
 		return nil, err
 	}
 	return &r, nil
-}
-
-func decodeTOML(data []byte, name string, v any) error {
-	err := toml.Unmarshal(data, v)
-	if parse, ok := errors.AsType[toml.ParseError](err); ok {
-		return fmt.Errorf("reading %s, line %d: %s", name, parse.Position.Line, parse.Message)
-	}
-	if err != nil {
-		return fmt.Errorf("reading %s: %w", name, err)
-	}
-	return nil
 }

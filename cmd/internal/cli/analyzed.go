@@ -6,7 +6,7 @@ import (
 	"reflect"
 	"regexp"
 
-	"github.com/BurntSushi/toml"
+	"github.com/baseplan/baseplan/internal/tomlfile"
 )
 
 var (
@@ -39,7 +39,7 @@ func withoutExtend(data []byte) ([]byte, error) {
 
 func onlyExtendDiffers(before, after []byte) bool {
 	var want, got map[string]any
-	if toml.Unmarshal(before, &want) != nil || toml.Unmarshal(after, &got) != nil {
+	if tomlfile.Decode(before, "", &want) != nil || tomlfile.Decode(after, "", &got) != nil {
 		return false
 	}
 	run, ok := want["run-image"].(map[string]any)

@@ -183,7 +183,7 @@ func (m *material) read() error {
 	if m.declared, err = os.ReadFile(m.flags.provides); err != nil {
 		return fmt.Errorf("reading --provides: %w", err)
 	}
-	m.declaration, err = provides.DecodeDeclaration(m.declared, m.flags.provides)
+	m.declaration, err = provides.DecodeDeclarationFile(m.declared, m.flags.provides)
 	return err
 }
 

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -15,9 +14,9 @@ func (c *Console) settings(cmd *cobra.Command) (*platform.Settings, error) {
 	if path == "" {
 		return &platform.Settings{}, nil
 	}
-	data, err := os.ReadFile(path)
+	data, err := platform.ReadBounded(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading --baseplan: %w", err)
+		return nil, fmt.Errorf("--baseplan: %w", err)
 	}
 	return platform.DecodeSettings(data, path)
 }

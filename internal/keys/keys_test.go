@@ -1,0 +1,40 @@
+package keys_test
+
+import (
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/baseplan/baseplan/internal/keys"
+)
+
+func TestClosest(t *testing.T) {
+	names := []string{"run-sbom", "proof", "keys", "select", "extend-in-creator"}
+	for word, want := range map[string]string{
+		"run-sbm": "run-sbom", "RUN_SBOM": "run-sbom", "porof": "proof", "key": "keys", "slect": "select",
+		"extend-in-create": "extend-in-creator", "policy": "", "x": "", "": "", "runsbomkeys": "",
+		strings.Repeat("run-sbom", 1<<20): "",
+	} {
+		if got, ok := keys.Closest(word, names); got != want || ok != (want != "") {
+			t.Errorf("Closest(%.20q) = %q, %t, want %q", word, got, ok, want)
+		}
+	}
+	if got, _ := keys.Closest("b", []string{"a", "c"}); got != "a" {
+		t.Errorf("of two that are as close: %q, want the first", got)
+	}
+}
+
+// TestClosestFindsOneTypo: one letter too many, too few, wrong or swapped is always found.
+func TestClosestFindsOneTypo(t *testing.T) {
+	const name = "extend-in-creator"
+	rapid.Check(t, func(t *rapid.T) {
+		i := rapid.IntRange(0, len(name)-2).Draw(t, "i")
+		word := rapid.SampledFrom([]string{
+			name[:i] + "x" + name[i:], name[:i] + name[i+1:], name[:i] + "x" + name[i+1:], name[:i] + name[i+1:i+2] + name[i:i+1] + name[i+2:],
+		}).Draw(t, "word")
+		if got, _ := keys.Closest(word, []string{"select", name}); got != name {
+			t.Errorf("%s: %q", word, got)
+		}
+	})
+}

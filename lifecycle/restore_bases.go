@@ -181,7 +181,7 @@ func (x *bases) settle(ctx context.Context) error {
 // extender has to be able to start from it: platforms pull the reference that is left.
 func (x *bases) saveRunImage(ctx context.Context) error {
 	run := x.out.Analyzed.RunImage
-	if strings.Contains(run.Reference, "@") && isSaved(ctx, x.baseDir(run.Reference)) {
+	if _, digest, ok := strings.Cut(run.Reference, "@"); ok && isSaved(ctx, x.baseDir(run.Reference), digest) {
 		return nil
 	}
 	img, err := x.runImage(ctx)
@@ -195,7 +195,9 @@ func (x *bases) saveRunImage(ctx context.Context) error {
 		}
 		defer from.Close()
 		img = from
-		run.Reference = identify(img)
+	}
+	if !strings.HasSuffix(run.Reference, "@"+img.Digest.String()) {
+		run.Reference = identify(img) // not that of an index: the extender opens what the digest names
 	}
 	x.log.Info(fmt.Sprintf("Saving the run image %s for its extension", run.Name()))
 	return saveBase(ctx, img.Image, x.baseDir(run.Reference), true)

@@ -27,9 +27,10 @@ func saveBase(ctx context.Context, img v1.Image, dir string, withLayers bool) er
 	return nil
 }
 
-// isSaved reports whether an image was saved as a whole.
-func isSaved(ctx context.Context, dir string) bool {
-	img, err := (&image.Opener{}).Open(ctx, "oci:"+dir)
+// isSaved reports whether the image with a digest was saved as a whole. Buildpacks of an earlier build could write
+// there, so every byte is read. An empty folder is as good as none.
+func isSaved(ctx context.Context, dir, digest string) bool {
+	img, err := OpenSavedBase(ctx, dir, digest)
 	if err != nil {
 		return false
 	}
@@ -39,11 +40,20 @@ func isSaved(ctx context.Context, dir string) bool {
 		return false
 	}
 	for _, l := range m.Layers {
-		if !(baseLayout{dir}).has(l) {
+		if !image.HasBlob(ctx, dir, l) {
 			return false
 		}
 	}
 	return true
+}
+
+// OpenSavedBase opens the base image with a digest that a restorer saved in a directory. Whatever the directory says,
+// it is the image with that digest: manifest, configuration and, while they are read, layers are held against it.
+func OpenSavedBase(ctx context.Context, dir, digest string) (*image.Image, error) {
+	if _, err := v1.NewHash(digest); err != nil { // else it would be taken for a part of the directory's name
+		return nil, fmt.Errorf("opening the base image in %s: %w", dir, err)
+	}
+	return (&image.Opener{}).Open(ctx, "oci:"+dir+"@"+digest)
 }
 
 // A baseLayout is an OCI layout that an image is saved in with the very bytes that it has elsewhere, so that its digest
@@ -53,6 +63,9 @@ type baseLayout struct{ dir string }
 func (b baseLayout) save(ctx context.Context, img v1.Image, withLayers bool) error {
 	desc, err := partial.Descriptor(img)
 	if err != nil {
+		return err
+	}
+	if err := b.clear(); err != nil {
 		return err
 	}
 	if withLayers {
@@ -92,7 +105,7 @@ func (b baseLayout) layers(ctx context.Context, img v1.Image) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(4)
 	for _, l := range manifest.Layers {
-		if b.has(l) {
+		if image.HasBlob(ctx, b.dir, l) {
 			continue
 		}
 		group.Go(func() error {
@@ -114,9 +127,39 @@ func (b baseLayout) layers(ctx context.Context, img v1.Image) error {
 	return group.Wait()
 }
 
-func (b baseLayout) has(l v1.Descriptor) bool {
-	info, err := os.Stat(filepath.Join(b.dir, "blobs", l.Digest.Algorithm, l.Digest.Hex))
-	return err == nil && info.Size() == l.Size
+// clear removes a layout that holds anything but files and directories, and a link in place of it or of the two
+// directories above: nothing is written through a link that somebody has put there.
+func (b baseLayout) clear() error {
+	for _, dir := range []string{filepath.Dir(filepath.Dir(b.dir)), filepath.Dir(b.dir), b.dir} {
+		info, err := os.Lstat(dir)
+		if err != nil || info.IsDir() {
+			continue // what is missing is made
+		}
+		if err := os.Remove(dir); err != nil {
+			return err
+		}
+	}
+	odd := false
+	err := filepath.WalkDir(b.dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(b.dir, name)
+		odd = odd || err != nil || d.IsDir() != b.directory(rel) || !d.IsDir() && !d.Type().IsRegular()
+		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil || odd {
+		return os.RemoveAll(b.dir)
+	}
+	return nil
+}
+
+// directory reports whether a path in a layout is that of a directory.
+func (baseLayout) directory(rel string) bool {
+	return rel == "." || rel == "blobs" || filepath.Dir(rel) == "blobs"
 }
 
 // blob writes a blob whole or not at all.

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/baseplan/baseplan/cmd/internal/build"
 	"github.com/baseplan/baseplan/extensions"
@@ -42,11 +43,14 @@ func (c *command) exportOnly(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.drop(opener, c.Layers, c.CacheDir, c.LaunchCache, c.layoutTarget()); err != nil {
+	extended, err := c.extendedImage(ctx, opener, analyzed, group) // while it can still be told whose it is
+	if err != nil {
 		return err
 	}
-	extended, err := c.extendedImage(ctx, opener, analyzed, group)
-	if err != nil {
+	if extended != nil {
+		defer extended.Close()
+	}
+	if err := c.drop(opener, c.Layers, c.CacheDir, c.LaunchCache, c.layoutTarget()); err != nil {
 		return err
 	}
 	return c.exportWith(ctx, opener, &exporting{
@@ -179,12 +183,22 @@ func (c *command) extendedImage(ctx context.Context, opener *image.Opener, analy
 		return nil, err
 	}
 	digest := digestOf(analyzed.RunImage.Reference)
+	if _, err := v1.NewHash(digest); err != nil {
+		return nil, fmt.Errorf("the run image %s is to be extended, and %s names it without a digest: run the restorer before", analyzed.RunImage.Name(), c.Analyzed)
+	}
 	dir := filepath.Join(c.Extended, "run", digest)
-	if _, err := os.Stat(dir); err != nil {
+	if isEmpty(dir) {
 		return nil, fmt.Errorf("the run image %s is to be extended by %s, but there is no extended image in %s: run extender -kind run before",
 			analyzed.RunImage.Name(), left[0].Path, dir)
 	}
-	return opener.Open(ctx, "oci:"+dir)
+	img, err := opener.Open(ctx, "oci:"+dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkExtended(dir, digest, img); err != nil {
+		return nil, errors.Join(err, img.Close())
+	}
+	return img, nil
 }
 
 // digestOf is the digest at the end of a digest reference, "sha256:…".

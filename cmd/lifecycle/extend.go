@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -70,7 +71,14 @@ func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed 
 	if err := c.keepsPromise(ctx); err != nil {
 		return err
 	}
-	return saveExtended(filepath.Join(c.Extended, "run", digestOf(reference)), base.Image, extended)
+	img, err := extended.Onto(base.Image)
+	if err != nil {
+		return err
+	}
+	if err := saveExtended(filepath.Join(c.Extended, "run", digestOf(reference)), img, extended.Layers); err != nil {
+		return err
+	}
+	return c.recordExtended(digestOf(reference), img)
 }
 
 // extendBuild extends the build image, whose container this is, and then builds in it as
@@ -146,15 +154,24 @@ func (c *command) extenderCache() string {
 	return filepath.Join(c.KanikoDir, "cache")
 }
 
-// savedBase opens the base image that the restorer saved.
+// savedBase opens the base image that the restorer saved. The build image's user can write there, and this is root.
 func (c *command) savedBase(ctx context.Context, reference string) (*image.Image, error) {
-	dir := filepath.Join(c.KanikoDir, "cache", "base", digestOf(reference))
-	opener := &image.Opener{}
-	base, err := opener.Open(ctx, "oci:"+dir)
+	digest := digestOf(reference)
+	dir := filepath.Join(c.KanikoDir, "cache", "base", digest)
+	if isEmpty(dir) {
+		return nil, fmt.Errorf("there is no base image %s in %s: run the restorer before", reference, dir)
+	}
+	base, err := lifecycle.OpenSavedBase(ctx, dir, digest)
 	if err != nil {
-		return nil, fmt.Errorf("reading the base image that the restorer saved: %w", err)
+		return nil, fmt.Errorf("what is in %s is not the base image %s that the restorer saved; remove it and run the restorer again: %w", dir, reference, err)
 	}
 	return base, nil
+}
+
+// isEmpty reports whether there is no directory, or nothing in it.
+func isEmpty(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0
 }
 
 // keepsPromise looks in the extended image, which this container is now, for what only the run
@@ -176,11 +193,7 @@ func (c *command) keepsPromise(ctx context.Context) error {
 
 // saveExtended writes the extended image as an OCI layout in which only the new layers have
 // blobs. It is whole or it is not there.
-func saveExtended(dir string, base v1.Image, extended *lifecycle.Extended) (err error) {
-	img, err := extended.Onto(base)
-	if err != nil {
-		return err
-	}
+func saveExtended(dir string, img v1.Image, added []*apply.Layer) (err error) {
 	part := dir + ".part"
 	if err := errors.Join(os.RemoveAll(part), os.RemoveAll(dir), os.MkdirAll(filepath.Dir(dir), 0o755)); err != nil {
 		return err
@@ -190,7 +203,7 @@ func saveExtended(dir string, base v1.Image, extended *lifecycle.Extended) (err 
 	if err != nil {
 		return err
 	}
-	for _, l := range extended.Layers {
+	for _, l := range added {
 		digest, err := l.Digest()
 		if err != nil {
 			return err
@@ -210,7 +223,24 @@ func saveExtended(dir string, base v1.Image, extended *lifecycle.Extended) (err 
 	if err := writeManifest(path, img, *descriptor); err != nil {
 		return err
 	}
+	if err := readableByAll(part); err != nil {
+		return err
+	}
 	return os.Rename(part, dir)
+}
+
+// readableByAll sets modes whatever the umask is: the exporter may be another user, and nobody else may write.
+func readableByAll(dir string) error {
+	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		mode := fs.FileMode(0o644)
+		if d.IsDir() {
+			mode = 0o755
+		}
+		return os.Chmod(name, mode)
+	})
 }
 
 func writeManifest(path layout.Path, img v1.Image, descriptor v1.Descriptor) error {

@@ -89,7 +89,7 @@ func (c *command) keepDaemon(opener *image.Opener) error {
 
 // give gives a directory to the build image's user. A build goes on with a cache that it cannot write.
 func (c *command) give(dir string) error {
-	err := own(dir, c.UID, c.GID, filepath.Join(c.CacheDir, keptInventories))
+	err := own(dir, c.UID, c.GID, filepath.Join(c.CacheDir, keptInventories), filepath.Join(c.Extended, "run"))
 	if err != nil && (dir == c.CacheDir || dir == c.LaunchCache) && errors.Is(err, syscall.EROFS) {
 		c.log.Warn(fmt.Sprintf("the cache cannot be written: %v", err))
 		return nil

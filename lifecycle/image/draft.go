@@ -123,7 +123,7 @@ func (d *Draft) parts(near func(previous *Image) bool) ([]part, error) {
 		return nil, err
 	}
 	for n := range all {
-		if p, ok := under[all[n].diffID]; ok && all[n].layer == nil {
+		if p, ok := under[all[n].diffID]; ok { // whatever the base says of a layer that is not its own
 			all[n].layer, all[n].desc = p.layer, p.desc
 		}
 	}

@@ -62,7 +62,7 @@ type layoutDir struct{ dir string }
 
 // parts are the same layers, read from the layout.
 func (l layoutDir) parts(parts []part) []part {
-	here := layout{os.DirFS(l.dir)}
+	here := layout{os.DirFS(l.dir)} // what this process has written
 	parts = slices.Clone(parts)
 	for n, p := range parts {
 		if p.layer != nil {
@@ -123,7 +123,7 @@ func (l layoutDir) layer(ctx context.Context, p *part) error {
 			return err
 		}
 	}
-	if p.layer == nil || l.has(p.desc.Digest, p.desc.Size) {
+	if p.layer == nil || HasBlob(ctx, l.dir, *p.desc) {
 		return nil
 	}
 	r, err := p.layer.Compressed()
@@ -133,9 +133,23 @@ func (l layoutDir) layer(ctx context.Context, p *part) error {
 	return l.blob(ctx, p.desc.Digest, p.desc.Size, r)
 }
 
-func (l layoutDir) has(h v1.Hash, size int64) bool {
-	info, err := os.Lstat(filepath.Join(l.dir, blob(h)))
-	return err == nil && info.Mode().IsRegular() && info.Size() == size
+// HasBlob reports whether an OCI layout in a directory has a blob, with the content that it is named by.
+func HasBlob(ctx context.Context, dir string, d v1.Descriptor) bool {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return false
+	}
+	defer root.Close()
+	info, err := root.Lstat(blob(d.Digest))
+	if err != nil || !info.Mode().IsRegular() || info.Size() != d.Size {
+		return false
+	}
+	f, err := dirFS{root}.Open(blob(d.Digest))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return copyVerified(ctx, io.Discard, f, d.Digest) == nil
 }
 
 // blob writes a blob, which has to be what it is called.

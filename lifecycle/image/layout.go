@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"syscall"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
@@ -40,7 +41,7 @@ func (o *Opener) openLayout(_ context.Context, rest string) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading OCI layout: %w", err)
 	}
-	img, err := o.fromLayout(layout{root.FS()}, digest, tag)
+	img, err := o.fromLayout(layout{dirFS{root}}, digest, tag)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("reading OCI layout %s: %w", dir, err), root.Close())
 	}
@@ -57,9 +58,65 @@ func isDir(name string) bool {
 // the OCI image specification).
 type layout struct{ fs.FS }
 
+// A dirFS is the regular files and directories below a root. A pipe or a device, which somebody may have put
+// there to have this process wait or read for ever, is refused.
+type dirFS struct{ root *os.Root }
+
+// Open implements [fs.FS].
+func (d dirFS) Open(name string) (fs.File, error) {
+	if _, err := d.Stat(name); err != nil { // to open a device may do something
+		return nil, err
+	}
+	f, err := d.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		err = readable(name, info)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// Stat implements [fs.StatFS].
+func (d dirFS) Stat(name string) (fs.FileInfo, error) {
+	info, err := d.root.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	return info, readable(name, info)
+}
+
+func readable(name string, info fs.FileInfo) error {
+	if info.Mode().IsRegular() || info.IsDir() {
+		return nil
+	}
+	return &fs.PathError{Op: "open", Path: name, Err: errors.New("neither a file nor a directory")}
+}
+
+// maxBlob is how long index.json, manifests and configurations may be, which are read at once.
+const maxBlob = 64 << 20
+
+// readSmall reads one of these.
+func (l layout) readSmall(name string) ([]byte, error) {
+	f, err := l.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxBlob+1))
+	if err == nil && len(raw) > maxBlob {
+		err = fmt.Errorf("%s: it is longer than %d bytes", name, maxBlob)
+	}
+	return raw, err
+}
+
 // fromLayout opens the manifest of that digest, or of that name, or the only one.
 func (o *Opener) fromLayout(l layout, digest, tag string) (*Image, error) {
-	raw, err := fs.ReadFile(l, "index.json")
+	raw, err := l.readSmall("index.json")
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +196,7 @@ func (l layout) image(desc v1.Descriptor) (v1.Image, error) {
 
 // read is a small blob, checked against its digest.
 func (l layout) read(h v1.Hash) ([]byte, error) {
-	raw, err := fs.ReadFile(l, blob(h))
+	raw, err := l.readSmall(blob(h))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
@@ -150,8 +207,8 @@ func (l layout) read(h v1.Hash) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.Algorithm == got.Algorithm && got != h {
-		return nil, fmt.Errorf("reading blob %s: its content has digest %s", h, got)
+	if got != h {
+		return nil, fmt.Errorf("reading blob %s: %w: its content has digest %s", h, errCorrupt, got)
 	}
 	return raw, nil
 }
@@ -214,7 +271,15 @@ func (l *layoutLayer) Digest() (v1.Hash, error)            { return l.desc.Diges
 func (l *layoutLayer) Size() (int64, error)                { return l.desc.Size, nil }
 func (l *layoutLayer) MediaType() (types.MediaType, error) { return l.desc.MediaType, nil }
 func (l *layoutLayer) Descriptor() (*v1.Descriptor, error) { return &l.desc, nil }
-func (l *layoutLayer) Compressed() (io.ReadCloser, error)  { return l.Open(blob(l.desc.Digest)) }
+
+// Compressed is the blob, which is held against its digest while it is read.
+func (l *layoutLayer) Compressed() (io.ReadCloser, error) {
+	f, err := l.Open(blob(l.desc.Digest))
+	if err != nil {
+		return nil, err
+	}
+	return verify(f, l.desc.Digest, l.desc.Size)
+}
 
 // layoutIndex implements [v1.ImageIndex].
 type layoutIndex struct {

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/baseplan/baseplan/lifecycle/image"
+)
+
+// The extended run image lies in <layers>, where buildpacks can put one of their own: with it they would write as
+// root in the app image. So the extender, which is root, notes the digest of what it made in the kaniko directory,
+// where they cannot write, and the exporter looks there.
+
+// extendedRecord is the file with the digest of the image that was made of a run image.
+func (c *command) extendedRecord(base string) string {
+	return filepath.Join(c.KanikoDir, "cache", "baseplan-extended", strings.ReplaceAll(base, ":", "-"))
+}
+
+// recordExtended notes the digest. A platform without a kaniko directory has no place for that.
+func (c *command) recordExtended(base string, img v1.Image) error {
+	if c.ownKaniko() == "" {
+		return nil
+	}
+	digest, err := img.Digest()
+	if err != nil {
+		return err
+	}
+	name := c.extendedRecord(base)
+	dir := filepath.Dir(name)
+	if err := ensureDir(dir); err != nil {
+		return err
+	}
+	if info, err := os.Lstat(dir); err != nil || !info.IsDir() || ownedBy(info, os.Geteuid()) != nil {
+		c.log.Warn(fmt.Sprintf("%s is not this user's alone: the exporter is not told which image was made", dir))
+		return nil
+	}
+	if err := os.RemoveAll(name); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(f, digest.String()+"\n")
+	return errors.Join(err, f.Chmod(0o644), f.Close())
+}
+
+// checkExtended refuses an extended image that the extender did not make: one of another digest than it noted or,
+// where it noted nothing, one that somebody may have changed who is neither root nor the user of this process.
+func (c *command) checkExtended(dir, base string, img *image.Image) error {
+	want, err := c.recorded(base)
+	if err != nil {
+		return err
+	}
+	if want == img.Digest.String() {
+		return nil
+	}
+	if want != "" {
+		return fmt.Errorf("the extended run image in %s is %s, and the extender made %s: run extender -kind run again", dir, img.Digest, want)
+	}
+	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && !info.IsDir() && !info.Mode().IsRegular() {
+			err = errors.New("it is neither a file nor a directory")
+		}
+		if err == nil {
+			err = ownedBy(info, 0, os.Geteuid())
+		}
+		if err != nil {
+			return fmt.Errorf("the extended run image in %s is not the extender's alone: %s: %w: run extender -kind run again", dir, name, err)
+		}
+		return nil
+	})
+}
+
+// recorded is the digest that the extender noted; empty if there is none.
+func (c *command) recorded(base string) (string, error) {
+	if c.ownKaniko() == "" {
+		return "", nil
+	}
+	f, err := os.OpenFile(c.extendedRecord(base), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return "", nil //nolint:nilerr // nothing that can be believed
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || ownedBy(info, 0, os.Geteuid()) != nil {
+		return "", err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, 1<<10))
+	return strings.TrimSpace(string(data)), err
+}
+
+// ownedBy reports an error unless nobody but these users may write a file.
+func ownedBy(info fs.FileInfo, uids ...int) error {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return errors.New("its owner is not known")
+	}
+	if !slices.Contains(uids, int(st.Uid)) {
+		return fmt.Errorf("it belongs to user %d", st.Uid)
+	}
+	if info.Mode()&0o022 != 0 {
+		return fmt.Errorf("others may write it (%s)", info.Mode())
+	}
+	return nil
+}

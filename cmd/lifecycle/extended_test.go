@@ -1,0 +1,231 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+
+	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func extending(t *testing.T) *command {
+	dir := t.TempDir()
+	c := &command{log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	c.Inputs = platform.Inputs{KanikoDir: filepath.Join(dir, "kaniko"), Layers: filepath.Join(dir, "layers"), Extended: filepath.Join(dir, "layers/extended")}
+	must(t, errors.Join(os.Mkdir(c.KanikoDir, 0o755), os.Mkdir(c.Layers, 0o755)))
+	return c
+}
+
+func writeLayout(t *testing.T, dir string, img v1.Image) {
+	t.Helper()
+	must(t, os.MkdirAll(dir, 0o755))
+	p, err := layout.Write(dir, empty.Index)
+	must(t, err)
+	must(t, p.AppendImage(img))
+}
+
+func digestString(t *testing.T, img v1.Image) string {
+	t.Helper()
+	digest, err := img.Digest()
+	must(t, err)
+	return digest.String()
+}
+
+// evil is an image whose commands load a library of a buildpack.
+func evil(t *testing.T, img v1.Image) v1.Image {
+	t.Helper()
+	cfg, err := img.ConfigFile()
+	must(t, err)
+	cfg = cfg.DeepCopy()
+	cfg.Config.Env = []string{"LD_PRELOAD=/workspace/evil.so"}
+	img, err = mutate.ConfigFile(img, cfg)
+	must(t, err)
+	return img
+}
+
+// TestSavedBase has the extender open what lies where the restorer saves base images, and the build user can write.
+func TestSavedBase(t *testing.T) {
+	img := lifecycletest.Debian()
+	digest := digestString(t, img)
+	for name, tt := range map[string]struct {
+		make func(t *testing.T, dir string)
+		want string // of the error; empty: it is the image
+	}{
+		"as saved": {func(t *testing.T, dir string) { writeLayout(t, dir, img) }, ""},
+		"beside another": {func(t *testing.T, dir string) {
+			writeLayout(t, dir, evil(t, img))
+			p, err := layout.FromPath(dir)
+			must(t, err)
+			must(t, p.AppendImage(img))
+		}, ""},
+		"a link to one": {func(t *testing.T, dir string) {
+			elsewhere := t.TempDir()
+			writeLayout(t, elsewhere, img)
+			must(t, os.MkdirAll(filepath.Dir(dir), 0o755))
+			must(t, os.Symlink(elsewhere, dir))
+		}, ""},
+		"another": {func(t *testing.T, dir string) { writeLayout(t, dir, evil(t, img)) }, "is not the base image"},
+		"missing": {func(*testing.T, string) {}, "run the restorer before"},
+		"empty":   {func(t *testing.T, dir string) { must(t, os.MkdirAll(dir, 0o755)) }, "run the restorer before"},
+		"a file": {func(t *testing.T, dir string) {
+			must(t, os.MkdirAll(filepath.Dir(dir), 0o755))
+			must(t, os.WriteFile(dir, nil, 0o644))
+		}, "is not the base image"},
+		"a pipe": {func(t *testing.T, dir string) {
+			writeLayout(t, dir, img)
+			must(t, os.Remove(filepath.Join(dir, "index.json")))
+			must(t, syscall.Mkfifo(filepath.Join(dir, "index.json"), 0o666))
+		}, "is not the base image"},
+		"a device": {func(t *testing.T, dir string) {
+			writeLayout(t, dir, img)
+			must(t, os.Remove(filepath.Join(dir, "index.json")))
+			if os.Getuid() != 0 {
+				t.Skip("to make a device takes root")
+			}
+			must(t, syscall.Mknod(filepath.Join(dir, "index.json"), syscall.S_IFCHR|0o666, 1<<8|5)) // zero
+		}, "is not the base image"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := extending(t)
+			dir := filepath.Join(c.KanikoDir, "cache/base", digest)
+			tt.make(t, dir)
+			base, err := c.savedBase(t.Context(), "registry.example/run@"+digest)
+			if tt.want != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), dir) {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			must(t, err)
+			defer base.Close()
+			if base.Digest.String() != digest || len(base.Config.Config.Env) > 0 && strings.HasPrefix(base.Config.Config.Env[0], "LD_PRELOAD") {
+				t.Errorf("opened %s, %v", base.Digest, base.Config.Config.Env)
+			}
+		})
+	}
+	c := extending(t)
+	for _, reference := range []string{"run", "", "x@" + strings.Repeat("../", 30)} {
+		if _, err := c.savedBase(t.Context(), reference); err == nil {
+			t.Errorf("%q was opened", reference)
+		}
+	}
+}
+
+// TestExtendedIsTheExtenders has a buildpack put an extended image of its own in place of the extender's.
+func TestExtendedIsTheExtenders(t *testing.T) {
+	run := lifecycletest.Debian()
+	base := digestString(t, run)
+	made := lifecycletest.With(run, lifecycletest.Layer{"made": "1"})
+	root := os.Getuid() == 0
+	for name, tt := range map[string]struct {
+		change func(t *testing.T, c *command, dir string)
+		want   string // of the error; empty: it is taken
+		root   bool   // takes root
+	}{
+		"as made":                 {func(*testing.T, *command, string) {}, "", false},
+		"another":                 {func(t *testing.T, _ *command, dir string) { writeLayout(t, dir, evil(t, made)) }, "the extender made", false},
+		"another, without record": {func(t *testing.T, c *command, dir string) { forget(t, c); give(t, dir) }, "belongs to user", true},
+		"given away, with record": {func(t *testing.T, _ *command, dir string) { give(t, dir) }, "", true},
+		"made without record":     {func(t *testing.T, c *command, _ string) { forget(t, c) }, "", false},
+		"writable for others": {func(t *testing.T, c *command, dir string) {
+			forget(t, c)
+			must(t, os.Chmod(filepath.Join(dir, "index.json"), 0o666))
+		}, "others may write", false},
+		"with a link": {func(t *testing.T, c *command, dir string) {
+			forget(t, c)
+			must(t, os.Symlink("index.json", filepath.Join(dir, "link")))
+		}, "neither a file nor a directory", false},
+		"a link to one": {func(t *testing.T, c *command, dir string) {
+			forget(t, c)
+			must(t, os.Rename(dir, dir+"-2"))
+			must(t, os.Symlink(dir+"-2", dir))
+		}, "neither a file nor a directory", false},
+		"a foreign record": {func(t *testing.T, c *command, dir string) {
+			writeLayout(t, dir, evil(t, made))
+			give(t, dir)
+			give(t, filepath.Join(c.KanikoDir, "cache"))
+		}, "belongs to user", true},
+		"a record that is a link": {func(t *testing.T, c *command, dir string) {
+			give(t, dir)
+			name := c.extendedRecord(base)
+			must(t, os.Rename(name, name+"2"))
+			must(t, os.Symlink(name+"2", name))
+		}, "belongs to user", true},
+		"a record that is a pipe": {func(t *testing.T, c *command, dir string) {
+			give(t, dir)
+			must(t, os.Remove(c.extendedRecord(base)))
+			must(t, syscall.Mkfifo(c.extendedRecord(base), 0o644))
+		}, "belongs to user", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if tt.root && !root {
+				t.Skip("to give files away takes root")
+			}
+			old := syscall.Umask(0)
+			defer syscall.Umask(old)
+			c := extending(t)
+			dir := filepath.Join(c.Extended, "run", base)
+			must(t, saveExtended(dir, made, nil))
+			must(t, c.recordExtended(base, made))
+			must(t, c.recordExtended(base, made)) // by a later build
+			tt.change(t, c, dir)
+			img, err := (&image.Opener{Platform: &v1.Platform{OS: "linux", Architecture: "amd64"}}).Open(t.Context(), "oci:"+dir)
+			if err == nil {
+				defer img.Close()
+				err = c.checkExtended(dir, base, img)
+			}
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// TestExtendedRecordIsNotLedAway has a link where the extender keeps its records: nothing is written there.
+func TestExtendedRecordIsNotLedAway(t *testing.T) {
+	img := lifecycletest.Debian()
+	elsewhere := t.TempDir()
+	must(t, os.Chmod(elsewhere, 0o777))
+	c := extending(t)
+	dir := filepath.Dir(c.extendedRecord(digestString(t, img)))
+	must(t, os.MkdirAll(filepath.Dir(dir), 0o755))
+	must(t, os.Symlink(elsewhere, dir))
+	must(t, c.recordExtended(digestString(t, img), img))
+	if left, err := os.ReadDir(elsewhere); err != nil || len(left) > 0 {
+		t.Errorf("written elsewhere: %v, %v", left, err)
+	}
+	if name := c.extendedRecord(digestString(t, img)); strings.Contains(filepath.Base(name), ":") {
+		t.Errorf("%s is no name everywhere", name)
+	}
+	c.KanikoDir = ""
+	must(t, c.recordExtended(digestString(t, img), img))
+}
+
+func forget(t *testing.T, c *command) {
+	t.Helper()
+	must(t, os.RemoveAll(filepath.Join(c.KanikoDir, "cache")))
+}
+
+// give gives all in a directory to a build user.
+func give(t *testing.T, dir string) {
+	t.Helper()
+	must(t, own(dir, 1000, 1000))
+}

@@ -2,6 +2,7 @@ package extensions
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -31,56 +32,147 @@ func (a *analyzer) command(words []string) finding {
 	}
 	switch name {
 	case "set":
-		return setOptions(args)
+		return a.setOptions(args)
+	case "exit":
+		return a.exits(args)
 	case "rm":
 		return a.remove(args)
+	case "ldconfig":
+		return a.ldconfig(args)
 	case "echo", "true", ":":
 		return noEffect("%s changes nothing", name)
+	case "false":
+		return noEffect("false changes nothing").with(mayFail|mustFail, "false fails")
+	case "test":
+		return a.test(args)
+	case "[":
+		if n := len(args); n > 0 && args[n-1] == "]" {
+			return a.test(args[:n-1])
+		}
+	case "command", "type", "hash", "which":
+		if f, ok := a.lookUp(name, args); ok {
+			return f
+		}
+	case "dpkg", "dpkg-query", "rpm", "apt-cache", "apt-mark", "apt-config":
+		if f, ok := a.query(name, args); ok {
+			return f
+		}
 	}
-	if slices.ContainsFunc(readers[name], func(known string) bool { return known == strings.Join(args, " ") }) {
+	if slices.Contains(versions[name], strings.Join(args, " ")) {
 		return a.reads(name, strings.Join(words, " "))
 	}
-	if name == "command" && len(args) == 2 && args[0] == "-v" {
-		return a.reads(args[1], strings.Join(words, " "))
+	if r, ok := readers[name]; ok {
+		return a.readOnly(r, name, args)
 	}
 	return effect("%s is not understood", word)
 }
 
 // setOptions is the finding on set: options that only stop a script or show it.
-func setOptions(args []string) finding {
+func (a *analyzer) setOptions(args []string) finding {
+	f := noEffect("")
 	for i, o := range args {
 		follows := i > 0 && strings.HasSuffix(args[i-1], "o")
 		switch {
 		case follows && slices.Contains([]string{"pipefail", "errexit", "nounset", "xtrace"}, o):
+			a.proc.errexit = a.proc.errexit || o == "errexit"
+			a.proc.nounset = a.proc.nounset || o == "nounset"
+			if o == "pipefail" && args[i-1][0] == '-' {
+				a.proc.pipefail = true
+				if !a.knowsPipefail() {
+					a.die("set: the image's shell may not have the option pipefail")
+				}
+			}
 		case len(o) > 1 && (o[0] == '-' || o[0] == '+') && strings.Trim(o[1:], "euxo") == "":
+			a.proc.errexit = a.proc.errexit || strings.Contains(o, "e")
+			a.proc.nounset = a.proc.nounset || strings.Contains(o, "u")
 		default:
 			return effect("set %s is not understood", o)
 		}
 	}
-	return noEffect("")
+	return f
+}
+
+var failure = regexp.MustCompile(`^(?:[1-9][0-9]?|1[0-9][0-9])$`)
+
+// exits is the finding on exit with a failure. That nothing follows is not heeded.
+func (a *analyzer) exits(args []string) finding {
+	if len(args) != 1 || !failure.MatchString(args[0]) {
+		return effect("exit %s is not understood: nothing behind it may run", strings.Join(args, " "))
+	}
+	doubt := "exit " + args[0] + " may end the build"
+	a.die(doubt)
+	return noEffect("").with(mayFail|mustFail, doubt)
 }
 
 // cleanable are caches of package managers: what lies there is no content of an image.
 var cleanable = []string{
-	"/var/lib/apt/lists", "/var/lib/apt/lists/*", "/var/lib/apt/lists/partial/*",
-	"/var/cache/apt", "/var/cache/apt/*", "/var/cache/apt/archives", "/var/cache/apt/archives/*", "/var/cache/apt/archives/*.deb",
-	"/var/cache/apk", "/var/cache/apk/*", "/var/cache/dnf", "/var/cache/dnf/*", "/var/cache/yum", "/var/cache/yum/*",
+	"/var/lib/apt/lists", "/var/lib/apt/lists/*", "/var/lib/apt/lists/partial", "/var/lib/apt/lists/partial/*",
+	"/var/cache/apt", "/var/cache/apt/*", "/var/cache/apt/*.bin", "/var/cache/apt/archives", "/var/cache/apt/archives/*", "/var/cache/apt/archives/*.deb",
+	"/var/cache/apt/archives/partial", "/var/cache/apt/archives/partial/*", "/var/cache/apt/pkgcache.bin", "/var/cache/apt/srcpkgcache.bin",
+	"/var/cache/apk", "/var/cache/apk/*", "/var/cache/dnf", "/var/cache/dnf/*", "/var/cache/libdnf5", "/var/cache/libdnf5/*", "/var/cache/yum", "/var/cache/yum/*",
 	"/var/cache/tdnf", "/var/cache/tdnf/*", "/var/cache/zypp", "/var/cache/zypp/*",
+	"/var/log/apt/*", "/var/log/zypp/*",
 }
 
+// scratch is what lies directly in a directory for temporary files or logs. The
+// directories themselves are content, and what is deeper may be behind a link.
+var scratch = regexp.MustCompile(`^/(?:tmp|var/tmp|var/log)/(?:\*|[A-Za-z0-9_][A-Za-z0-9_.+*?-]*)$`)
+
 func (a *analyzer) remove(args []string) finding {
+	force, recursive, logs, operands := false, false, false, false
 	for _, arg := range args {
-		if flags, ok := strings.CutPrefix(arg, "-"); ok && flags != "" && strings.Trim(flags, "rRfv") == "" || arg == "--recursive" || arg == "--force" {
-			continue
-		}
-		if !slices.Contains(cleanable, strings.TrimSuffix(arg, "/")) {
+		flags, ok := strings.CutPrefix(arg, "-")
+		switch {
+		case operands && ok:
+			return effect("rm: %s is no cache of a package manager", arg)
+		case ok && flags != "" && strings.Trim(flags, "rRfv") == "":
+			force = force || strings.Contains(flags, "f")
+			recursive = recursive || strings.ContainsAny(flags, "rR")
+		case arg == "--":
+			operands = true
+		case arg == "--verbose":
+		case arg == "--recursive", arg == "--force":
+			force, recursive = force || arg == "--force", recursive || arg == "--recursive"
+		case slices.Contains(cleanable, strings.TrimSuffix(arg, "/")):
+		case scratch.MatchString(arg):
+			logs = true
+		default:
 			return effect("rm: %s is no cache of a package manager", arg)
 		}
 	}
-	if !a.root() {
-		return imageEffect("rm: runs as %s, who may not do that", a.userName())
+	f := noEffect("rm: only package lists and caches")
+	if logs {
+		f = noEffect("rm: only caches, logs and temporary files")
 	}
-	return noEffect("rm: only package lists and caches")
+	switch {
+	case !a.root():
+		return imageEffect("rm: runs as %s, who may not do that", a.userName())
+	case force && recursive:
+		return f
+	case !logs:
+		return presumed(f.reason)
+	}
+	return uncertain(f.reason, "rm: fails on what is not there, and on directories")
+}
+
+// ldconfig is the finding on a new cache of libraries: package managers keep it
+// up to date, other installers may not.
+func (a *analyzer) ldconfig(args []string) finding {
+	if line := strings.Join(args, " "); line != "" && line != "-v" && line != "-p" {
+		return effect("ldconfig %s is not understood", line)
+	}
+	switch {
+	case a.base.Set == nil:
+		return imageEffect("ldconfig: no inventory says which libraries the image has")
+	case !a.root():
+		return imageEffect("ldconfig: runs as %s, who may not do that", a.userName())
+	}
+	for _, file := range a.base.Set.Document().Files {
+		if strings.HasSuffix(file, ".so") || strings.Contains(file, ".so.") || strings.HasPrefix(file, "/etc/ld.so.conf") {
+			return imageEffect("ldconfig: the cache may lack %s, which is no package's", file)
+		}
+	}
+	return presumed("ldconfig: the cache has the packages' libraries")
 }
 
 func (a *analyzer) userName() string {
@@ -91,31 +183,4 @@ func (a *analyzer) userName() string {
 		return "the image's user, who is not known"
 	}
 	return "root"
-}
-
-// readers are commands that with these arguments only print something.
-var readers = map[string][]string{
-	"curl": {"--version", "-V"}, "wget": {"--version", "-V"}, "git": {"--version", "version"}, "tree": {"--version"}, "jq": {"--version"},
-	"openssl": {"version", "version -a"}, "node": {"--version", "-v"}, "npm": {"--version", "-v"}, "java": {"-version", "--version"},
-	"javac": {"-version", "--version"}, "python3": {"--version", "-V"}, "python": {"--version", "-V"}, "perl": {"--version", "-v"},
-	"ruby": {"--version", "-v"}, "php": {"--version", "-v"}, "go": {"version"}, "gcc": {"--version"}, "make": {"--version"},
-	"bash": {"--version"}, "vim": {"--version"}, "ffmpeg": {"-version"}, "id": {"", "-u", "-g", "-un"}, "whoami": {""}, "uname": {"", "-a", "-m", "-r", "-s"},
-}
-
-// reads is the finding on a command that changes nothing, if there is one: else
-// it fails, and the Dockerfile with it.
-func (a *analyzer) reads(name, line string) finding {
-	if a.base.Set == nil {
-		return imageEffect("%s: no inventory says whether the image has %s", line, name)
-	}
-	answer := a.base.Set.Answer("cmd:"+name, "")
-	if !answer.Met {
-		return imageEffect("%s: the image %s", line, answer.Reason)
-	}
-	r := Reliance{Image: a.dockerfile.Image, Name: "cmd:" + name, Extension: a.dockerfile.Extension}
-	for _, e := range answer.By[0].Evidence {
-		r.Evidence = append(r.Evidence, e.Pattern)
-	}
-	a.found.relies = append(a.found.relies, r)
-	return noEffect("%s only prints; %s is there", line, answer.Reason)
 }

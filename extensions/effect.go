@@ -37,6 +37,7 @@ type analyzer struct {
 	vague map[string]bool   // variables whose value cannot be told
 	user  string            // "": as in the image
 	shell []string
+	proc  process // of the RUN that is looked at
 	found analysis
 }
 
@@ -134,9 +135,13 @@ func (a *analyzer) word(w string) (value string, ok bool) {
 func (a *analyzer) arg(c *instructions.ArgCommand) finding {
 	for _, pair := range c.Args {
 		name := pair.Key
-		if influential(name) {
+		switch {
+		case influential(name):
 			a.vague[name] = true
 			return effect("%s would influence the commands that follow", name)
+		case shellOwned(name):
+			a.vague[name] = true
+			return effect("%s belongs to the shell, which may not take its value", name)
 		}
 		value, passed := a.dockerfile.passed(name)
 		inherited, inherits := a.dockerfile.meta[name]
@@ -167,10 +172,30 @@ func influential(name string) bool {
 	switch name {
 	case "PATH", "IFS", "ENV", "PS4", "CDPATH", "SHELLOPTS", "POSIXLY_CORRECT", "HOME", "TMPDIR",
 		"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "JDK_JAVAC_OPTIONS", "_JAVA_OPTIONS", "NODE_OPTIONS", "NODE_V8_COVERAGE", "RUBYOPT", "RUBYLIB",
-		"PHPRC", "PHP_INI_SCAN_DIR", "GODEBUG", "GOCOVERDIR", "OPENSSL_CONF", "SSLKEYLOGFILE", "WGETRC", "SYSTEM_WGETRC", "CURL_HOME", "VIMINIT", "FFREPORT":
+		"PHPRC", "PHP_INI_SCAN_DIR", "GODEBUG", "GOCOVERDIR", "OPENSSL_CONF", "SSLKEYLOGFILE", "WGETRC", "SYSTEM_WGETRC", "CURL_HOME", "VIMINIT", "FFREPORT",
+		"GCONV_PATH", "LOCPATH", "NLSPATH", "TZDIR", "LESSOPEN", "LESSCLOSE", "PAGER", "EDITOR", "VISUAL", "TAR_OPTIONS", "GREP_OPTIONS", "LIBREPO_DEBUG_ADNU":
 		return true
 	}
-	for _, prefix := range []string{"GIT_TRACE", "GIT_CONFIG", "GIT_EXEC", "npm_config_", "NPM_CONFIG_", "MALLOC_", "BASH", "LD_", "GLIBC_", "APT_", "DPKG_", "APK_", "RPM", "DNF", "YUM", "ZYPP", "PYTHON", "PERL"} {
+	for _, prefix := range []string{"GIT_TRACE", "GIT_CONFIG", "GIT_EXEC", "npm_config_", "NPM_CONFIG_", "MALLOC_", "BASH", "LD_", "GLIBC_", "APT_", "DPKG_", "APK_", "RPM", "DNF", "LIBDNF", "YUM", "ZYPP", "TDNF", "XDG_", "OPENSSL_", "DEBCONF_DB", "SOLV_", "PYTHON", "PERL"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// shellOwned are variables that shells set themselves, or read for their own
+// purposes: what they make of a given value differs. Dash ends at an OPTIND
+// that is no number; UID is bash's.
+func shellOwned(name string) bool {
+	switch name {
+	case "UID", "EUID", "PPID", "GROUPS", "PWD", "OLDPWD", "OPTIND", "OPTARG", "OPTERR", "RANDOM", "SRANDOM", "SECONDS", "EPOCHSECONDS", "EPOCHREALTIME",
+		"LINENO", "FUNCNAME", "DIRSTACK", "PIPESTATUS", "SHLVL", "SHELL", "REPLY", "MAPFILE", "COPROC", "TIMEFORMAT", "TMOUT", "COLUMNS", "LINES",
+		"PROMPT_COMMAND", "IGNOREEOF", "FIGNORE", "FCEDIT", "GLOBIGNORE", "EXECIGNORE", "INPUTRC", "INSIDE_EMACS", "CHILD_MAX", "ATTY", "auto_resume", "histchars", "_",
+		"PS0", "PS1", "PS2", "PS3", "HOSTNAME", "HOSTTYPE", "OSTYPE", "MACHTYPE", "MAIL", "MAILCHECK", "MAILPATH", "COMPREPLY", "FUNCNEST", "EMACS":
+		return true
+	}
+	for _, prefix := range []string{"HIST", "COMP_", "READLINE_", "KSH_"} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}
@@ -272,10 +297,13 @@ func (a *analyzer) workdir(dir string) finding {
 func (a *analyzer) setShell(shell []string) finding {
 	same := a.base.Config != nil && slices.Equal(shell, a.shell)
 	a.shell = shell
-	if !same {
+	switch {
+	case same:
+		return noEffect("is the image's shell already")
+	case a.base.Config == nil || a.foreignShell() != "":
 		return imageEffect("changes the image's shell")
 	}
-	return noEffect("is the image's shell already")
+	return noEffect("only says how to read what follows")
 }
 
 // setUser notes the user; what comes of it is known at the end, see [analyzer.users].
@@ -307,6 +335,8 @@ func (a *analyzer) users() {
 	}
 	in := &a.found.instructions[last]
 	switch own := a.base.Config; {
+	case a.user == predefined["user_id"] && own != nil && strings.Contains(own.User, ":"):
+		in.Effect, in.Reason = true, fmt.Sprintf("ends without the group of the image's own user, %s; end with USER ${user_id}:${group_id}", own.User)
 	case a.user == predefined["user_id"] || a.user == predefined["user_id"]+":"+predefined["group_id"]:
 		in.Reason = "ends as the image's own user" // what these build args are for
 	case own == nil:

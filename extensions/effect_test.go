@@ -24,7 +24,8 @@ var harmlessLines = []struct{ name, on, line, reason string }{
 	{"apt", "debian", "RUN apt update -qq && apt install -qy curl && apt clean && apt-get autoclean", ""},
 	{"frontend", "debian", "RUN DEBIAN_FRONTEND=noninteractive apt-get install -y curl", ""},
 	{"export", "debian", "RUN export DEBIAN_FRONTEND=noninteractive; apt-get install -y curl", ""},
-	{"options", "debian", "RUN set -euxo pipefail; apt-get -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 install -y -q=2 curl >/dev/null 2>&1", ""},
+	{"options", "debian", "RUN set -eux; apt-get -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 install -y -q=2 curl >/dev/null 2>&1", ""},
+	{"pipefail", "alpine", "RUN set -euxo pipefail; apk add zlib", ""},
 	{"conffiles", "debian", `RUN apt-get install -y -o Dpkg::Options::="--force-confold" curl`, ""},
 	{"pin", "debian", "RUN apt-get install -y curl=7.88.1-10+deb12u15", ""},
 	{"arch", "debian", "RUN apt-get install -y curl:amd64=7.88.1-10+deb12u15", ""},
@@ -58,6 +59,39 @@ var harmlessLines = []struct{ name, on, line, reason string }{
 	{"dnf", "ubi", "RUN dnf -y makecache && dnf install -y --nodocs --setopt install_weak_deps=False openssl tzdata", ""},
 	{"nevra", "ubi", "RUN yum install -y openssl-3.0.7-27.el9 openssl-3.0.7-27.el9.x86_64 openssl-1:3.0.7-27.el9.x86_64 openssl.x86_64 openssl-3.0.7 tzdata.noarch", ""},
 	{"rpm capability", "ubi", "RUN dnf install -y 'libssl.so.3()(64bit)' /usr/bin/openssl", ""},
+	{"loop", "debian", "RUN for p in tree curl; do apt-get install -y $p; done", "apt-get install: tree 2.1.0-1 is installed; apt-get install: curl 7.88.1-10+deb12u15 is installed"},
+	{"loop over folders", "debian", "RUN for d in /tmp /var/tmp; do rm -rf $d/*; done", "rm: only caches, logs and temporary files"},
+	{"alternative", "debian", "RUN command -v curl >/dev/null || touch /x", "command -v curl only prints; /usr/bin/curl of curl 7.88.1-10+deb12u15 is there"},
+	{"alternative that is missing nothing", "debian", "RUN curl --version || apt-get install -y curl", ""},
+	{"which", "debian", "RUN which tree && tree --version", ""},
+	{"which or", "debian", "RUN which tree >/dev/null 2>&1 || touch /x", ""},
+	{"type", "debian", "RUN type curl && hash tree", ""},
+	{"if", "debian", "RUN if ! command -v tree; then apt-get install -y libgd3; fi", ""},
+	{"if else", "debian", "RUN if command -v cowsay; then apt-get install -y curl; else apt-get install -y tree; fi", ""},
+	{"if package", "debian", "RUN if dpkg -s tree >/dev/null 2>&1; then true; else touch /x; fi", "dpkg -s tree only prints: tree 2.1.0-1 is installed; true changes nothing"},
+	{"query", "debian", `RUN dpkg-query -W -f='${Version}\n' curl || touch /x`, ""},
+	{"test", "debian", "RUN test -x /usr/bin/curl || touch /x", "test -x /usr/bin/curl changes nothing; /usr/bin/curl of curl 7.88.1-10+deb12u15 is there"},
+	{"bracket", "debian", "RUN [ -f /usr/bin/tree ] && [ -d /etc ] && if [ ! -e /usr/bin/tree ]; then touch /x; fi", ""},
+	{"strings", "debian", "RUN V=2; if [ \"$V\" = 1 ]; then touch /x; elif [ $V -gt 2 ]; then touch /y; fi", ""},
+	{"assignment", "debian", "RUN PKGS='tree curl'; apt-get update; apt-get install -y $PKGS", ""},
+	{"assignments", "debian", "RUN A=curl B=\"$A tree\"; export C=\"$B\"; X=1 apt-get install -y $C", ""},
+	{"subshell", "debian", "RUN p=curl; (p=libgd3; echo $p); apt-get install -y $p", ""},
+	{"network may fail", "debian", "RUN apt-get update || true; apt-get update || { echo no >&2; exit 1; }", ""},
+	{"pipe", "debian", "RUN dpkg -l | grep curl | head -n 1; apt list --installed 2>/dev/null | wc -l", ""},
+	{"bash", "debian", "SHELL [\"/bin/bash\", \"-o\", \"pipefail\", \"-c\"]\nRUN apt-get update && apt-get install -y tree", "only says how to read what follows"},
+	{"readers", "debian", "RUN cat /etc/os-release /etc/passwd; ls -la /usr/bin /; id; uname -a; pwd; date -u +%F; head -n 1 /etc/group; stat /etc; grep -q x /etc/passwd || true; df -h; cd /tmp", ""},
+	{"lists of packages", "debian", "RUN apt-cache policy curl && apt-cache show tree && apt-mark showmanual && dpkg --print-architecture && apt-get --version", ""},
+	{"ldconfig", "debian", "RUN ldconfig && /sbin/ldconfig -p", ""},
+	{"temporary files", "debian", "RUN rm -rf /tmp/* /var/tmp/* /var/log/apt/* /var/log/dpkg.log -- /var/log/bootstrap.log", ""},
+	{"apt flags", "debian", "RUN apt-get -qqy -oAcquire::Retries=3 -o=Dpkg::Use-Pty=0 install -V --fix-missing --no-upgrade --allow-downgrades curl && apt-get clean all", ""},
+	{"apt proxy", "debian", "RUN apt-get -o Acquire::http::No-Cache=true -o Acquire::Languages=none -o Acquire::ForceIPv4=true update", ""},
+	{"apk query", "alpine", "RUN apk info -e zlib || apk add zlib; apk info -L zlib; apk --version; apk list --installed", ""},
+	{"apk fuzzy, otherwise", "alpine", "RUN apk --no-interactive add --timeout 30 -q 'zlib~=1.2' 'zlib=~1.2.8'", ""},
+	{"rpm query", "ubi", "RUN rpm -q openssl || dnf install -y openssl; rpm -qa --qf '%{NAME}\\n'; rpm -qi openssl", ""},
+	{"dnf5", "ubi", "RUN dnf5 -y --disableplugin=subscription-manager install --exclude=x --setopt=*.skip_if_unavailable=true openssl && dnf5 clean packages metadata", ""},
+	{"yum", "ubi", "RUN yum -y -d 1 --noplugins --nogpgcheck makecache fast && yum in -y --skip-broken openssl && yum clean all && rm -rf /var/cache/yum /var/log/yum.log", ""},
+	{"dnf reads", "ubi", "RUN dnf repolist && dnf check-update || true; dnf list --installed openssl; dnf --version", ""},
+	{"zypper flags", "ubi", "RUN zypper -nq --no-gpg-checks ref -f && zypper -n in -l --no-recommends openssl && zypper se openssl || true; zypper cc -a", ""},
 	{"zypper", "ubi", "RUN zypper --non-interactive refresh && zypper -n install -y --no-recommends openssl && zypper clean --all", ""},
 }
 
@@ -90,7 +124,7 @@ func TestReasonsOfEffects(t *testing.T) {
 		{"debian", "RUN apk update", "line 4: apk update: the image has no apk packages"},
 		{"debian", "ENV LANG=de", "line 4: the image has LANG=C.UTF-8"},
 		{"debian", "COPY x /", "line 4: puts files into the image"},
-		{"debian", "USER 1001:${group_id}\nARG group_id\nUSER 1001:${group_id}", "line 6: ends as 1001:${group_id}, the image's own user is 1000:1000"},
+		{"debian", "USER 1001:${group_id}\nARG group_id\nUSER 1001:${group_id}", "line 6: ends as 1001:${group_id}, the image's own user is 1000"},
 	} {
 		lines := []string{"USER root", c.line}
 		if !strings.Contains(c.line, "USER") {
@@ -104,14 +138,16 @@ func TestReasonsOfEffects(t *testing.T) {
 }
 
 func TestUser(t *testing.T) {
-	images := map[string]*Config{"named": {User: "cnb"}, "numbers": {User: "1000:1001"}, "uid": {User: "1000"}, "root": {}, "unknown": nil}
+	images := map[string]*Config{"named": {User: "cnb"}, "names": {User: "cnb:cnb"}, "numbers": {User: "1000:1001"}, "uid": {User: "1000"}, "root": {}, "unknown": nil}
 	for _, c := range []struct {
 		image, lines string
 		effect       bool
 	}{
-		{"numbers", "USER root\nARG user_id\nUSER ${user_id}", false},
+		{"numbers", "USER root\nARG user_id\nUSER ${user_id}", true}, // the group is lost
+		{"names", "USER root\nARG user_id\nUSER ${user_id}", true},
+		{"names", "USER root\nARG user_id\nARG group_id\nUSER ${user_id}:${group_id}", false},
 		{"numbers", "USER root\nARG user_id\nARG group_id\nUSER ${user_id}:${group_id}", false},
-		{"numbers", "USER root\nARG user_id=0\nUSER $user_id", false}, // the extender passes it
+		{"uid", "USER root\nARG user_id=0\nUSER $user_id", false}, // the extender passes it
 		{"numbers", "USER root\nUSER 1000:1001", false},
 		{"numbers", "USER root\nARG user_id\nUSER ${user_id}:1001", false},
 		{"numbers", "USER root\nARG user_id\nUSER ${user_id}:0", true},

@@ -23,7 +23,7 @@ USER ${user_id}
 	}
 	inventory := &sbom.Document{Packages: []sbom.Package{{Type: sbom.Deb, Name: "curl", Version: "7.88.1-10+deb12u12", Arch: "amd64"}}}
 	set, _ := provides.From(inventory, nil, nil)
-	base := extensions.Base{Reference: "registry.example/run:bookworm", Set: set, Config: &extensions.Config{User: "1000:1000"}}
+	base := extensions.Base{Reference: "registry.example/run:bookworm", Set: set, Config: &extensions.Config{User: "1000"}}
 
 	verdict := extensions.Check(dockerfile, base, nil, extensions.ByPlan)
 	fmt.Println(verdict.Outcome)

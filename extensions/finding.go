@@ -18,6 +18,9 @@ type finding struct {
 	adds    []added  // packages that installs would add; they may be all or part of the effect
 	managed bool     // the effect is only the work of a package manager: installs, lists, caches, modules and repositories
 	depends bool     // the effect depends on the image's configuration
+
+	status status // of a command; see [finding.exit]
+	doubt  string // why it may fail, if that would be news
 }
 
 // An added package is one that an install would add to the image.

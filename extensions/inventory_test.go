@@ -18,15 +18,17 @@ import (
 
 // bases are the images that the Dockerfiles of testdata stand on.
 func bases(t testing.TB) map[string]Base {
-	config := &Config{User: "1000:1000", WorkingDir: "/workspace", Env: []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8"}, Labels: map[string]string{"os": "linux"}}
-	masked := *config
+	config := &Config{User: "1000", WorkingDir: "/workspace", Env: []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8"}, Labels: map[string]string{"os": "linux"}}
+	masked, grouped := *config, *config
+	grouped.User = "1000:1000"
 	masked.Env = append(slices.Clone(config.Env), "PACKAGE=libgd3")
 	packages := debian(t)
 	return map[string]Base{
-		"debian": {Reference: "registry.example/run:debian", Set: set(packages...), Config: config},
-		"masked": {Reference: "registry.example/run:masked", Set: set(packages...), Config: &masked},
-		"alpine": {Reference: "registry.example/run:alpine", Set: set(alpine(t)...), Config: config},
-		"ubi":    {Reference: "registry.example/run:ubi", Set: set(ubi...), Config: config},
+		"debian":  {Reference: "registry.example/run:debian", Set: set(packages...), Config: config},
+		"masked":  {Reference: "registry.example/run:masked", Set: set(packages...), Config: &masked},
+		"grouped": {Reference: "registry.example/run:grouped", Set: set(packages...), Config: &grouped},
+		"alpine":  {Reference: "registry.example/run:alpine", Set: set(alpine(t)...), Config: config},
+		"ubi":     {Reference: "registry.example/run:ubi", Set: set(ubi...), Config: config},
 	}
 }
 
@@ -47,7 +49,7 @@ var ubi = []sbom.Package{
 }
 
 // debian is the real database of testdata/README.md, without the packages that
-// the tests want to be missing. Files are those of curl alone.
+// the tests want to be missing. Files are those of curl and tree alone.
 func debian(t testing.TB) []sbom.Package {
 	t.Helper()
 	content, err := testdata.Rootfs.Open("rootfs/debian.tar.zst")
@@ -92,8 +94,9 @@ func debPackage(stanza string) sbom.Package {
 	p := sbom.Package{Type: sbom.Deb, Name: field("Package"), Version: field("Version"), Arch: field("Architecture"), Known: sbom.Virtual | sbom.Arch | sbom.Files}
 	p.PURL = "pkg:deb/debian/" + p.Name + "@" + p.Version
 	p.Provides = sbom.ParseVirtuals(sbom.Deb, strings.Split(field("Provides"), ","))
-	if p.Name == "curl" {
-		p.Files = []string{"/usr/bin/curl"}
+	switch p.Name {
+	case "curl", "tree":
+		p.Files = []string{"/usr/bin/" + p.Name}
 	}
 	return p
 }

@@ -61,7 +61,7 @@ func known(reference string, packages ...string) Base {
 	for _, name := range packages {
 		all = append(all, sbom.Package{Type: sbom.Deb, Name: name, Version: "1.2-3", Arch: "amd64", PURL: "pkg:deb/debian/" + name + "@1.2-3", Known: sbom.Virtual})
 	}
-	return Base{Reference: reference, Set: set(all...), Config: &Config{User: "1000:1000"}}
+	return Base{Reference: reference, Set: set(all...), Config: &Config{User: "1000"}}
 }
 
 func outcomes(r Result) string {

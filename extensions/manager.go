@@ -11,20 +11,37 @@ import (
 )
 
 // A manager is a package manager as far as its commands can be without an
-// effect: those that install what is there, and those that concern lists and caches.
+// effect, or with one that is a package manager's work.
 type manager struct {
 	packages sbom.Type
-	flags    map[string]flag   // on either side of the subcommand
-	letters  string            // flags of one letter that may be written together: -qy
-	install  []string          // subcommands
-	lists    map[string]string // subcommands that only refresh or remove lists and caches, with the words that may follow
+	tool     string                    // the package that it comes in
+	flags    map[string]flag           // on either side of the subcommand
+	install  []string                  // subcommands
+	lists    map[string]*regexp.Regexp // subcommands that only refresh or remove lists and caches, with the words that may follow
+	reads    map[string]answers        // subcommands that only print something
+	removes  []string                  // subcommands that remove the packages that follow
+	prunes   []string                  // subcommands that remove what nothing depends on
+	enables  *regexp.Regexp            // command lines that choose among repositories or modules
+	complete *regexp.Regexp            // what an install spells that means a package
 	match    func(spelled string, p sbom.Package) match
 }
 
-// A flag is an option that changes nothing about whether there is an effect.
-type flag struct{ value *regexp.Regexp } // nil: it has no value
+// Answers says when a subcommand that only prints something succeeds.
+type answers int
 
-var anything = regexp.MustCompile(`^.*$`)
+const (
+	always   answers = iota // in a build that works
+	ifThere                 // if the packages that follow are installed
+	ifListed                // the same, in a build that works
+	ifLucky                 // that is not known
+	onlyThat                // in a build that works; no words may follow
+)
+
+// A flag is an option that changes nothing about whether there is an effect.
+type flag struct {
+	value *regexp.Regexp // nil: it has no value
+	only  string         // subcommands that have it; empty: all
+}
 
 // A match says how a package answers to what an install spells.
 type match struct {
@@ -35,138 +52,13 @@ type match struct {
 	virtual    bool   // the package stands in for the name
 }
 
-// managers by the name of the program.
-var managers = map[string]*manager{
-	"apt-get": apt, "apt": apt,
-	"apk": apk,
-	"dnf": dnf, "microdnf": dnf, "yum": dnf, "tdnf": dnf,
-	"zypper": zypper,
-}
-
-var apt = &manager{
-	packages: sbom.Deb,
-	flags: map[string]flag{
-		"--yes": {}, "--assume-yes": {}, "--quiet": {}, "-q=1": {}, "-q=2": {}, "--no-install-recommends": {}, "--no-install-suggests": {},
-		"--allow-releaseinfo-change": {}, "-o": {aptOption}, "--option": {aptOption},
-	},
-	letters: "yq",
-	install: []string{"install"},
-	lists:   map[string]string{"update": "", "clean": "", "autoclean": "", "auto-clean": ""},
-	match:   matchDeb,
-}
-
-// aptOption are settings that change neither the system nor what is run: apt has
-// others that name commands.
-var aptOption = regexp.MustCompile(`(?i)^(?:Acquire::Retries|Acquire::https?::Timeout|Acquire::Check-Valid-Until|Acquire::ForceIPv[46]|` +
-	`Dpkg::Use-Pty|APT::Install-(?:Recommends|Suggests)|APT::Get::Assume-Yes)=[0-9A-Za-z]+$|^Dpkg::Options::=--force-conf(?:def|old)$`)
-
-var apk = &manager{
-	packages: sbom.APK,
-	flags: map[string]flag{
-		"--no-cache": {}, "--update": {}, "--update-cache": {}, "--quiet": {}, "--no-progress": {}, "--verbose": {},
-		"--repository": {anything}, "-X": {anything},
-	},
-	letters: "Uqv",
-	install: []string{"add"},
-	lists:   map[string]string{"update": "", "cache": "clean"},
-	match:   matchAPK,
-}
-
-var dnf = &manager{
-	packages: sbom.RPM,
-	flags: map[string]flag{
-		"--assumeyes": {}, "--quiet": {}, "--nodocs": {}, "--refresh": {}, "--best": {}, "--nobest": {},
-		"--enablerepo": {anything}, "--disablerepo": {anything}, "--setopt": {dnfOption},
-	},
-	letters: "yq",
-	install: []string{"install"},
-	lists:   map[string]string{"clean": "all|metadata|packages|dbcache|expire-cache", "makecache": ""},
-	match:   matchRPM,
-}
-
-var dnfOption = regexp.MustCompile(`^(?:install_weak_deps|keepcache|best|tsflags|fastestmirror|max_parallel_downloads|retries|timeout)=(?:[0-9]+|[Tt]rue|[Ff]alse|nodocs)$`)
-
-var zypper = &manager{
-	packages: sbom.RPM,
-	flags: map[string]flag{
-		"--non-interactive": {}, "--quiet": {}, "--no-confirm": {}, "--no-recommends": {}, "--auto-agree-with-licenses": {}, "--all": {},
-	},
-	letters: "nyqla",
-	install: []string{"install", "in"},
-	lists:   map[string]string{"refresh": "", "ref": "", "clean": "", "cc": ""},
-	match:   matchRPM,
-}
-
-// split takes the flags out of a command line; unknown is one that is not understood.
-func (m *manager) split(args []string) (words []string, unknown string) {
-	for i := 0; i < len(args); i++ {
-		arg := args[i]
-		if !strings.HasPrefix(arg, "-") {
-			words = append(words, arg)
-			continue
-		}
-		if m.clustered(arg) {
-			continue
-		}
-		name, value, spelled := strings.Cut(arg, "=")
-		f, ok := m.flags[arg]
-		switch {
-		case ok && f.value == nil:
-			continue
-		case !ok:
-			if f, ok = m.flags[name]; !ok || f.value == nil || !spelled {
-				return nil, arg
-			}
-		case i+1 < len(args): // the value is the next word
-			i++
-			value = args[i]
-		}
-		if value == "" || !f.value.MatchString(value) {
-			return nil, arg + " " + value
-		}
-	}
-	return words, ""
-}
-
-// clustered reports whether arg is one letter or several that mean no harm.
-func (m *manager) clustered(arg string) bool {
-	return len(arg) > 1 && arg[1] != '-' && strings.Trim(arg[1:], m.letters) == ""
-}
-
-// manage is the finding on a call of a package manager.
-func (a *analyzer) manage(m *manager, name string, args []string) finding {
-	words, unknown := m.split(args)
-	if unknown != "" {
-		return effect("%s: %s is not understood", name, unknown)
-	}
-	if len(words) == 0 {
-		return effect("%s without a subcommand is not understood", name)
-	}
-	sub, words := words[0], words[1:]
-	call := name + " " + sub
-	rest, refreshes := m.lists[sub]
-	installs := slices.Contains(m.install, sub)
-	switch {
-	case !refreshes && !installs:
-		return effect("%s is not understood", call)
-	case !a.root():
-		return imageEffect("%s: runs as %s, who may not do that", call, a.userName())
-	case a.base.Set == nil:
-		return imageEffect("%s: no inventory says what the image has", call)
-	case !a.uses(m.packages):
-		return imageEffect("%s: the image has no %s packages", call, m.packages)
-	case installs:
-		return a.install(m, call, words)
-	case rest == "" && len(words) == 0 || rest != "" && len(words) == 1 && slices.Contains(strings.Split(rest, "|"), words[0]):
-		return noEffect("%s: only package lists and caches", call)
-	}
-	return effect("%s %s is not understood", call, strings.Join(words, " "))
-}
-
 // uses reports whether the image has packages of the type.
 func (a *analyzer) uses(t sbom.Type) bool {
 	return slices.ContainsFunc(a.base.Set.Document().Packages, func(p sbom.Package) bool { return p.Type == t })
 }
+
+// archive matches packages in files.
+var archive = regexp.MustCompile(`\.(?:deb|apk|rpm)$`)
 
 // install is the finding on an install: no effect if every package is there.
 func (a *analyzer) install(m *manager, call string, words []string) finding {
@@ -179,6 +71,8 @@ func (a *analyzer) install(m *manager, call string, words []string) finding {
 	for _, spelled := range words {
 		p, how, why := a.find(m, spelled)
 		switch {
+		case why != "" && (!m.complete.MatchString(spelled) || archive.MatchString(spelled)):
+			return effect("%s: %s is not understood", call, spelled)
 		case why != "":
 			lacks, whys = append(lacks, spelled), append(whys, why)
 			adds = append(adds, added{kind: m.packages, spelled: spelled})
@@ -205,11 +99,14 @@ func (a *analyzer) install(m *manager, call string, words []string) finding {
 		return managerEffect("%s: it also finishes the installation of %s, which is %s", call, unready[0].Name, unready[0].State)
 	}
 	a.found.relies = append(a.found.relies, relies...)
-	verb := " is installed"
-	if len(there) > 1 {
-		verb = " are installed"
+	return presumed(call + ": " + strings.Join(there, ", ") + areInstalled(len(there)))
+}
+
+func areInstalled(n int) string {
+	if n == 1 {
+		return " is installed"
 	}
-	return noEffect("%s: %s%s", call, strings.Join(there, ", "), verb)
+	return " are installed"
 }
 
 // find looks for the installed package that an install spells: by its own name
@@ -316,7 +213,7 @@ func pinned(version string, p sbom.Package) match {
 
 // spelledAPK is a name and, behind an operator, a version (apk-world(5)); tags
 // (@edge) and conflicts (!name) are not understood.
-var spelledAPK = regexp.MustCompile(`^((?:[a-z0-9.]+:)?[A-Za-z0-9_][A-Za-z0-9+._-]*)(?:(>=|<=|=|~|>|<)([0-9][0-9A-Za-z._-]*))?$`)
+var spelledAPK = regexp.MustCompile(`^((?:[a-z0-9.]+:)?[A-Za-z0-9_][A-Za-z0-9+._-]*)(?:(>=|<=|~=|=~|=|~|>|<)([0-9][0-9A-Za-z._-]*))?$`)
 
 func matchAPK(spelled string, p sbom.Package) match {
 	m := spelledAPK.FindStringSubmatch(spelled)
@@ -327,7 +224,7 @@ func matchAPK(spelled string, p sbom.Package) match {
 	switch op {
 	case "", "=":
 		return pinned(version, p)
-	case "~":
+	case "~", "~=", "=~":
 		rest, ok := strings.CutPrefix(p.Version, version)
 		return match{ok: ok && (rest == "" || rest[0] == '.' || strings.HasPrefix(rest, "-r")), constraint: version + ".*"}
 	}

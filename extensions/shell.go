@@ -1,6 +1,7 @@
 package extensions
 
 import (
+	"path"
 	"slices"
 	"strings"
 
@@ -8,6 +9,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/baseplan/baseplan/sbom"
 )
 
 // run is the finding on a RUN instruction.
@@ -17,12 +20,13 @@ func (a *analyzer) run(c *instructions.RunCommand) finding {
 		return effect("RUN --%s is not understood", c.FlagsUsed[0])
 	case !c.PrependShell && len(c.Files) > 0:
 		return effect("a here-document in a list of words is not understood")
-	case !c.PrependShell && len(c.CmdLine) > 0 && slices.Contains([]string{"set", "command", ":"}, c.CmdLine[0]):
+	case !c.PrependShell && len(c.CmdLine) > 0 && slices.Contains(builtins, c.CmdLine[0]):
 		return effect("%s is no program, but part of a shell", c.CmdLine[0])
 	case !c.PrependShell:
-		return a.command(c.CmdLine)
-	case !standardShell(a.shell):
-		return effect("the shell %s is not understood", strings.Join(a.shell, " "))
+		a.proc = process{vars: map[string]local{}}
+		return a.finish(a.command(c.CmdLine))
+	case a.foreignShell() != "":
+		return effect("%s", a.foreignShell())
 	case len(c.CmdLine) != 1:
 		return effect("a command line of several pieces is not understood")
 	case len(c.Files) == 0:
@@ -39,6 +43,9 @@ func (a *analyzer) run(c *instructions.RunCommand) finding {
 	}
 	return a.script(script)
 }
+
+// builtins are commands that only shells have.
+var builtins = []string{"set", "command", ":", "exit", "cd", "type", "hash", "export"}
 
 // standardShell reports whether words of this shell mean what POSIX says. The
 // options are those that stop at failures.
@@ -61,6 +68,36 @@ func standardShell(shell []string) bool {
 	return true
 }
 
+// foreignShell says what is not known of the shell that reads RUN.
+func (a *analyzer) foreignShell() string {
+	name := path.Base(a.shell[0])
+	own := a.base.Config != nil && slices.Equal(a.shell, a.base.Config.Shell)
+	switch {
+	case !standardShell(a.shell):
+		return "the shell " + strings.Join(a.shell, " ") + " is not understood"
+	case name != "sh" && !own && !a.has(name, name, "busybox"):
+		return "the shell " + a.shell[0] + " may not be in the image"
+	case slices.Contains(a.shell, "pipefail") && !a.knowsPipefail():
+		return "the shell " + a.shell[0] + " may not have the option pipefail"
+	}
+	return ""
+}
+
+// knowsPipefail reports whether the shell has that option: Debian's sh has it
+// only in releases of late.
+func (a *analyzer) knowsPipefail() bool {
+	if len(a.shell) == 0 {
+		return false
+	}
+	switch path.Base(a.shell[0]) {
+	case "bash", "ash":
+		return true
+	case "sh":
+		return a.base.Set != nil && !a.uses(sbom.Deb)
+	}
+	return false
+}
+
 // maxScript bounds the depth to which a script can be nested.
 const maxScript = 64 << 10
 
@@ -75,58 +112,18 @@ func (a *analyzer) script(text string) finding {
 	if err != nil {
 		return effect("the shell cannot be read: %v", err)
 	}
-	return a.statements(file.Stmts)
+	a.proc = a.newProcess()
+	return a.finish(a.statements(file.Stmts))
 }
 
-func (a *analyzer) statements(stmts []*syntax.Stmt) finding {
-	var found []finding
-	for _, s := range stmts {
-		found = append(found, a.statement(s))
-	}
-	return join(found...)
-}
-
-func (a *analyzer) statement(s *syntax.Stmt) finding {
-	switch {
-	case s.Negated:
-		return effect("! is not understood")
-	case s.Background || s.Coprocess || s.Disown:
-		return effect("a command in the background is not understood")
-	}
-	for _, r := range s.Redirs {
-		if !harmless(r) {
-			return effect("the redirection %s is not understood", spell(r.Word))
-		}
-	}
-	switch c := s.Cmd.(type) {
-	case nil:
-		return noEffect("")
-	case *syntax.CallExpr:
-		return a.call(c)
-	case *syntax.BinaryCmd:
-		switch c.Op {
-		case syntax.AndStmt:
-			return a.statements([]*syntax.Stmt{c.X, c.Y})
-		case syntax.OrStmt:
-			return effect("|| is not understood: it goes on where a command fails")
-		}
-		return effect("a pipe is not understood")
-	case *syntax.Block:
-		return a.statements(c.Stmts)
-	case *syntax.Subshell:
-		return a.statements(c.Stmts)
-	}
-	return effect("shell of this kind (if, for, case, a function …) is not understood")
-}
-
-// harmless are redirections to /dev/null and of one output to the other.
+// harmless are redirections to /dev/null and to the outputs that there are.
 func harmless(r *syntax.Redirect) bool {
 	if r.Word == nil || r.Hdoc != nil || r.N != nil && !slices.Contains([]string{"0", "1", "2"}, r.N.Value) {
 		return false
 	}
 	switch r.Op {
 	case syntax.RdrOut, syntax.AppOut, syntax.RdrIn:
-		return r.Word.Lit() == "/dev/null"
+		return slices.Contains([]string{"/dev/null", "/dev/stdout", "/dev/stderr"}, r.Word.Lit())
 	case syntax.DplOut:
 		return r.Word.Lit() == "1" || r.Word.Lit() == "2"
 	}
@@ -136,33 +133,29 @@ func harmless(r *syntax.Redirect) bool {
 // call is the finding on a simple command.
 func (a *analyzer) call(c *syntax.CallExpr) finding {
 	for _, assign := range c.Assigns {
-		if f := harmlessAssign(assign); f.effect {
+		if f := a.harmlessAssign(assign); f.effect {
 			return f
 		}
-		a.vague[assign.Name.Value] = true // from here on, and what it was may count for this command
+		if len(c.Args) == 0 {
+			a.assign(assign.Name.Value, assign.Value)
+		} else { // it may stay set, and what it was may count for this command
+			a.proc.vars[assign.Name.Value] = local{}
+		}
 	}
 	if len(c.Args) == 0 {
 		return noEffect("")
 	}
 	switch name := c.Args[0].Lit(); name {
+	case "":
+		return effect("which command %s is cannot be told", spell(c.Args[0]))
 	case "export":
 		return a.export(c.Args[1:])
-	case "echo", "printf", ":", "true":
-		return printing(name, c.Args[1:])
+	case "echo", "printf", ":", "true", "false":
+		return a.printing(name, c.Args[1:])
 	}
-	var words []string
-	for i, w := range c.Args {
-		if i == 0 && w.Lit() == "" {
-			return effect("which command %s is cannot be told", spell(w))
-		}
-		if !plain(w, func(name string) bool { _, set, known := a.variable(name); return set && known }) {
-			return effect("what %s will be cannot be told", spell(w))
-		}
-		fields, err := expand.Fields(&expand.Config{Env: expand.FuncEnviron(a.getenv)}, w)
-		if err != nil {
-			return effect("what %s will be cannot be told: %v", spell(w), err)
-		}
-		words = append(words, fields...)
+	words, f := a.fields(c.Args)
+	if f.effect {
+		return f
 	}
 	return a.command(words)
 }
@@ -171,22 +164,42 @@ func (a *analyzer) getenv(name string) string {
 	if name == "IFS" {
 		return "" // which shells do not take from the environment
 	}
-	value, _, _ := a.variable(name)
+	value, _, _ := a.shellVariable(name)
 	return value
 }
 
 // printing is the finding on commands that print their arguments at most, so that
 // these need not be known.
-func printing(name string, args []*syntax.Word) finding {
+func (a *analyzer) printing(name string, args []*syntax.Word) finding {
+	known := func(name string) bool {
+		_, set, known := a.shellVariable(name)
+		return !a.proc.nounset || set && known
+	}
 	for i, w := range args {
-		if !plain(w, func(string) bool { return true }) {
+		if !plain(w, known) {
 			return effect("what %s will be cannot be told", spell(w))
 		}
 		if name == "printf" && i == 0 && strings.HasPrefix(strings.TrimLeft(beginning(w), `\`), "-") {
 			return effect("printf with an option is not understood")
 		}
 	}
+	switch {
+	case name == "false":
+		return noEffect("false changes nothing").with(mayFail|mustFail, "false fails")
+	case name == "printf" && !plainFormat(args): // a number, say, that is none
+		return uncertain("printf changes nothing", "printf may fail")
+	}
 	return noEffect("%s changes nothing", name)
+}
+
+// plainFormat reports whether printf takes any arguments for its format.
+func plainFormat(args []*syntax.Word) bool {
+	if len(args) == 0 {
+		return false
+	}
+	format, err := expand.Literal(nil, args[0])
+	verbs := strings.NewReplacer("%s", "", "%b", "", "%%", "").Replace(format)
+	return err == nil && plain(args[0], func(string) bool { return false }) && !strings.Contains(verbs, "%")
 }
 
 // beginning is the literal text that a word begins with; "-" if it begins with
@@ -259,32 +272,44 @@ func (a *analyzer) export(words []*syntax.Word) finding {
 	for _, w := range words {
 		name, _, assigns := strings.Cut(beginning(w), "=")
 		_, literal := w.Parts[0].(*syntax.Lit)
-		if !assigns || !literal || !slices.Contains(harmlessEnv, name) {
+		if !assigns || !literal || !syntax.ValidName(name) || influential(name) || shellOwned(name) {
 			return effect("export %s is not understood", spell(w))
 		}
 		bare := slices.ContainsFunc(w.Parts, func(p syntax.WordPart) bool { _, ok := p.(*syntax.ParamExp); return ok })
-		if bare || !plain(w, func(string) bool { return true }) {
+		if bare || !a.settable(w) {
 			return effect("what %s will be cannot be told", name)
 		}
-		a.vague[name] = true
+		fields, f := a.fields([]*syntax.Word{w})
+		a.proc.vars[name] = local{}
+		if value, ok := strings.CutPrefix(strings.Join(fields, " "), name+"="); ok && !f.effect && len(fields) == 1 {
+			a.proc.vars[name] = local{value, true}
+		}
 	}
 	return noEffect("")
 }
 
-// harmlessEnv are variables that may be set: they concern questions that are
-// not asked and languages.
-var harmlessEnv = []string{
-	"DEBIAN_FRONTEND", "DEBCONF_NONINTERACTIVE_SEEN", "DEBCONF_NOWARNINGS", "APT_LISTCHANGES_FRONTEND", "TERM", "LANG", "LANGUAGE", "LC_ALL",
-}
-
-func harmlessAssign(s *syntax.Assign) finding {
-	if !slices.Contains(harmlessEnv, s.Name.Value) || s.Append || s.Naked || s.Index != nil || s.Array != nil {
+// harmlessAssign is the finding on NAME=value. Any variable may be set but those
+// that the shell or programs heed.
+func (a *analyzer) harmlessAssign(s *syntax.Assign) finding {
+	if influential(s.Name.Value) || shellOwned(s.Name.Value) || s.Append || s.Naked || s.Index != nil || s.Array != nil {
 		return effect("setting %s is not understood", s.Name.Value)
 	}
-	if s.Value != nil && !plain(s.Value, func(string) bool { return true }) {
+	if s.Value != nil && !a.settable(s.Value) {
 		return effect("what %s will be cannot be told", s.Name.Value)
 	}
 	return noEffect("")
+}
+
+// settable reports whether a word consists of text and variables. Under set -u these must be known.
+func (a *analyzer) settable(w *syntax.Word) bool {
+	home := slices.ContainsFunc(w.Parts, func(p syntax.WordPart) bool {
+		lit, ok := p.(*syntax.Lit)
+		return ok && strings.Contains(lit.Value, "~") // also behind a colon
+	})
+	return !home && plain(w, func(name string) bool {
+		_, set, known := a.shellVariable(name)
+		return !a.proc.nounset || set && known
+	})
 }
 
 // spell is a word as it was written.

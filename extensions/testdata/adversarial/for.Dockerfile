@@ -4,6 +4,6 @@
 ARG base_image
 FROM ${base_image}
 USER root
-RUN for p in curl tree; do apt-get install -y $p; done
+RUN for p in curl libgd3; do apt-get install -y $p; done
 ARG user_id
 USER ${user_id}

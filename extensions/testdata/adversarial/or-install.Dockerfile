@@ -4,6 +4,6 @@
 ARG base_image
 FROM ${base_image}
 USER root
-RUN true || apt-get install -y curl
+RUN false || apt-get install -y libgd3
 ARG user_id
 USER ${user_id}

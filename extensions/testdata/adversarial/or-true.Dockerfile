@@ -4,6 +4,6 @@
 ARG base_image
 FROM ${base_image}
 USER root
-RUN apt-get install -y curl || true
+RUN apt-get install -y libgd3 || true
 ARG user_id
 USER ${user_id}

@@ -1,5 +1,5 @@
 # ends without the group that the image names
-# on: debian
+# on: grouped
 # effect: 8
 ARG base_image
 FROM ${base_image}

@@ -1,0 +1,9 @@
+# another architecture
+# on: alpine
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apk add --arch aarch64 zlib
+ARG user_id
+USER ${user_id}

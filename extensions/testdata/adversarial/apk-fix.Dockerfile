@@ -1,0 +1,9 @@
+# repairs
+# on: alpine
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apk fix
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,9 @@
+# makes a database
+# on: alpine
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apk add --initdb zlib
+ARG user_id
+USER ${user_id}

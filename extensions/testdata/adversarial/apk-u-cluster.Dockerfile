@@ -1,0 +1,9 @@
+# letters, of which one upgrades
+# on: alpine
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apk add -qu zlib
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,9 @@
+# installs only newer ones
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN apt-get install --only-upgrade -y curl
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,10 @@
+# bash sets this itself
+# on: debian
+# effect: 7 8
+ARG base_image
+FROM ${base_image}
+USER root
+ARG HOSTNAME=curl
+RUN apt-get install -y $HOSTNAME
+ARG user_id
+USER ${user_id}

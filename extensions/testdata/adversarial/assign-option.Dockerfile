@@ -1,0 +1,9 @@
+# an option in a variable
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN X='--reinstall curl'; apt-get install -y $X
+ARG user_id
+USER ${user_id}

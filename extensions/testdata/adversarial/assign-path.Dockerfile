@@ -1,0 +1,9 @@
+# where commands are found
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN PATH=/x; apt-get install -y curl
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,9 @@
+# leaves files
+# on: ubi
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN dnf install -y --downloadonly openssl
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,9 @@
+# only some shells have this
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN [[ -n x ]] && apt-get install -y curl
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,9 @@
+# env runs commands
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN env touch /x
+ARG user_id
+USER ${user_id}

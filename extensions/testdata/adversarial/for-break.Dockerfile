@@ -1,0 +1,9 @@
+# a loop that ends early
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN for p in curl tree; do apt-get install -y $p || break; done
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,9 @@
+# a loop over a variable that nobody sets
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN for p in $PACKAGES; do apt-get install -y $p; done
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,9 @@
+# nor can its contrary
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN if test -f /flag; then true; else touch /x; fi
+ARG user_id
+USER ${user_id}

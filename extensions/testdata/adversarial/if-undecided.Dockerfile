@@ -1,0 +1,9 @@
+# a condition that cannot be decided
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN if test -f /flag; then touch /x; fi
+ARG user_id
+USER ${user_id}

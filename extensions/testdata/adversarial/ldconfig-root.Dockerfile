@@ -1,0 +1,9 @@
+# works elsewhere
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN ldconfig -r /other
+ARG user_id
+USER ${user_id}

@@ -1,0 +1,9 @@
+# an alternative that fails
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN cat /flag || false
+ARG user_id
+USER ${user_id}

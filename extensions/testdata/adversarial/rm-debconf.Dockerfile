@@ -1,0 +1,9 @@
+# a database that is called a cache
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN rm -rf /var/cache/debconf/*
+ARG user_id
+USER ${user_id}

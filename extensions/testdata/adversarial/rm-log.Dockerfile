@@ -1,0 +1,9 @@
+# the folder itself
+# on: debian
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN rm -rf /var/log
+ARG user_id
+USER ${user_id}

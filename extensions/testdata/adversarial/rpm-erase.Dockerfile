@@ -1,0 +1,9 @@
+# removes
+# on: ubi
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN rpm -e openssl
+ARG user_id
+USER ${user_id}

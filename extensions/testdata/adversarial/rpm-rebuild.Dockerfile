@@ -1,0 +1,9 @@
+# rebuilds the database
+# on: ubi
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN rpm --rebuilddb
+ARG user_id
+USER ${user_id}

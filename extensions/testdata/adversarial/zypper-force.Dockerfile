@@ -1,0 +1,9 @@
+# installs again
+# on: ubi
+# effect: 7
+ARG base_image
+FROM ${base_image}
+USER root
+RUN zypper -n install -f openssl
+ARG user_id
+USER ${user_id}

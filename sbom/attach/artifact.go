@@ -19,9 +19,8 @@ import (
 
 // Media and artifact types of SBOMs as artifacts.
 const (
-	typeCosignSBOM = "application/vnd.dev.cosign.artifact.sbom.v1+json"
-	typeBuildKit   = "application/vnd.docker.attestation.manifest.v1+json"
-	typeEmpty      = "application/vnd.oci.empty.v1+json"
+	typeBuildKit = "application/vnd.docker.attestation.manifest.v1+json"
+	typeEmpty    = "application/vnd.oci.empty.v1+json"
 
 	annotationScope           = "dev.sigstore.sbom.scope"
 	annotationBundlePredicate = "dev.sigstore.bundle.predicateType"
@@ -36,8 +35,7 @@ const (
 // promises no SBOM. BuildKit, cosign, trivy and the buildpack specification
 // spell them differently.
 func bareFormat(mediaType string) (f sbom.Format, ok bool) {
-	mediaType, _, _ = strings.Cut(strings.ToLower(mediaType), ";")
-	switch strings.TrimSpace(mediaType) {
+	switch mediaTypeOf(mediaType) {
 	case "application/vnd.cyclonedx+json", "application/vnd.cyclonedx+xml", "application/vnd.cyclonedx":
 		return sbom.CycloneDX, true
 	case "application/spdx+json", "application/spdx", "text/spdx+json", "text/spdx+xml", "text/spdx":
@@ -89,8 +87,9 @@ type artifact struct {
 	Finding  // what is known before it is read: Carrier, Digest, Subject, Reference
 	store    store
 	manifest []byte
-	bound    bool // it must name its subject itself
-	named    bool // it does
+	bound    bool   // it must name its subject itself
+	parts    []part // the layers to read; nil: those that their types tell
+	named    bool   // it does
 }
 
 // A part is a layer that may hold an SBOM.
@@ -99,11 +98,12 @@ type part struct {
 	format   sbom.Format // as promised; empty: unknown
 	attested bool
 	order    int
+	data     []byte // nil: not fetched yet
 }
 
 // parts picks the layers that may hold an SBOM, best first: by format, then the
-// last, since cosign appends.
-func parts(m *ocispec.Manifest) []part {
+// last, since cosign appends. With anyType the type of a layer does not matter.
+func parts(m *ocispec.Manifest, anyType bool) []part {
 	var all []part
 	for i, layer := range m.Layers {
 		if layer.MediaType == typeEmpty {
@@ -111,9 +111,11 @@ func parts(m *ocispec.Manifest) []part {
 		}
 		p := part{desc: layer, order: i}
 		var ok bool
-		if p.format, ok = bareFormat(layer.MediaType); !ok {
-			p.format, ok = bareFormat(m.ArtifactType) // a layer of any type in an artifact that is an SBOM
+		if p.format, ok = sbomFormat(layer.MediaType); !ok {
+			// A layer of any type in an artifact that is an SBOM.
+			p.format, ok = sbomFormat(cmp.Or(m.ArtifactType, m.Config.MediaType))
 		}
+		ok = ok || anyType
 		if layer.MediaType == typeInToto || layer.MediaType == typeEnvelope || strings.HasPrefix(layer.MediaType, typeBundlePrefix) {
 			p.attested = true
 			p.format, ok = promised(layer.Annotations, m.Annotations)
@@ -135,10 +137,8 @@ func parts(m *ocispec.Manifest) []part {
 // may hold anything.
 func promised(annotations ...map[string]string) (sbom.Format, bool) {
 	for _, a := range annotations {
-		for _, key := range []string{annotationLayerPredicate, annotationCosignPredicate, annotationBundlePredicate} {
-			if t := a[key]; t != "" {
-				return predicateFormat(t)
-			}
+		if t := predicateIn(a); t != "" {
+			return predicateFormat(t)
 		}
 	}
 	return "", true
@@ -158,7 +158,10 @@ func (r *search) read(ctx context.Context, a artifact) []Finding {
 	if a.bound && !a.named {
 		return []Finding{a.with(WrongSubject, "it names no subject, though it is listed as a referrer")}
 	}
-	layers := parts(m)
+	layers := a.parts
+	if layers == nil {
+		layers = parts(m, a.Carrier == CosignSBOM)
+	}
 	// BuildKit puts the SBOM of the image first. Those that may follow are of
 	// build stages, though their statements name the image as well.
 	firstOnly := a.Carrier == BuildKit || m.ArtifactType == typeBuildKit
@@ -177,6 +180,9 @@ func (r *search) read(ctx context.Context, a artifact) []Finding {
 		}
 	}
 	if len(all) == 0 {
+		if a.Carrier == Referrer {
+			return []Finding{a.with(UnknownType, typed(cmp.Or(m.ArtifactType, m.Config.MediaType), "it holds no SBOM of the image"))}
+		}
 		return []Finding{a.with(None, "the artifact holds no SBOM of the image")}
 	}
 	return all
@@ -209,7 +215,10 @@ func (r *search) readPart(ctx context.Context, a artifact, p part) (f Finding, o
 			return a.with(Unbound, fmt.Sprintf("is signed by %s, but the signed bytes do not name the image: use a referrer or an attestation, or allow it (--allow-unbound, unbound = true in the policy)", a.By())), true
 		}
 	}
-	data, err := a.store.blob(ctx, p.desc, r.limits.SBOM)
+	data, err := p.data, error(nil)
+	if data == nil {
+		data, err = a.store.blob(ctx, p.desc, r.limits.SBOM)
+	}
 	if err != nil {
 		return a.failed(ctx, err), true
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/baseplan/baseplan/sbom/format"
 )
 
 // A Finder looks for the SBOM of an image. Its zero value looks everywhere but
@@ -29,7 +31,7 @@ type Finder struct {
 
 // Limits bound what a search costs. Values ≤ 0 mean the default.
 type Limits struct {
-	SBOM       int64         // bytes of one SBOM, packed and unpacked; 64 MiB
+	SBOM       int64         // bytes of one SBOM, packed and unpacked; format.MaxSize
 	Metadata   int64         // bytes of one manifest, or one page of a list; 4 MiB
 	Pages      int           // pages of one list of referrers; 128
 	Candidates int           // artifacts read of one list, best first; 16
@@ -39,7 +41,7 @@ type Limits struct {
 }
 
 func (l Limits) orDefault() Limits {
-	def := Limits{SBOM: 64 << 20, Metadata: 4 << 20, Pages: 128, Candidates: 16, Stage: 15 * time.Second, Total: 45 * time.Second, Origin: 10 * time.Second}
+	def := Limits{SBOM: format.MaxSize, Metadata: 4 << 20, Pages: 128, Candidates: 16, Stage: 15 * time.Second, Total: 45 * time.Second, Origin: 10 * time.Second}
 	if l.SBOM > 0 {
 		def.SBOM = l.SBOM
 	}

@@ -41,6 +41,7 @@ const (
 	WrongSubject Outcome = "wrong-subject" // it speaks of another image
 	Unreadable   Outcome = "unreadable"    // it cannot be understood, or is too large
 	Empty        Outcome = "empty"         // it lists no OS package, the image has a package database
+	UnknownType  Outcome = "unknown-type"  // a referrer that is no SBOM, as far as its type or content tells
 	Unreachable  Outcome = "unreachable"   // the registry did not give it
 )
 

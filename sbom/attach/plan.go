@@ -94,7 +94,18 @@ func newDocument(data []byte, name, arch string) (document, error) {
 	if data, err = f.JSON(); err != nil {
 		return document{}, err
 	}
+	if err := readable(data); err != nil {
+		return document{}, fmt.Errorf("reading %s: as JSON %w", name, err)
+	}
 	return document{doc.Format, data, doc.Created}, nil
+}
+
+// readable refuses what no build would read: a Finder has the same limit.
+func readable(data []byte) error {
+	if len(data) > format.MaxSize {
+		return fmt.Errorf("it has %d MiB, and no build reads more than %d MiB", len(data)>>20, format.MaxSize>>20)
+	}
+	return nil
 }
 
 // A packed artifact is a manifest and what it names, ready to be pushed.
@@ -116,6 +127,9 @@ func blobOf(mediaType string, data []byte) packedBlob {
 // pack makes a referrer (image-spec, "Guidelines for Artifact Usage"): the same
 // bytes for the same arguments.
 func (p *plan) pack(artifactType string, layer packedBlob, created time.Time, annotations map[string]string) (*packed, error) {
+	if err := readable(layer.data); err != nil {
+		return nil, fmt.Errorf("packing an artifact of type %s: %w", artifactType, err)
+	}
 	config := blobOf(typeEmpty, []byte("{}"))
 	m := ocispec.Manifest{
 		Versioned:    specs.Versioned{SchemaVersion: 2},

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -18,36 +17,21 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// A candidate is a referrer that may hold an SBOM, or a declaration.
+// A candidate is a referrer that may hold an SBOM, or a declaration, or is to be named.
 type candidate struct {
 	desc     ocispec.Descriptor
 	subject  v1.Hash
+	kind     kind
 	format   sbom.Format // as promised; empty: unknown
 	attested bool
+	why      string // it is passed over
 	manifest []byte // nil: not fetched yet
 }
 
-// candidateOf judges a referrer by its descriptor alone, so that what a list
-// says need not be fetched.
-func candidateOf(d ocispec.Descriptor, subject v1.Hash) (candidate, bool) {
+func candidateOf(d ocispec.Descriptor, subject v1.Hash) candidate {
 	c := candidate{desc: d, subject: subject}
-	var ok bool
-	switch t := d.ArtifactType; {
-	case t == typeCosignSBOM:
-		ok = true
-	case t == typeInToto, t == typeEnvelope, t == typeBuildKit, strings.HasPrefix(t, typeBundlePrefix):
-		c.attested = true
-		c.format, ok = promised(d.Annotations)
-	default:
-		c.format, ok = bareFormat(t)
-	}
-	return c, ok
-}
-
-// says reports whether a list tells what the referrer is. Some registries give
-// the type of its configuration instead, or nothing.
-func says(d ocispec.Descriptor) bool {
-	return d.ArtifactType != "" && d.ArtifactType != typeEmpty && d.ArtifactType != ocispec.MediaTypeImageConfig
+	c.kind, c.format, c.attested, c.why = kindOf(d)
+	return c
 }
 
 // compare puts the better candidate first: signed ones if keys are given, then
@@ -79,7 +63,10 @@ func compareBool(a, b bool) int {
 type listing struct {
 	candidates []candidate // best first, at most Limits.Candidates
 	unknown    []candidate // those of which the list does not say what they are, as many again
-	passed     int         // how many were left out
+	foreign    []candidate // of unknown types, the newest
+	others     []candidate // to be named, since they are passed over
+	passed     int         // how many that may be SBOMs were left out
+	unnamed    int         // how many are not in others
 	err        error       // why the list is not whole
 }
 
@@ -90,17 +77,10 @@ func (r *search) list(ctx context.Context, subject v1.Hash) listing {
 	l.err = r.repo.Referrers(ctx, ocispec.Descriptor{Digest: digest.Digest(subject.String())}, "", func(page []ocispec.Descriptor) error {
 		for _, d := range page {
 			seen++
-			c, ok := candidateOf(d, subject)
-			switch {
-			case d.ArtifactType == DeclarationType:
-				r.declared(c)
-			case ok:
-				l.candidates = append(l.candidates, c)
-			case !says(d):
-				l.unknown = append(l.unknown, c)
-			}
+			r.sort(&l, candidateOf(d, subject))
 		}
-		l.passed += r.trim(&l.candidates) + r.trim(&l.unknown)
+		l.passed += len(r.trim(&l.candidates, r.limits.Candidates)) + len(r.trim(&l.unknown, r.limits.Candidates))
+		r.bound(&l)
 		return nil
 	})
 	if errors.Is(l.err, errdef.ErrTooManyPages) {
@@ -109,18 +89,44 @@ func (r *search) list(ctx context.Context, subject v1.Hash) listing {
 	return l
 }
 
-// trim keeps the best candidates and says how many it left out.
-func (r *search) trim(all *[]candidate) int {
+// sort puts a candidate where it belongs.
+func (r *search) sort(l *listing, c candidate) {
+	switch c.kind {
+	case declaring:
+		r.declared(c)
+	case bill:
+		l.candidates = append(l.candidates, c)
+	case unsaid:
+		l.unknown = append(l.unknown, c)
+	case foreign:
+		l.foreign = append(l.foreign, c)
+	default:
+		l.others = append(l.others, c)
+	}
+}
+
+// bound keeps the newest of what is of unknown types, and bounds what will be named.
+func (r *search) bound(l *listing) {
+	for _, c := range r.trim(&l.foreign, maxForeign) {
+		c.why = fmt.Sprintf("of unknown types only the newest %d are looked into", maxForeign)
+		l.others = append(l.others, c)
+	}
+	l.unnamed += len(r.trim(&l.others, maxPassed))
+}
+
+// trim keeps the best candidates and gives those that it left out.
+func (r *search) trim(all *[]candidate, keep int) []candidate {
 	slices.SortStableFunc(*all, r.compare)
-	keep := min(len(*all), r.limits.Candidates)
-	over := len(*all) - keep
+	keep = min(len(*all), keep)
+	over := slices.Clone((*all)[keep:])
 	*all = (*all)[:keep]
 	return over
 }
 
 // ask fetches the manifests of referrers that the list says nothing of, side by
-// side, and keeps those that may be SBOMs.
-func (r *search) ask(ctx context.Context, unknown []candidate) []candidate {
+// side, and gives those that may be SBOMs. The others go where they belong.
+func (r *search) ask(ctx context.Context, l *listing) []candidate {
+	unknown := l.unknown
 	manifests := make([]*ocispec.Manifest, len(unknown))
 	var group errgroup.Group
 	group.SetLimit(4)
@@ -134,25 +140,28 @@ func (r *search) ask(ctx context.Context, unknown []candidate) []candidate {
 		})
 	}
 	_ = group.Wait() // what cannot be read stays a candidate, so that reading it reports why
-	var all []candidate
+	var told listing
 	for i, c := range unknown {
 		m := manifests[i]
 		if m == nil {
-			all = append(all, c)
+			told.candidates = append(told.candidates, c)
 			continue
 		}
 		c.desc.Annotations, c.desc.ArtifactType = m.Annotations, cmp.Or(m.ArtifactType, m.Config.MediaType)
-		known, ok := candidateOf(c.desc, c.subject)
+		known := candidateOf(c.desc, c.subject)
 		known.manifest = c.manifest
-		switch {
-		case c.desc.ArtifactType == DeclarationType:
-			r.declared(known)
-		case ok, !says(c.desc) && len(parts(m)) > 0:
-			all = append(all, known)
+		if known.kind == unsaid {
+			known.kind = foreign
+			if len(parts(m, false)) > 0 {
+				known.kind = bill
+			}
 		}
+		r.sort(&told, known)
 	}
-	slices.SortStableFunc(all, r.compare)
-	return all
+	l.foreign, l.others = append(l.foreign, told.foreign...), append(l.others, told.others...)
+	r.bound(l)
+	slices.SortStableFunc(told.candidates, r.compare)
+	return told.candidates
 }
 
 // referrers looks at those of the manifest, then of the index; see the package
@@ -197,26 +206,37 @@ func (r *search) referrersAtOnce(ctx context.Context, subjects []v1.Hash) []Find
 	return all
 }
 
-// readListed reads the candidates of a list, best first.
+// readListed reads the candidates of a list, best first, and names what it passes over.
 func (r *search) readListed(ctx context.Context, subject v1.Hash, l listing) []Finding {
 	var all []Finding
-	read := func(some []candidate) (found bool) {
+	done := func() bool { return !r.all && slices.ContainsFunc(all, isFound) }
+	read := func(some []candidate, read func(context.Context, candidate) []Finding) {
 		for _, c := range some {
-			all = append(all, r.readCandidate(ctx, c)...)
-			if found = slices.ContainsFunc(all, isFound); found && !r.all {
-				return true
+			switch {
+			case !done():
+				all = append(all, read(ctx, c)...)
+			case c.kind == foreign:
+				c.why = "it was not looked into, since an SBOM was found"
+				l.others = append(l.others, c)
 			}
 		}
-		return found
 	}
-	if read(l.candidates) && !r.all || len(l.unknown) > 0 && read(r.ask(ctx, l.unknown)) && !r.all {
-		return all
+	read(l.candidates, r.readCandidate)
+	if len(l.unknown) > 0 && !done() {
+		read(r.ask(ctx, &l), r.readCandidate)
 	}
+	read(l.foreign, r.readForeign)
 	about := artifact{Finding: Finding{Carrier: Referrer, Subject: subject, Reference: r.repo.at(subject.String())}}
-	if l.passed > 0 {
+	if l.passed > 0 && !done() {
 		all = append(all, about.with(Unreadable, fmt.Sprintf("%d more artifacts that may be SBOMs were not looked at: %d is the limit", l.passed, r.limits.Candidates)))
 	}
-	if l.err != nil {
+	for _, c := range l.others {
+		all = append(all, r.passedOver(c))
+	}
+	if l.unnamed > 0 {
+		all = append(all, about.notNamed(l.unnamed))
+	}
+	if l.err != nil && !done() {
 		return append(all, about.failed(ctx, l.err))
 	}
 	if len(all) == 0 {
@@ -225,8 +245,9 @@ func (r *search) readListed(ctx context.Context, subject v1.Hash, l listing) []F
 	return all
 }
 
-func (r *search) readCandidate(ctx context.Context, c candidate) []Finding {
-	a := artifact{
+// artifactOf is a referrer as far as a list tells.
+func (r *search) artifactOf(c candidate) artifact {
+	return artifact{
 		store:    r.repo,
 		bound:    true,
 		manifest: c.manifest,
@@ -235,6 +256,10 @@ func (r *search) readCandidate(ctx context.Context, c candidate) []Finding {
 			Reference: r.repo.at(c.desc.Digest.String()), MediaType: c.desc.ArtifactType,
 		},
 	}
+}
+
+func (r *search) readCandidate(ctx context.Context, c candidate) []Finding {
+	a := r.artifactOf(c)
 	if a.manifest == nil {
 		var err error
 		if a.manifest, err = r.fetch(ctx, c.desc); err != nil {

@@ -1,6 +1,7 @@
 package attach
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/base64"
@@ -136,6 +137,11 @@ func (r *repository) manifest(ctx context.Context, reference string) (ocispec.De
 
 // blob gives a blob of at most limit bytes, checked against its digest.
 func (r *repository) blob(ctx context.Context, desc ocispec.Descriptor, limit int64) ([]byte, error) {
+	return r.blobIf(ctx, desc, limit, nil)
+}
+
+// blobIf gives a blob as blob does, if what it begins with is wanted; else it reads no further, and gives nothing.
+func (r *repository) blobIf(ctx context.Context, desc ocispec.Descriptor, limit int64, wanted func(start []byte) bool) ([]byte, error) {
 	if desc.Size > limit || desc.Size < 0 {
 		return nil, tooLarge("blob", desc.Size, limit)
 	}
@@ -147,7 +153,17 @@ func (r *repository) blob(ctx context.Context, desc ocispec.Descriptor, limit in
 		return nil, err
 	}
 	defer body.Close()
-	return content.ReadAll(body, desc)
+	in := bufio.NewReaderSize(body, peeked)
+	if wanted != nil {
+		start, err := in.Peek(peeked)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+		if !wanted(start) {
+			return nil, nil
+		}
+	}
+	return content.ReadAll(in, desc)
 }
 
 // at spells a digest of this repository for people.

@@ -257,6 +257,9 @@ func (p *plan) attestationLayer(ctx context.Context, to *publisher, d document) 
 	if err != nil {
 		return layerToAdd{}, err
 	}
+	if err := readable(envelope); err != nil {
+		return layerToAdd{}, fmt.Errorf("packing an attestation: %w", err)
+	}
 	b := blobOf(typeEnvelope, envelope)
 	b.desc.Annotations = map[string]string{annotationCosignPredicate: predicateOf(d.format)}
 	return layerToAdd{b, func(l ocispec.Descriptor) bool {

@@ -233,7 +233,7 @@ const (
 func (f *carried) conclude(w io.Writer) {
 	fmt.Fprintln(w)
 	switch {
-	case f.found.Found == nil && slices.ContainsFunc(f.found.Searched, func(x attach.Finding) bool { return x.Result != attach.None }):
+	case f.found.Found == nil && slices.ContainsFunc(f.found.Searched, func(x attach.Finding) bool { return x.Result != attach.None && x.Result != attach.UnknownType }):
 		fmt.Fprintln(w, "None of these can be believed, so a build generates the inventory when it needs one.")
 	case f.found.Found == nil:
 		fmt.Fprintln(w, "Nothing is attached. `baseplan sbom attach` does that.")

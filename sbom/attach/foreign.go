@@ -1,0 +1,124 @@
+package attach
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/baseplan/baseplan/sbom/format"
+)
+
+const (
+	maxForeign       = 4   // referrers of unknown types that are looked into, the newest
+	maxForeignLayers = 2   // read of each
+	maxPassed        = 64  // referrers that are named although they were passed over
+	peeked           = 512 // bytes that tell whether a blob may be an SBOM
+)
+
+// passedOver is the finding on a referrer that is no SBOM, or was not looked into.
+func (r *search) passedOver(c candidate) Finding {
+	a := r.artifactOf(c)
+	return a.with(UnknownType, typed(c.desc.ArtifactType, c.why))
+}
+
+// typed says something of an artifact by its type.
+func typed(artifactType, why string) string {
+	return clip(cmp.Or(artifactType, "no type")) + ": " + why
+}
+
+// readForeign looks into a referrer of a type that is not known, and takes it for an SBOM if its content is one.
+func (r *search) readForeign(ctx context.Context, c candidate) []Finding {
+	a := r.artifactOf(c)
+	var err error
+	if a.manifest == nil {
+		if a.manifest, err = r.fetch(ctx, c.desc); err != nil {
+			return []Finding{a.failed(ctx, err)}
+		}
+	}
+	m, err := decodeManifest(a.manifest)
+	if err != nil {
+		return []Finding{a.failed(ctx, err)}
+	}
+	if c.desc.ArtifactType == "" {
+		c.desc.ArtifactType = cmp.Or(m.ArtifactType, m.Config.MediaType)
+	}
+	if a.parts, err = r.partsByContent(ctx, m); err != nil {
+		return []Finding{a.failed(ctx, err)}
+	}
+	if len(a.parts) == 0 {
+		return []Finding{a.with(UnknownType, typed(c.desc.ArtifactType, "it holds no SBOM"))}
+	}
+	return r.read(ctx, a)
+}
+
+// partsByContent reads the first layers that may be SBOMs, and gives those that are.
+func (r *search) partsByContent(ctx context.Context, m *ocispec.Manifest) ([]part, error) {
+	var all []part
+	looked := 0
+	for i, layer := range m.Layers {
+		if scope := layer.Annotations[annotationScope]; layer.MediaType == typeEmpty || layer.Size > r.limits.SBOM || scope != "" && scope != "all" {
+			continue
+		}
+		if looked++; looked > maxForeignLayers {
+			break
+		}
+		data, err := r.repo.blobIf(ctx, layer, r.limits.SBOM, promising)
+		if err != nil {
+			return nil, err
+		}
+		p := part{desc: layer, order: i, data: data}
+		if _, err := openAttestation(data); err == nil {
+			p.attested = true
+		} else if _, err := format.Identify(data); err != nil {
+			continue
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// promising reports whether a blob that begins so may be an SBOM, or hold one: it is JSON, XML or tag-value,
+// compressed or not.
+func promising(start []byte) bool {
+	if text, ok := unpacked(start); ok {
+		start = text
+	}
+	start = bytes.TrimLeft(bytes.TrimPrefix(start, []byte("\xef\xbb\xbf")), " \t\r\n")
+	return bytes.HasPrefix(start, []byte("{")) || bytes.HasPrefix(start, []byte("<")) || bytes.HasPrefix(start, []byte("SPDXVersion:")) || bytes.HasPrefix(start, []byte("#"))
+}
+
+// unpacked is what compressed bytes that break off begin with.
+func unpacked(start []byte) ([]byte, bool) {
+	var r io.Reader
+	switch {
+	case bytes.HasPrefix(start, []byte{0x1f, 0x8b}):
+		z, err := gzip.NewReader(bytes.NewReader(start))
+		if err != nil {
+			return nil, false
+		}
+		r = z
+	case bytes.HasPrefix(start, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		z, err := zstd.NewReader(bytes.NewReader(start), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(8<<20))
+		if err != nil {
+			return nil, false
+		}
+		defer z.Close()
+		r = z
+	default:
+		return nil, false
+	}
+	text := make([]byte, 64)
+	n, _ := io.ReadFull(r, text) // it breaks off
+	return text[:n], true
+}
+
+// notNamed is the finding on referrers that were passed over and are too many to name.
+func (a artifact) notNamed(n int) Finding {
+	return a.with(UnknownType, fmt.Sprintf("%d more referrers are of other types", n))
+}

@@ -1,0 +1,110 @@
+package attach
+
+import (
+	"strings"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/baseplan/baseplan/sbom"
+)
+
+// Artifact types of SBOMs that do not tell the format.
+const (
+	typeCosignSBOM = "application/vnd.dev.cosign.artifact.sbom.v1+json"
+	typeHarborSBOM = "application/vnd.goharbor.harbor.sbom.v1" // the accessory that Harbor makes when it scans an image
+	typeOCISBOM    = "application/vnd.oci.sbom.v1+json"
+)
+
+// A kind is what a referrer is, as far as a list of referrers tells.
+type kind int
+
+const (
+	foreign   kind = iota // of a type that is not known here: only the content tells
+	unsaid                // the list does not say
+	bill                  // an SBOM, or an attestation that may be one
+	declaring             // of what the image provides
+	other                 // something that is no SBOM
+)
+
+// others are artifact types, or what they begin with, of what is no SBOM. They need not be fetched.
+var others = map[string]string{
+	"application/vnd.cncf.notary.signature":                "a signature",
+	"application/vnd.dev.cosign.artifact.sig.v1":           "a signature",
+	"application/vnd.dev.cosign.simplesigning.v1":          "a signature",
+	"application/vnd.goharbor.harbor.signature":            "a signature",
+	"application/vnd.goharbor.harbor.nydus":                "an image for another runtime",
+	"application/vnd.cncf.helm.":                           "a Helm chart",
+	"application/vnd.oci.image.layer.":                     "a layer",
+	"application/vnd.docker.image.rootfs.":                 "a layer",
+	"application/wasm":                                     "a program",
+	"application/vnd.wasm.":                                "a program",
+	"application/vnd.bytecodealliance.wasm.":               "a program",
+	"application/sarif+json":                               "the result of a scan",
+	"application/vnd.security.vulnerability.report":        "the result of a scan",
+	"application/vnd.openvex+json":                         "a statement on vulnerabilities",
+	"application/openvex+json":                             "a statement on vulnerabilities",
+	"application/vnd.azure.artifact.lifecycle":             "a note on the image's lifetime",
+	"application/vnd.microsoft.artifact.lifecycle":         "a note on the image's lifetime",
+	"application/vnd.docker.distribution.manifest.v2+json": "an image",
+	"application/vnd.oci.image.manifest.v1+json":           "an image",
+}
+
+// kindOf judges a referrer by its descriptor alone, so that what a list says need not be fetched. why is
+// said of what is no SBOM.
+func kindOf(d ocispec.Descriptor) (k kind, f sbom.Format, attested bool, why string) {
+	t := mediaTypeOf(d.ArtifactType)
+	if d.ArtifactType == DeclarationType {
+		return declaring, "", false, ""
+	}
+	if t == typeInToto || t == typeEnvelope || t == typeBuildKit || strings.HasPrefix(t, typeBundlePrefix) {
+		f, ok := promised(d.Annotations)
+		if !ok {
+			return other, "", true, "its predicate is " + clip(predicateIn(d.Annotations))
+		}
+		return bill, f, true, ""
+	}
+	if f, ok := sbomFormat(t); ok {
+		return bill, f, false, ""
+	}
+	if !says(d) {
+		return unsaid, "", false, ""
+	}
+	for prefix, what := range others {
+		if strings.HasPrefix(t, prefix) {
+			return other, "", false, what
+		}
+	}
+	return foreign, "", false, ""
+}
+
+// says reports whether a list tells what the referrer is. Some registries give
+// the type of its configuration instead, or nothing.
+func says(d ocispec.Descriptor) bool {
+	return d.ArtifactType != "" && d.ArtifactType != typeEmpty && d.ArtifactType != ocispec.MediaTypeImageConfig
+}
+
+// mediaTypeOf is a media type without parameters, in small letters.
+func mediaTypeOf(t string) string {
+	t, _, _ = strings.Cut(strings.ToLower(t), ";")
+	return strings.TrimSpace(t)
+}
+
+// sbomFormat is the format that the type of an artifact or layer promises, empty where it promises an SBOM of any; ok
+// is false where it promises none.
+func sbomFormat(mediaType string) (f sbom.Format, ok bool) {
+	switch mediaTypeOf(mediaType) {
+	case typeCosignSBOM, typeHarborSBOM, typeOCISBOM:
+		return "", true
+	}
+	return bareFormat(mediaType)
+}
+
+// predicateIn is the predicate type in annotations; empty: there is none.
+func predicateIn(annotations map[string]string) string {
+	for _, key := range []string{annotationLayerPredicate, annotationCosignPredicate, annotationBundlePredicate} {
+		if t := annotations[key]; t != "" {
+			return t
+		}
+	}
+	return ""
+}

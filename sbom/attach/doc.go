@@ -12,7 +12,9 @@
 //  1. what the platform gives: a file, or a directory of <algorithm>-<hex>.<ext>;
 //  2. referrers (OCI distribution-spec 1.1, "Listing Referrers") of the image's
 //     manifest, then of its index: the API, else the tag <algorithm>-<hex>; bare
-//     SBOM artifacts, Sigstore bundles, in-toto statements in DSSE envelopes;
+//     SBOM artifacts, Sigstore bundles, in-toto statements in DSSE envelopes,
+//     Harbor's accessories, and the newest few artifacts of types not known here
+//     whose content is an SBOM;
 //  3. cosign's tags <algorithm>-<hex>.sbom and .att, of the manifest, then the index;
 //  4. BuildKit's attestation manifests in the index: the first SBOM of each, since
 //     those of build stages may follow it;
@@ -33,7 +35,8 @@
 // usable SBOM (side by side where the registry is already known to have the
 // API), because a registry without the API costs two requests a list. So
 // besides authentication a manifest's referrer costs at most 4 requests, an
-// index's 5, and nothing at all 6; see TestRequests for what is counted.
+// index's 5, and nothing at all 6; see TestRequests for what is counted. An
+// artifact of an unknown type that is looked into costs two or three more.
 //
 // # Trust
 //

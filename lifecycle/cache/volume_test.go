@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -325,14 +326,75 @@ func TestCancelledAdd(t *testing.T) {
 	}
 }
 
+// A buildpack may leave anything in a cache directory. None of it is followed, or waited for, and the next Commit
+// makes a cache of it again.
 func TestUnusualFilesAreNotRead(t *testing.T) {
 	a := layer(t, "a", "1")
-	dir := t.TempDir()
+	elsewhere := t.TempDir() // a good cache, where links lead
+	commit(t, &cache.Volume{Dir: elsewhere}, a)
+	for name, odd := range map[string]func(file, good string) error{
+		"a pipe":      func(file, _ string) error { return syscall.Mkfifo(file, 0o644) },
+		"a link":      func(file, good string) error { return os.Symlink(good, file) },
+		"a directory": func(file, _ string) error { return os.Mkdir(file, 0o755) },
+		"a socket": func(file, _ string) error {
+			s, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+			return errors.Join(err, syscall.Bind(s, &syscall.SockaddrUnix{Name: file}), syscall.Close(s))
+		},
+	} {
+		for _, of := range []string{"committed/" + diffID(t, a).String() + ".tar", "committed/" + cache.MetadataName, "committed", ".lock", "staging", "committed-backup"} {
+			if of == "committed" && name == "a directory" || name == "a socket" && strings.HasSuffix(of, ".tar") {
+				continue // an empty cache; a path that is too long
+			}
+			t.Run(name+" as "+strings.Replace(of, diffID(t, a).String(), "layer", 1), func(t *testing.T) {
+				dir, err := os.MkdirTemp("", "") // the path of a socket has to be short
+				check(t, err)
+				t.Cleanup(func() { check(t, os.RemoveAll(dir)) })
+				commit(t, &cache.Volume{Dir: dir}, a)
+				check(t, os.RemoveAll(filepath.Join(dir, of)))
+				check(t, odd(filepath.Join(dir, of), filepath.Join(elsewhere, of)))
+
+				_, err = (&cache.Volume{Dir: dir}).Metadata(t.Context())
+				if bad := strings.HasSuffix(of, cache.MetadataName) || of == "committed"; bad != errors.Is(err, cache.ErrCorrupt) {
+					t.Errorf("metadata: %v", err)
+				}
+				_, err = read(t, &cache.Volume{Dir: dir}, diffID(t, a))
+				if bad := strings.HasSuffix(of, ".tar") || of == "committed"; bad != errors.Is(err, cache.ErrCorrupt) {
+					t.Errorf("layer: %v", err)
+				}
+
+				next := &cache.Volume{Dir: dir}
+				if err := errors.Join(next.Add(t.Context(), a), next.Commit(t.Context(), metadata(t, a))); err != nil {
+					if of != ".lock" {
+						t.Fatal(err)
+					}
+					return // refused, and not waited for
+				}
+				if got, err := read(t, &cache.Volume{Dir: dir}, diffID(t, a)); err != nil || got != content(t, a) {
+					t.Errorf("afterwards: %v", err)
+				}
+				if good, err := read(t, &cache.Volume{Dir: elsewhere}, diffID(t, a)); err != nil || good != content(t, a) {
+					t.Errorf("where the link leads: %v", err)
+				}
+			})
+		}
+	}
+}
+
+// What was replaced while it was read is not removed for having been corrupt.
+func TestCorruptLayerThatWasReplacedStays(t *testing.T) {
+	a, dir := layer(t, "a", "1"), t.TempDir()
 	commit(t, &cache.Volume{Dir: dir}, a)
 	file := filepath.Join(dir, "committed", diffID(t, a).String()+".tar")
+	check(t, os.Truncate(file, 512))
+	r, err := (&cache.Volume{Dir: dir}).Open(t.Context(), diffID(t, a))
+	check(t, err)
+	defer r.Close()
 	check(t, os.Remove(file))
-	check(t, syscall.Mkfifo(file, 0o644))
-	if _, err := read(t, &cache.Volume{Dir: dir}, diffID(t, a)); !errors.Is(err, cache.ErrCorrupt) {
+	check(t, os.WriteFile(file, []byte(content(t, a)), 0o644))
+	if _, err := io.ReadAll(r); !errors.Is(err, cache.ErrCorrupt) {
 		t.Errorf("got %v", err)
+	}
+	if _, err := read(t, &cache.Volume{Dir: dir}, diffID(t, a)); err != nil {
+		t.Errorf("the good one: %v", err)
 	}
 }

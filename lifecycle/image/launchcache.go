@@ -9,8 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/baseplan/baseplan/lifecycle/files"
 )
 
 // A LaunchCache is a directory with layers of an image in a daemon. They are in
@@ -19,12 +22,31 @@ import (
 // of it does no harm. The other files of the directory are not touched.
 type LaunchCache struct{ Dir string }
 
-// Open reads a layer. The error wraps [fs.ErrNotExist] if it is not there.
+// Open reads a layer. The error wraps [fs.ErrNotExist] if it is not there as a regular file.
 func (c LaunchCache) Open(diffID v1.Hash) (*os.File, error) {
-	if !c.has(diffID) {
-		return nil, &fs.PathError{Op: "open", Path: c.file(diffID), Err: fs.ErrNotExist}
+	missing := &fs.PathError{Op: "open", Path: c.file(diffID), Err: fs.ErrNotExist}
+	if c.Dir == "" || checkHash(diffID) != nil {
+		return nil, missing
 	}
-	return os.Open(c.file(diffID))
+	f, err := files.OpenWithin(c.Dir, c.file(diffID))
+	if errors.Is(err, files.ErrNotRegular) || errors.Is(err, files.ErrNotDirectory) {
+		return nil, missing
+	}
+	return f, err
+}
+
+// Verified reads a layer, and gives an error in place of its end if it is not what it is called.
+func (c LaunchCache) Verified(diffID v1.Hash) (io.ReadCloser, error) {
+	f, err := c.Open(diffID)
+	if err != nil {
+		return nil, err
+	}
+	r, w := io.Pipe()
+	go func() {
+		err := copyVerified(context.Background(), w, f, diffID) // Close ends it
+		w.CloseWithError(errors.Join(err, f.Close()))
+	}()
+	return r, nil
 }
 
 func (c LaunchCache) file(diffID v1.Hash) string {
@@ -32,11 +54,8 @@ func (c LaunchCache) file(diffID v1.Hash) string {
 }
 
 func (c LaunchCache) has(diffID v1.Hash) bool {
-	if c.Dir == "" || checkHash(diffID) != nil {
-		return false
-	}
-	info, err := os.Lstat(c.file(diffID))
-	return err == nil && info.Mode().IsRegular()
+	f, err := c.Open(diffID)
+	return err == nil && f.Close() == nil
 }
 
 // checkHash guards paths: the hash may come from a file.
@@ -52,22 +71,54 @@ func (c LaunchCache) put(ctx context.Context, diffID v1.Hash, open func() (io.Re
 	if err := checkHash(diffID); err != nil {
 		return err
 	}
-	for _, dir := range []string{"committed", "staging"} {
-		if err := os.MkdirAll(filepath.Join(c.Dir, dir), 0o755); err != nil {
-			return err
-		}
+	committed, err := files.Within(c.Dir, "committed", true)
+	if err != nil {
+		return err
 	}
+	defer committed.Close()
 	r, err := open()
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	staged := filepath.Join(c.Dir, "staging", diffID.String()+".tar")
-	err = writeFile(staged, func(f io.Writer) error { return copyVerified(ctx, f, r, diffID) })
-	if err != nil {
-		return err
+	return c.staged(func(f *os.File, name string) error {
+		if err := copyVerified(ctx, f, r, diffID); err != nil {
+			return err
+		}
+		root, err := os.OpenRoot(c.Dir)
+		if err != nil {
+			return err
+		}
+		defer root.Close()
+		return errors.Join(f.Chmod(0o644), root.Rename(filepath.Join("staging", name), filepath.Join("committed", filepath.Base(c.file(diffID)))))
+	})
+}
+
+// staged makes a file in staging, which is locked as long as it is worked with and goes after that unless it
+// was renamed.
+func (c LaunchCache) staged(work func(f *os.File, name string) error) error {
+	for {
+		staging, err := files.Within(c.Dir, "staging", true)
+		if err != nil {
+			return err
+		}
+		f, name, err := files.Create(staging, ".new-", 0o600)
+		if err != nil {
+			return errors.Join(err, staging.Close())
+		}
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if _, gone := staging.Lstat(name); errors.Is(gone, fs.ErrNotExist) {
+			_ = errors.Join(f.Close(), staging.Close()) // another process took it for one that was left behind
+			continue
+		}
+		if err == nil || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOLCK) || errors.Is(err, syscall.ENOSYS) {
+			err = work(f, name)
+		}
+		if err != nil {
+			err = errors.Join(err, staging.Remove(name))
+		}
+		return errors.Join(err, f.Close(), staging.Close())
 	}
-	return os.Rename(staged, c.file(diffID))
 }
 
 // copyVerified copies what has to have that digest.
@@ -98,7 +149,7 @@ func (c LaunchCache) heal(ctx context.Context, parts []part) (healed bool) {
 		}
 		err = copyVerified(ctx, io.Discard, f, id)
 		_ = f.Close() // only read
-		if errors.Is(err, errCorrupt) && os.Remove(c.file(id)) == nil {
+		if errors.Is(err, errCorrupt) && files.RemoveWithin(c.Dir, filepath.Join("committed", filepath.Base(c.file(id)))) == nil {
 			healed = true
 		}
 	}
@@ -107,19 +158,41 @@ func (c LaunchCache) heal(ctx context.Context, parts []part) (healed bool) {
 
 // prune removes the layers that are not to be kept, and what a process that was killed has left.
 func (c LaunchCache) prune(keep map[v1.Hash]bool) error {
-	if err := os.RemoveAll(filepath.Join(c.Dir, "staging")); err != nil {
+	if err := c.removeIn("staging", func(dir *os.Root, name string) bool {
+		f, err := files.OpenIn(dir, name)
+		if err != nil {
+			return true // no file of ours
+		}
+		defer f.Close()
+		return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil // else somebody writes it
+	}); err != nil {
 		return err
 	}
-	files, err := os.ReadDir(filepath.Join(c.Dir, "committed"))
+	return c.removeIn("committed", func(_ *os.Root, name string) bool {
+		hash, isTar := strings.CutSuffix(name, ".tar")
+		id, err := v1.NewHash(hash)
+		return isTar && err == nil && !keep[id]
+	})
+}
+
+// removeIn removes what is of no use any more of a folder, if that is there.
+func (c LaunchCache) removeIn(folder string, useless func(dir *os.Root, name string) bool) error {
+	dir, err := files.Within(c.Dir, folder, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	entries, err := fs.ReadDir(dir.FS(), ".")
 	if err != nil {
 		return err
 	}
 	var errs []error
-	for _, f := range files {
-		name, isTar := strings.CutSuffix(f.Name(), ".tar")
-		id, err := v1.NewHash(name)
-		if isTar && err == nil && !keep[id] {
-			errs = append(errs, os.Remove(filepath.Join(c.Dir, "committed", f.Name())))
+	for _, e := range entries {
+		if useless(dir, e.Name()) {
+			errs = append(errs, dir.RemoveAll(e.Name()))
 		}
 	}
 	return errors.Join(errs...)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -92,5 +93,67 @@ func TestLaunchCache(t *testing.T) {
 	defer f.Close()
 	if content, err := io.ReadAll(f); err != nil || string(content) != "a" {
 		t.Errorf("%q, %v", content, err)
+	}
+}
+
+// TestLaunchCacheOfTwoBuilds: one does not take away what another is writing.
+func TestLaunchCacheOfTwoBuilds(t *testing.T) {
+	c := LaunchCache{t.TempDir()}
+	a := hashed(t, "a")
+	err := c.put(t.Context(), a, func() (io.ReadCloser, error) {
+		r, w := io.Pipe()
+		go func() {
+			_, _ = io.WriteString(w, "a") // what is read of it was written to staging before the end comes
+			w.CloseWithError(c.prune(nil))
+		}()
+		return r, nil
+	})
+	if err != nil || !c.has(a) {
+		t.Errorf("%v; it is there: %t", err, c.has(a))
+	}
+	if err := errors.Join(c.put(t.Context(), a, func() (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader("a")), c.put(t.Context(), a, reads("a"))
+	}), c.prune(map[v1.Hash]bool{a: true})); err != nil || !c.has(a) {
+		t.Errorf("both write the same: %v", err)
+	}
+}
+
+// TestLaunchCacheOfOddFiles: what is no regular file is not there, and not waited for.
+func TestLaunchCacheOfOddFiles(t *testing.T) {
+	a := hashed(t, "a")
+	elsewhere := LaunchCache{t.TempDir()}
+	if err := elsewhere.put(t.Context(), a, reads("a")); err != nil {
+		t.Fatal(err)
+	}
+	for name, odd := range map[string]func(file, good string) error{
+		"a pipe":    func(f, _ string) error { return syscall.Mkfifo(f, 0o644) },
+		"a link":    func(f, good string) error { return os.Symlink(good, f) },
+		"a device":  func(f, _ string) error { return os.Symlink("/dev/zero", f) },
+		"a file":    func(f, _ string) error { return os.WriteFile(f, []byte("b"), 0o644) },
+		"a folder":  func(f, _ string) error { return os.Mkdir(f, 0o755) },
+		"a foreign": func(f, good string) error { return os.Link(good, f) },
+	} {
+		for _, of := range []string{"committed", "committed/" + a.String() + ".tar", "staging"} {
+			t.Run(name+" as "+of, func(t *testing.T) {
+				c := LaunchCache{t.TempDir()}
+				if err := errors.Join(c.put(t.Context(), a, reads("a")), os.RemoveAll(filepath.Join(c.Dir, of))); err != nil {
+					t.Fatal(err)
+				}
+				if err := odd(filepath.Join(c.Dir, of), filepath.Join(elsewhere.Dir, of)); err != nil {
+					t.Skip(err) // a hard link of a folder
+				}
+				if r, err := c.Verified(a); err == nil {
+					content, err := io.ReadAll(r)
+					if good := of == "staging" || name == "a foreign"; good != (err == nil && string(content) == "a") {
+						t.Errorf("%q, %v", content, err)
+					}
+					_ = r.Close()
+				}
+				_ = errors.Join(c.put(t.Context(), a, reads("a")), c.prune(nil)) // neither may hang, or go elsewhere
+				if !elsewhere.has(a) {
+					t.Fatal("it was removed where the link leads")
+				}
+			})
+		}
 	}
 }

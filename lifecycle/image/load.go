@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -155,7 +156,8 @@ func (l *loading) send(ctx context.Context) error {
 	if err != nil && ctx.Err() == nil && (l.cache.heal(ctx, l.parts) || all > base) {
 		err = l.try(ctx, base) // the previous image is gone
 	}
-	if err != nil && ctx.Err() == nil && base > 0 {
+	// Another build may have taken a layer out of the launch cache.
+	if err != nil && ctx.Err() == nil && (base > 0 || errors.Is(err, fs.ErrNotExist)) {
 		err = l.try(ctx, 0)
 	}
 	if err == nil && !l.there(ctx) {

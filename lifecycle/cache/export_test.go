@@ -1,0 +1,4 @@
+package cache
+
+// TryLock locks a file as a process does that commits.
+var TryLock = tryLock

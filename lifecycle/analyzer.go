@@ -37,6 +37,7 @@ type Analyzer struct {
 	// Layers is <layers> as the app image has it, where the SBOMs of the previous image are restored. Root is the
 	// directory below which it is on this machine; empty: /.
 	Layers, Root string
+	UID, GID     int // whose they are if root restores them
 
 	SkipSBOM    bool   // leave them
 	LaunchCache string // directory of the launch cache; empty: there is none
@@ -193,7 +194,7 @@ func (a *Analyzer) extractSBOM(ctx context.Context, img *image.Image, sha string
 		return err
 	}
 	defer content.Close()
-	return layers.Source{Root: a.Root}.Extract(content, dir)
+	return layers.Source{Root: a.Root, Base: a.Layers, UID: a.UID, GID: a.GID}.Extract(content, dir)
 }
 
 // layer opens a layer of the previous image. A daemon gives the directory instead, with no
@@ -207,7 +208,7 @@ func (a *Analyzer) layer(ctx context.Context, img *image.Image, diffID v1.Hash, 
 		return l.Uncompressed()
 	}
 	if a.LaunchCache != "" {
-		if f, err := (image.LaunchCache{Dir: a.LaunchCache}).Open(diffID); err == nil {
+		if f, err := (image.LaunchCache{Dir: a.LaunchCache}).Verified(diffID); err == nil {
 			return f, nil
 		}
 	}

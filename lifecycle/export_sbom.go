@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
+	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
@@ -31,7 +33,7 @@ func (x *export) collectSBOMs() error {
 		return nil
 	}
 	for _, folder := range []string{launchSBOMs, buildSBOMs, cacheSBOMs} {
-		if err := os.RemoveAll(x.sbomDir(folder)); err != nil {
+		if err := x.removeSBOMs(folder); err != nil {
 			return fmt.Errorf("collecting SBOMs: %w", err)
 		}
 	}
@@ -62,9 +64,15 @@ func (x *export) collectSBOMs() error {
 	return nil
 }
 
-// sbomDir is a directory of SBOMs on this machine.
-func (x *export) sbomDir(elem ...string) string {
-	return filepath.Join(append([]string{x.onDisk(x.Layers), "sbom"}, elem...)...)
+// removeSBOMs removes a folder of <layers>/sbom. What stands in place of that itself goes, too: a buildpack may
+// have put a link there.
+func (x *export) removeSBOMs(folder string) error {
+	base := x.onDisk(x.Layers)
+	err := files.RemoveWithin(base, filepath.Join("sbom", folder))
+	if errors.Is(err, files.ErrNotDirectory) {
+		err = files.RemoveWithin(base, "sbom")
+	}
+	return err
 }
 
 // buildpackSBOMs copies a buildpack's SBOMs: its own for launch and build, and those of its layers. An SBOM of no
@@ -95,7 +103,12 @@ func (x *export) buildpackSBOMs(c *contribution) error {
 			}
 		}
 		for _, folder := range folders {
-			if err := x.copySBOM(f.Path, f.Ext, append([]string{folder, id}, below...)...); err != nil {
+			from, err := c.dir.Open(filepath.Base(f.Path))
+			if err != nil { // it was a regular file, but what is left running may have replaced it
+				x.log.Warn(fmt.Sprintf("the SBOM %s is left out: %v", f.Path, err))
+				continue
+			}
+			if err := x.copySBOM(from, f.Ext, append([]string{folder, id}, below...)...); err != nil {
 				return err
 			}
 		}
@@ -126,8 +139,14 @@ func (x *export) lifecycleSBOMs() error {
 			{"launcher", []string{launchSBOMs, lifecycleModule, "launcher"}},
 			{"lifecycle", []string{buildSBOMs, lifecycleModule}},
 		} {
-			err := x.copySBOM(filepath.Join(x.LauncherSBOM, of.name+".sbom."+ext), ext, of.to...)
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			from, err := files.Open(filepath.Join(x.LauncherSBOM, of.name+".sbom."+ext))
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("copying SBOM: %w", err)
+			}
+			if err := x.copySBOM(from, ext, of.to...); err != nil {
 				return err
 			}
 		}
@@ -135,24 +154,29 @@ func (x *export) lifecycleSBOMs() error {
 	return nil
 }
 
-// copySBOM copies a file to sbom.<ext> of a directory of SBOMs. Modes do not depend on the process's mask,
-// since they are in the layer.
-func (x *export) copySBOM(from, ext string, to ...string) error {
-	data, err := os.ReadFile(from)
+// copySBOM copies a file, which it closes, to sbom.<ext> of a directory of SBOMs. Modes do not depend on the process's
+// mask, since they are in the layer.
+func (x *export) copySBOM(from *os.File, ext string, to ...string) error {
+	defer from.Close()
+	fault := func(err error) error { return fmt.Errorf("copying SBOM %s: %w", from.Name(), err) }
+	data, err := io.ReadAll(from)
 	if err != nil {
-		return fmt.Errorf("copying SBOM: %w", err)
+		return fault(err)
 	}
-	dir := x.sbomDir(to...)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("copying SBOM %s: %w", from, err)
-	}
-	for n := range len(to) + 1 {
-		if err := os.Chmod(x.sbomDir(to[:n]...), 0o755); err != nil {
-			return fmt.Errorf("copying SBOM %s: %w", from, err)
+	base := x.onDisk(x.Layers)
+	rel := "sbom"
+	for _, elem := range append([]string{"."}, to...) {
+		rel = filepath.Join(rel, elem)
+		dir, err := files.Within(base, rel, true)
+		if err != nil {
+			return fault(err)
+		}
+		if err := errors.Join(dir.Chmod(".", 0o755), dir.Close()); err != nil {
+			return fault(err)
 		}
 	}
-	if err := platform.WriteFile(filepath.Join(dir, "sbom."+ext), data); err != nil {
-		return fmt.Errorf("copying SBOM %s: %w", from, err)
+	if err := files.WriteWithin(base, filepath.Join(base, rel, "sbom."+ext), data); err != nil {
+		return fault(err)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/provides"
@@ -143,75 +144,95 @@ func (i *Inspector) Generate(ctx context.Context, img *image.Image, before *Inve
 	return inventory, nil
 }
 
-func (i *Inspector) keptPath(img *image.Image) string {
-	return filepath.Join(i.Cache, img.Digest.Algorithm+"-"+img.Digest.Hex+".json")
-}
+func keptName(img *image.Image) string { return img.Digest.Algorithm + "-" + img.Digest.Hex + ".json" }
 
 // kept is the inventory of an earlier time; nil if there is none that can be read.
 func (i *Inspector) kept(img *image.Image) *sbom.Document {
-	if i.Cache == "" {
+	dir, err := i.keeper(false)
+	if err != nil || dir == nil {
 		return nil
 	}
-	path := i.keptPath(img)
-	if !i.ours() || !owned(path, 0) {
-		return nil
-	}
-	data, err := os.ReadFile(path)
+	defer dir.Close()
+	f, err := files.OpenIn(dir, keptName(img))
 	if err != nil {
 		return nil
 	}
-	doc, err := format.Decode(bytes.NewReader(data), path)
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !owned(info) {
+		return nil
+	}
+	doc, err := format.Decode(f, f.Name())
 	if err != nil {
 		logger(i.Log).Warn(fmt.Sprintf("a kept inventory is passed over: %v", err))
 		return nil
 	}
 	now := time.Now()
-	_ = os.Chtimes(path, now, now) // only the order of going matters
+	_ = dir.Chtimes(keptName(img), now, now) // only the order of going matters
 	return doc
 }
 
 // keep keeps an inventory, and drops the oldest. That it cannot be kept is no error.
 func (i *Inspector) keep(img *image.Image, data []byte) {
-	if i.Cache == "" {
+	dir, err := i.keeper(true)
+	if err == nil && dir == nil {
 		return
 	}
-	err := os.MkdirAll(i.Cache, 0o755)
-	if err == nil && !i.ours() {
-		err = fmt.Errorf("%s belongs to somebody else", i.Cache)
-	}
 	if err == nil {
-		err = platform.WriteFile(i.keptPath(img), data)
+		err = files.WriteIn(dir, keptName(img), data)
+		defer dir.Close()
 	}
 	if err != nil {
 		logger(i.Log).Warn(fmt.Sprintf("the inventory of %s is not kept: %v", img.Name, err))
 		return
 	}
-	entries, err := filepath.Glob(filepath.Join(i.Cache, "*.json"))
+	entries, err := fs.Glob(dir.FS(), "*.json")
 	if err != nil || len(entries) <= maxKept {
 		return
 	}
-	slices.SortFunc(entries, func(a, b string) int { return modified(b).Compare(modified(a)) })
+	slices.SortFunc(entries, func(a, b string) int { return modified(dir, b).Compare(modified(dir, a)) })
 	for _, old := range entries[maxKept:] {
-		_ = os.Remove(old)
+		_ = dir.Remove(old)
 	}
 }
 
-// ours reports whether the directory of kept inventories is this user's: what buildpacks could have written is no
-// inventory.
-func (i *Inspector) ours() bool { return owned(i.Cache, fs.ModeDir) }
-
-// owned reports whether a path is of a type and of this process's user.
-func owned(path string, want fs.FileMode) bool {
-	info, err := os.Lstat(path)
-	if err != nil || info.Mode().Type() != want {
-		return false
+// keeper opens the directory of kept inventories; nil if there is none. It has to be this process's user's: what
+// buildpacks could have written is no inventory.
+func (i *Inspector) keeper(create bool) (*os.Root, error) {
+	if i.Cache == "" {
+		return nil, nil
 	}
+	base := filepath.Dir(i.Cache)
+	if create {
+		if err := os.MkdirAll(base, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	dir, err := files.Within(base, filepath.Base(i.Cache), create)
+	if err != nil {
+		return nil, err
+	}
+	info, err := dir.Stat(".")
+	if err == nil && !owned(info) {
+		err = fmt.Errorf("%s belongs to somebody else", i.Cache)
+	}
+	if err != nil {
+		return nil, errors.Join(err, dir.Close())
+	}
+	return dir, nil
+}
+
+// user is who this process is.
+var user = os.Geteuid
+
+// owned reports whether a file is this process's user's. Root's, nobody else may be able to write: Kubernetes
+// gives volumes to a group.
+func owned(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(stat.Uid) == os.Geteuid()
+	return ok && int(stat.Uid) == user() && (stat.Uid != 0 || info.Mode().Perm()&0o022 == 0)
 }
 
-func modified(path string) time.Time {
-	info, err := os.Stat(path)
+func modified(dir *os.Root, name string) time.Time {
+	info, err := dir.Lstat(name)
 	if err != nil {
 		return time.Time{}
 	}

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
-	"os"
 	"path"
 	"path/filepath"
 	"runtime"
@@ -22,6 +21,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
 	"github.com/baseplan/baseplan/lifecycle/cache"
 	"github.com/baseplan/baseplan/lifecycle/fail"
+	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/layers"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
@@ -37,6 +37,7 @@ type Restorer struct {
 	Layers   string      // <layers>, as the app image has it
 	Root     string      // the directory below which that is on this machine; empty: /
 	ExecEnv  string      // layers of a build for another one are not restored
+	UID, GID int         // whose layers are that root restores
 
 	SkipLayers bool // restore nothing but store.toml
 	SkipSBOM   bool
@@ -124,7 +125,7 @@ func (r *restoring) buildpack(m platform.Module, skip bool) error {
 		return err
 	}
 	// What an earlier build left on disk goes: what is there has to be what is restored.
-	if err := os.RemoveAll(dir.Path); err != nil {
+	if err := dir.Remove(); err != nil {
 		return fmt.Errorf("removing what an earlier build left: %w", err)
 	}
 	app := r.Analyzed.Metadata.Buildpack(m.ID)
@@ -242,7 +243,7 @@ func (r *restoring) extract(ctx context.Context, sha, dir string) error {
 		return err
 	}
 	defer content.Close()
-	return layers.Source{Root: r.Root}.Extract(until{ctx, content}, dir)
+	return layers.Source{Root: r.Root, Base: r.Layers, UID: r.UID, GID: r.GID}.Extract(until{ctx, content}, dir)
 }
 
 // restoreSBOMs puts the SBOMs of restored layers beside them: those of launch layers were
@@ -280,7 +281,7 @@ func (r *restoring) restoreSBOMs(ctx context.Context) error {
 				}
 			}
 			for _, folder := range folders {
-				if err := r.copySBOMs(filepath.Join(r.onDisk(r.Layers), "sbom", folder, platform.EscapeID(m.ID), l.Name), l); err != nil {
+				if err := r.copySBOMs(path.Join("sbom", folder, platform.EscapeID(m.ID), l.Name), dir, l.Name); err != nil {
 					return err
 				}
 			}
@@ -289,16 +290,31 @@ func (r *restoring) restoreSBOMs(ctx context.Context) error {
 	return r.dropSBOMs()
 }
 
-func (r *restoring) copySBOMs(from string, l buildpack.Layer) error {
+// copySBOMs copies the SBOMs in a directory of <layers> to a layer. They come from an image or a cache that buildpacks
+// could write: what is no regular file is left out.
+func (r *restoring) copySBOMs(from string, to buildpack.LayersDir, layer string) error {
+	fault := func(err error) {
+		r.log.Warn(fmt.Sprintf("an SBOM of layer %q is not restored: %v", to.ID+":"+layer, err))
+	}
+	dir, err := files.Within(r.onDisk(r.Layers), from, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		fault(err)
+		return nil
+	}
+	defer dir.Close()
 	for _, ext := range buildpack.SBOMExtensions {
-		data, err := os.ReadFile(filepath.Join(from, "sbom."+ext))
+		data, err := files.ReadIn(dir, "sbom."+ext)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return err
+			fault(err)
+			continue
 		}
-		if err := platform.WriteFile(l.Path+".sbom."+ext, data); err != nil {
+		if err := to.WriteFile(layer+".sbom."+ext, data); err != nil {
 			return err
 		}
 	}
@@ -306,7 +322,7 @@ func (r *restoring) copySBOMs(from string, l buildpack.Layer) error {
 }
 
 // dropSBOMs removes the SBOMs of the earlier build, so that none of them gets into this one.
-func (r *restoring) dropSBOMs() error { return os.RemoveAll(filepath.Join(r.onDisk(r.Layers), "sbom")) }
+func (r *restoring) dropSBOMs() error { return files.RemoveWithin(r.onDisk(r.Layers), "sbom") }
 
 // until reads until the context is done.
 type until struct {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/fail"
+	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/sbom"
@@ -37,7 +38,7 @@ func (c *command) analyze(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return fail.As(fail.Analyze, "", errors.Join(write(c.Analyzed, found.Analyzed), c.writeInventory(found.Inventory)))
+	return fail.As(fail.Analyze, "", errors.Join(c.write(c.Analyzed, found.Analyzed), c.writeInventory(found.Inventory)))
 }
 
 // namesOf are all names of run images, whose registries may be asked.
@@ -54,10 +55,11 @@ func (c *command) analysis(ctx context.Context, opener *image.Opener, runFile *p
 	if err != nil {
 		return nil, fail.As(fail.Analyze, "", err)
 	}
+	uid, gid := c.user()
 	a := lifecycle.Analyzer{
 		API: c.api, Images: &image.Writer{Opener: opener}, Ref: c.Ref, Names: c.Images, Registry: c.registry(),
 		Previous: c.PreviousImage, RunImage: c.RunImage, RunFile: runFile, CacheImage: c.CacheImage,
-		Layers: c.Layers, SkipSBOM: c.SkipLayers || c.SkipSBOM || c.SkipRestore, LaunchCache: c.launchCache(),
+		Layers: c.Layers, UID: uid, GID: gid, SkipSBOM: c.SkipLayers || c.SkipSBOM || c.SkipRestore, LaunchCache: c.launchCache(),
 		Inspector: inspector, Log: c.log,
 	}
 	return a.Run(ctx)
@@ -159,9 +161,9 @@ func (c *command) writeInventory(i *lifecycle.Inventory) error {
 	if i == nil {
 		return errors.Join(errs...)
 	}
-	errs = append(errs, write(c.own("run-image.toml"), i.Report))
+	errs = append(errs, c.write(c.own("run-image.toml"), i.Report))
 	if i.Document != nil {
-		errs = append(errs, platform.WriteFile(c.sbomPath(i.Report.SBOM.Format), i.Data))
+		errs = append(errs, files.WriteWithin(c.Layers, c.sbomPath(i.Report.SBOM.Format), i.Data))
 	}
 	return errors.Join(errs...)
 }

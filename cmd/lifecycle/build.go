@@ -8,6 +8,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
 	"github.com/baseplan/baseplan/lifecycle/fail"
+	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
@@ -20,7 +21,7 @@ func (c *command) build(ctx context.Context) error {
 	if err != nil {
 		return fail.As(fail.Build, "", err)
 	}
-	plan, err := platform.ReadFile(c.Plan, platform.DecodePlan)
+	plan, err := platform.ReadFileIn(c.Layers, c.Plan, platform.DecodePlan)
 	if err != nil {
 		return fail.As(fail.Build, "", err)
 	}
@@ -52,9 +53,5 @@ func (c *command) writeMetadata(m *platform.BuildMetadata) error {
 	if err != nil {
 		return err
 	}
-	path := c.metadataPath()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return platform.WriteFile(path, data)
+	return files.WriteWithin(c.Layers, c.metadataPath(), data)
 }

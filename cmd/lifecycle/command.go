@@ -16,6 +16,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
 	"github.com/baseplan/baseplan/lifecycle/fail"
+	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
@@ -96,7 +97,7 @@ func absent[T any](value *T, err error) (*T, error) {
 
 // group reads group.toml and checks the APIs in it.
 func (c *command) group() (platform.Group, error) {
-	g, err := platform.ReadFile(c.Group, platform.DecodeGroup)
+	g, err := platform.ReadFileIn(c.Layers, c.Group, platform.DecodeGroup)
 	if err != nil {
 		return platform.Group{}, err
 	}
@@ -117,7 +118,7 @@ func (c *command) analyzed() (*platform.Analyzed, error) {
 	if c.Analyzed == "" {
 		return &platform.Analyzed{}, nil
 	}
-	a, err := absent(platform.ReadFile(c.Analyzed, platform.DecodeAnalyzed))
+	a, err := absent(platform.ReadFileIn(c.Layers, c.Analyzed, platform.DecodeAnalyzed))
 	if a == nil && err == nil {
 		a = &platform.Analyzed{}
 	}
@@ -143,7 +144,7 @@ func (c *command) runFile() (*platform.RunFile, error) {
 
 // resolution reads resolution.toml; nil if there is none, or one that is not ours to read.
 func (c *command) resolution() *platform.Resolution {
-	r, err := absent(platform.ReadFile(c.own("resolution.toml"), platform.DecodeResolution))
+	r, err := absent(platform.ReadFileIn(c.Layers, c.own("resolution.toml"), platform.DecodeResolution))
 	if err != nil {
 		c.log.Warn(fmt.Sprintf("resolution.toml is passed over: %v", err))
 		return nil
@@ -157,16 +158,13 @@ func (c *command) own(name string) string { return filepath.Join(c.Layers, name)
 // encoder is a file of the platform.
 type encoder interface{ Encode() ([]byte, error) }
 
-// write writes a file of the platform.
-func write(path string, v encoder) error {
+// write writes a file of the platform. Below <layers>, where buildpacks can write, no link is followed.
+func (c *command) write(path string, v encoder) error {
 	data, err := v.Encode()
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return platform.WriteFile(path, data)
+	return files.WriteWithin(c.Layers, path, data)
 }
 
 // readSettings reads the operator's baseplan.toml, which need not be there.

@@ -83,7 +83,7 @@ func (x *creation) analyzing(ctx context.Context) (err error) {
 	if x.found, err = x.analysis(ctx, x.opener, x.runFile); err != nil {
 		return err
 	}
-	return fail.As(fail.Analyze, "", errors.Join(write(x.Analyzed, x.found.Analyzed), x.writeInventory(x.found.Inventory)))
+	return fail.As(fail.Analyze, "", errors.Join(x.write(x.Analyzed, x.found.Analyzed), x.writeInventory(x.found.Inventory)))
 }
 
 // detecting refuses, too, what could not be kept or applied later: before any buildpack builds.
@@ -101,7 +101,13 @@ func (x *creation) detecting(ctx context.Context) (err error) {
 	return fail.As(fail.DetectOther, "", err)
 }
 
+// restoring is still root, which ends what bin/detect left running before it writes where that could.
 func (x *creation) restoring(ctx context.Context) error {
+	if os.Geteuid() == 0 {
+		if err := settle(x.UID); err != nil {
+			return fail.As(fail.Restore, "", err)
+		}
+	}
 	kept, err := x.cache(x.opener, ctx)
 	if err != nil {
 		return fail.As(fail.Restore, "", err)
@@ -149,7 +155,7 @@ func (c *command) resolveRunImage(ctx context.Context, opener *image.Opener, ana
 	if err != nil {
 		return nil, err
 	}
-	return bases.Analyzed, fail.As(fail.Restore, "", write(c.Analyzed, bases.Analyzed))
+	return bases.Analyzed, fail.As(fail.Restore, "", c.write(c.Analyzed, bases.Analyzed))
 }
 
 // guard keeps buildpacks and extensions away from what this process may do and knows.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/fail"
+	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/resolver"
@@ -113,18 +114,18 @@ func (c *command) orders() (*resolver.OrderFile, *platform.System, *platform.Run
 }
 
 func (c *command) writeDetection(g *lifecycle.Generation) error {
-	if err := errors.Join(write(c.Group, &g.Group), write(c.Plan, &g.Plan)); err != nil {
+	if err := errors.Join(c.write(c.Group, &g.Group), c.write(c.Plan, &g.Plan)); err != nil {
 		return err
 	}
 	if c.Analyzed != "" {
-		if err := write(c.Analyzed, g.Analyzed); err != nil {
+		if err := c.write(c.Analyzed, g.Analyzed); err != nil {
 			return err
 		}
 	}
 	if g.Resolution == nil {
 		return nil
 	}
-	return write(c.own("resolution.toml"), g.Resolution)
+	return c.write(c.own("resolution.toml"), g.Resolution)
 }
 
 // leftInventory is what the analyzer left of the run image's inventory. What another
@@ -141,7 +142,7 @@ func (c *command) leftInventory(analyzed *platform.Analyzed) (lifecycle.BaseImag
 		return run, nil
 	}
 	path := c.own("run-image.toml")
-	report, err := absent(platform.ReadFile(path, attach.DecodeReport))
+	report, err := absent(platform.ReadFileIn(c.Layers, path, attach.DecodeReport))
 	if err != nil {
 		c.log.Warn(fmt.Sprintf("what the analyzer found of the run image is passed over: %v", err))
 		return run, nil
@@ -188,7 +189,7 @@ func (c *command) sbomPath(f sbom.Format) string { return c.own("run-image.sbom.
 
 func (c *command) readSBOM(f sbom.Format) (*sbom.Document, error) {
 	path := c.sbomPath(f)
-	file, err := os.Open(path)
+	file, err := files.OpenWithin(c.Layers, path)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +209,7 @@ func (c *command) writeProvides(run lifecycle.BaseImage) error {
 	if run.Set == nil {
 		return errors.Join(remove(path), remove(c.own("resolution.toml")))
 	}
-	return write(path, provides.FileOf(run.Set, run.Reference))
+	return c.write(path, provides.FileOf(run.Set, run.Reference))
 }
 
 func remove(path string) error {

@@ -35,7 +35,7 @@ func (c *command) exportOnly(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	metadata, err := platform.ReadFile(c.metadataPath(), platform.DecodeBuildMetadata)
+	metadata, err := platform.ReadFileIn(c.Layers, c.metadataPath(), platform.DecodeBuildMetadata)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (c *command) exportWith(ctx context.Context, opener *image.Opener, x *expor
 	if len(runFile.Images) == 0 && c.RunImage != "" { // the creator may be given nothing but the name
 		runFile.Images = []platform.RunImageNames{{Image: c.RunImage}}
 	}
-	project, err := absent(platform.ReadFile(c.ProjectMetadata, platform.DecodeProjectMetadata))
+	project, err := absent(platform.ReadFileIn(c.Layers, c.ProjectMetadata, platform.DecodeProjectMetadata))
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (c *command) exportWith(ctx context.Context, opener *image.Opener, x *expor
 	}
 	report, err := e.Run(ctx)
 	if report != nil {
-		err = errors.Join(err, write(c.Report, report))
+		err = errors.Join(err, c.write(c.Report, report))
 	}
 	return err
 }

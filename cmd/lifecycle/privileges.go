@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/image"
 )
 
@@ -98,7 +99,8 @@ func (c *command) give(dir string) error {
 }
 
 // own gives a directory and all in it to a user. One that is not there is made, so that the
-// user can write there; an empty name is passed over, and so are exceptions.
+// user can write there; an empty name is passed over, and so are exceptions. No link is followed below it. A file of
+// somebody else's that has other names is not given away: one of them may be elsewhere.
 func own(dir string, uid, gid int, except ...string) error {
 	if dir == "" {
 		return nil
@@ -106,28 +108,62 @@ func own(dir string, uid, gid int, except ...string) error {
 	if err := ensureDir(dir); err != nil {
 		return err
 	}
-	return filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	o := owner{uid, gid, except}
+	return errors.Join(o.give(root, "."), o.giveAll(root), root.Close())
+}
+
+// An owner is who is given files, with exceptions.
+type owner struct {
+	uid, gid int
+	except   []string
+}
+
+// giveAll gives what is in a directory.
+func (o owner) giveAll(dir *os.Root) error {
+	entries, err := fs.ReadDir(dir.FS(), ".")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if slices.Contains(o.except, filepath.Join(dir.Name(), e.Name())) {
+			continue
+		}
+		err := o.give(dir, e.Name())
+		if err == nil && e.IsDir() {
+			err = o.giveBelow(dir, e.Name())
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if slices.Contains(except, path) {
-			return filepath.SkipDir
-		}
-		info, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if s := info.Sys().(*syscall.Stat_t); int(s.Uid) == uid && int(s.Gid) == gid {
-			return nil
-		}
-		if err := os.Lchown(path, uid, gid); err != nil {
-			return fmt.Errorf("giving %s to user %d: %w", path, uid, err)
-		}
+	}
+	return nil
+}
+
+func (o owner) giveBelow(dir *os.Root, name string) error {
+	below, err := files.Child(dir, name, false)
+	if err != nil {
+		return err
+	}
+	return errors.Join(o.giveAll(below), below.Close())
+}
+
+func (o owner) give(dir *os.Root, name string) error {
+	info, err := dir.Lstat(name)
+	if err != nil {
+		return err
+	}
+	s := info.Sys().(*syscall.Stat_t)
+	if int(s.Uid) == o.uid && int(s.Gid) == o.gid || !info.IsDir() && s.Nlink > 1 {
 		return nil
-	})
+	}
+	if err := dir.Lchown(name, o.uid, o.gid); err != nil {
+		return fmt.Errorf("giving %s to user %d: %w", filepath.Join(dir.Name(), name), o.uid, err)
+	}
+	return nil
 }
 
 // user says whose the files of the app image are: the one that is given, else who runs this.

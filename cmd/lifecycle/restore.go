@@ -86,7 +86,7 @@ func (c *command) completeBases(ctx context.Context, opener *image.Opener, analy
 	if err != nil {
 		return nil, err
 	}
-	searched, err := absent(platform.ReadFile(c.own("run-image.toml"), attach.DecodeReport))
+	searched, err := absent(platform.ReadFileIn(c.Layers, c.own("run-image.toml"), attach.DecodeReport))
 	if err != nil {
 		c.log.Warn(err.Error())
 	}
@@ -98,7 +98,7 @@ func (c *command) completeBases(ctx context.Context, opener *image.Opener, analy
 	if err != nil {
 		return nil, err
 	}
-	if err := write(c.Analyzed, bases.Analyzed); err != nil {
+	if err := c.write(c.Analyzed, bases.Analyzed); err != nil {
 		return nil, err
 	}
 	if bases.Inventory != nil {
@@ -107,15 +107,16 @@ func (c *command) completeBases(ctx context.Context, opener *image.Opener, analy
 		}
 	}
 	if bases.Resolution != nil {
-		err = write(c.own("resolution.toml"), bases.Resolution)
+		err = c.write(c.own("resolution.toml"), bases.Resolution)
 	}
 	return bases.Analyzed, err
 }
 
 // restoreWith restores what earlier builds left, and closes the cache.
 func (c *command) restoreWith(ctx context.Context, analyzed *platform.Analyzed, group platform.Group, kept cache.Cache) error {
+	uid, gid := c.user()
 	r := lifecycle.Restorer{
-		API: c.api, Group: group, Analyzed: analyzed, Cache: kept, Layers: c.Layers, ExecEnv: c.ExecEnv,
+		API: c.api, Group: group, Analyzed: analyzed, Cache: kept, Layers: c.Layers, ExecEnv: c.ExecEnv, UID: uid, GID: gid,
 		SkipLayers: c.SkipLayers || c.SkipRestore, SkipSBOM: c.SkipSBOM, Log: c.log,
 	}
 	return errors.Join(r.Run(ctx), closeCache(kept))

@@ -80,7 +80,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"show": show, "json": showJSON, "layer-of": layerFiles, "created": printCreated,
 		"copy": copyImage, "save": saveImage, "delete": deleteImage, "relabel": changeImage, "layer": addLayer, "attach": attachSBOM,
 		"attach-unbound": attachUnbound, "keys": makeKeys,
-		"registry": startRegistry, "proxy": startProxy,
+		"registry": startRegistry, "proxy": startProxy, "odd": oddPhase, "poison": poisonCache,
 	}
 }
 
@@ -141,6 +141,16 @@ func runPhase(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		args = args[1:]
 	}
+	out, errs, exit := startPhase(ts, args)
+	fmt.Fprint(ts.Stdout(), out)
+	fmt.Fprint(ts.Stderr(), errs)
+	if exit != want {
+		ts.Fatalf("%s: exit code %d, want %d", args[0], exit, want)
+	}
+}
+
+// startPhase runs a phase and gives what it prints, and its exit code.
+func startPhase(ts *testscript.TestScript, args []string) (stdout, stderr string, code int) {
 	self, err := os.Open("/proc/self/exe")
 	ts.Check(err)
 	defer self.Close()
@@ -168,18 +178,11 @@ func runPhase(ts *testscript.TestScript, neg bool, args []string) {
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err = cmd.Run()
-	fmt.Fprint(ts.Stdout(), out.String())
-	fmt.Fprint(ts.Stderr(), errs.String())
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		if exit.ExitCode() != want {
-			ts.Fatalf("%s: exit code %d, want %d", args[0], exit.ExitCode(), want)
-		}
-		return
+		return out.String(), errs.String(), exit.ExitCode()
 	}
 	ts.Check(err)
-	if neg {
-		ts.Fatalf("%s: succeeded, want exit code %d", args[0], want)
-	}
+	return out.String(), errs.String(), 0
 }
 
 // variables are those of the platform that a script may set.

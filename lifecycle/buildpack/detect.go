@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/env"
+	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
 )
@@ -41,7 +43,9 @@ func (r Detected) Outcome() resolver.Outcome {
 // "Detection"). The error is about ctx alone.
 func (d *Descriptor) Detect(ctx context.Context, h Host) (Detected, error) {
 	if d.Kind == resolver.Extension && !d.has("detect") {
-		return d.planned(filepath.Join(d.Dir, "detect", "plan.toml"), h), nil
+		path := filepath.Join(d.Dir, "detect", "plan.toml")
+		f, err := files.Open(path)
+		return d.planned(f, err, path, h), nil
 	}
 	r, err := d.detect(ctx, h)
 	if ctx.Err() != nil {
@@ -75,14 +79,15 @@ func (d *Descriptor) detect(ctx context.Context, h Host) (Detected, error) {
 	if err != nil || exit != 0 {
 		return Detected{Exit: exit, Output: out.Bytes()}, err
 	}
-	r := d.planned(plan, h)
+	f, err := files.OpenWithin(filepath.Dir(dir), plan) // no link: bin/detect may read less than this process
+	r := d.planned(f, err, plan, h)
 	r.Output = out.Bytes()
 	return r, r.Err
 }
 
-// planned reads the build plan that a module that passes wrote.
-func (d *Descriptor) planned(path string, h Host) Detected {
-	data, err := platform.ReadBounded(path)
+// planned reads the build plan that a module that passes wrote, if it could be opened.
+func (d *Descriptor) planned(f *os.File, err error, path string, h Host) Detected {
+	data, err := platform.ReadOpened(f, err, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Detected{}
 	}

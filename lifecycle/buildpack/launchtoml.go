@@ -42,7 +42,7 @@ var processType = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 func (d *Descriptor) readLaunch(h Host, dir LayersDir, b *Built) error {
 	path := filepath.Join(dir.Path, "launch.toml")
 	var file launchFile
-	err := readTOML(path, &file, h.Unknown)
+	err := dir.readTOML("launch.toml", &file, h.Unknown)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -113,7 +113,7 @@ func (d *Descriptor) readBuild(h Host, dir LayersDir, plan []resolver.Require, b
 		} `toml:"unmet"`
 		BOM []bomFile `toml:"bom"`
 	}
-	err := readTOML(path, &file, h.Unknown)
+	err := dir.readTOML("build.toml", &file, h.Unknown)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -135,7 +135,7 @@ func (d LayersDir) BuildBOM(version string) ([]platform.BOMEntry, error) {
 	var file struct {
 		BOM []bomFile `toml:"bom"`
 	}
-	err := readTOML(filepath.Join(d.Path, "build.toml"), &file, nil)
+	err := d.readTOML("build.toml", &file, nil)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

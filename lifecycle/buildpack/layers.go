@@ -10,11 +10,13 @@ import (
 	"strings"
 
 	"github.com/baseplan/baseplan/internal/tomlfile"
+	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
 // A LayersDir is <layers>/<id>, where one buildpack keeps its layers and what it tells of
-// them (buildpack.md, "Layer Types").
+// them (buildpack.md, "Layer Types"). The buildpack may leave there what it likes, so no link in it
+// is followed, nor one in its place.
 type LayersDir struct {
 	Path string // absolute
 	ID   string // the buildpack's
@@ -50,13 +52,11 @@ var reserved = []string{"launch", "build", "store"}
 // Layers reads what <name>.toml says of each layer, by name. A directory without such a file is a layer
 // of no type. Keys that the specification does not know are told to unknown, which may be nil.
 func (d LayersDir) Layers(unknown func(path string, keys []string)) ([]Layer, error) {
-	entries, err := os.ReadDir(d.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	dir, entries, err := d.list()
+	if dir == nil {
+		return nil, at(err, "reading the layers of "+d.ID)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the layers of %s: %w", d.ID, err)
-	}
+	defer dir.Close()
 	var names []string
 	for _, e := range entries {
 		name, isTOML := strings.CutSuffix(e.Name(), ".toml")
@@ -68,7 +68,7 @@ func (d LayersDir) Layers(unknown func(path string, keys []string)) ([]Layer, er
 	slices.Sort(names)
 	var all []Layer
 	for _, name := range slices.Compact(names) {
-		l, err := d.layer(name, unknown)
+		l, err := d.layer(dir, name, unknown)
 		if err != nil {
 			return nil, err
 		}
@@ -87,13 +87,13 @@ type layerFile struct {
 	Metadata any `toml:"metadata"`
 }
 
-func (d LayersDir) layer(name string, unknown func(string, []string)) (Layer, error) {
+func (d LayersDir) layer(dir *os.Root, name string, unknown func(string, []string)) (Layer, error) {
 	if err := checkName(name); err != nil {
 		return Layer{}, fmt.Errorf("reading the layers of %s: %w", d.ID, err)
 	}
 	l := Layer{Name: name, Path: filepath.Join(d.Path, name)}
 	var file layerFile
-	if err := readTOML(l.Path+".toml", &file, unknown); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := readTOMLIn(dir, name+".toml", &file, unknown); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Layer{}, err
 	}
 	l.Build, l.Launch, l.Cache, l.Metadata = file.Types.Build, file.Types.Launch, file.Types.Cache, file.Metadata
@@ -124,13 +124,18 @@ func (d LayersDir) RemoveLayer(name string) error {
 	if err := checkName(name); err != nil {
 		return fmt.Errorf("removing a layer of %s: %w", d.ID, err)
 	}
-	files := []string{name, name + ".toml"}
+	dir, err := d.open(false)
+	if dir == nil {
+		return err
+	}
+	defer dir.Close()
+	all := []string{name, name + ".toml"}
 	for _, ext := range SBOMExtensions {
-		files = append(files, name+".sbom."+ext)
+		all = append(all, name+".sbom."+ext)
 	}
 	var errs []error
-	for _, f := range files {
-		errs = append(errs, os.RemoveAll(filepath.Join(d.Path, f)))
+	for _, f := range all {
+		errs = append(errs, dir.RemoveAll(f))
 	}
 	return errors.Join(errs...)
 }
@@ -138,7 +143,7 @@ func (d LayersDir) RemoveLayer(name string) error {
 // Store reads store.toml; nil if there is none.
 func (d LayersDir) Store() (*platform.Store, error) {
 	var s platform.Store
-	err := readTOML(filepath.Join(d.Path, "store.toml"), &s, nil)
+	err := d.readTOML("store.toml", &s, nil)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -152,14 +157,56 @@ func (d LayersDir) Store() (*platform.Store, error) {
 func (d LayersDir) WriteStore(s platform.Store) error { return d.write("store.toml", s) }
 
 func (d LayersDir) write(name string, v any) error {
-	if err := os.MkdirAll(d.Path, 0o755); err != nil {
-		return fmt.Errorf("writing %s of %s: %w", name, d.ID, err)
-	}
 	data, err := tomlfile.Encode(v, name+" of "+d.ID)
 	if err != nil {
 		return err
 	}
-	return platform.WriteFile(filepath.Join(d.Path, name), data)
+	return d.WriteFile(name, data)
+}
+
+// WriteFile writes a file, and makes the directory if need be.
+func (d LayersDir) WriteFile(name string, data []byte) error {
+	return files.WriteWithin(filepath.Dir(d.Path), filepath.Join(d.Path, name), data)
+}
+
+// Remove removes the directory and all in it.
+func (d LayersDir) Remove() error {
+	return files.RemoveWithin(filepath.Dir(d.Path), filepath.Base(d.Path))
+}
+
+// Open opens a file of the directory; see [files.OpenIn].
+func (d LayersDir) Open(name string) (*os.File, error) {
+	return files.OpenWithin(filepath.Dir(d.Path), filepath.Join(d.Path, name))
+}
+
+// open opens the directory. Without create, it is nil if there is none.
+func (d LayersDir) open(create bool) (*os.Root, error) {
+	dir, err := files.Within(filepath.Dir(d.Path), filepath.Base(d.Path), create)
+	if errors.Is(err, fs.ErrNotExist) && !create {
+		return nil, nil
+	}
+	return dir, err
+}
+
+// list opens the directory and says what is in it, by name. The directory is nil if there is none, or on an error.
+func (d LayersDir) list() (*os.Root, []fs.DirEntry, error) {
+	dir, err := d.open(false)
+	if dir == nil {
+		return nil, nil, err
+	}
+	entries, err := fs.ReadDir(dir.FS(), ".")
+	if err != nil {
+		return nil, nil, errors.Join(err, dir.Close())
+	}
+	return dir, entries, nil
+}
+
+// at says what an error interrupted; nil stays nil.
+func at(err error, doing string) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", doing, err)
 }
 
 // SBOMExtensions are the formats of SBOM files (buildpack.md, "Software-Bill-of-Materials").
@@ -174,13 +221,11 @@ type SBOMFile struct {
 
 // SBOMs are the SBOM files of a buildpack, by name and format.
 func (d LayersDir) SBOMs() ([]SBOMFile, error) {
-	entries, err := os.ReadDir(d.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	dir, entries, err := d.list()
+	if dir == nil {
+		return nil, at(err, "reading the SBOMs of "+d.ID)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the SBOMs of %s: %w", d.ID, err)
-	}
+	defer dir.Close()
 	var all []SBOMFile
 	for _, e := range entries {
 		name, ext, ok := strings.Cut(e.Name(), ".sbom.")

@@ -64,7 +64,11 @@ func (e *BrokenError) Unwrap() error { return e.Err }
 func (h Host) environment(d *Descriptor, base *env.Env) (*env.Env, error) {
 	e := base.Clone()
 	if !d.ClearEnv {
-		if err := e.AddPlatform(filepath.Join(h.Platform, "env")); err != nil {
+		add, dir := e.AddPlatform, filepath.Join(h.Platform, "env")
+		if h.User != nil {
+			add, dir = e.AddPlatformOf, h.Platform
+		}
+		if err := add(dir); err != nil {
 			return nil, err
 		}
 	}
@@ -153,11 +157,14 @@ func (h Host) scratch() (string, func(), error) {
 
 // give writes a file that the executable's user may change.
 func (h Host) give(path string, data []byte) error {
-	if err := os.WriteFile(path, data, 0o644); err != nil {
+	// O_EXCL: the directory is the user's already, who may have put a link there.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
 		return err
 	}
-	if h.User == nil {
-		return nil
+	_, err = f.Write(data)
+	if err == nil && h.User != nil {
+		err = f.Chown(h.User.UID, h.User.GID)
 	}
-	return os.Chown(path, h.User.UID, h.User.GID)
+	return errors.Join(err, f.Close())
 }

@@ -1,14 +1,35 @@
 package buildpack
 
 import (
+	"os"
+	"path/filepath"
+
 	"github.com/baseplan/baseplan/internal/tomlfile"
+	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
-// readTOML reads a file that a buildpack brought or wrote. The error names file and line,
+// readTOML reads a file that a buildpack brought. The error names file and line,
 // and wraps fs.ErrNotExist if there is no such file.
 func readTOML(path string, v any, unknown func(path string, keys []string)) error {
-	data, err := platform.ReadBounded(path)
+	f, err := files.Open(path)
+	return decodeFile(f, err, path, v, unknown)
+}
+
+// readTOMLIn reads such a file of a directory that a buildpack can write, where a link is none.
+func readTOMLIn(dir *os.Root, name string, v any, unknown func(path string, keys []string)) error {
+	f, err := files.OpenIn(dir, name)
+	return decodeFile(f, err, filepath.Join(dir.Name(), name), v, unknown)
+}
+
+// readTOML reads such a file of a buildpack's layers directory.
+func (d LayersDir) readTOML(name string, v any, unknown func(path string, keys []string)) error {
+	f, err := d.Open(name)
+	return decodeFile(f, err, filepath.Join(d.Path, name), v, unknown)
+}
+
+func decodeFile(f *os.File, err error, path string, v any, unknown func(path string, keys []string)) error {
+	data, err := platform.ReadOpened(f, err, path)
 	if err != nil {
 		return err
 	}

@@ -3,12 +3,15 @@ package env
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/baseplan/baseplan/lifecycle/files"
 )
 
 // The suffixes of env files, which say how they change their variable.
@@ -86,8 +89,35 @@ func readChanges(dir, bare string) ([]change, error) {
 type file struct{ name, value string }
 
 // readFiles reads what is no directory in dir, sorted by name; nothing where dir does not exist.
-func readFiles(dir string) ([]file, error) {
-	entries, err := os.ReadDir(dir)
+func readFiles(dir string) ([]file, error) { return anywhere.files(dir) }
+
+// A reader is how files are reached.
+type reader struct {
+	readDir func(name string) ([]fs.DirEntry, error)
+	stat    func(name string) (fs.FileInfo, error)
+	read    func(name string) ([]byte, error)
+}
+
+var anywhere = reader{os.ReadDir, os.Stat, files.Read}
+
+// in reaches what is in a directory; a link that leads out of it is an error.
+func in(root *os.Root) reader {
+	return reader{
+		readDir: func(name string) ([]fs.DirEntry, error) { return fs.ReadDir(root.FS(), name) },
+		stat:    root.Stat,
+		read: func(name string) ([]byte, error) {
+			f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+			if err != nil {
+				return nil, err
+			}
+			defer f.Close()
+			return io.ReadAll(f)
+		},
+	}
+}
+
+func (r reader) files(dir string) ([]file, error) {
+	entries, err := r.readDir(dir)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, nil
 	}
@@ -97,7 +127,7 @@ func readFiles(dir string) ([]file, error) {
 	var files []file
 	for _, entry := range entries {
 		path := filepath.Join(dir, entry.Name())
-		mode, err := modeOf(entry, path)
+		mode, err := r.modeOf(entry, path)
 		if err == nil && mode.IsDir() {
 			continue
 		}
@@ -106,7 +136,7 @@ func readFiles(dir string) ([]file, error) {
 		}
 		var data []byte
 		if err == nil {
-			data, err = os.ReadFile(path)
+			data, err = r.read(path)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("reading environment files: %w", err)
@@ -121,11 +151,11 @@ func readFiles(dir string) ([]file, error) {
 
 // modeOf is the type of an entry, links followed: mounted secrets and config maps are
 // links, some of them to directories. Only for links does it ask the file system.
-func modeOf(entry fs.DirEntry, path string) (fs.FileMode, error) {
+func (r reader) modeOf(entry fs.DirEntry, path string) (fs.FileMode, error) {
 	if entry.Type()&fs.ModeSymlink == 0 {
 		return entry.Type(), nil
 	}
-	info, err := os.Stat(path)
+	info, err := r.stat(path)
 	if err != nil {
 		return 0, err
 	}
@@ -136,18 +166,40 @@ func modeOf(entry fs.DirEntry, path string) (fs.FileMode, error) {
 // Layer path variables go before what is there, others replace it. Leave it out for a buildpack with
 // clear-env = true.
 func (e *Env) AddPlatform(dir string) error {
-	files, err := readFiles(dir)
-	if err != nil {
-		return err
+	all, err := readFiles(dir)
+	if err == nil {
+		e.addPlatform(all)
 	}
-	for _, f := range files {
+	return err
+}
+
+// AddPlatformOf adds them as [Env.AddPlatform] does, for an executable that may read less than this process: a link
+// that leads out of <platform> is an error.
+func (e *Env) AddPlatformOf(platform string) error {
+	root, err := os.OpenRoot(platform)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading environment files: %w", err)
+	}
+	defer root.Close()
+	all, err := in(root).files("env")
+	if err != nil {
+		return fmt.Errorf("%s: %w", platform, err)
+	}
+	e.addPlatform(all)
+	return nil
+}
+
+func (e *Env) addPlatform(all []file) {
+	for _, f := range all {
 		if slices.ContainsFunc(buildPaths, func(p layerPath) bool { return p.name == f.name }) {
 			e.prepend(f.name, f.value, ":")
 		} else {
 			e.Set(f.name, f.value)
 		}
 	}
-	return nil
 }
 
 // AddBuildConfig adds the operator's variables: the files of <build-config>/env. Their suffixes mean

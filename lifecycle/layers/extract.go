@@ -8,38 +8,51 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
+
+	"github.com/baseplan/baseplan/lifecycle/files"
 )
 
 // Extract unpacks an uncompressed layer, which has to be one of the directory: an entry
 // elsewhere, or written through a symbolic link that leads out of the directory, is an
-// error. What was in the directory is replaced. The reader is read to its end, so that
+// error, and so is what may do more than its owner: a device, or a file with capabilities. What
+// was in the directory is replaced; no link is followed on the way to it from s.Base. The reader is read to its end, so that
 // one which verifies a digest has its say; after an error the directory is gone.
 //
-// Root's files go to the owner that the layer has for them, those of others stay their
-// own.
+// What root extracts belongs to s.UID and s.GID, whatever the layer says.
 func (s Source) Extract(r io.Reader, dir string) (err error) {
 	if err := checkPath(dir); err != nil {
 		return fmt.Errorf("extracting %q: %w", dir, err)
 	}
-	target := s.onDisk(dir)
+	base := s.onDisk(s.Base)
+	rel, ok := files.Below(base, s.onDisk(dir))
+	if !ok {
+		return fmt.Errorf("extracting %s: it is not in %s", dir, base)
+	}
+	if err := os.MkdirAll(base, 0o755); err != nil {
+		return fmt.Errorf("extracting %s: %w", dir, err)
+	}
+	parent, err := files.Within(base, filepath.Dir(rel), true)
+	if err != nil {
+		return fmt.Errorf("extracting %s: %w", dir, err)
+	}
+	defer parent.Close()
+	name := filepath.Base(rel)
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("extracting %s: %w", dir, errors.Join(err, os.RemoveAll(target)))
+			err = fmt.Errorf("extracting %s: %w", dir, errors.Join(err, parent.RemoveAll(name)))
 		}
 	}()
-	if err := os.RemoveAll(target); err != nil {
+	if err := parent.RemoveAll(name); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(target, 0o755); err != nil {
-		return err
-	}
-	root, err := os.OpenRoot(target)
+	root, err := files.Child(parent, name, true)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	x := extraction{root: root, dir: dir, chown: os.Geteuid() == 0}
+	x := extraction{Source: s, root: root, dir: dir, chown: os.Geteuid() == 0}
 	if err := x.entries(tar.NewReader(r)); err != nil {
 		return err
 	}
@@ -48,6 +61,7 @@ func (s Source) Extract(r io.Reader, dir string) (err error) {
 }
 
 type extraction struct {
+	Source
 	root  *os.Root
 	dir   string
 	chown bool
@@ -85,6 +99,9 @@ func (x *extraction) entry(h *tar.Header, r io.Reader, buf []byte) error {
 	if !within(full, x.dir) {
 		return nil // a parent
 	}
+	if hasCapabilities(h) {
+		return errors.New("a file with capabilities is not restored")
+	}
 	name := x.name(h)
 	switch h.Typeflag {
 	case tar.TypeDir:
@@ -99,6 +116,8 @@ func (x *extraction) entry(h *tar.Header, r io.Reader, buf []byte) error {
 		return x.own(h)
 	case tar.TypeFifo:
 		return errors.New("a named pipe is not restored")
+	case tar.TypeChar, tar.TypeBlock:
+		return errors.New("a device is not restored")
 	default:
 		return fmt.Errorf("type %q does not belong in a cached layer", h.Typeflag)
 	}
@@ -115,7 +134,7 @@ func (x *extraction) file(name string, h *tar.Header, r io.Reader, buf []byte) e
 	}
 	_, err = io.CopyBuffer(struct{ io.Writer }{f}, struct{ io.Reader }{r}, buf)
 	if err == nil && x.chown {
-		err = f.Chown(h.Uid, h.Gid)
+		err = f.Chown(x.UID, x.GID)
 	}
 	if err == nil { // after the owner, whose change takes setuid away
 		err = f.Chmod(fileMode(h))
@@ -134,9 +153,20 @@ func (x *extraction) own(h *tar.Header) error {
 	if !x.chown {
 		return nil
 	}
-	return x.root.Lchown(x.name(h), h.Uid, h.Gid)
+	return x.root.Lchown(x.name(h), x.UID, x.GID)
 }
 
 func fileMode(h *tar.Header) fs.FileMode {
 	return h.FileInfo().Mode() & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)
+}
+
+// hasCapabilities reports whether an entry has the extended attribute of file capabilities, by any of the names
+// that archivers have for it.
+func hasCapabilities(h *tar.Header) bool {
+	for key := range h.PAXRecords {
+		if strings.HasSuffix(key, ".security.capability") {
+			return true
+		}
+	}
+	return false
 }

@@ -54,6 +54,8 @@ func TestExtractRefuses(t *testing.T) {
 		"onto a link":       {link("/layers/bp/l/a", "/escaped"), file("/layers/bp/l/a")},
 		"a directory's way": {link("/layers/bp/l/a", "../.."), {Typeflag: tar.TypeDir, Name: "/layers/bp/l/a/escaped/b"}},
 		"a hard link":       {{Typeflag: tar.TypeLink, Name: "/layers/bp/l/a", Linkname: "/etc/passwd"}},
+		"a disk":            {{Typeflag: tar.TypeBlock, Name: "/layers/bp/l/a", Devmajor: 8}},
+		"capabilities":      {{Typeflag: tar.TypeReg, Name: "/layers/bp/l/a", PAXRecords: map[string]string{"SCHILY.xattr.security.capability": "x"}}},
 		"a device":          {{Typeflag: tar.TypeChar, Name: "/layers/bp/l/a", Devmajor: 1, Devminor: 3}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -77,6 +79,63 @@ func TestExtractRefuses(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// Below the base, no link is gone through; what stands in the place of the directory itself goes.
+func TestExtractThroughLinks(t *testing.T) {
+	from := tree(t, map[string]string{"layers/bp/l/file": "new"})
+	l, err := layers.Source{Root: from}.Dir("/layers/bp/l")
+	check(t, err)
+	data := content(t, l)
+	for name, tt := range map[string]struct {
+		at, to, base string
+		ok           bool
+	}{
+		"the directory":               {"layers/bp/l", "outside", "/layers", true},
+		"its parent":                  {"layers/bp", "outside", "/layers", false},
+		"its parent, to a neighbour":  {"layers/bp", "layers/other", "/layers", false},
+		"the base":                    {"layers", "outside", "/layers", true},
+		"above the base":              {"layers", "outside", "/layers/bp", true},
+		"the base, where none is set": {"layers", "outside", "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := tree(t, map[string]string{"outside/l/file": "old", "outside/bp/l/file": "old", "layers/other/l/file": "old"})
+			at := filepath.Join(root, tt.at)
+			check(t, os.RemoveAll(at))
+			check(t, os.MkdirAll(filepath.Dir(at), 0o755))
+			check(t, os.Symlink(filepath.Join(root, tt.to), at))
+			err := layers.Source{Root: root, Base: tt.base}.Extract(bytes.NewReader(data), "/layers/bp/l")
+			if tt.ok != (err == nil) {
+				t.Errorf("%v", err)
+			}
+			changed := tt.ok && tt.at == "layers" // the platform's own link
+			for _, file := range []string{"outside/l/file", "outside/bp/l/file", "layers/other/l/file"} {
+				got, err := os.ReadFile(filepath.Join(root, file))
+				if err != nil && tt.at == "layers" && strings.HasPrefix(file, "layers") {
+					continue
+				}
+				if want := map[bool]string{false: "old", true: "new"}[changed && file == "outside/bp/l/file"]; string(got) != want {
+					t.Errorf("%s is %q, %v", file, got, err)
+				}
+			}
+		})
+	}
+}
+
+// A layer of a directory whose way goes through a link is none.
+func TestDirThroughLinks(t *testing.T) {
+	root := tree(t, map[string]string{"layers/bp/l/file": "", "outside/l/file": ""})
+	check(t, os.Symlink(filepath.Join(root, "outside"), filepath.Join(root, "layers/link")))
+	s := layers.Source{Root: root, Base: "/layers"}
+	if _, err := s.Dir("/layers/link/l"); err == nil || !strings.Contains(err.Error(), "not a directory") {
+		t.Errorf("%v", err)
+	}
+	if _, err := s.Dir("/layers/bp/l"); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Dir("/outside/l"); err != nil {
+		t.Errorf("elsewhere: %v", err)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/baseplan/baseplan/lifecycle/files"
 )
 
 // A Source describes layers of directories.
@@ -19,10 +21,11 @@ type Source struct {
 	// The paths of the layers begin below it.
 	Root string
 	// Base is <layers>, absolute in Root. Directories above it, and above one that is not in it, keep their
-	// owner in a layer: they are the image's and not the build user's. Empty: all above a directory do.
+	// owner in a layer: they are the image's and not the build user's. Empty: all above a directory do. Below it no
+	// link is followed on the way to a layer's directory; if it is empty, [Source.Extract] follows none below Root.
 	Base string
 
-	UID, GID int    // whose the files are in the layers
+	UID, GID int    // whose the files are in the layers, and after [Source.Extract] by root
 	Spool    string // directory for temporary files; empty: that of the system
 }
 
@@ -40,6 +43,9 @@ func (s Source) Dir(dir string) (*Layer, error) {
 func (s Source) tree(dir string) ([]entry, error) {
 	if err := checkPath(dir); err != nil {
 		return nil, fmt.Errorf("archiving %q: %w", dir, err)
+	}
+	if err := s.checkWay(dir); err != nil {
+		return nil, fmt.Errorf("archiving %s: %w", dir, err)
 	}
 	entries, err := s.parents(dir)
 	if err != nil {
@@ -72,6 +78,23 @@ func (s Source) tree(dir string) ([]entry, error) {
 		return nil, fmt.Errorf("archiving %s: %w", dir, err)
 	}
 	return entries, nil
+}
+
+// checkWay makes sure that the way from s.Base to a directory in it goes through no link.
+func (s Source) checkWay(dir string) error {
+	if s.Base == "" {
+		return nil
+	}
+	base := s.onDisk(s.Base)
+	rel, ok := files.Below(base, s.onDisk(dir))
+	if !ok {
+		return nil
+	}
+	parent, err := files.Within(base, filepath.Dir(rel), false)
+	if err != nil {
+		return err
+	}
+	return parent.Close()
 }
 
 func (s Source) parents(dir string) ([]entry, error) {

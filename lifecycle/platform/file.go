@@ -1,37 +1,47 @@
 package platform
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/baseplan/baseplan/internal/tomlfile"
+	"github.com/baseplan/baseplan/lifecycle/files"
 )
 
 // ReadFile reads a file with one of the package's decoders. The error wraps
-// fs.ErrNotExist if there is no such file.
+// fs.ErrNotExist if there is no such file. Links are followed; a pipe or a device is refused.
 func ReadFile[T any](path string, decode func(data []byte, name string) (*T, error)) (*T, error) {
-	data, err := ReadBounded(path)
+	return ReadFileIn("", path, decode)
+}
+
+// ReadFileIn reads a file as [ReadFile] does, but if it is in the directory base, which buildpacks can
+// write, no link is followed below that.
+func ReadFileIn[T any](base, path string, decode func(data []byte, name string) (*T, error)) (*T, error) {
+	f, err := files.OpenWithin(base, path)
+	data, err := ReadOpened(f, err, path)
 	if err != nil {
 		return nil, err
 	}
 	return decode(data, path)
 }
 
-// ReadBounded reads a TOML file that may be of somebody else: only a regular file, and none
-// that is larger than [tomlfile.MaxSize]. The error wraps fs.ErrNotExist if there is no such file.
+// ReadBounded reads a TOML file: only a regular file, and none that is larger than
+// [tomlfile.MaxSize]. The error wraps fs.ErrNotExist if there is no such file.
 func ReadBounded(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would be waited for
+	f, err := files.Open(path)
+	return ReadOpened(f, err, path)
+}
+
+// ReadOpened reads a file as [ReadBounded] does once it is opened, and closes it.
+func ReadOpened(f *os.File, err error, path string) ([]byte, error) {
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, errors.Unwrap(err))
+		return nil, fmt.Errorf("reading %s: %w", path, cmp.Or(errors.Unwrap(err), err))
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("reading %s: %w", path, errors.Join(err, errors.New("it is not a regular file")))
-	}
 	data, err := io.ReadAll(io.LimitReader(f, tomlfile.MaxSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)

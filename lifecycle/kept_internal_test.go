@@ -1,0 +1,145 @@
+package lifecycle
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/format"
+)
+
+// A keeping is an inspector with an image whose inventory is kept: "real" is what is in it.
+type keeping struct {
+	i   Inspector
+	img *image.Image
+	log bytes.Buffer
+}
+
+func newKeeping(t *testing.T) *keeping {
+	t.Helper()
+	k := &keeping{img: &image.Image{Name: "run", Digest: v1.Hash{Algorithm: "sha256", Hex: strings.Repeat("a", 64)}, Config: &v1.ConfigFile{}}}
+	k.i = Inspector{
+		Cache: filepath.Join(t.TempDir(), "run-image"), Log: slog.New(slog.NewTextHandler(&k.log, nil)),
+		Scan: func(context.Context, *image.Image) (*sbom.Document, error) { return document("real"), nil },
+	}
+	return k
+}
+
+func document(name string) *sbom.Document {
+	return &sbom.Document{Packages: []sbom.Package{{Name: name, Version: "1", Type: "deb", PURL: "pkg:deb/debian/" + name + "@1"}}}
+}
+
+// names are the packages that the image has, by what is kept or by a look into it.
+func (k *keeping) names(t *testing.T) string {
+	t.Helper()
+	inventory, err := k.i.Generate(t.Context(), k.img, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, p := range inventory.Document.Packages {
+		names = append(names, p.Name)
+	}
+	return strings.Join(names, " ") + " by " + string(inventory.Report.SBOM.Carrier)
+}
+
+func (k *keeping) file() string { return filepath.Join(k.i.Cache, keptName(k.img)) }
+
+// forge writes an inventory that names another package.
+func forge(t *testing.T, file string) {
+	t.Helper()
+	var data bytes.Buffer
+	if err := errors.Join(format.Encode(&data, document("forged"), sbom.Syft), os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, data.Bytes(), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestKeptInventoriesAreThisUsers: what somebody else could have written in the cache is no inventory. For this test, it
+// is this process that is another user.
+func TestKeptInventoriesAreThisUsers(t *testing.T) {
+	k := newKeeping(t)
+	forge(t, k.file())
+	if got := k.names(t); got != "forged by cache" {
+		t.Fatalf("this user's is not believed, so what follows shows nothing: %s", got)
+	}
+	user = func() int { return os.Geteuid() + 1 }
+	t.Cleanup(func() { user = os.Geteuid })
+	if got := k.names(t); got != "real by generated" {
+		t.Errorf("another user's is believed: %s", got)
+	}
+	if !strings.Contains(k.log.String(), "belongs to somebody else") {
+		t.Errorf("nothing is said of it:\n%s", k.log.String())
+	}
+	user = os.Geteuid
+	if data, err := os.ReadFile(k.file()); err != nil || !strings.Contains(string(data), "forged") {
+		t.Errorf("it was replaced in a directory of somebody else: %v", err)
+	}
+}
+
+// TestOwned holds the owner of directory and file against the user, apart.
+func TestOwned(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for mode, root := range map[os.FileMode]bool{0o644: true, 0o664: false, 0o646: false, 0o600: true} {
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Lstat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stat := info.Sys().(*syscall.Stat_t)
+		for uid, want := range map[uint32]bool{0: root, 1000: true} {
+			stat.Uid = uid
+			for _, me := range []uint32{0, 1000} {
+				user = func() int { return int(me) }
+				if got := owned(info); got != (want && me == uid) {
+					t.Errorf("%o of %d for %d: %t", mode, uid, me, got)
+				}
+			}
+		}
+	}
+	user = os.Geteuid
+}
+
+// TestOddKeptInventories: only a regular file in a directory counts, and nothing is waited for.
+func TestOddKeptInventories(t *testing.T) {
+	for name, odd := range map[string]func(k *keeping, forged string) error{
+		"a link":             func(k *keeping, forged string) error { return os.Symlink(forged, k.file()) },
+		"a link to a device": func(k *keeping, _ string) error { return os.Symlink("/dev/zero", k.file()) },
+		"a pipe":             func(k *keeping, _ string) error { return syscall.Mkfifo(k.file(), 0o644) },
+		"a linked directory": func(k *keeping, forged string) error {
+			return errors.Join(os.Remove(k.i.Cache), os.Symlink(filepath.Dir(forged), k.i.Cache))
+		},
+		"a pipe as directory": func(k *keeping, _ string) error {
+			return errors.Join(os.Remove(k.i.Cache), syscall.Mkfifo(k.i.Cache, 0o644))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKeeping(t)
+			forged := filepath.Join(t.TempDir(), keptName(k.img))
+			forge(t, forged)
+			if err := errors.Join(os.MkdirAll(k.i.Cache, 0o755), odd(k, forged)); err != nil {
+				t.Fatal(err)
+			}
+			if got := k.names(t); got != "real by generated" {
+				t.Errorf("%s", got)
+			}
+			if data, err := os.ReadFile(forged); err != nil || !strings.Contains(string(data), "forged") {
+				t.Errorf("written through: %v", err)
+			}
+		})
+	}
+}

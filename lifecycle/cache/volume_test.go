@@ -80,7 +80,7 @@ func TestCacheOfAnotherLifecycle(t *testing.T) {
 		check(t, err)
 		r, err := c.Open(t.Context(), id)
 		check(t, err)
-		source := layers.Source{Root: root, UID: 1000, GID: 1000}
+		source := layers.Source{Root: root, Base: "/layers", UID: 1000, GID: 1000}
 		check(t, source.Extract(r, "/layers/acme_ruby/"+name))
 		check(t, r.Close())
 		check(t, os.Chmod(filepath.Join(root, "layers"), 0o755))

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -194,6 +195,13 @@ func (a *Applier) begin(config v1.Config) (*build, error) {
 	}
 	if own.Cache != "" && own.Digest != "" {
 		b.store = &store{dir: filepath.Join(own.Cache, storeName), ttl: own.TTL, log: own.Log}
+		if err := os.MkdirAll(own.Cache, 0o755); err != nil {
+			own.Log.Warn("there is no layer cache", "error", err)
+			b.store = nil
+		} else if err := b.store.open(); err != nil {
+			own.Log.Warn("the layer cache is not used: its directory has to be this user's alone", "error", err)
+			b.store = nil
+		}
 	}
 	b.key = newChain(own.Digest, own.Root.Exclude)
 	return b, nil

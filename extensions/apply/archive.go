@@ -9,7 +9,6 @@ import (
 	"compress/bzip2"
 	"errors"
 	"io"
-	"os"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -18,8 +17,13 @@ import (
 
 // isArchive reports whether ADD unpacks a file: a tar, compressed or not. Its
 // content decides, not its name.
-func isArchive(file string) bool {
-	r, err := openArchive(file)
+func isArchive(open opener) bool {
+	f, err := open()
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	r, err := openArchive(f)
 	if err != nil {
 		return false
 	}
@@ -28,20 +32,16 @@ func isArchive(file string) bool {
 	return err == nil
 }
 
-// openArchive opens a file and uncompresses it.
-func openArchive(file string) (io.ReadCloser, error) {
-	f, err := os.Open(file)
+// openArchive uncompresses a file.
+func openArchive(f io.Reader) (io.ReadCloser, error) {
+	r, err := uncompress(bufio.NewReaderSize(f, 64<<10))
 	if err != nil {
 		return nil, err
 	}
-	r, err := uncompress(bufio.NewReaderSize(f, 64<<10))
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
+	if c, ok := r.(io.ReadCloser); ok {
+		return c, nil
 	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{r, f}, nil
+	return io.NopCloser(r), nil
 }
 
 func uncompress(r *bufio.Reader) (io.Reader, error) {

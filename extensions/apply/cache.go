@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1"
@@ -58,6 +59,41 @@ type store struct {
 	log *slog.Logger
 }
 
+// open makes sure that the store and the directory above it are this user's alone. The extender is root, and what
+// it takes from there goes into the image: a store that somebody else may have filled goes, and one that somebody
+// else could exchange is not used.
+func (s *store) open() error {
+	if err := ownAlone(filepath.Dir(s.dir)); err != nil {
+		return err
+	}
+	err := os.Mkdir(s.dir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		if err = ownAlone(s.dir); err != nil {
+			s.log.Warn("removing a layer cache that others may have written", "dir", s.dir, "error", err)
+			err = errors.Join(os.RemoveAll(s.dir), os.Mkdir(s.dir, 0o700))
+		}
+	}
+	return err
+}
+
+// ownAlone reports an error unless a path is a directory that only this user can write.
+func ownAlone(dir string) error {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !info.IsDir():
+		return &pathError{"opening", dir, errors.New("it is no directory")}
+	case !ok || int(st.Uid) != os.Geteuid() && st.Uid != 0:
+		return &pathError{"opening", dir, fmt.Errorf("it belongs to user %d", st.Uid)}
+	case info.Mode()&0o022 != 0:
+		return &pathError{"opening", dir, fmt.Errorf("others may write there (%s)", info.Mode())}
+	}
+	return nil
+}
+
 const entryFile, layerFile = "entry.json", "layer.tar"
 
 // spool is where a layer is best written, to be moved into an entry.
@@ -91,7 +127,15 @@ func (s *store) load(key chain) (entry, bool) {
 }
 
 func (s *store) read(dir string) (e entry, err error) {
-	content, err := os.ReadFile(filepath.Join(dir, entryFile))
+	if err := ownAlone(dir); err != nil {
+		return e, err
+	}
+	in, err := openRegular(filepath.Join(dir, entryFile))
+	if err != nil {
+		return e, err
+	}
+	defer in.Close()
+	content, err := io.ReadAll(io.LimitReader(in, 1<<20))
 	if err != nil {
 		return e, err
 	}
@@ -102,7 +146,7 @@ func (s *store) read(dir string) (e entry, err error) {
 		return e, nil
 	}
 	e.file = filepath.Join(dir, layerFile)
-	f, err := os.Open(e.file)
+	f, err := openRegular(e.file)
 	if err != nil {
 		return e, err
 	}

@@ -6,6 +6,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/v1"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	symbolic "github.com/tonistiigi/dchapes-mode"
 )
@@ -43,11 +45,14 @@ type sourceFile struct {
 	mode  fs.FileMode
 	link  string    // target of a symbolic link
 	hard  string    // name of the same file further ahead; empty: it is the first
-	path  string    // on this machine
+	open  opener    // content of a file on this machine
 	data  []byte    // or content without a file
 	mtime time.Time // zero: the epoch
 	sum   string    // of the content
 }
+
+// An opener opens a regular file.
+type opener func() (*os.File, error)
 
 // copy does COPY and ADD.
 func (s *stage) copy(ctx context.Context, cmd instructions.Command, t transfer) error {
@@ -117,7 +122,7 @@ func (w *copier) copy(ctx context.Context, src source) error {
 		if err := w.tree.mkdirAll(dest, w.uid, w.gid); err != nil {
 			return err
 		}
-		return w.unpack(ctx, src.entries[0].path, dest)
+		return w.unpack(ctx, src.entries[0].verified, dest)
 	case src.dir:
 		if err := w.tree.mkdirAll(dest, w.uid, w.gid); err != nil {
 			return err
@@ -161,12 +166,12 @@ func (w *copier) put(dest string, e sourceFile, top bool) error {
 		h.Typeflag = tar.TypeDir
 	case e.link != "":
 		h.Typeflag, h.Linkname = tar.TypeSymlink, e.link
-	case e.path == "":
+	case e.open == nil:
 		h.Typeflag = tar.TypeReg
 		return w.tree.put(h, bytes.NewReader(e.data))
 	default:
 		h.Typeflag = tar.TypeReg
-		f, err := os.Open(e.path)
+		f, err := e.verified()
 		if err != nil {
 			return err
 		}
@@ -174,6 +179,16 @@ func (w *copier) put(dest string, e sourceFile, top bool) error {
 		return w.tree.put(h, f)
 	}
 	return w.tree.put(h, nil)
+}
+
+// verified opens a file, whose content has to be what the instruction's key was made of: the application can
+// write to its build context.
+func (e *sourceFile) verified() (io.ReadCloser, error) {
+	f, err := e.open()
+	if err != nil {
+		return nil, err
+	}
+	return &verified{File: f, sum: sha256.New(), want: v1.Hash{Hex: e.sum}}, nil
 }
 
 // unixMode is a mode with its setuid, setgid and sticky bits, as in a tar.
@@ -192,7 +207,12 @@ func unixMode(m fs.FileMode) int64 {
 }
 
 // unpack unpacks an archive below a directory.
-func (w *copier) unpack(ctx context.Context, file, dest string) error {
+func (w *copier) unpack(ctx context.Context, open func() (io.ReadCloser, error), dest string) error {
+	file, err := open()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
 	r, err := openArchive(file)
 	if err != nil {
 		return err
@@ -201,7 +221,8 @@ func (w *copier) unpack(ctx context.Context, file, dest string) error {
 	for tr := tar.NewReader(r); ; {
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
-			return nil
+			_, err = io.Copy(io.Discard, file) // to where its digest is checked
+			return err
 		}
 		if err == nil {
 			err = ctx.Err()

@@ -51,8 +51,8 @@ func (l *Layer) CreatedBy() string {
 // DiffID is the digest of the tar.
 func (l *Layer) DiffID() (v1.Hash, error) { return l.diffID, nil }
 
-// Uncompressed is the tar.
-func (l *Layer) Uncompressed() (io.ReadCloser, error) { return os.Open(l.file) }
+// Uncompressed is the tar. It is held against its digest while it is read: its file may be where others can write.
+func (l *Layer) Uncompressed() (io.ReadCloser, error) { return openVerified(l.file, l.diffID) }
 
 // MediaType is that of a gzipped layer of docker's image format.
 func (l *Layer) MediaType() (types.MediaType, error) { return types.DockerLayer, nil }
@@ -75,12 +75,12 @@ func (l *Layer) Compressed() (io.ReadCloser, error) {
 	if l.err != nil {
 		return nil, l.err
 	}
-	return os.Open(l.packed)
+	return openVerified(l.packed, l.digest)
 }
 
 func (l *Layer) compress() {
 	l.packed, l.digest, l.size, l.err = spool(l.spool, "packed-*.tar.gz", func(w io.Writer) error {
-		in, err := os.Open(l.file)
+		in, err := l.Uncompressed()
 		if err != nil {
 			return err
 		}
@@ -93,6 +93,55 @@ func (l *Layer) compress() {
 		return errors.Join(err, zip.Close())
 	})
 }
+
+// A verified file ends in an error where its content has not the digest that it had when it was written.
+type verified struct {
+	*os.File
+	sum  hash.Hash
+	want v1.Hash
+}
+
+func openVerified(name string, want v1.Hash) (io.ReadCloser, error) {
+	f, err := openRegular(name)
+	if err != nil {
+		return nil, err
+	}
+	return &verified{File: f, sum: sha256.New(), want: want}, nil
+}
+
+func (v *verified) Read(p []byte) (int, error) {
+	n, err := v.File.Read(p)
+	v.sum.Write(p[:n])
+	if errors.Is(err, io.EOF) {
+		if got := hex.EncodeToString(v.sum.Sum(nil)); got != v.want.Hex {
+			err = fmt.Errorf("reading layer %s: its digest is %s, not %s: somebody changed it", v.Name(), got, v.want.Hex)
+		}
+	}
+	return n, err
+}
+
+// WriteTo keeps [io.Copy] from the file's own, which would read past the digest.
+func (v *verified) WriteTo(w io.Writer) (int64, error) {
+	return io.CopyBuffer(w, struct{ io.Reader }{v}, make([]byte, 64<<10))
+}
+
+// openRegular opens a regular file that is no link, and does not wait for the other end of a pipe.
+func openRegular(name string) (*os.File, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &pathError{"opening", name, errNotRegular}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+var errNotRegular = errors.New("it is no regular file")
 
 // spool writes a file that is not there yet and gives its name, digest and size.
 // Whatever is half written is removed.

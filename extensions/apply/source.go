@@ -21,6 +21,7 @@ import (
 	continuity "github.com/containerd/continuity/fs"
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
+	"golang.org/x/sys/unix"
 )
 
 // sources finds what is to be copied.
@@ -93,20 +94,23 @@ func (s *stage) download(ctx context.Context, name string, t transfer) ([]source
 	if t.checksum != "" && t.checksum != digest.String() {
 		return nil, fmt.Errorf("downloading %s: its digest is %s, not %s", u.Redacted(), digest, t.checksum)
 	}
-	src := source{base: path.Base(u.Path), entries: []sourceFile{{mode: 0o600, path: file, sum: digest.Hex}}}
+	open := func() (*os.File, error) { return openRegular(file) }
+	src := source{base: path.Base(u.Path), entries: []sourceFile{{mode: 0o600, open: open, sum: digest.Hex}}}
 	if src.base == "." || src.base == "/" {
 		src.base = "__unnamed__" // as BuildKit names it
 	}
 	if at, err := http.ParseTime(resp.Header.Get("Last-Modified")); err == nil {
 		src.entries[0].mtime = at
 	}
-	src.archive = t.unpack != nil && *t.unpack && isArchive(file)
+	src.archive = t.unpack != nil && *t.unpack && isArchive(open)
 	return []source{src}, nil
 }
 
-// A buildContext is the folder that COPY and ADD take files from.
+// A buildContext is the folder that COPY and ADD take files from. Whoever writes the application can put links, pipes
+// and the like there, at any time. So files are opened below a root, and listed there.
 type buildContext struct {
 	dir    string
+	root   *os.Root
 	ignore *patternmatcher.PatternMatcher
 }
 
@@ -115,28 +119,12 @@ func (s *stage) context() (*buildContext, error) {
 	if s.files != nil {
 		return s.files, nil
 	}
-	dir := s.b.App
-	if s.d.Context != "" {
-		dir = filepath.FromSlash(s.d.Context)
-		if !filepath.IsAbs(dir) {
-			dir = filepath.Join(s.b.Generated, dir)
-		}
-	}
-	if dir == "" {
-		return nil, errors.New("there is no build context")
-	}
-	dir, err := filepath.EvalSymlinks(dir)
+	c, err := s.openContext()
 	if err != nil {
 		return nil, fmt.Errorf("reading the build context: %w", err)
 	}
-	c := &buildContext{dir: dir}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, fmt.Errorf("reading the build context: %w", err)
-	}
-	defer root.Close()
 	var patterns []string
-	f, err := root.Open(".dockerignore")
+	f, err := c.open(".dockerignore", 0)
 	if err == nil {
 		patterns, err = ignorefile.ReadAll(f)
 		f.Close()
@@ -151,6 +139,59 @@ func (s *stage) context() (*buildContext, error) {
 	return c, nil
 }
 
+// openContext opens the folder. An extension's own is in [Applier.Generated], and no link leads it out of there.
+func (s *stage) openContext() (*buildContext, error) {
+	base, below := s.b.App, ""
+	if s.d.Context != "" {
+		base, below = s.b.Generated, filepath.FromSlash(s.d.Context)
+		if filepath.IsAbs(below) {
+			base, below = below, ""
+		}
+	}
+	if base == "" {
+		return nil, errors.New("there is none")
+	}
+	dir, err := filepath.EvalSymlinks(base)
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil || below == "" {
+		return &buildContext{dir: dir, root: root}, err
+	}
+	defer root.Close()
+	inner, err := root.OpenRoot(below)
+	if err != nil {
+		return nil, err
+	}
+	if dir, err = filepath.EvalSymlinks(filepath.Join(dir, below)); err != nil {
+		return nil, err
+	}
+	return &buildContext{dir: dir, root: inner}, nil
+}
+
+// open opens a regular file of the context.
+func (c *buildContext) open(name string, flags int) (*os.File, error) {
+	info, err := c.root.Stat(name) // to open a device may do something
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &pathError{"opening", name, errNotRegular}
+	}
+	f, err := c.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|flags, 0)
+	if err != nil {
+		return nil, err
+	}
+	if info, err = f.Stat(); err == nil && !info.Mode().IsRegular() {
+		err = &pathError{"opening", name, errNotRegular}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
 // fromContext finds the files of the context that a name or pattern stands for.
 func (s *stage) fromContext(pattern string, t transfer) ([]source, error) {
 	c, err := s.context()
@@ -162,7 +203,7 @@ func (s *stage) fromContext(pattern string, t transfer) ([]source, error) {
 		names[0] = "."
 	}
 	if strings.ContainsAny(pattern, `*?[\`) {
-		if names, err = fs.Glob(os.DirFS(c.dir), names[0]); err != nil {
+		if names, err = fs.Glob(c.root.FS(), names[0]); err != nil {
 			return nil, fmt.Errorf("%s: %w", pattern, err)
 		}
 	}
@@ -190,7 +231,11 @@ func (c *buildContext) source(name string, t transfer) (source, error) {
 	if err != nil {
 		return source{}, err
 	}
-	info, err := os.Lstat(full)
+	inContext, err := filepath.Rel(c.dir, full)
+	if err != nil {
+		return source{}, err
+	}
+	info, err := c.root.Lstat(inContext)
 	if err != nil {
 		return source{}, err
 	}
@@ -199,12 +244,15 @@ func (c *buildContext) source(name string, t transfer) (source, error) {
 		if left, err := c.ignored(name); left || err != nil {
 			return source{}, errors.Join(err, fs.ErrNotExist)
 		}
-		e, err := readSource("", full, info)
+		if !info.Mode().IsRegular() {
+			return source{}, &pathError{"copying", name, errNotRegular}
+		}
+		e, err := c.read("", inContext, info)
 		src.entries = []sourceFile{e}
-		src.archive = t.add && (t.unpack == nil || *t.unpack) && info.Mode().IsRegular() && isArchive(full)
+		src.archive = err == nil && t.add && (t.unpack == nil || *t.unpack) && isArchive(e.open)
 		return src, err
 	}
-	src.entries, err = c.walk(full)
+	src.entries, err = c.walk(inContext)
 	return src, err
 }
 
@@ -220,11 +268,7 @@ func (c *buildContext) ignored(name string) (bool, error) {
 func (c *buildContext) walk(top string) (entries []sourceFile, err error) {
 	var held []sourceFile // directories left out so far
 	first := map[inode]string{}
-	err = filepath.WalkDir(top, func(full string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		inContext, err := filepath.Rel(c.dir, full)
+	err = fs.WalkDir(c.root.FS(), top, func(inContext string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -242,11 +286,11 @@ func (c *buildContext) walk(top string) (entries []sourceFile, err error) {
 		if err != nil {
 			return err
 		}
-		name, err := filepath.Rel(top, full)
+		name, err := filepath.Rel(top, inContext)
 		if err != nil {
 			return err
 		}
-		e, err := readSource(name, full, info)
+		e, err := c.read(name, inContext, info)
 		if err != nil || e.mode&(fs.ModeSocket|fs.ModeDevice|fs.ModeNamedPipe|fs.ModeIrregular) != 0 {
 			return err
 		}
@@ -269,14 +313,16 @@ func (c *buildContext) walk(top string) (entries []sourceFile, err error) {
 	return entries, err
 }
 
-func readSource(name, full string, info fs.FileInfo) (e sourceFile, err error) {
-	e = sourceFile{name: name, mode: info.Mode(), path: full}
+// read reads what counts of a file of the context.
+func (c *buildContext) read(name, inContext string, info fs.FileInfo) (e sourceFile, err error) {
+	e = sourceFile{name: name, mode: info.Mode()}
 	switch {
 	case info.Mode()&fs.ModeSymlink != 0:
-		e.link, err = os.Readlink(full)
+		e.link, err = c.root.Readlink(inContext)
 	case info.Mode().IsRegular():
+		e.open = func() (*os.File, error) { return c.open(inContext, unix.O_NOFOLLOW) }
 		var f *os.File
-		if f, err = os.Open(full); err != nil {
+		if f, err = e.open(); err != nil {
 			return e, err
 		}
 		defer f.Close()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -56,11 +55,11 @@ func Left(generated string, group platform.Group, kind extensions.Image) ([]*ext
 	for _, m := range group.Extensions {
 		all = append(all, m.Resolver(resolver.Extension))
 	}
-	files, err := extensions.Read(os.DirFS(filepath.Dir(generated)), filepath.Base(generated), all)
+	found, err := readGenerated(generated, all)
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(files, func(d *extensions.Dockerfile) bool {
+	return slices.DeleteFunc(found, func(d *extensions.Dockerfile) bool {
 		return d.Image != kind || d.SwitchTo != "" && d.OnlySwitches()
 	}), nil
 }

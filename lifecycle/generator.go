@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -157,7 +156,7 @@ func (g *Generator) read() ([]*extensions.Dockerfile, error) {
 	if g.Generated == "" {
 		return nil, nil
 	}
-	files, err := extensions.Read(os.DirFS(filepath.Dir(g.Generated)), filepath.Base(g.Generated), g.extensions())
+	files, err := readGenerated(g.Generated, g.extensions())
 	if err != nil {
 		return nil, err
 	}

@@ -60,7 +60,7 @@ func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed 
 	defer base.Close()
 	e := c.extender(group, extensions.Run, reference, base)
 	e.Root = apply.Root{Dir: "/", Exclude: []string{c.Layers, c.App}}
-	if err := ensureDir(e.Spool); err != nil {
+	if err := c.makeSpool(e); err != nil {
 		return err
 	}
 	defer os.RemoveAll(e.Spool)
@@ -124,7 +124,7 @@ func (c *command) extendBuild(ctx context.Context, group platform.Group, analyze
 func (c *command) applyInPlace(ctx context.Context, e *lifecycle.Extender, host buildpack.Host) (buildpack.Host, error) {
 	e.Root = apply.Root{Dir: "/", Exclude: []string{c.Layers, c.App, c.Platform, c.Buildpacks}}
 	e.Env = os.Environ()
-	if err := ensureDir(e.Spool); err != nil {
+	if err := c.makeSpool(e); err != nil {
 		return host, err
 	}
 	defer os.RemoveAll(e.Spool)
@@ -140,9 +140,21 @@ func (c *command) applyInPlace(ctx context.Context, e *lifecycle.Extender, host 
 func (c *command) extender(group platform.Group, kind extensions.Image, reference string, base *image.Image) *lifecycle.Extender {
 	return &lifecycle.Extender{
 		Kind: kind, Group: group, Generated: c.Generated, Image: reference, Digest: digestOf(reference), Config: *base.Config,
-		App: c.App, Cache: c.extenderCache(), CacheTTL: c.KanikoCacheTTL, Spool: filepath.Join(c.Layers, ".extending-"+string(kind)),
-		Env: apply.Proxies(os.Environ()), Stdout: os.Stdout, Stderr: os.Stderr, Log: c.log,
+		App: c.App, Cache: c.extenderCache(), CacheTTL: c.KanikoCacheTTL, Env: apply.Proxies(os.Environ()), Stdout: os.Stdout, Stderr: os.Stderr, Log: c.log,
 	}
+}
+
+// makeSpool makes a new directory for layers, if none is given. Buildpacks can write in <layers>: nothing that is there
+// has its name already.
+func (c *command) makeSpool(e *lifecycle.Extender) (err error) {
+	if e.Spool != "" {
+		return ensureDir(e.Spool)
+	}
+	if err := ensureDir(c.Layers); err != nil {
+		return err
+	}
+	e.Spool, err = os.MkdirTemp(c.Layers, ".extending-"+string(e.Kind)+"-")
+	return err
 }
 
 // extenderCache is where layers of extensions are kept; empty where the platform has no

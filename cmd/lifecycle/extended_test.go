@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 
+	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/lifecycle/platform"
@@ -228,4 +230,62 @@ func forget(t *testing.T, c *command) {
 func give(t *testing.T, dir string) {
 	t.Helper()
 	must(t, own(dir, 1000, 1000))
+}
+
+// TestSpoolIsNew has a buildpack put a link where the extender once kept its layers.
+func TestSpoolIsNew(t *testing.T) {
+	c := extending(t)
+	elsewhere := t.TempDir()
+	must(t, os.Symlink(elsewhere, filepath.Join(c.Layers, ".extending-run")))
+	first, second := &lifecycle.Extender{Kind: extensions.Run}, &lifecycle.Extender{Kind: extensions.Run}
+	must(t, errors.Join(c.makeSpool(first), c.makeSpool(second)))
+	if first.Spool == second.Spool || filepath.Dir(first.Spool) != c.Layers {
+		t.Errorf("got %s and %s", first.Spool, second.Spool)
+	}
+	for _, e := range []*lifecycle.Extender{first, second} {
+		info, err := os.Lstat(e.Spool)
+		must(t, err)
+		if !info.IsDir() || info.Mode().Perm() != 0o700 {
+			t.Errorf("%s is %s", e.Spool, info.Mode())
+		}
+	}
+	given := &lifecycle.Extender{Spool: filepath.Join(t.TempDir(), "given")}
+	must(t, c.makeSpool(given))
+	if !exists(given.Spool) {
+		t.Error("the directory that was given was not made")
+	}
+}
+
+// TestKeptStaysRoots gives away <layers>, and a cache that is the kaniko directory too: what the extender keeps there
+// for itself stays its own.
+func TestKeptStaysRoots(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("to give files away takes root")
+	}
+	c := extending(t)
+	c.CacheDir, c.UID, c.GID = c.KanikoDir, 1000, 1000
+	mine := []string{filepath.Join(c.Extended, "run/sha256:x/index.json"), filepath.Join(c.CacheDir, "cache/baseplan-1/entry"), filepath.Join(c.CacheDir, "cache/baseplan-extended/x")}
+	given := []string{filepath.Join(c.Layers, "group.toml"), filepath.Join(c.CacheDir, "committed/x"), filepath.Join(c.CacheDir, "cache/base/sha256:x/index.json")}
+	for _, name := range append(given, mine...) {
+		must(t, os.MkdirAll(filepath.Dir(name), 0o755))
+		must(t, os.WriteFile(name, nil, 0o644))
+	}
+	must(t, errors.Join(c.give(c.Layers), c.give(c.CacheDir), c.give(c.savedBases())))
+	for _, name := range mine {
+		if owner(t, name) != 0 || owner(t, filepath.Dir(name)) != 0 {
+			t.Errorf("%s was given away", name)
+		}
+	}
+	for _, name := range given {
+		if owner(t, name) != 1000 {
+			t.Errorf("%s was not given away", name)
+		}
+	}
+}
+
+func owner(t *testing.T, name string) uint32 {
+	t.Helper()
+	var st syscall.Stat_t
+	must(t, syscall.Lstat(name, &st))
+	return st.Uid
 }

@@ -90,12 +90,18 @@ func (c *command) keepDaemon(opener *image.Opener) error {
 
 // give gives a directory to the build image's user. A build goes on with a cache that it cannot write.
 func (c *command) give(dir string) error {
-	err := own(dir, c.UID, c.GID, filepath.Join(c.CacheDir, keptInventories), filepath.Join(c.Extended, "run"))
+	err := own(dir, c.UID, c.GID, c.kept()...)
 	if err != nil && (dir == c.CacheDir || dir == c.LaunchCache) && errors.Is(err, syscall.EROFS) {
 		c.log.Warn(fmt.Sprintf("the cache cannot be written: %v", err))
 		return nil
 	}
 	return err
+}
+
+// kept are paths in directories of the build image's user that stay as they are: what this process or the extender keeps
+// there for itself. Below Platform API 0.12 the cache can be the kaniko directory, too.
+func (c *command) kept() []string {
+	return []string{filepath.Join(c.CacheDir, keptInventories), filepath.Join(c.CacheDir, "cache"), filepath.Join(c.Extended, "run")}
 }
 
 // own gives a directory and all in it to a user. One that is not there is made, so that the

@@ -16,6 +16,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/baseplan/baseplan/lifecycle/files"
 )
 
 // lay writes to OCI layouts. Blobs of the base that the base's own layout lacks stay away.
@@ -144,7 +146,7 @@ func HasBlob(ctx context.Context, dir string, d v1.Descriptor) bool {
 	if err != nil || !info.Mode().IsRegular() || info.Size() != d.Size {
 		return false
 	}
-	f, err := dirFS{root}.Open(blob(d.Digest))
+	f, err := files.FS{Root: root, Large: true}.Open(blob(d.Digest))
 	if err != nil {
 		return false
 	}

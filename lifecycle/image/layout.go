@@ -12,11 +12,12 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
-	"syscall"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/baseplan/baseplan/lifecycle/files"
 )
 
 // refName is the annotation that names an image in an OCI layout.
@@ -41,7 +42,7 @@ func (o *Opener) openLayout(_ context.Context, rest string) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading OCI layout: %w", err)
 	}
-	img, err := o.fromLayout(layout{dirFS{root}}, digest, tag)
+	img, err := o.fromLayout(layout{files.FS{Root: root, Large: true}}, digest, tag)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("reading OCI layout %s: %w", dir, err), root.Close())
 	}
@@ -57,45 +58,6 @@ func isDir(name string) bool {
 // A layout is an OCI image layout in a directory or a tar file (image-layout.md of
 // the OCI image specification).
 type layout struct{ fs.FS }
-
-// A dirFS is the regular files and directories below a root. A pipe or a device, which somebody may have put
-// there to have this process wait or read for ever, is refused.
-type dirFS struct{ root *os.Root }
-
-// Open implements [fs.FS].
-func (d dirFS) Open(name string) (fs.File, error) {
-	if _, err := d.Stat(name); err != nil { // to open a device may do something
-		return nil, err
-	}
-	f, err := d.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil {
-		err = readable(name, info)
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
-}
-
-// Stat implements [fs.StatFS].
-func (d dirFS) Stat(name string) (fs.FileInfo, error) {
-	info, err := d.root.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	return info, readable(name, info)
-}
-
-func readable(name string, info fs.FileInfo) error {
-	if info.Mode().IsRegular() || info.IsDir() {
-		return nil
-	}
-	return &fs.PathError{Op: "open", Path: name, Err: errors.New("neither a file nor a directory")}
-}
 
 // maxBlob is how long index.json, manifests and configurations may be, which are read at once.
 const maxBlob = 64 << 20

@@ -20,7 +20,17 @@ type Constraint struct {
 // for the version or one that goes on behind it.
 type clause struct{ op, version string }
 
-var clauses = regexp.MustCompile(`^\s*,?\s*(===|==|!=|>=|<=|=>|=<|~>|\^|~|=|>|<)?\s*([^\s,<>=!~^|][^\s,<>=!|]*)`)
+var clauses = regexp.MustCompile(`^\s*,?\s*(===|==|!=|>=|<=|=>|=<|~=|~>|\^|~|=|>|<)?\s*([^\s,<>=!~^|][^\s,<>=!|]*)`)
+
+// between is a range with a hyphen, as npm and Composer have it: "18 - 20".
+var between = regexp.MustCompile(`^\s*,?\s*([^\s,<>=!~^|][^\s,<>=!|]*)\s+-\s+([^\s,<>=!~^|][^\s,<>=!|]*)`)
+
+// alternatives are separated by two bars, for Composer also by one.
+var alternatives = regexp.MustCompile(`\|\|?`)
+
+// stability is what Composer lets follow a version: how unfinished a release may be. No
+// constraint here lets a pre-release pass that it does not name.
+var stability = regexp.MustCompile(`(?i)@(?:stable|rc|beta|alpha|dev)$`)
 
 // wildcard is a version whose end is left open: "*", "17.*", "17.x".
 var wildcard = regexp.MustCompile(`^(?:[*xX]|([0-9]+(?:\.[0-9]+)*)(?:\.[*xX])+)$`)
@@ -30,21 +40,26 @@ var wildcard = regexp.MustCompile(`^(?:[*xX]|([0-9]+(?:\.[0-9]+)*)(?:\.[*xX])+)$
 //	17           17 itself, or any 17.*
 //	17.*  17.x   the same; * and "" allow every version
 //	= 17.0.12    that version; == is the same, != everything else
+//	!= 3.10.*    everything but 3.10.*
+//	=== 3.10     that version, spelled so
 //	>= 3.10      also >, <, <=
 //	> 17         newer than whatever 17 includes; < 17 leaves out what comes before its release
 //	~> 3.11      3.11 and later, before 3.12; ~ is the same (with one number: before the next one)
-//	^18          18 and later, before 19; ^0.2 before 0.3
+//	~= 3.11      3.11 and later, before 4; ~= 3.11.2 before 3.12 (PEP 440)
+//	^18          18 and later, before 19; ^0.2 before 0.3; ^18.x is the same as ^18
+//	18 - 20      18 and later, before 21; 18 - 20.1.2 up to 20.1.2 itself
 //	>= 3, < 4    all of them; a comma or a space
-//	17 || 21     one of them
+//	17 || 21     one of them; | is the same
+//	^8.1@stable  the same as ^8.1
 //
-// (Ruby reads `~> 3.11` as "before 4", semver libraries as "before 3.12"; the
+// (Ruby and Composer read `~> 3.11` and `~3.11` as "before 4", semver libraries as "before 3.12"; the
 // narrower reading holds.) What it does not understand is an error.
 func ParseConstraint(text string) (Constraint, error) {
 	c := Constraint{text: strings.TrimSpace(text)}
 	if c.text == "" {
 		return c, nil
 	}
-	for part := range strings.SplitSeq(c.text, "||") {
+	for _, part := range alternatives.Split(c.text, -1) {
 		all, err := parseClauses(part)
 		if err != nil {
 			return Constraint{}, fmt.Errorf("version constraint %q is not understood: %w", text, err)
@@ -63,6 +78,15 @@ func parseClauses(text string) ([]clause, error) {
 	}
 	var all []clause
 	for rest := text; strings.TrimSpace(rest) != ""; {
+		if m := between.FindStringSubmatch(rest); m != nil {
+			rest = rest[len(m[0]):]
+			parsed, err := parseRange(m[1], m[2])
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, parsed...)
+			continue
+		}
 		m := clauses.FindStringSubmatch(rest)
 		if m == nil {
 			return nil, fmt.Errorf("nothing can be made of %q", strings.TrimSpace(rest))
@@ -77,19 +101,36 @@ func parseClauses(text string) ([]clause, error) {
 	return all, nil
 }
 
+// parseRange is everything from one version to another. One of fewer than three numbers stands for all that begin so.
+func parseRange(from, to string) ([]clause, error) {
+	lower, err := parseClause("", from)
+	if err != nil {
+		return nil, err
+	}
+	upper, err := parseClause("", to)
+	if err != nil {
+		return nil, err
+	}
+	for i := range lower {
+		lower[i].op = ">="
+	}
+	for i := range upper {
+		upper[i].op = "upto"
+		if strings.Count(leading.FindString(withoutEpoch(upper[i].version)), ".") < 2 {
+			upper[i].op = "through"
+		}
+	}
+	return append(lower, upper...), nil
+}
+
 // parseClause turns an operator and a version into what has to hold.
 func parseClause(op, version string) ([]clause, error) {
+	version = stability.ReplaceAllString(version, "")
 	if len(version) > 1 && (version[0] == 'v' || version[0] == 'V') {
 		version = version[1:]
 	}
 	if m := wildcard.FindStringSubmatch(version); m != nil {
-		if op != "" && op != "=" && op != "==" {
-			return nil, fmt.Errorf("%s does not go with %s", op, version)
-		}
-		if m[1] == "" {
-			return nil, nil
-		}
-		return []clause{{"prefix", m[1]}}, nil
+		return parseWildcard(op, version, m[1])
 	}
 	if !spelled.MatchString(version) || version[0] < '0' || version[0] > '9' {
 		return nil, fmt.Errorf("%q is not a version", version)
@@ -99,16 +140,52 @@ func parseClause(op, version string) ([]clause, error) {
 		return []clause{{"prefix", version}}, nil
 	case "==", "=":
 		return []clause{{"=", version}}, nil
+	case "~=":
+		return compatible(version)
 	case "~>", "~":
 		return within(version, 2)
 	case "^":
 		return within(version, 0)
 	case ">":
 		return []clause{{op, version}, {"!=", version}}, nil // as npm has it: 17.9 is not > 17
-	case ">=", "<", "<=", "!=":
+	case ">=", "<", "<=", "!=", "===":
 		return []clause{{op, version}}, nil
 	}
 	return nil, fmt.Errorf("operator %q is unknown", op)
+}
+
+// parseWildcard is a version that ends in .* or .x: stem is what stands before that, empty if nothing does.
+func parseWildcard(op, version, stem string) ([]clause, error) {
+	switch {
+	case op == "" || op == "=" || op == "==":
+		if stem == "" {
+			return nil, nil
+		}
+		return []clause{{"prefix", stem}}, nil
+	case op == "!=" && stem != "":
+		return []clause{{"!prefix", stem}}, nil
+	case op == "^" && stem != "":
+		return within(stem, 0)
+	case op == "~" && stem != "":
+		return within(stem, 2)
+	}
+	return nil, fmt.Errorf("%s does not go with %s", op, version)
+}
+
+// compatible is PEP 440's "compatible release": only the last number may grow.
+func compatible(version string) ([]clause, error) {
+	dots := strings.Count(leading.FindString(withoutEpoch(version)), ".")
+	if dots == 0 {
+		return nil, fmt.Errorf("~= does not go with %s: it needs two numbers", version)
+	}
+	return within(version, dots)
+}
+
+func withoutEpoch(version string) string {
+	if _, rest, ok := strings.Cut(version, ":"); ok {
+		return rest
+	}
+	return version
 }
 
 // within is a version and what is newer, as long as its numbers up to place keep
@@ -189,12 +266,21 @@ func allHold(all []clause, rule Rule, version string) (bool, error) {
 func (cl clause) match(rule Rule, version string) (bool, error) {
 	want, have := sbom.ParseEVR(sbom.Type(rule), cl.version), sbom.ParseEVR(sbom.Type(rule), version)
 	if want.Epoch == "" && want.Release == "" {
-		return cl.holds(rule, Upstream(rule, version), Upstream(rule, cl.version))
+		if rule == Deb && rebuilt.MatchString(want.Version) {
+			return cl.holds(rule, have.Version, want.Version) // who spells such a suffix means it
+		}
+		return cl.holds(rule, released(rule, version), released(rule, cl.version))
 	}
-	if want.Release == "" {
+	switch {
+	case want.Release == "":
 		have.Release = ""
-	} else if cl.op == "prefix" {
+		if rule == Deb && !rebuilt.MatchString(want.Version) {
+			have.Version = rebuilt.ReplaceAllString(have.Version, "")
+		}
+	case cl.op == "prefix":
 		cl.op = "="
+	case cl.op == "through":
+		cl.op = "upto"
 	}
 	ok, err := cl.holds(rule, spell(have), spell(want))
 	if ok && err == nil && want.Epoch == "" && strings.Trim(have.Epoch, "0") != "" {
@@ -218,8 +304,13 @@ func spell(v sbom.EVR) string {
 }
 
 func (cl clause) holds(rule Rule, have, want string) (bool, error) {
-	if cl.op == "prefix" {
+	switch cl.op {
+	case "prefix":
 		return hasPrefix(have, want), nil
+	case "!prefix": // what comes before the release is of it, too
+		return !hasPrefix(have, want) && !beforeRelease(have, want) && zeros.ReplaceAllString(have, "") != zeros.ReplaceAllString(want, ""), nil
+	case "===":
+		return have == want, nil
 	}
 	c, err := Compare(rule, have, want)
 	if err != nil {
@@ -236,6 +327,10 @@ func (cl clause) holds(rule Rule, have, want string) (bool, error) {
 		return c == 0 || c > 0 && !beforeRelease(have, want), nil
 	case "<":
 		return c < 0 && !beforeRelease(have, want), nil
+	case "upto":
+		return c == 0 || c < 0 && !beforeRelease(have, want), nil
+	case "through":
+		return c == 0 || hasPrefix(have, want) || c < 0 && !beforeRelease(have, want), nil
 	}
 	return c <= 0, nil // "<="
 }

@@ -10,7 +10,7 @@ import (
 )
 
 func FuzzParseConstraint(f *testing.F) {
-	for _, s := range []string{"", "17", ">= 3.10, < 4", "~> 3.11 || ^18", "1:2.3-4", "17.x", "lts/*", "!= 1.0~rc1"} {
+	for _, s := range []string{"", "17", ">= 3.10, < 4", "~> 3.11 || ^18", "1:2.3-4", "17.x", "lts/*", "!= 1.0~rc1", "18 - 20", "~=3.11,!=3.10.*", "===3.11", "^8.1@stable|8.2.*", "^20.x", "1:18 - 1:20.1.2-3"} {
 		f.Add(s, "1:17.0.12+7-2~deb12u1")
 	}
 	f.Fuzz(func(t *testing.T, text, version string) {

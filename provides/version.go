@@ -35,6 +35,19 @@ func Upstream(rule Rule, version string) string {
 	return repacked.ReplaceAllString(v, "")
 }
 
+// released is the upstream version without what Debian counts rebuilds with: that is no pre-release of it.
+func released(rule Rule, version string) string {
+	if rule != Deb {
+		return Upstream(rule, version)
+	}
+	return Upstream(rule, rebuilt.ReplaceAllString(sbom.ParseEVR(sbom.Deb, version).Version, ""))
+}
+
+// rebuilt is how Debian numbers a package of a released version where the tilde is no sign of
+// a pre-release: 2:1.19~1 of golang-defaults, 20230311~deb12u1, 1.21~bpo12+1. A date (~20240101) is a snapshot
+// of what comes before the release.
+var rebuilt = regexp.MustCompile(`~(?:[0-9]{1,2}|(?:bpo|deb|ubuntu)[0-9][0-9A-Za-z.+]*(?:~[0-9.]+)?)$`)
+
 // repacked is how Debian marks sources without what is not free: what is left
 // is neither newer ("+dfsg") nor older ("~ds1") than upstream's.
 var repacked = regexp.MustCompile(`[+~.](?:dfsg|ds|repack)[.0-9]*$`)

@@ -5,10 +5,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
+	"slices"
+	"strings"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/baseplan/baseplan/sbom/format"
@@ -68,7 +67,7 @@ func (r *search) partsByContent(ctx context.Context, m *ocispec.Manifest) ([]par
 		if looked++; looked > maxForeignLayers {
 			break
 		}
-		data, err := r.repo.blobIf(ctx, layer, r.limits.SBOM, promising)
+		data, err := r.repo.blobIf(ctx, layer, r.limits.SBOM, func(start []byte) bool { return promising(start, layer.MediaType) })
 		if err != nil {
 			return nil, err
 		}
@@ -83,39 +82,15 @@ func (r *search) partsByContent(ctx context.Context, m *ocispec.Manifest) ([]par
 	return all, nil
 }
 
-// promising reports whether a blob that begins so may be an SBOM, or hold one: it is JSON, XML or tag-value,
-// compressed or not.
-func promising(start []byte) bool {
-	if text, ok := unpacked(start); ok {
-		start = text
+// promising reports whether a blob that begins so may be an SBOM, or hold one: it is JSON, XML or tag-value, or
+// compressed and not called an archive.
+func promising(start []byte, mediaType string) bool {
+	start = bytes.TrimPrefix(start, []byte("\xef\xbb\xbf"))
+	if bytes.HasPrefix(start, []byte{0x1f, 0x8b}) || bytes.HasPrefix(start, []byte{0x28, 0xb5, 0x2f, 0xfd}) {
+		return !strings.Contains(strings.ToLower(mediaType), "tar")
 	}
-	start = bytes.TrimLeft(bytes.TrimPrefix(start, []byte("\xef\xbb\xbf")), " \t\r\n")
-	return bytes.HasPrefix(start, []byte("{")) || bytes.HasPrefix(start, []byte("<")) || bytes.HasPrefix(start, []byte("SPDXVersion:")) || bytes.HasPrefix(start, []byte("#"))
-}
-
-// unpacked is what compressed bytes that break off begin with.
-func unpacked(start []byte) ([]byte, bool) {
-	var r io.Reader
-	switch {
-	case bytes.HasPrefix(start, []byte{0x1f, 0x8b}):
-		z, err := gzip.NewReader(bytes.NewReader(start))
-		if err != nil {
-			return nil, false
-		}
-		r = z
-	case bytes.HasPrefix(start, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		z, err := zstd.NewReader(bytes.NewReader(start), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(8<<20))
-		if err != nil {
-			return nil, false
-		}
-		defer z.Close()
-		r = z
-	default:
-		return nil, false
-	}
-	text := make([]byte, 64)
-	n, _ := io.ReadFull(r, text) // it breaks off
-	return text[:n], true
+	start = bytes.TrimLeft(start, " \t\r\n")
+	return slices.ContainsFunc([]string{"{", "<", "SPDXVersion:", "#"}, func(s string) bool { return bytes.HasPrefix(start, []byte(s)) })
 }
 
 // notNamed is the finding on referrers that were passed over and are too many to name.

@@ -22,7 +22,7 @@ func TestPlanProvesNoMoreThanNameAndVersion(t *testing.T) {
 	} {
 		d := parse(t, Run, "ARG base_image\nFROM ${base_image}\nUSER root\nRUN apt-get install -y libgd3\nARG user_id\nUSER ${user_id}\n")
 		d.Extension = resolver.Module{Kind: resolver.Extension, ID: "acme/magick", Version: "1"}
-		judged := Judge(Case{Dockerfiles: []*Dockerfile{d}, Run: known("run", "imagemagick"), Resolution: &resolver.Resolution{Requirements: []resolver.Requirement{{
+		judged := Judge(Case{Dockerfiles: []*Dockerfile{d}, Run: known("run", "imagemagick"), Proof: ByPlan, Resolution: &resolver.Resolution{Requirements: []resolver.Requirement{{
 			Name: "imagemagick", By: resolver.Module{ID: "acme/app"}, Providers: []resolver.Module{d.Extension}, Contexts: []resolver.Context{resolver.Launch}, Metadata: tt.metadata,
 		}}}})
 		want := Satisfied

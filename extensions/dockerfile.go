@@ -44,9 +44,7 @@ type Dockerfile struct {
 	SwitchTo  string   // the same with its build args filled in; empty: ${base_image}
 	Warnings  []string // what the specification says SHOULD NOT be there
 
-	// AlwaysApply is the extension's wish that its Dockerfiles be applied,
-	// whatever can be proved; see [AlwaysApply].
-	AlwaysApply bool
+	Wishes // of the extension's author
 
 	commands []instructions.Command
 	meta     map[string]string // values of ARG before FROM

@@ -14,8 +14,56 @@ import (
 // would change. Whatever is not understood would change something.
 type analysis struct {
 	instructions []Instruction
-	effect       bool // some instruction has one
+	findings     []finding // one for each instruction
+	effect       bool      // some instruction has one
 	relies       []Reliance
+	loose        []string // installed packages of installs that are not pinned, with their versions
+}
+
+// reasons are the instructions that have an effect.
+func (e analysis) reasons() []string {
+	var all []string
+	for _, i := range e.instructions {
+		if i.Effect {
+			all = append(all, fmt.Sprintf("line %d: %s", i.Line, i.Reason))
+		}
+	}
+	return all
+}
+
+// beyond is what no other image makes needless, by what is enough of a proof.
+func (e analysis) beyond(enough Proof, p proof) []string {
+	if enough == ByPlan && p.can {
+		return nil
+	}
+	byPlan := enough == Installs && p.can
+	var all []string
+	for i, f := range e.findings {
+		if f.effect && !f.depends && (!f.managed || f.lacks == nil && !byPlan) {
+			all = append(all, fmt.Sprintf("line %d: %s", e.instructions[i].Line, e.instructions[i].Reason))
+		}
+	}
+	return all
+}
+
+// unpinned says of which packages no newer version is looked for. With a proof
+// by plan, packages that would be added stand for those that are there.
+func (e analysis) unpinned(p proof) []string {
+	there := slices.Clone(e.loose)
+	for _, f := range e.findings {
+		if slices.ContainsFunc(f.adds, func(a added) bool { return !a.pinned() }) {
+			there = append(there, p.there...)
+		}
+	}
+	slices.Sort(there)
+	if there = slices.Compact(there); len(there) == 0 {
+		return nil
+	}
+	is := "is"
+	if len(there) > 1 {
+		is = "are"
+	}
+	return []string{fmt.Sprintf("installs that are not pinned look for no newer version: %s %s there", strings.Join(there, ", "), is)}
 }
 
 // Build args that the extender passes. What their values will be is not known
@@ -30,7 +78,8 @@ var predefined = map[string]string{
 type analyzer struct {
 	dockerfile *Dockerfile
 	base       Base
-	pinned     bool // an install that is not pinned counts as an effect
+	pinned     bool   // an install that is not pinned counts as an effect
+	old        string // why an install that is not pinned counts as one on this image; empty: it does not
 
 	args  map[string]string // build args with a value
 	env   map[string]string // the image's environment, and ENV
@@ -42,29 +91,33 @@ type analyzer struct {
 }
 
 // analyze finds what a Dockerfile would change in the image that it stands on.
-func analyze(d *Dockerfile, base Base, pinned bool) analysis {
-	a := &analyzer{dockerfile: d, base: base, pinned: pinned, args: map[string]string{}, env: map[string]string{}, vague: map[string]bool{}}
-	if c := base.Config; c != nil {
-		for _, variable := range c.Env {
+func (c *Case) analyze(d *Dockerfile, base Base, enough Proof) analysis {
+	a := &analyzer{dockerfile: d, base: base, pinned: enough == Strict, old: c.tooOld(base), args: map[string]string{}, env: map[string]string{}, vague: map[string]bool{}}
+	if own := base.Config; own != nil {
+		for _, variable := range own.Env {
 			name, value, _ := strings.Cut(variable, "=")
 			a.env[name] = value
 		}
-		a.user = c.User
-		a.shell = c.Shell
+		a.user = own.User
+		a.shell = own.Shell
 	}
 	if len(a.shell) == 0 {
 		a.shell = []string{"/bin/sh", "-c"}
 	}
 	for _, cmd := range d.commands {
-		f := a.instruction(cmd)
-		for i, l := range f.lacks {
-			f.lacks[i] = printable(l)
-		}
-		a.found.instructions = append(a.found.instructions,
-			Instruction{Line: lineOf(cmd.Location()), Text: text(cmd), Effect: f.effect, Reason: printable(f.reason), Lacks: f.lacks})
+		a.found.findings = append(a.found.findings, a.instruction(cmd))
 	}
 	a.users()
-	a.found.effect = slices.ContainsFunc(a.found.instructions, func(i Instruction) bool { return i.Effect })
+	for i, f := range a.found.findings {
+		for k, l := range f.lacks {
+			f.lacks[k] = printable(l)
+		}
+		cmd := d.commands[i]
+		a.found.instructions = append(a.found.instructions, Instruction{
+			Line: lineOf(cmd.Location()), Text: text(cmd), Effect: f.effect, Reason: printable(f.reason), Lacks: f.lacks, Manager: f.managed,
+		})
+	}
+	a.found.effect = join(a.found.findings...).effect
 	return a.found
 }
 
@@ -325,26 +378,26 @@ func (a *analyzer) users() {
 		if _, ok := cmd.(*instructions.UserCommand); !ok {
 			continue
 		}
-		if in := &a.found.instructions[i]; !in.Effect {
-			in.Reason = "another USER follows"
+		if f := &a.found.findings[i]; !f.effect {
+			f.reason = "another USER follows"
 		}
 		last = i
 	}
-	if last < 0 || a.found.instructions[last].Effect {
+	if last < 0 || a.found.findings[last].effect {
 		return
 	}
-	in := &a.found.instructions[last]
+	f := &a.found.findings[last]
 	switch own := a.base.Config; {
 	case a.user == predefined["user_id"] && own != nil && strings.Contains(own.User, ":"):
-		in.Effect, in.Reason = true, fmt.Sprintf("ends without the group of the image's own user, %s; end with USER ${user_id}:${group_id}", own.User)
+		*f = imageEffect("ends without the group of the image's own user, %s; end with USER ${user_id}:${group_id}", own.User)
 	case a.user == predefined["user_id"] || a.user == predefined["user_id"]+":"+predefined["group_id"]:
-		in.Reason = "ends as the image's own user" // what these build args are for
+		*f = noEffect("ends as the image's own user") // what these build args are for
 	case own == nil:
-		in.Effect, in.Reason = true, "the image's user is not known; end with USER ${user_id}"
+		*f = imageEffect("the image's user is not known; end with USER ${user_id}")
 	case a.sameUser():
-		in.Reason = fmt.Sprintf("ends as the image's own user, %s", own.User)
+		*f = noEffect("ends as the image's own user, %s", own.User)
 	default:
-		in.Effect, in.Reason = true, printable(fmt.Sprintf("ends as %s, the image's own user is %s", a.user, orRoot(own.User)))
+		*f = imageEffect("ends as %s, the image's own user is %s", a.user, orRoot(own.User))
 	}
 }
 

@@ -151,19 +151,3 @@ func isDir(fsys fs.FS, name string) (bool, error) {
 	}
 	return err == nil && info.IsDir(), err
 }
-
-// AlwaysApply reads an extension's opt-out from its extension.toml: always-apply
-// under [metadata.baseplan].
-func AlwaysApply(extensionTOML []byte, path string) (bool, error) {
-	var descriptor struct {
-		Metadata struct {
-			Baseplan struct {
-				AlwaysApply bool `toml:"always-apply"`
-			} `toml:"baseplan"`
-		} `toml:"metadata"`
-	}
-	if err := tomlfile.DecodeStrict(extensionTOML, path, &descriptor, "metadata", "baseplan"); err != nil {
-		return false, err
-	}
-	return descriptor.Metadata.Baseplan.AlwaysApply, nil
-}

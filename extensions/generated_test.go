@@ -138,16 +138,33 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestAlwaysApply(t *testing.T) {
-	for content, want := range map[string]bool{"": false, "[metadata.baseplan]\nalways-apply = true": true, "api = \"0.10\"\n[metadata]\nother = 1": false} {
-		if got, err := AlwaysApply([]byte(content), "extension.toml"); err != nil || got != want {
+func TestWishes(t *testing.T) {
+	for content, want := range map[string]Wishes{
+		"": {}, "api = \"0.10\"\n[metadata]\nother = 1": {},
+		"[metadata.baseplan]\nalways-apply = true":     {AlwaysApply: true},
+		"[metadata.baseplan]\nsatisfied-by = \"name\"": {SatisfiedBy: ByName},
+	} {
+		if got, err := DecodeWishes([]byte(content), "extension.toml"); err != nil || got != want {
 			t.Errorf("%q: %v, %v", content, got, err)
 		}
 	}
-	if _, err := AlwaysApply([]byte("[metadata.baseplan]\nalways-apply = \"yes\""), "e/extension.toml"); err == nil || !strings.Contains(err.Error(), "reading e/extension.toml") {
-		t.Errorf("a string: %v", err)
+	for _, c := range []struct{ table, want string }{
+		{`always-apply = "yes"`, `reading e/extension.toml: [metadata.baseplan]: key "always-apply": "yes": write true or false, without quotes`},
+		{`always-apply = 1`, `key "always-apply": 1: write true or false`},
+		{`satisfied-by = "plan"`, `key "satisfied-by": "plan": its only value is "name"; leave it out for the default`},
+		{`satisfied-by = true`, `key "satisfied-by": true: its only value is "name"`},
+		{`satisfied-by = ""`, `key "satisfied-by": "": its only value is "name"`},
+		{`always-aply = true`, `unknown key "metadata.baseplan.always-aply": did you mean "metadata.baseplan.always-apply"?`},
+	} {
+		_, err := DecodeWishes([]byte("[metadata.baseplan]\n"+c.table), "e/extension.toml")
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: want %q, got %v", c.table, c.want, err)
+		}
 	}
-	if _, err := AlwaysApply([]byte("[extension]\nfuture = 1\n[metadata.baseplan]\nalways_apply = true"), "e/extension.toml"); err == nil ||
+	if _, err := DecodeWishes([]byte("[metadata]\nbaseplan = 1"), "e/extension.toml"); err == nil || !strings.Contains(err.Error(), "reading e/extension.toml") {
+		t.Errorf("no table: %v", err)
+	}
+	if _, err := DecodeWishes([]byte("[extension]\nfuture = 1\n[metadata.baseplan]\nalways_apply = true"), "e/extension.toml"); err == nil ||
 		err.Error() != `reading e/extension.toml, line 4: unknown key "metadata.baseplan.always_apply": did you mean "metadata.baseplan.always-apply"?` {
 		t.Errorf("a misspelled opt-out: %v", err)
 	}

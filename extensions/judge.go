@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/resolver"
@@ -24,6 +25,7 @@ type Config struct {
 	Env        []string // NAME=value
 	Labels     map[string]string
 	Shell      []string // empty: /bin/sh -c
+	Created    time.Time
 }
 
 // A Case is all that decides about the Dockerfiles of a group.
@@ -36,11 +38,48 @@ type Case struct {
 	// result, means that nothing is known of it.
 	Lookup func(reference string) *Base
 
-	Proof Proof
+	// Proof is what the operator said of all extensions, Proofs of single ones, by
+	// their ids. Nothing said means [Installs], or what an extension says itself.
+	Proof  Proof
+	Proofs map[string]Proof
+
+	// MaxAge is how old an image may be when it is built on, at the time Built, for
+	// installs to count that are not pinned; 0: any age.
+	MaxAge time.Duration
+	Built  time.Time
 
 	// Off leaves nothing out: the outcomes are only Switch, Superseded and Apply
 	// (CNB_RUN_SBOM=off).
 	Off bool
+}
+
+// ByEffect has everything proved by effect where less than [Strict] would be
+// enough: for callers who do not know the plan.
+func (c *Case) ByEffect() {
+	raised := func(p Proof) Proof {
+		if p.known() == Strict {
+			return Strict
+		}
+		return ByEffect
+	}
+	c.Proof = raised(c.Proof)
+	proofs := map[string]Proof{}
+	for id, p := range c.Proofs {
+		proofs[id] = raised(p)
+	}
+	c.Proofs = proofs
+}
+
+// proof is what it takes to leave a Dockerfile out.
+func (c *Case) proof(d *Dockerfile) Proof {
+	said := c.Proof
+	if own := c.Proofs[d.Extension.ID]; own != "" {
+		said = own
+	}
+	if said == "" && d.SatisfiedBy == ByName {
+		return ByPlan
+	}
+	return said.known()
 }
 
 // Judge gives a verdict on every Dockerfile: the first outcome, in the order in
@@ -51,12 +90,40 @@ type Case struct {
 //     the others chooses the run image; run.Dockerfiles in front of it are
 //     superseded, what follows it stands on the new image.
 //   - All or nothing: as soon as one Dockerfile of an image (run or build) is
-//     left to apply, those that only have no effect are applied with it, since
-//     Dockerfiles build on one another.
+//     left to apply, those that are only satisfied or have no effect are applied
+//     with it, since Dockerfiles build on one another.
+//   - If a Dockerfile behind a satisfied switch is left to apply, the switch is made
+//     after all, and what follows it is judged once more, against its image.
 func Judge(c Case) Result {
-	c.Proof = c.Proof.known()
+	r := c.judgeAll(-1)
+	if made := r.needed(); made >= 0 {
+		r = c.judgeAll(made)
+	}
+	for i := range r.Verdicts {
+		r.Relies = append(r.Relies, r.Verdicts[i].relies...)
+	}
+	return r
+}
+
+// needed is the last satisfied switch behind which something is left to apply; -1: there is none.
+func (r Result) needed() int {
+	left := false
+	for i, v := range slices.Backward(r.Verdicts) {
+		if v.Dockerfile.Image != Run {
+			continue
+		}
+		if left && v.Outcome == Satisfied && v.Dockerfile.SwitchTo != "" {
+			return i
+		}
+		left = left || v.Outcome.Left()
+	}
+	return -1
+}
+
+// judgeAll gives all verdicts. The switch number made is made, satisfied or not; -1: none is.
+func (c *Case) judgeAll(made int) Result {
 	r := Result{Verdicts: make([]Verdict, len(c.Dockerfiles)), RunImage: c.Run.Reference}
-	base, chosen := c.switches()
+	base, chosen := c.switches(made)
 	for i, d := range c.Dockerfiles {
 		switch {
 		case d.Image == Build:
@@ -71,12 +138,13 @@ func Judge(c Case) Result {
 	if chosen >= 0 {
 		r.RunImage = base.Reference
 		r.Switched = base.Reference != c.Run.Reference
+		if chosen == made {
+			v := &r.Verdicts[chosen]
+			v.Reasons = append(v.Reasons, "what it provides is there without it, but Dockerfiles behind it have to be applied, and they stand on its image")
+		}
 	}
 	r.ExtendRun = together(r.Verdicts, Run)
 	r.ExtendBuild = together(r.Verdicts, Build)
-	for i := range r.Verdicts {
-		r.Relies = append(r.Relies, r.Verdicts[i].relies...)
-	}
 	return r
 }
 
@@ -84,15 +152,20 @@ func Judge(c Case) Result {
 // to be pinned. What follows a switch is judged against the image that lookup
 // finds.
 func Check(d *Dockerfile, base Base, lookup func(reference string) *Base, proof Proof) Verdict {
-	proof = proof.known()
-	c := Case{Dockerfiles: []*Dockerfile{d}, Run: base, Build: base, Lookup: lookup, Proof: proof}
+	return Case{Lookup: lookup, Proof: proof}.Check(d, base)
+}
+
+// Check is the function of that name under all of the case's rules.
+func (c Case) Check(d *Dockerfile, base Base) Verdict {
+	c.Dockerfiles, c.Resolution, c.Run, c.Build = []*Dockerfile{d}, nil, base, base
+	c.ByEffect()
 	if d.SwitchTo != "" {
-		base, _ = c.switches()
+		base, _ = c.switches(-1)
 	}
 	v := c.judge(d, base, d.SwitchTo != "")
-	e := analyze(d, base, proof == Strict)
-	if proof == Strict && !e.effect && v.Outcome.Left() {
-		v.Outcome, v.relies, v.Reasons = NoEffect, e.relies, []string{nothingChanges}
+	e := c.analyze(d, base, c.Proof)
+	if c.Proof == Strict && !e.effect && v.Outcome.Left() {
+		v.Outcome, v.relies, v.Reasons, v.Beyond = NoEffect, e.relies, []string{nothingChanges}, nil
 		if d.SwitchTo != "" {
 			v.Outcome = Switch
 		}
@@ -102,11 +175,12 @@ func Check(d *Dockerfile, base Base, lookup func(reference string) *Base, proof 
 }
 
 // switches finds the run image on which the run.Dockerfiles stand in the end,
-// and which Dockerfile chooses it; -1: none.
-func (c *Case) switches() (base Base, chosen int) {
+// and which Dockerfile chooses it; -1: none. The one number made switches though
+// it need not; -1: none.
+func (c *Case) switches(made int) (base Base, chosen int) {
 	base, chosen = c.Run, -1
 	for i, d := range c.Dockerfiles {
-		if d.Image != Run || d.SwitchTo == "" || c.stays(d, base) {
+		if d.Image != Run || d.SwitchTo == "" || i != made && c.stays(d, base) {
 			continue
 		}
 		chosen = i
@@ -125,10 +199,16 @@ func (c *Case) switches() (base Base, chosen int) {
 // is in the image that there is. Another image is always an effect, so that the
 // proof by plan has to be enough.
 func (c *Case) stays(d *Dockerfile, base Base) bool {
-	if c.Off || d.AlwaysApply || c.Proof == ByEffect || c.Proof == Strict {
+	if c.Off || d.AlwaysApply {
 		return false
 	}
-	return c.plan(d, base).met
+	switch c.proof(d) {
+	case ByPlan:
+		return c.plan(d, base).met
+	case Installs:
+		return d.OnlySwitches() && c.plan(d, base).met
+	}
+	return false
 }
 
 // judge is the verdict on one Dockerfile that stands on base; switched says that
@@ -148,11 +228,12 @@ func (c *Case) judge(d *Dockerfile, base Base, switched bool) Verdict {
 		return v
 	case d.AlwaysApply:
 		v.Outcome, v.Reasons = Apply, []string{"always-apply is set in the extension's extension.toml"}
+		v.Beyond = v.Reasons
 		return v
 	}
 	c.prove(&v, base)
 	if v.SwitchTo != "" && !v.Outcome.Left() {
-		v.alone = v.Outcome == NoEffect
+		v.rest = true
 		v.Outcome = Switch
 		v.Reasons = append([]string{"switches the run image, and has nothing left to do there"}, v.Reasons...)
 	}
@@ -164,131 +245,43 @@ const nothingChanges = "no instruction would change the image"
 // prove tries the proof by plan, then the one by effect.
 func (c *Case) prove(v *Verdict, base Base) {
 	d := v.Dockerfile
+	enough := c.proof(d)
 	var p proof
-	if c.Proof != ByEffect {
+	if enough != ByEffect {
 		p = c.plan(d, base)
 	}
-	if p.met && c.Proof != Strict {
-		v.Outcome, v.Reasons, v.relies = Satisfied, p.reasons, p.relies
+	e := c.analyze(d, base, enough)
+	var more []string
+	if p.met && enough == Installs && (d.SwitchTo == "" || v.SwitchTo != "") {
+		more = e.more(base, p.names, c.tooOld(base))
+	}
+	if p.met && (enough == ByPlan || enough == Installs && more == nil) {
+		v.Outcome, v.Reasons, v.relies = Satisfied, append(p.reasons, e.unpinned(p)...), p.relies
 		return
 	}
-	e := analyze(d, base, c.Proof == Strict)
 	v.Instructions = e.instructions
 	switch {
-	case !e.effect && c.Proof != Strict:
-		v.Outcome, v.Reasons, v.relies = NoEffect, []string{nothingChanges}, e.relies
+	case !e.effect && enough != Strict:
+		v.Outcome, v.Reasons, v.relies = NoEffect, append([]string{nothingChanges}, e.unpinned(proof{})...), e.relies
+		return
 	case !e.effect && p.met:
 		v.Outcome, v.Reasons, v.relies = Satisfied, append(p.reasons, nothingChanges), append(p.relies, e.relies...)
+		return
 	case base.Set == nil:
 		v.Outcome, v.Reasons = Pending, []string{"no inventory is known of the image"}
+	case more != nil:
+		v.Outcome = Apply
+		v.Reasons = append([]string{fmt.Sprintf("does more than install what provides %s: %s", strings.Join(p.names, " and "), strings.Join(more, "; "))}, p.reasons...)
 	case p.met: // but the policy is strict
 		v.Outcome, v.Reasons = Apply, append(e.reasons(), p.reasons...)
 	default:
 		v.Outcome, v.Reasons = Apply, append(p.reasons, e.reasons()...)
 	}
+	v.Beyond = e.beyond(enough, p)
 }
 
-// reasons are the instructions that have an effect.
-func (e analysis) reasons() []string {
-	var all []string
-	for _, i := range e.instructions {
-		if i.Effect {
-			all = append(all, fmt.Sprintf("line %d: %s", i.Line, i.Reason))
-		}
-	}
-	return all
-}
-
-// A proof is what the plan says of a Dockerfile.
-type proof struct {
-	met     bool
-	reasons []string // what speaks against it first
-	relies  []Reliance
-}
-
-// plan is the proof by plan: at least one requirement that the extension was to
-// provide has the Dockerfile's context, and the image meets all of those.
-func (c *Case) plan(d *Dockerfile, base Base) proof {
-	if c.Resolution == nil {
-		return proof{}
-	}
-	all := proof{met: true}
-	var asked bool
-	var lacking []string
-	for _, req := range c.Resolution.Requirements {
-		if req.Consumed || !d.provides(req) || len(req.Contexts) > 0 && !slices.Contains(req.Contexts, d.Image.context()) {
-			continue
-		}
-		asked = true
-		if more := AsksMore(req.Metadata); len(more) > 0 {
-			all.met = false
-			lacking = append(lacking, fmt.Sprintf("%s, required by %s, asks for more than its name: %s", req.Name, req.By.ID, strings.Join(more, ", ")))
-			continue
-		}
-		answer := base.Set.Answer(req.Name, req.Version)
-		what := fmt.Sprintf("%s, required by %s at %s,", req.Name, req.By.ID, d.Image.context())
-		if !answer.Met {
-			all.met = false
-			lacking = append(lacking, fmt.Sprintf("%s is not met: the image %s", what, unmet(base, answer)))
-			continue
-		}
-		all.reasons = append(all.reasons, fmt.Sprintf("%s is provided by %s", what, answer.Reason))
-		all.relies = append(all.relies, d.reliance(req, answer))
-	}
-	if !asked {
-		return proof{reasons: []string{fmt.Sprintf("nothing that the extension provides is required at %s", d.Image.context())}}
-	}
-	all.reasons = append(lacking, all.reasons...)
-	return all
-}
-
-// described are the keys of a requirement's metadata that ask for nothing beyond its name and version: who needs it
-// when, and where the version was found.
-var described = []string{"version", "version-source", "launch", "build", "cache"}
-
-// AsksMore are the keys of a requirement's metadata by which it may ask for more than a name and
-// a version, as for the packages that a generic extension is to install. What they mean is between the buildpack and the
-// extension, so a proof by plan is not enough then.
-func AsksMore(metadata map[string]any) []string {
-	var keys []string
-	for key := range metadata {
-		if !slices.Contains(described, key) {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-func unmet(base Base, answer provides.Answer) string {
-	if base.Set == nil {
-		return "is not known"
-	}
-	return answer.Reason
-}
-
-// provides reports whether the extension was to provide a requirement.
-func (d *Dockerfile) provides(req resolver.Requirement) bool {
-	return slices.ContainsFunc(req.Providers, func(m resolver.Module) bool {
-		return m.Kind == resolver.Extension && m.ID == d.Extension.ID &&
-			(m.Version == d.Extension.Version || m.Version == "" || d.Extension.Version == "")
-	})
-}
-
-func (d *Dockerfile) reliance(req resolver.Requirement, answer provides.Answer) Reliance {
-	r := Reliance{Image: d.Image, Name: req.Name, Constraint: req.Version, RequiredBy: req.By, Extension: d.Extension}
-	best := answer.By[0] // of all that meet it, one has to be there again, with all of its evidence
-	r.Rule = best.Rule
-	for _, e := range best.Evidence {
-		if !slices.Contains(r.Evidence, e.Pattern) {
-			r.Evidence = append(r.Evidence, e.Pattern)
-		}
-	}
-	return r
-}
-
-// together has those Dockerfiles of an image that only have no effect applied
-// with others, if any is left to apply. It reports whether one is.
+// together has those Dockerfiles of an image that are only satisfied or have no
+// effect applied with others, if any is left to apply. It reports whether one is.
 func together(verdicts []Verdict, image Image) bool {
 	var left []string
 	outcome := Pending
@@ -304,13 +297,39 @@ func together(verdicts []Verdict, image Image) bool {
 		return false
 	}
 	for i := range verdicts {
-		v := &verdicts[i]
-		if v.Dockerfile.Image == image && (v.Outcome == NoEffect || v.Outcome == Switch && v.alone) {
-			v.Outcome, v.relies, v.alone = outcome, nil, false
-			v.Reasons = []string{fmt.Sprintf("has no effect by itself, but goes along with what is left to apply: %s", strings.Join(left, ", "))}
+		if v := &verdicts[i]; v.Dockerfile.Image == image && v.alone() {
+			v.join(outcome, left)
 		}
 	}
 	return true
+}
+
+// alone reports whether a Dockerfile would be left out if it were the only one,
+// but is applied with others. A switch that is not made is not.
+func (v *Verdict) alone() bool {
+	needless := v.Outcome == Satisfied && v.Dockerfile.SwitchTo != ""
+	return v.Outcome == NoEffect || v.Outcome == Satisfied && !needless || v.Outcome == Switch && v.rest
+}
+
+// join has a Dockerfile applied with those that are left.
+func (v *Verdict) join(outcome Outcome, left []string) {
+	why := "has no effect by itself"
+	switch v.Outcome {
+	case Satisfied:
+		why = "would be satisfied by itself"
+	case Switch:
+		why = "has nothing left to do by itself on the image that it switches to"
+	}
+	v.Reasons = append([]string{fmt.Sprintf("%s, but goes along with what is left to apply: %s", why, strings.Join(left, ", "))}, v.because()...)
+	v.Outcome, v.relies, v.rest, v.Along = outcome, nil, false, true
+}
+
+// because is what of a satisfied verdict's reasons is still worth saying.
+func (v *Verdict) because() []string {
+	if v.Outcome == Satisfied {
+		return v.Reasons
+	}
+	return nil
 }
 
 // origin names a Dockerfile by its extension, or by its path.

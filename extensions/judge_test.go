@@ -19,11 +19,12 @@ import (
 //	b:gd:-             a build.Dockerfile of an extension that is to provide gd, and does nothing
 //
 // The run image has curl, image x has curl and zlib, the build image tree; nothing is known of image u.
+// The proof is ByPlan.
 func group(t testing.TB, line string) Case {
 	t.Helper()
 	c := Case{
-		Resolution: &resolver.Resolution{},
-		Run:        known("run", "curl"), Build: known("build", "tree"),
+		Resolution: &resolver.Resolution{}, Proof: ByPlan,
+		Run: known("run", "curl"), Build: known("build", "tree"),
 		Lookup: func(reference string) *Base {
 			if reference != "x" {
 				return nil
@@ -40,7 +41,7 @@ func group(t testing.TB, line string) Case {
 			content = "FROM " + parts[3] + "\n"
 		}
 		for what := range strings.SplitSeq(parts[2], "+") {
-			content += map[string]string{"copy": "COPY x /\n", "install": "USER root\nRUN apt-get install -y curl\nARG user_id\nUSER ${user_id}\n", "": ""}[strings.Trim(what, "-!")]
+			content += map[string]string{"copy": "COPY x /\n", "installgd": "USER root\nRUN apt-get install -y curl gd\nARG user_id\nUSER ${user_id}\n", "install": "USER root\nRUN apt-get install -y curl\nARG user_id\nUSER ${user_id}\n", "": ""}[strings.Trim(what, "-!")]
 		}
 		d := parse(t, image, content)
 		d.AlwaysApply = strings.Contains(parts[2], "!")
@@ -123,7 +124,7 @@ func TestJudge(t *testing.T) {
 		// the first one satisfied (behind it no switch can stand, nor pending)
 		{"satisfied satisfied", "r:curl:copy r:curl:copy", nil, "satisfied satisfied", "", false},
 		{"satisfied no-effect", "r:curl:copy r:-:install", nil, "satisfied no-effect", "", false},
-		{"satisfied apply", "r:curl:install r:gd:copy", nil, "satisfied apply", "", true},
+		{"satisfied apply", "r:curl:install r:gd:copy", nil, "apply apply", "", true},
 		{"satisfied switch", "r:curl:copy r:gd:-:x", nil, "superseded switch", "x", false},
 
 		// the first one without effect: with pending or apply it goes along
@@ -139,19 +140,55 @@ func TestJudge(t *testing.T) {
 		{"switch pending", "r:-:-:u r:curl:install", nil, "switch pending", "u", true},
 		{"switch apply", "r:-:-:x r:gd:copy", nil, "switch apply", "x", true},
 		{"switch with a rest without effect goes along", "r:-:install:x r:gd:copy", nil, "apply apply", "x", true},
-		{"switch with a satisfied rest does not", "r:zlib:copy:x r:gd:copy", nil, "switch apply", "x", true},
+		{"switch with a satisfied rest goes along", "r:zlib:copy:x r:gd:copy", nil, "apply apply", "x", true},
 
 		// the first one pending or apply
 		{"pending pending", "r:curl:copy r:gd:install", unknown, "pending pending", "", true},
 		{"pending no-effect", "r:curl:copy r:-:-", unknown, "pending pending", "", true},
 		{"pending apply", "r:curl:copy r:gd:copy!", unknown, "pending apply", "", true},
 		{"pending switch", "r:curl:copy r:gd:-:x", unknown, "superseded switch", "x", false},
-		{"apply satisfied", "r:gd:copy r:curl:install", nil, "apply satisfied", "", true},
+		{"apply satisfied", "r:gd:copy r:curl:install", nil, "apply apply", "", true},
 		{"apply no-effect", "r:gd:copy r:-:install", nil, "apply apply", "", true},
 		{"apply pending", "r:gd:copy! r:curl:copy", unknown, "apply pending", "", true},
 		{"apply apply", "r:gd:copy r:gd:copy", nil, "apply apply", "", true},
 		{"apply switch", "r:gd:copy r:-:-:x", nil, "superseded switch", "x", false},
 		{"apply no-effect pending", "r:gd:copy! r:-:- r:curl:copy", unknown, "apply apply pending", "", true},
+
+		// a switch that is needless, until something behind it has to be applied
+		{"needless switch, then apply", "r:curl:-:x r:gd:copy", nil, "switch apply", "x", true},
+		{"needless switch, then enough on its image", "r:curl:-:x r:zlib:copy", nil, "switch satisfied", "x", false},
+		{"needless switch, then apply on an unknown image", "r:curl:-:u r:gd:copy", nil, "switch pending", "u", true},
+		{"needless switch with a rest, then apply", "r:curl:install:x r:gd:copy", nil, "apply apply", "x", true},
+		{"what is before the switch is superseded", "r:curl:copy r:curl:-:x r:gd:copy", nil, "superseded switch apply", "x", true},
+		{"what goes along behind the switch", "r:gd:copy r:curl:-:x r:curl:install", nil, "superseded switch satisfied", "x", false},
+		{"the last of two needless switches", "r:curl:-:u r:curl:-:x r:gd:copy", nil, "superseded switch apply", "x", true},
+		{"only the first of two needless switches", "r:curl:-:x r:gd:copy r:curl:-:x", nil, "switch apply satisfied", "x", true},
+		{"the second one is not needless on the image of the first", "r:curl:-:u r:gd:copy r:curl:-:x", nil, "superseded superseded switch", "x", false},
+		{"a needless switch behind a made one", "r:zlib:-:x r:curl:-:u r:gd:copy", nil, "superseded switch pending", "u", true},
+
+		// installs
+		{"installs: what is there", "r:curl:install", with(Installs), "satisfied", "", false},
+		{"installs: more than that", "r:curl:install+copy", with(Installs), "apply", "", true},
+		{"installs: is the default", "r:curl:install+copy", with(""), "apply", "", true},
+		{"installs: does nothing", "r:curl:-", with(""), "satisfied", "", false},
+		{"installs: a further package", "r:curl:installgd", with(""), "apply", "", true},
+		{"installs: no name is met", "r:gd:install", with(""), "no-effect", "", false},
+		{"installs: a needless switch", "r:curl:-:x", with(""), "satisfied", "", false},
+		{"installs: a switch with a rest is none", "r:curl:install:x", with(""), "switch", "x", false},
+		{"installs: on the new image", "r:zlib:-:x r:zlib:copy", with(""), "switch apply", "x", true},
+		{"installs: pending", "r:curl:copy", func(c *Case) { unknown(c); c.Proof = "" }, "pending", "", true},
+		{"installs: the extension says by name", "r:curl:copy", func(c *Case) { c.Proof = ""; c.Dockerfiles[0].SatisfiedBy = ByName }, "satisfied", "", false},
+		{"the operator says otherwise", "r:curl:copy", func(c *Case) { c.Proof = Installs; c.Dockerfiles[0].SatisfiedBy = ByName }, "apply", "", true},
+		{"the operator says so of this one", "r:curl:copy", func(c *Case) { c.Proof, c.Proofs = Strict, map[string]Proof{"e/0": ByPlan} }, "satisfied", "", false},
+		{"the operator says so of another one", "r:curl:copy", func(c *Case) { c.Proof, c.Proofs = "", map[string]Proof{"e/1": ByPlan} }, "apply", "", true},
+		{"the operator is stricter with this one", "r:curl:copy", func(c *Case) {
+			c.Proofs = map[string]Proof{"e/0": ByEffect}
+			c.Dockerfiles[0].SatisfiedBy = ByName
+		}, "apply", "", true},
+		{"always-apply wins", "r:curl:install!", func(c *Case) {
+			c.Proofs = map[string]Proof{"e/0": ByPlan}
+			c.Dockerfiles[0].SatisfiedBy = ByName
+		}, "apply", "", true},
 
 		// proofs
 		{"effect: not by plan", "r:curl:copy", with(ByEffect), "apply", "", true},
@@ -293,7 +330,7 @@ func TestReasonsAndReliances(t *testing.T) {
 	wantReasons := [][]string{
 		{"tree, required by acme/app at build, is provided by tree 1.2-3"},
 		{"curl, required by acme/app at launch, is provided by curl 1.2-3"},
-		{"no instruction would change the image"},
+		{"no instruction would change the image", "installs that are not pinned look for no newer version: curl 1.2-3 is there"},
 		{"no instruction would change the image"},
 	}
 	if diff := cmp.Diff(wantReasons, reasons); diff != "" {

@@ -65,7 +65,7 @@ func (a *analyzer) install(m *manager, call string, words []string) finding {
 	if len(words) == 0 {
 		return effect("%s names no package", call)
 	}
-	var there, lacks, whys []string
+	var there, loose, lacks, whys []string
 	var adds []added
 	var relies []Reliance
 	for _, spelled := range words {
@@ -77,8 +77,8 @@ func (a *analyzer) install(m *manager, call string, words []string) finding {
 			lacks, whys = append(lacks, spelled), append(whys, why)
 			adds = append(adds, added{kind: m.packages, spelled: spelled})
 			continue
-		case a.pinned && !how.exact:
-			return effect("%s: %s is there, but not pinned to one version", call, spelled)
+		case !how.exact:
+			loose = append(loose, p.Name+" "+p.Version)
 		}
 		r := Reliance{
 			Image: a.dockerfile.Image, Name: p.Name, Constraint: how.constraint, Rule: provides.RuleOf(p.Type),
@@ -90,15 +90,24 @@ func (a *analyzer) install(m *manager, call string, words []string) finding {
 		there = append(there, p.Name+" "+p.Version)
 		relies = append(relies, r)
 	}
+	loosely := a.unpinned(call, loose)
 	if len(lacks) > 0 {
 		f := managerEffect("%s: %s", call, strings.Join(whys, "; "))
 		f.lacks, f.adds = lacks, adds
+		if loosely.effect {
+			f = join(f, loosely)
+		}
+		a.found.loose = append(a.found.loose, loose...)
 		return f
 	}
 	if unready := a.base.Set.Document().Unready; m.packages == sbom.Deb && len(unready) > 0 {
-		return managerEffect("%s: it also finishes the installation of %s, which is %s", call, unready[0].Name, unready[0].State)
+		return join(loosely, managerEffect("%s: it also finishes the installation of %s, which is %s", call, unready[0].Name, unready[0].State))
+	}
+	if loosely.effect {
+		return loosely
 	}
 	a.found.relies = append(a.found.relies, relies...)
+	a.found.loose = append(a.found.loose, loose...)
 	return presumed(call + ": " + strings.Join(there, ", ") + areInstalled(len(there)))
 }
 
@@ -107,6 +116,20 @@ func areInstalled(n int) string {
 		return " is installed"
 	}
 	return " are installed"
+}
+
+// unpinned is the finding on an install of packages that are there, in a version
+// that the install does not spell.
+func (a *analyzer) unpinned(call string, loose []string) finding {
+	there := strings.Join(loose, ", ")
+	switch {
+	case len(loose) == 0:
+	case a.pinned:
+		return effect("%s: not pinned to one version: %s", call, there)
+	case a.old != "":
+		return imageEffect("%s: not pinned to one version: %s; %s", call, there, a.old)
+	}
+	return noEffect("")
 }
 
 // find looks for the installed package that an install spells: by its own name

@@ -21,26 +21,6 @@ const (
 // Left reports whether a Dockerfile with this outcome is left for an extender to apply.
 func (o Outcome) Left() bool { return o == Apply || o == Pending }
 
-// A Proof says what it takes to leave a Dockerfile out (CNB_RUN_IMAGE_PROOF).
-type Proof string
-
-// The proofs. The zero value means ByPlan, one that is not known Strict.
-const (
-	ByPlan   Proof = "plan"   // either proof is enough
-	ByEffect Proof = "effect" // only the proof by effect
-	Strict   Proof = "strict" // both, and every install pinned to one version
-)
-
-func (p Proof) known() Proof {
-	switch p {
-	case "", ByPlan:
-		return ByPlan
-	case ByEffect:
-		return ByEffect
-	}
-	return Strict
-}
-
 // A Verdict is what becomes of one Dockerfile, and why.
 type Verdict struct {
 	Dockerfile *Dockerfile
@@ -51,8 +31,15 @@ type Verdict struct {
 	// Instructions is the analysis by effect, in order; nil where none was asked for.
 	Instructions []Instruction
 
+	// Beyond is what of a Dockerfile that is left to apply no other image makes needless,
+	// whatever it holds: "line 5: puts files into the image".
+	Beyond []string
+
+	// Along says that the Dockerfile is applied only since others of its image are.
+	Along bool
+
 	relies []Reliance
-	alone  bool // a Switch whose other instructions only have no effect
+	rest   bool // a Switch with other instructions, which need not be applied
 }
 
 // An Instruction is one instruction of a Dockerfile and whether it would change
@@ -63,6 +50,9 @@ type Instruction struct {
 	Effect bool
 	Reason string
 	Lacks  []string // packages as an install spells them, if that they are not installed is all of the effect
+
+	// Manager says that the effect is only the work of a package manager.
+	Manager bool
 }
 
 // A Reliance is something of a base image that left a Dockerfile out: what has

@@ -58,9 +58,7 @@ func (g *Generator) enough(files []*extensions.Dockerfile, image, build BaseImag
 	resolution := *g.Detection.Resolution
 	resolution.Requirements = slices.Clone(resolution.Requirements)
 	resolution.Ask(asBase(image.Set), asBase(build.Set))
-	judged := extensions.Judge(extensions.Case{
-		Dockerfiles: files, Resolution: &resolution, Run: image.Stand(), Build: build.Stand(), Proof: g.Policy.Proof,
-	})
+	judged := extensions.Judge(g.ruled(extensions.Case{Dockerfiles: files, Resolution: &resolution, Run: image.Stand(), Build: build.Stand()}))
 	if judged.ExtendRun || judged.Switched {
 		return judged, false
 	}

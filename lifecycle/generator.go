@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/api"
@@ -30,8 +31,9 @@ type Generator struct {
 	RunFile   *platform.RunFile // nil: no run image is known besides
 	Generated string            // <generated>; what is in it goes. Empty: the Platform API has no extensions
 
-	Policy  platform.Policy
+	Policy  platform.Policy    // as far as anything was said
 	Mapping []provides.Mapping // the operator's, for resolution.toml
+	Built   time.Time          // the time of the build
 
 	// BuildInventory tells what the build image holds, RunInventory the run image of which no
 	// inventory is known yet; each is asked only if a verdict depends on it. Lookup tells of an image that a Dockerfile
@@ -161,7 +163,7 @@ func (g *Generator) read() ([]*extensions.Dockerfile, error) {
 		return nil, err
 	}
 	for _, f := range files {
-		f.AlwaysApply = g.Detection.modules[f.Extension].AlwaysApply
+		f.Wishes = g.Detection.modules[f.Extension].Wishes
 		for _, w := range f.Warnings {
 			logger(g.Log).Warn(w)
 		}
@@ -178,10 +180,9 @@ func (g *Generator) judge(ctx context.Context, files []*extensions.Dockerfile, o
 	looked := map[string]BaseImage{}
 	try := func() {
 		g.Detection.Ask(asBase(run.Set), asBase(build.Set))
-		out.Judged = extensions.Judge(extensions.Case{
-			Dockerfiles: files, Resolution: g.Detection.Resolution, Run: run.Stand(), Build: build.Stand(),
-			Proof: g.Policy.Proof, Off: g.off(), Lookup: g.lookup(ctx, looked),
-		})
+		out.Judged = extensions.Judge(g.ruled(extensions.Case{
+			Dockerfiles: files, Resolution: g.Detection.Resolution, Run: run.Stand(), Build: build.Stand(), Lookup: g.lookup(ctx, looked),
+		}))
 	}
 	if g.off() {
 		run.Set = nil
@@ -198,6 +199,12 @@ func (g *Generator) judge(ctx context.Context, files []*extensions.Dockerfile, o
 	}
 	g.Detection.RunImage = run
 	g.alternatives(ctx, files, build, out)
+}
+
+// ruled is a case under the policy.
+func (g *Generator) ruled(c extensions.Case) extensions.Case {
+	g.Policy.Rule(&c, g.Built)
+	return c
 }
 
 // asBase is a set as the resolver takes it.
@@ -295,11 +302,8 @@ func (g *Generator) analyzed(judged extensions.Result) *platform.Analyzed {
 func (g *Generator) resolution(out *Generation) *platform.Resolution {
 	r := platform.Outcome(g.Detection.Resolution, out.Judged)
 	r.Policy = g.Policy
-	if r.Policy.RunSBOM == "" {
-		r.Policy.RunSBOM = platform.Auto
-	}
-	if r.Policy.Proof == "" {
-		r.Policy.Proof = extensions.ByPlan
+	if built := g.Built.UTC().Truncate(time.Second); !g.Built.IsZero() {
+		r.Policy.Built = &built
 	}
 	r.RunImage = g.Detection.RunImage.Resolved()
 	r.Mapping = g.Mapping

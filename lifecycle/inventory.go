@@ -254,7 +254,11 @@ func (i *Inspector) Base(img *image.Image, inventory *Inventory) BaseImage {
 // configOf is what run-image.toml has of an image's configuration.
 func configOf(img *image.Image) *attach.Config {
 	c := img.Config.Config
-	return &attach.Config{User: c.User, WorkingDir: c.WorkingDir, Env: c.Env, Labels: c.Labels, Shell: c.Shell}
+	out := &attach.Config{User: c.User, WorkingDir: c.WorkingDir, Env: c.Env, Labels: c.Labels, Shell: c.Shell}
+	if created := img.Config.Created.UTC(); !created.IsZero() {
+		out.Created = &created
+	}
+	return out
 }
 
 // JudgedBy is the configuration in a run-image.toml as Dockerfiles are judged by it; nil: it has none.
@@ -262,7 +266,11 @@ func JudgedBy(c *attach.Config) *extensions.Config {
 	if c == nil {
 		return nil
 	}
-	return &extensions.Config{User: c.User, WorkingDir: c.WorkingDir, Env: c.Env, Labels: c.Labels, Shell: c.Shell}
+	out := &extensions.Config{User: c.User, WorkingDir: c.WorkingDir, Env: c.Env, Labels: c.Labels, Shell: c.Shell}
+	if c.Created != nil {
+		out.Created = *c.Created
+	}
+	return out
 }
 
 // nameOf is an image's name as people spell it.

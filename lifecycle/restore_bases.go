@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 
@@ -35,6 +36,7 @@ type BaseRestorer struct {
 	Generated  string
 	Resolution *platform.Resolution // nil: inventories are off, or the detector was another lifecycle's
 	Policy     platform.Policy
+	Built      time.Time      // the time of the build, where the detector did not record it
 	Inspector  *Inspector     // nil: inventories are off
 	Searched   *attach.Report // run-image.toml, what the analyzer found; nil: it left nothing
 

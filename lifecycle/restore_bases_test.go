@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -42,6 +43,7 @@ type detectedBuild struct {
 	host   *lifecycletest.Host
 	api    string
 	policy platform.Policy
+	built  time.Time // as the detector records it
 	log    record
 	ref    func(string) string // where the run image is; nil: in its registry
 	scan   func(context.Context, *image.Image) (*sbom.Document, error)
@@ -110,7 +112,7 @@ func (d *detectedBuild) detect(run string, user lifecycletest.Module, exts ...li
 	check(t, err)
 	generated := filepath.Join(d.dir, "layers/generated")
 	check(t, os.MkdirAll(filepath.Dir(generated), 0o755))
-	g := lifecycle.Generator{API: a.API, Host: host, Detection: found, Analyzed: d.analysis.Analyzed, Generated: generated, Policy: d.policy, Log: d.log.log(slog.LevelInfo)}
+	g := lifecycle.Generator{API: a.API, Host: host, Detection: found, Analyzed: d.analysis.Analyzed, Generated: generated, Policy: d.policy, Built: d.built, Log: d.log.log(slog.LevelInfo)}
 	d.made, err = g.Run(t.Context())
 	check(t, err)
 	d.bases = lifecycle.BaseRestorer{
@@ -306,6 +308,52 @@ func TestSecondLookPolicies(t *testing.T) {
 			left := tt.want == "pending" || tt.want == "apply"
 			if out.Analyzed.RunImage.Extend != left {
 				t.Errorf("extend is %t", !left)
+			}
+		})
+	}
+}
+
+// TestSecondLookHeedsEverySetting: what the detector recorded of proofs, wishes and ages decides in the restorer too.
+func TestSecondLookHeedsEverySetting(t *testing.T) {
+	const more = "ARG base_image\nFROM ${base_image}\nUSER root\nRUN apt-get install -y curl\nCOPY x /\nARG user_id\nUSER ${user_id}\n"
+	created := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	plan, strict := []platform.ExtensionProof{{ID: "acme/curl", Proof: extensions.ByPlan}}, []platform.ExtensionProof{{ID: "acme/curl", Proof: extensions.Strict}}
+	for _, tt := range []struct {
+		name               string
+		dockerfile, wishes string
+		detector, restorer platform.Policy
+		built, later       time.Time
+		want               string
+	}{
+		{name: "installs is the default", dockerfile: more, want: "apply"},
+		{name: "plan, said there", dockerfile: more, detector: platform.Policy{Proof: extensions.ByPlan}, want: "satisfied"},
+		{name: "plan, said here", dockerfile: more, restorer: platform.Policy{Proof: extensions.ByPlan}, want: "satisfied"},
+		{name: "plan of this one, said there", dockerfile: more, detector: platform.Policy{Extensions: plan}, want: "satisfied"},
+		{name: "plan of this one there, strict here", dockerfile: more, detector: platform.Policy{Extensions: plan}, restorer: platform.Policy{Proof: extensions.Strict}, want: "apply"},
+		{name: "strict of this one, said there", dockerfile: installCurl, detector: platform.Policy{Extensions: strict}, want: "apply"},
+		{name: "satisfied by the name", dockerfile: more, wishes: "satisfied-by = \"name\"", want: "satisfied"},
+		{name: "satisfied by the name, but installs is said", dockerfile: more, wishes: "satisfied-by = \"name\"", restorer: platform.Policy{Proof: extensions.Installs}, want: "apply"},
+		{name: "always wins", dockerfile: more, wishes: "satisfied-by = \"name\"\nalways-apply = true", detector: platform.Policy{Extensions: plan}, want: "apply"},
+		{name: "young enough", dockerfile: installCurl, detector: platform.Policy{MaxImageAge: "30d"}, built: created.AddDate(0, 0, 29), want: "satisfied"},
+		{name: "too old", dockerfile: installCurl, detector: platform.Policy{MaxImageAge: "30d"}, built: created.AddDate(0, 0, 31), want: "apply"},
+		{name: "too old by the smaller age", dockerfile: installCurl, detector: platform.Policy{MaxImageAge: "30d"}, restorer: platform.Policy{MaxImageAge: "24h"}, built: created.AddDate(0, 0, 2), want: "apply"},
+		{name: "the recorded time counts", dockerfile: installCurl, detector: platform.Policy{MaxImageAge: "30d"}, built: created.AddDate(0, 0, 29), later: created.AddDate(1, 0, 0), want: "satisfied"},
+		{name: "else this phase's", dockerfile: installCurl, restorer: platform.Policy{MaxImageAge: "30d"}, later: created.AddDate(1, 0, 0), want: "apply"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDetectedBuild(t)
+			d.policy, d.built = tt.detector, tt.built
+			ext := extension("acme/curl", "curl", tt.dockerfile)
+			if tt.wishes != "" {
+				ext.TOML = "[metadata.baseplan]\n" + tt.wishes + "\n"
+			}
+			img, err := mutate.CreatedAt(withUser(t, lifecycletest.Debian("curl")), v1.Time{Time: created})
+			check(t, err)
+			d.detect(d.push("run:1", img), d.user(needsCurl), ext)
+			d.bases.Policy, d.bases.Built = tt.restorer, tt.later
+			out := d.restore()
+			if got := verdicts(out.Resolution)["acme/curl"]; got != tt.want {
+				t.Errorf("%s, want %s\n%s", got, tt.want, d.log.String())
 			}
 		})
 	}

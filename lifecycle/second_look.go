@@ -130,7 +130,8 @@ func (l *secondLook) judge(final BaseImage) error {
 // judging is what decides about the Dockerfiles. A switch is not to be undone, so nothing is known of the image
 // that was switched from.
 func (l *secondLook) judging(files []*extensions.Dockerfile, final BaseImage) extensions.Case {
-	c := extensions.Case{Dockerfiles: files, Resolution: l.recorded(), Run: final.Stand(), Proof: l.policy.Proof}
+	c := extensions.Case{Dockerfiles: files, Resolution: l.recorded(), Run: final.Stand()}
+	l.policy.Rule(&c, l.Built)
 	if l.switched {
 		stand := final.Stand()
 		c.Run = extensions.Base{Reference: l.Resolution.RunImage.Image}
@@ -159,7 +160,7 @@ func (l *secondLook) dockerfiles() ([]*extensions.Dockerfile, error) {
 		d.AlwaysApply = true // unless the detector knew better
 		for _, v := range l.Resolution.Verdicts {
 			if v.Dockerfile == d.Path {
-				d.AlwaysApply = v.AlwaysApply
+				d.AlwaysApply, d.SatisfiedBy = v.AlwaysApply, v.SatisfiedBy
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -31,10 +32,13 @@ var update = flag.Bool("update", false, "write what commands print into the scri
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"baseplan": func() {
-			os.Exit(cli.Run(context.Background(), os.Args[1:], &cli.Console{Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv}))
+			os.Exit(cli.Run(context.Background(), os.Args[1:], &cli.Console{Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, Now: fixed}))
 		},
 	})
 }
+
+// fixed is the time of every build that the scripts try.
+func fixed() time.Time { return time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC) }
 
 // TestScripts runs the commands as a user would. Each script finds run images in
 // a registry, $REGISTRY/run:NAME, and as OCI layouts, oci:NAME.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/baseplan/baseplan/cmd/internal/console"
 	"github.com/baseplan/baseplan/extensions"
@@ -26,6 +28,7 @@ type command struct {
 	api         api.Version
 	deprecation api.DeprecationMode
 	log         *slog.Logger
+	now         func() time.Time   // the time of the build is taken from it once
 	settings    platform.Settings  // the operator's
 	transfers   *console.Transfers // nil: nobody looks
 	sharesUser  bool               // buildpacks run in this container as the same user, and can write what it can
@@ -179,21 +182,14 @@ func (c *command) readSettings() error {
 	return err
 }
 
-// policy is what flags and variables say, over baseplan.toml, over the default.
+// policy is what flags and variables say, over baseplan.toml. What nothing is said of stays empty: a
+// default is not stricter than what another phase was told.
 func (c *command) policy() platform.Policy {
 	p := c.settings.Policy
-	override := func(to *string, value, def string) {
-		if value != "" {
-			*to = value
-		}
-		if *to == "" {
-			*to = def
-		}
-	}
-	override((*string)(&p.RunSBOM), string(c.RunSBOM), string(platform.Auto))
-	override((*string)(&p.Proof), c.RunImageProof, string(extensions.ByPlan))
-	override(&p.Select, c.Selection, "")
-	override(&p.ExtendInCreator, c.ExtendInCreate, "")
+	p.RunSBOM = cmp.Or(c.RunSBOM, p.RunSBOM)
+	p.Proof = cmp.Or(extensions.Proof(c.RunImageProof), p.Proof)
+	p.Select = cmp.Or(c.Selection, p.Select)
+	p.ExtendInCreator = cmp.Or(c.ExtendInCreate, p.ExtendInCreator)
 	if len(c.RunSBOMKeys) > 0 {
 		p.Keys = c.RunSBOMKeys
 	}

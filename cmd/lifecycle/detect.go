@@ -72,7 +72,7 @@ func (c *command) detection(ctx context.Context, analyzed *platform.Analyzed, ru
 	}
 	g := lifecycle.Generator{
 		API: c.api, Host: host, Analyzed: analyzed, RunFile: runFile, Generated: c.Generated,
-		Policy: policy, Mapping: c.settings.Mapping,
+		Policy: policy, Mapping: c.settings.Mapping, Built: c.now(),
 		BuildInventory: c.ownInventory, RunInventory: l.inventory, Lookup: l.lookup,
 		Stdout: os.Stdout, Stderr: os.Stderr, Log: c.log,
 	}

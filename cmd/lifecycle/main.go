@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"golang.org/x/sys/unix"
@@ -27,7 +28,10 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
-func main() {
+func main() { start(time.Now) }
+
+// start runs the phase that the process is called as. The clock tells the time of the build.
+func start(now func() time.Time) {
 	if apply.Main() {
 		return
 	}
@@ -36,7 +40,7 @@ func main() {
 	}
 	name, args := phaseName(os.Args)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, name, args)
+	err := run(ctx, name, args, now)
 	stop()
 	os.Exit(int(fail.CodeOf(err)))
 }
@@ -51,7 +55,7 @@ func phaseName(argv []string) (string, []string) {
 }
 
 // run is one phase, from its arguments to the message about what went wrong.
-func run(ctx context.Context, name string, args []string) error {
+func run(ctx context.Context, name string, args []string, now func() time.Time) error {
 	early := console.New(os.Stdout, os.Stderr, "info", false)
 	phase, known := platform.PhaseOf(name)
 	if !known && !wantsVersion(args) {
@@ -78,7 +82,7 @@ func run(ctx context.Context, name string, args []string) error {
 		early.Error(fmt.Sprintf("failed to parse the inputs of %s: %v", name, err))
 		return err
 	}
-	c := &command{Inputs: in, api: version, deprecation: mode}
+	c := &command{Inputs: in, api: version, deprecation: mode, now: now}
 	var out, errOut io.Writer = os.Stdout, os.Stderr
 	if terminal(os.Stdout) {
 		c.transfers = &console.Transfers{Next: remote.DefaultTransport, Out: os.Stdout}

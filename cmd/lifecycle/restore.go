@@ -92,7 +92,7 @@ func (c *command) completeBases(ctx context.Context, opener *image.Opener, analy
 	}
 	b := lifecycle.BaseRestorer{
 		API: c.api, Images: opener, Ref: c.Ref, Analyzed: analyzed, RunFile: runFile, BuildImage: c.BuildImage, Kaniko: c.ownKaniko(),
-		Group: group, Generated: c.Generated, Resolution: resolution, Policy: policy, Inspector: inspector, Searched: searched, Log: c.log,
+		Group: group, Generated: c.Generated, Resolution: resolution, Policy: policy, Built: c.now(), Inspector: inspector, Searched: searched, Log: c.log,
 	}
 	bases, err := b.Run(ctx)
 	if err != nil {

@@ -37,8 +37,8 @@ type Descriptor struct {
 	ExecEnv     []string // execution environments that it supports; none: all
 	Order       Order    // of a composite buildpack
 	Targets     []Target
-	Stacks      []string // IDs; "*" is any
-	AlwaysApply bool     // an extension's wish, see [extensions.AlwaysApply]
+	Stacks      []string          // IDs; "*" is any
+	Wishes      extensions.Wishes // an extension's
 }
 
 // An Order is the order of a composite buildpack.
@@ -208,7 +208,7 @@ func (s Store) describe(m resolver.Module, dir, path string, f descriptorFile) (
 		if err != nil {
 			return nil, err
 		}
-		if d.AlwaysApply, err = extensions.AlwaysApply(data, path); err != nil {
+		if d.Wishes, err = extensions.DecodeWishes(data, path); err != nil {
 			return nil, err
 		}
 	}

@@ -190,7 +190,7 @@ func TestMalformedInputs(t *testing.T) {
 
 		{platform.Analyze, 15, environment{"CNB_RUN_SBOM": "yes"}, "app", `CNB_RUN_SBOM="yes"|auto, generate, attached, off`},
 		{platform.Analyze, 15, nil, "-run-sbom-policy yes app", `"yes"|-run-sbom-policy|auto, generate, attached, off`},
-		{platform.Detect, 15, environment{"CNB_RUN_IMAGE_PROOF": "none"}, "", `CNB_RUN_IMAGE_PROOF="none"|plan, effect, strict`},
+		{platform.Detect, 15, environment{"CNB_RUN_IMAGE_PROOF": "none"}, "", `CNB_RUN_IMAGE_PROOF="none"|plan, installs, effect, strict`},
 		{platform.Create, 15, environment{"CNB_RUN_IMAGE_SELECTION": "on"}, "app", `CNB_RUN_IMAGE_SELECTION="on"|off, auto`},
 		{platform.Create, 15, environment{"CNB_EXTEND_IN_CREATOR": "always"}, "app", `CNB_EXTEND_IN_CREATOR="always"|auto, never`},
 		{platform.Rebase, 15, environment{"CNB_REBASE_CHECK": "on"}, "app", `CNB_REBASE_CHECK="on"|fail, warn, off`},

@@ -37,10 +37,10 @@ func VerdictOf(v extensions.Verdict) Verdict {
 	d := v.Dockerfile
 	out := Verdict{
 		Extension: d.Extension.ID, Image: string(d.Image), Dockerfile: d.Path,
-		Verdict: string(v.Outcome), SwitchTo: v.SwitchTo, AlwaysApply: d.AlwaysApply, Reasons: v.Reasons,
+		Verdict: string(v.Outcome), SwitchTo: v.SwitchTo, AlwaysApply: d.AlwaysApply, SatisfiedBy: d.SatisfiedBy, Along: v.Along, Reasons: v.Reasons,
 	}
 	for _, i := range v.Instructions {
-		out.Instructions = append(out.Instructions, Instruction{Line: i.Line, Effect: i.Effect, Reason: i.Reason, Lacks: i.Lacks})
+		out.Instructions = append(out.Instructions, Instruction{Line: i.Line, Effect: i.Effect, Reason: i.Reason, Lacks: i.Lacks, Manager: i.Manager})
 	}
 	return out
 }

@@ -2,24 +2,47 @@ package platform
 
 import (
 	"slices"
+	"time"
 
 	"github.com/baseplan/baseplan/extensions"
 )
 
 // Stricter is what holds for a phase that has one policy of its own and one that the detector
-// recorded: the one of each two values that leaves less out. Keys are the phase's own, else those recorded;
-// unbound carriers count only if every phase that says something about them says true.
+// recorded: the one of each two values that leaves less out, as far as anything was said. Keys are the
+// phase's own, else those recorded; unbound carriers count only if every phase that says something about them
+// says true. The time of the build is the recorded one.
 func (p Policy) Stricter(recorded Policy) Policy {
 	out := p
 	out.RunSBOM = stricter(p.RunSBOM, recorded.RunSBOM, Generate, Auto, Attached, Off)
-	out.Proof = stricter(p.Proof, recorded.Proof, extensions.ByPlan, extensions.ByEffect, extensions.Strict)
+	out.Proof = stricter(p.Proof, recorded.Proof, extensions.Proofs()...)
+	out.Extensions = nil
+	for _, x := range slices.Concat(p.Extensions, recorded.Extensions) {
+		if !slices.ContainsFunc(out.Extensions, func(y ExtensionProof) bool { return x.ID == y.ID }) {
+			x.Proof = stricter(p.proofOf(x.ID), recorded.proofOf(x.ID), extensions.Proofs()...)
+			out.Extensions = append(out.Extensions, x)
+		}
+	}
 	if len(out.Keys) == 0 {
 		out.Keys = recorded.Keys
 	}
 	if out.Unbound == nil || recorded.Unbound != nil && !*recorded.Unbound {
 		out.Unbound = recorded.Unbound
 	}
+	out.MaxImageAge = younger(p.MaxImageAge, recorded.MaxImageAge)
+	if recorded.Built != nil {
+		out.Built = recorded.Built
+	}
 	return out
+}
+
+// proofOf is what a policy says of one extension; empty: nothing.
+func (p Policy) proofOf(id string) extensions.Proof {
+	for _, x := range p.Extensions {
+		if x.ID == id {
+			return x.Proof
+		}
+	}
+	return p.Proof
 }
 
 // stricter is the one of two values that stands later in a list; one of which nothing is said does not count.
@@ -28,4 +51,31 @@ func stricter[T ~string](a, b T, ascending ...T) T {
 		return b
 	}
 	return a
+}
+
+// younger is the smaller of two ages; one of which nothing is said does not count.
+func younger(a, b string) string {
+	ageA, errA := ParseAge(a)
+	ageB, errB := ParseAge(b)
+	if a == "" || errA == nil && errB == nil && b != "" && ageB < ageA {
+		return b
+	}
+	return a
+}
+
+// Rule fills in what a policy says about verdicts. Built is the time of the build where the policy
+// has not recorded it.
+func (p Policy) Rule(c *extensions.Case, built time.Time) {
+	c.Off, c.Proof, c.Built = p.RunSBOM == Off, p.Proof, built
+	if p.Built != nil {
+		c.Built = *p.Built
+	}
+	c.Proofs = map[string]extensions.Proof{}
+	for _, x := range p.Extensions {
+		c.Proofs[x.ID] = x.Proof
+	}
+	var err error
+	if c.MaxAge, err = ParseAge(p.MaxImageAge); err != nil {
+		c.MaxAge = time.Nanosecond // what cannot be read lets nothing pass
+	}
 }

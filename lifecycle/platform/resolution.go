@@ -12,6 +12,7 @@ import (
 type Resolution struct {
 	Version      string             `toml:"version" json:"version"`
 	Policy       Policy             `toml:"policy" json:"policy"`
+	Extensions   []ExtensionProof   `toml:"extensions,omitempty" json:"extensions,omitempty"` // also in Policy
 	RunImage     ResolvedImage      `toml:"run-image" json:"run-image"`
 	Requirements []Requirement      `toml:"requirements,omitempty" json:"requirements"`
 	Verdicts     []Verdict          `toml:"verdicts,omitempty" json:"verdicts"`
@@ -50,6 +51,8 @@ type Verdict struct {
 	Verdict      string        `toml:"verdict" json:"verdict"`       // superseded, satisfied, no-effect, switch, pending, apply
 	SwitchTo     string        `toml:"switch-to,omitempty" json:"switch-to,omitempty"`
 	AlwaysApply  bool          `toml:"always-apply,omitempty" json:"always-apply,omitempty"` // the extension's wish
+	SatisfiedBy  string        `toml:"satisfied-by,omitempty" json:"satisfied-by,omitempty"` // its other wish
+	Along        bool          `toml:"goes-along,omitempty" json:"goes-along,omitempty"`     // it is applied only since others of its image are
 	Reasons      []string      `toml:"reasons,omitempty" json:"reasons,omitempty"`
 	Instructions []Instruction `toml:"instructions,omitempty" json:"instructions,omitempty"` // where the proof was by effect
 }
@@ -60,6 +63,9 @@ type Instruction struct {
 	Effect bool     `toml:"effect" json:"effect"`
 	Reason string   `toml:"reason" json:"reason"`
 	Lacks  []string `toml:"lacks,omitempty" json:"lacks,omitempty"` // packages, if that they are not installed is all of the effect
+
+	// Manager says that the effect is only the work of a package manager.
+	Manager bool `toml:"package-manager,omitempty" json:"package-manager,omitempty"`
 }
 
 // A Result is what the platform is told.
@@ -71,7 +77,7 @@ type Result struct {
 
 // Encode gives the file's bytes: the same value, the same bytes.
 func (r Resolution) Encode() ([]byte, error) {
-	r.Version = sbom.FileVersion
+	r.Version, r.Extensions = sbom.FileVersion, r.Policy.Extensions
 	return tomlfile.Encode(r, "resolution.toml")
 }
 
@@ -81,5 +87,6 @@ func DecodeResolution(data []byte, name string) (*Resolution, error) {
 	if err := tomlfile.DecodeVersioned(data, name, &r, &r.Version, sbom.CheckFileVersion); err != nil {
 		return nil, err
 	}
+	r.Policy.Extensions = r.Extensions
 	return &r, nil
 }

@@ -2,8 +2,11 @@ package platform
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/internal/tomlfile"
@@ -13,9 +16,16 @@ import (
 
 // Settings is /cnb/baseplan.toml: the operator's policy and mapping.
 type Settings struct {
-	Version string             `toml:"version"`
-	Policy  Policy             `toml:"policy"`
-	Mapping []provides.Mapping `toml:"provides"` // over the built-in table
+	Version    string             `toml:"version"`
+	Policy     Policy             `toml:"policy"`
+	Extensions []ExtensionProof   `toml:"extensions"` // also in Policy
+	Mapping    []provides.Mapping `toml:"provides"`   // over the built-in table
+}
+
+// An ExtensionProof is what it takes to leave the Dockerfiles of one extension out.
+type ExtensionProof struct {
+	ID    string           `toml:"id" json:"id"`
+	Proof extensions.Proof `toml:"proof" json:"proof"`
 }
 
 // A Policy is what an operator may decide (DESIGN section 9). The zero value of
@@ -27,6 +37,16 @@ type Policy struct {
 	Unbound         *bool            `toml:"unbound,omitempty" json:"unbound,omitempty"`                     // whether cosign's .sbom tags count under keys; nil: not said
 	Select          string           `toml:"select,omitempty" json:"select,omitempty"`                       // off (default), auto
 	ExtendInCreator string           `toml:"extend-in-creator,omitempty" json:"extend-in-creator,omitempty"` // auto (default), never
+
+	// MaxImageAge is how old an image may be for installs to count that are not pinned,
+	// see [ParseAge]; empty: any age.
+	MaxImageAge string `toml:"max-image-age,omitempty" json:"max-image-age,omitempty"`
+
+	// Built is the time of the build, which only resolution.toml has.
+	Built *time.Time `toml:"built,omitempty" json:"built,omitempty"`
+
+	// Extensions are proofs of single extensions, [[extensions]] at the top level of files.
+	Extensions []ExtensionProof `toml:"-" json:"-"`
 }
 
 // RunSBOM says where inventories may come from, CNB_RUN_SBOM.
@@ -40,10 +60,10 @@ const (
 	Off      RunSBOM = "off"
 )
 
-// The values that each key of [policy] may have; the first is the default.
+// The values that each key of [policy] may have.
 var allowed = map[string][]string{
 	"run-sbom":          {string(Auto), string(Generate), string(Attached), string(Off)},
-	"proof":             {string(extensions.ByPlan), string(extensions.ByEffect), string(extensions.Strict)},
+	"proof":             proofs(),
 	"select":            {"off", "auto"},
 	"extend-in-creator": {"auto", "never"},
 }
@@ -57,6 +77,13 @@ func DecodeSettings(data []byte, name string) (*Settings, error) {
 	if err := s.Policy.Check(); err != nil {
 		return nil, fmt.Errorf("reading %s: [policy]: %w", name, err)
 	}
+	if s.Policy.Built != nil {
+		return nil, fmt.Errorf("reading %s: [policy]: key \"built\": the time of the build is what a detector records: leave it out", name)
+	}
+	if err := checkExtensions(s.Extensions); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	s.Policy.Extensions = s.Extensions
 	if err := provides.CheckMapping(s.Mapping); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
@@ -70,8 +97,61 @@ func (p Policy) Check() error {
 			return fmt.Errorf("key %q: %w", key, err)
 		}
 	}
+	if _, err := ParseAge(p.MaxImageAge); err != nil {
+		return fmt.Errorf("key \"max-image-age\": %w", err)
+	}
 	return nil
 }
+
+// checkExtensions says what is wrong with [[extensions]], naming the entry.
+func checkExtensions(table []ExtensionProof) error {
+	seen := map[string]bool{}
+	for i, x := range table {
+		switch {
+		case x.ID == "":
+			return fmt.Errorf("[[extensions]] number %d: key \"id\": give the id of an extension, without its version", i+1)
+		case strings.Contains(x.ID, "@"):
+			return fmt.Errorf("[[extensions]] %q: key \"id\": leave out the version", x.ID)
+		case seen[x.ID]:
+			return fmt.Errorf("[[extensions]] %q stands twice: keep one entry", x.ID)
+		case !slices.Contains(proofs(), string(x.Proof)):
+			return fmt.Errorf("[[extensions]] %q: key \"proof\": %q is not one of %s", x.ID, x.Proof, strings.Join(proofs(), ", "))
+		}
+		seen[x.ID] = true
+	}
+	return nil
+}
+
+func proofs() []string {
+	var all []string
+	for _, p := range extensions.Proofs() {
+		all = append(all, string(p))
+	}
+	return all
+}
+
+// ParseAge reads max-image-age: a duration as Go spells it ("720h"), or days ("30d").
+// Empty is no limit, 0.
+func ParseAge(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	age, err := time.ParseDuration(text)
+	if days, spelled := strings.CutSuffix(text, "d"); spelled {
+		var n int64
+		if n, err = strconv.ParseInt(days, 10, 32); err == nil && n > maxDays {
+			err = strconv.ErrRange
+		}
+		age = time.Duration(n) * 24 * time.Hour
+	}
+	if err != nil || age <= 0 {
+		return 0, fmt.Errorf("%q is no age: write a duration such as \"720h\" or \"30d\"", text)
+	}
+	return age, nil
+}
+
+// maxDays is as many days as a duration holds.
+const maxDays = int64(math.MaxInt64 / (24 * time.Hour))
 
 func (p Policy) checkKey(key string) error {
 	value := map[string]string{

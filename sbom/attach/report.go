@@ -34,6 +34,7 @@ type Config struct {
 	Env        []string          `toml:"env,omitempty" json:"env,omitempty"`
 	Shell      []string          `toml:"shell,omitempty" json:"shell,omitempty"`
 	Labels     map[string]string `toml:"labels,omitempty" json:"labels,omitempty"`
+	Created    *time.Time        `toml:"created,omitempty" json:"created,omitempty"`
 }
 
 // A Declared is a [Declaration] as it was found.

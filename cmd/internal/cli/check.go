@@ -62,7 +62,9 @@ if nothing would change, 3 if something would.`,
 			stand := other.stand()
 			return &stand
 		}
-		return c.checked(extensions.Check(d, b.stand(), lookup, policy.Proof), b, *output)
+		rules := extensions.Case{Lookup: lookup}
+		policy.Rule(&rules, c.now())
+		return c.checked(rules.Check(d, b.stand()), b, *output)
 	}
 	return cmd
 }

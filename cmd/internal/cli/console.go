@@ -6,12 +6,21 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"time"
 )
 
 // A Console is where a command speaks: results to Out, everything else to Err.
 type Console struct {
 	Out, Err io.Writer
 	Getenv   func(string) string // nil: an empty environment
+	Now      func() time.Time    // the time of a build that is tried; nil: not known
+}
+
+func (c *Console) now() time.Time {
+	if c.Now == nil {
+		return time.Time{}
+	}
+	return c.Now()
 }
 
 func (c *Console) env(name string) string {

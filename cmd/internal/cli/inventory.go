@@ -112,10 +112,7 @@ func (c *Console) judging(cmd *cobra.Command, proof string) (*source, platform.P
 		p.Proof = extensions.Proof(proof)
 	}
 	if err := p.Check(); err != nil {
-		return nil, p, &hinted{fmt.Errorf("--proof: %w", err), "plan: either proof is enough; effect: only by effect; strict: both"}
-	}
-	if p.Proof == "" {
-		p.Proof = extensions.ByPlan
+		return nil, p, &hinted{fmt.Errorf("--proof: %w", err), "plan: by effect, or by plan; installs: by plan only if no more than that is installed; effect: only by effect; strict: both"}
 	}
 	if p.RunSBOM == "" {
 		p.RunSBOM = platform.Auto

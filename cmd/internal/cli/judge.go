@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/baseplan/baseplan/extensions"
-	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
 )
 
@@ -23,7 +22,7 @@ func (r *resolution) judge(ctx context.Context) error {
 	}
 	looked := map[string]*base{}
 	c := extensions.Case{
-		Dockerfiles: files, Resolution: r.detected.Resolution, Run: r.base.stand(), Proof: r.policy.Proof, Off: r.policy.RunSBOM == platform.Off,
+		Dockerfiles: files, Resolution: r.detected.Resolution, Run: r.base.stand(),
 		Lookup: func(ref string) *extensions.Base {
 			b, err := r.source.other().base(ctx, ref)
 			if err != nil {
@@ -38,6 +37,7 @@ func (r *resolution) judge(ctx context.Context) error {
 	if r.build != nil {
 		c.Build = r.build.stand()
 	}
+	r.policy.Rule(&c, r.source.console.now())
 	r.judged = extensions.Judge(c)
 	if r.judged.Switched {
 		r.recheck(looked[r.judged.RunImage])
@@ -73,6 +73,9 @@ func (r *resolution) generated() ([]*extensions.Dockerfile, error) {
 	dir = filepath.Clean(dir)
 	files, err := extensions.Read(unignored{os.DirFS(filepath.Dir(dir))}, filepath.Base(dir), r.extensions())
 	if err != nil {
+		return nil, err
+	}
+	if err := readWishes(files, r.flags.extensions); err != nil {
 		return nil, err
 	}
 	for _, m := range r.extensions() {

@@ -71,7 +71,7 @@ func (c *Console) prune(cmd *cobra.Command, f pruneFlags) error {
 	}
 	p := &pruning{source: s, policy: policy, flags: f}
 	p.flags.generated = firstOf(f.generated, c.env("CNB_GENERATED_DIR"), filepath.Join(f.layers, "generated"))
-	p.flags.extensions = firstOf(f.extensions, c.env("CNB_EXTENSIONS_DIR"), "/cnb/extensions")
+	p.flags.extensions = c.extensionsFolder(f.extensions)
 	p.flags.platformAPI = firstOf(f.platformAPI, c.env("CNB_PLATFORM_API"))
 	if err := p.run(cmd.Context()); err != nil {
 		return err
@@ -168,11 +168,11 @@ func (p *pruning) dockerfiles() ([]*extensions.Dockerfile, error) {
 		return nil, fmt.Errorf("reading what extensions generated: %w", err)
 	}
 	for _, d := range files {
-		if err := errors.Join(p.checkLayout(d), p.optOut(d)); err != nil {
+		if err := p.checkLayout(d); err != nil {
 			return nil, err
 		}
 	}
-	return files, nil
+	return files, readWishes(files, p.flags.extensions)
 }
 
 // checkLayout refuses a file that lies where this Platform API has none: it is not what the
@@ -191,27 +191,13 @@ func (p *pruning) checkLayout(d *extensions.Dockerfile) error {
 	return nil
 }
 
-// optOut notes the extension's wish to be applied whatever can be proved.
-func (p *pruning) optOut(d *extensions.Dockerfile) error {
-	file := filepath.Join(p.flags.extensions, platform.EscapeID(d.Extension.ID), d.Extension.Version, "extension.toml")
-	data, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err == nil {
-		d.AlwaysApply, err = extensions.AlwaysApply(data, file)
-	}
-	return err
-}
-
 // judging is all that decides. Where an extension has switched the run image, nothing is known of
 // the one that was switched from, so that the switch stays.
 func (p *pruning) judging(ctx context.Context, files []*extensions.Dockerfile) (extensions.Case, error) {
 	run := p.analyzed.RunImage
-	c := extensions.Case{Dockerfiles: files, Run: extensions.Base{Reference: run.Name()}, Proof: p.policy.Proof, Off: p.policy.RunSBOM == platform.Off}
-	if c.Proof == extensions.ByPlan {
-		c.Proof = extensions.ByEffect
-	}
+	c := extensions.Case{Dockerfiles: files, Run: extensions.Base{Reference: run.Name()}}
+	p.policy.Rule(&c, p.source.console.now())
+	c.ByEffect()
 	if p.flags.build != "" && has(files, extensions.Build) {
 		build, err := p.source.other().base(ctx, p.flags.build)
 		if err != nil {

@@ -18,7 +18,7 @@ import (
 
 // resolveFlags are the inputs of `resolve`.
 type resolveFlags struct {
-	from, run, build, order, plans, generated, proof, write, html, output string
+	from, run, build, order, plans, generated, extensions, proof, write, html, output string
 }
 
 func (c *Console) resolveCommand() *cobra.Command {
@@ -51,12 +51,13 @@ group resolves, or if the final run image lacks what it was counted on for.`,
 	fl.StringVar(&f.order, "order", "", "order.toml of the builder")
 	fl.StringVar(&f.plans, "plans", "", "folder of the plans that detection wrote")
 	fl.StringVar(&f.generated, "generated", "", "folder of the Dockerfiles that extensions generated")
-	fl.StringVar(&f.proof, "proof", "", "what counts as proof that nothing is left to do: plan, effect or strict (default plan)")
+	fl.StringVar(&f.extensions, "extensions", "", "folder of the builder's extensions, where one may say what its Dockerfiles are satisfied by (default $CNB_EXTENSIONS_DIR, else /cnb/extensions)")
+	fl.StringVar(&f.proof, "proof", "", "what counts as proof that nothing is left to do: plan, installs, effect or strict (default installs)")
 	fl.StringVar(&f.write, "write", "", "also write resolution.toml here")
 	fl.StringVar(&f.html, "html", "", "also write a page for people here: the plan as a graph, verdicts, evidence")
 	fl.StringVar(&f.from, "from", "", "layers directory of a build: show what became of that")
 	cmd.MarkFlagsOneRequired("run-image", "from")
-	for _, name := range []string{"run-image", "build-image", "generated", "proof", "sbom", "generate", "key", "allow-unbound", "baseplan"} {
+	for _, name := range []string{"run-image", "build-image", "generated", "extensions", "proof", "sbom", "generate", "key", "allow-unbound", "baseplan"} {
 		cmd.MarkFlagsMutuallyExclusive("from", name)
 	}
 	output := outputFlag(cmd, "toml")
@@ -84,6 +85,7 @@ func (c *Console) resolve(cmd *cobra.Command, f resolveFlags) error {
 	if err != nil {
 		return err
 	}
+	f.extensions = c.extensionsFolder(f.extensions)
 	r := &resolution{source: s, policy: policy, flags: f}
 	if err := r.run(cmd.Context()); err != nil {
 		return err
@@ -133,6 +135,11 @@ func (r *resolution) run(ctx context.Context) error {
 	}
 	r.out = platform.Outcome(r.detected.Resolution, r.judged)
 	r.out.Policy = r.policy
+	r.out.Policy.RunSBOM = r.source.policy.RunSBOM // a default is not recorded
+	if r.policy.MaxImageAge != "" {
+		built := r.source.console.now().UTC()
+		r.out.Policy.Built = &built
+	}
 	r.out.RunImage = platform.ResolvedImage{Image: r.base.Name, Digest: r.base.Digest.String(), Inventory: string(r.base.carrier)}
 	return nil
 }
@@ -170,7 +177,7 @@ func (r *resolution) detect(d resolver.Detection) (err error) {
 func (b *base) stand() extensions.Base {
 	cfg := b.Config.Config
 	return extensions.Base{Reference: b.Name, Set: b.set, Config: &extensions.Config{
-		User: cfg.User, WorkingDir: cfg.WorkingDir, Env: cfg.Env, Labels: cfg.Labels, Shell: cfg.Shell,
+		User: cfg.User, WorkingDir: cfg.WorkingDir, Env: cfg.Env, Labels: cfg.Labels, Shell: cfg.Shell, Created: b.Config.Created.Time,
 	}}
 }
 

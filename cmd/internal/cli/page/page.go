@@ -94,7 +94,7 @@ func (d *document) main() {
 		policy := d.Resolution.Policy
 		d.text("By ")
 		d.say("code", "", "baseplan resolve")
-		d.text(fmt.Sprintf(", with the policy run-sbom = %s, proof = %s.", orElse(string(policy.RunSBOM), "auto"), orElse(string(policy.Proof), "plan")))
+		d.text(fmt.Sprintf(", with the policy run-sbom = %s, proof = %s.", orElse(string(policy.RunSBOM), "auto"), orElse(string(policy.Proof), "installs")))
 	})
 	d.WriteString("\n")
 }

@@ -1,0 +1,109 @@
+package extensions
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/baseplan/baseplan/provides"
+	"github.com/baseplan/baseplan/resolver"
+)
+
+// A proof is what the plan says of a Dockerfile.
+type proof struct {
+	met     bool
+	can     bool     // some image could meet it
+	names   []string // what the extension was to provide, in order
+	reasons []string // what speaks against it first
+	relies  []Reliance
+	there   []string // the packages that meet it, with their versions
+}
+
+// plan is the proof by plan: at least one requirement that the extension was to
+// provide has the Dockerfile's context, and the image meets all of those.
+func (c *Case) plan(d *Dockerfile, base Base) proof {
+	if c.Resolution == nil {
+		return proof{}
+	}
+	all := proof{met: true, can: true}
+	var asked bool
+	var lacking []string
+	for _, req := range c.Resolution.Requirements {
+		if req.Consumed || !d.provides(req) || len(req.Contexts) > 0 && !slices.Contains(req.Contexts, d.Image.context()) {
+			continue
+		}
+		asked = true
+		if !slices.Contains(all.names, req.Name) {
+			all.names = append(all.names, req.Name)
+		}
+		if more := AsksMore(req.Metadata); len(more) > 0 {
+			all.met, all.can = false, false
+			lacking = append(lacking, fmt.Sprintf("%s, required by %s, asks for more than its name: %s", req.Name, req.By.ID, strings.Join(more, ", ")))
+			continue
+		}
+		answer := base.Set.Answer(req.Name, req.Version)
+		what := fmt.Sprintf("%s, required by %s at %s,", req.Name, req.By.ID, d.Image.context())
+		if !answer.Met {
+			all.met = false
+			lacking = append(lacking, fmt.Sprintf("%s is not met: the image %s", what, unmet(base, answer)))
+			continue
+		}
+		all.reasons = append(all.reasons, fmt.Sprintf("%s is provided by %s", what, answer.Reason))
+		all.relies = append(all.relies, d.reliance(req, answer))
+		for _, e := range answer.By[0].Evidence {
+			if e.Package != "" {
+				all.there = append(all.there, e.Package+" "+e.Version)
+			}
+		}
+	}
+	if !asked {
+		return proof{reasons: []string{fmt.Sprintf("nothing that the extension provides is required at %s", d.Image.context())}}
+	}
+	all.reasons = append(lacking, all.reasons...)
+	return all
+}
+
+// described are the keys of a requirement's metadata that ask for nothing beyond its name and version: who needs it
+// when, and where the version was found.
+var described = []string{"version", "version-source", "launch", "build", "cache"}
+
+// AsksMore are the keys of a requirement's metadata by which it may ask for more than a name and
+// a version, as for the packages that a generic extension is to install. What they mean is between the buildpack and the
+// extension, so a proof by plan is not enough then.
+func AsksMore(metadata map[string]any) []string {
+	var keys []string
+	for key := range metadata {
+		if !slices.Contains(described, key) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func unmet(base Base, answer provides.Answer) string {
+	if base.Set == nil {
+		return "is not known"
+	}
+	return answer.Reason
+}
+
+// provides reports whether the extension was to provide a requirement.
+func (d *Dockerfile) provides(req resolver.Requirement) bool {
+	return slices.ContainsFunc(req.Providers, func(m resolver.Module) bool {
+		return m.Kind == resolver.Extension && m.ID == d.Extension.ID &&
+			(m.Version == d.Extension.Version || m.Version == "" || d.Extension.Version == "")
+	})
+}
+
+func (d *Dockerfile) reliance(req resolver.Requirement, answer provides.Answer) Reliance {
+	r := Reliance{Image: d.Image, Name: req.Name, Constraint: req.Version, RequiredBy: req.By, Extension: d.Extension}
+	best := answer.By[0] // of all that meet it, one has to be there again, with all of its evidence
+	r.Rule = best.Rule
+	for _, e := range best.Evidence {
+		if !slices.Contains(r.Evidence, e.Pattern) {
+			r.Evidence = append(r.Evidence, e.Pattern)
+		}
+	}
+	return r
+}

@@ -15,6 +15,8 @@ type Document struct {
 	Tool      string    // what made it, e.g. "syft 1.51.0"; empty: not said
 	Created   time.Time // when it was made, UTC; zero: not said
 	Subject   string    // what it says it describes (a name or reference); informative only
+	About     []Image   // the images that it says it describes; empty: it does not say
+	AllLayers bool      // its packages are those of every layer, deleted ones included
 	Distro    Distro
 	Packages  []Package // sorted by [Compare]
 	Databases []string  // absolute paths of the package databases read; only a generated Document has them
@@ -24,6 +26,14 @@ type Document struct {
 	// without an owner, as absolute clean paths, sorted. Known tells whether
 	// their absence means anything.
 	Files []string
+}
+
+// An Image is what a document says of an image that it describes. Empty fields are not said.
+type Image struct {
+	Manifest string   // digest of its manifest
+	Digests  []string // digests under which registries know it: of its manifest, or of an index that lists it
+	ID       string   // image ID: the digest of its configuration, or what a daemon calls the image
+	Layers   []string // DiffIDs of its layers, in any order
 }
 
 // A Format is one of the three SBOM formats of buildpacks (buildpack.md,

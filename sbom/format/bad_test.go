@@ -30,21 +30,30 @@ func TestBadInput(t *testing.T) {
 		{"broken XML", "<?xml", []string{"begins as XML", "want CycloneDX"}},
 		{"text", "Not found", []string{"neither JSON nor XML"}},
 		{"array", "[]", []string{"no object"}},
-		{"gzip", zipped(`{"bomFormat":"CycloneDX"}`), []string{"compressed"}},
+		{"zip", "PK\x03\x04", []string{"compressed by other means than gzip and zstd"}},
 		{"UTF-16", wide("\ufeff{}"), []string{"UTF-16"}},
 		{"UTF-16 without a mark", wide("{}"), []string{"UTF-16"}},
-		{"UTF-8 with a mark", "\ufeff{}", []string{"byte order mark"}},
-		{"invalid UTF-8", `{"bomFormat":"CycloneDX","specVersion":"1.6","x":"` + "\xff" + `"}`, []string{"not valid CycloneDX 1.6 JSON", "UTF-8"}},
+		{"no SBOM behind a byte order mark", "\ufeff{}", []string{"no SBOM"}},
+		{"broken gzip", "\x1f\x8b\x08\x00", []string{"decompressing it"}},
+		{"truncated gzip", zipped(one(sbom.CycloneDX, ""))[:30], []string{"unexpected EOF"}},
+		{"broken zstd", "\x28\xb5\x2f\xfd\xff\xff", []string{"decompressing it"}},
+		{"wrapped too often", wrappedTimes(9), []string{"wrapped more than 8 times"}},
+		{"another payload", `{"payloadType":"text/plain","payload":"e30="}`, []string{`DSSE envelope of "text/plain"`}},
+		{"an empty wrapping", `{"sbom":null}`, []string{"holds no SBOM"}},
+		{"a wrapping around something else", `{"predicateType":"https://slsa.dev/provenance/v1","predicate":{"buildType":"x"}}`, []string{"no SBOM"}},
+		{"a key twice in a wrapping", `{"sbom":{"a":1,"a":2}}`, []string{"duplicate"}},
+		{"invalid UTF-8", `{"bomFormat":"CycloneDX","specVersion":"1.6","x":"` + "\xff" + `"}`, []string{"not valid", "UTF-8"}},
 		{"tag-value that is not UTF-8", "SPDXVersion: SPDX-2.3\nDocumentName: \xff\n", []string{"not valid SPDX-2.3 tag-value", "line 2 is not UTF-8"}},
 		{"other JSON", `{"error":"unauthorized"}`, []string{"no SBOM", "want CycloneDX"}},
 		{"broken JSON", `{"a":}`, []string{"begins as JSON", "want CycloneDX"}},
 		{"another bomFormat", `{"bomFormat":"x","specVersion":"1.6"}`, []string{`"x", not CycloneDX`}},
 		{"a number as bomFormat", `{"bomFormat":1}`, []string{"begins as JSON"}},
 		{"no version", `{"bomFormat":"CycloneDX"}`, []string{`version ""`, "want CycloneDX"}},
-		{"CycloneDX 1.1", `<bom xmlns="http://cyclonedx.org/schema/bom/1.1"/>`, []string{`version "1.1"`, "want CycloneDX 1.2"}},
 		{"CycloneDX 2", `{"bomFormat":"CycloneDX","specVersion":"2.0"}`, []string{`version "2.0"`}},
-		{"SPDX 3", `{"@context":"https://spdx.org/rdf/3.0.1/spdx-context.jsonld","@graph":[]}`, []string{"SPDX-3", "SPDX 2.2 or 2.3"}},
-		{"SPDX 2.1", "SPDXVersion: SPDX-2.1\n", []string{"SPDX-2.1"}},
+		{"SPDX 2.0", "SPDXVersion: SPDX-2.0\n", []string{"SPDX-2.0"}},
+		{"SPDX 4", `{"@context":"https://spdx.org/rdf/4.0/spdx-context.jsonld","@graph":[]}`, []string{"SPDX-4.0", "SPDX 3.0"}},
+		{"other JSON-LD", `{"@context":"https://schema.org/"}`, []string{"no SBOM"}},
+		{"a reference that is none", `{"@context":"https://spdx.org/rdf/3.0.1/x","@graph":[{"type":"Relationship","to":[1]}]}`, []string{"not valid SPDX-3.0.1 JSON", "neither an identifier"}},
 		{"Syft 17", `{"schema":{"version":"17.0.0","url":"anchore/syft"}}`, []string{`version "17.0.0"`}},
 		{"truncated", `{"bomFormat":"CycloneDX","specVersion":"1.6","components":[{"type":"lib`, []string{"not valid CycloneDX 1.6 JSON", "unexpected EOF"}},
 		{"truncated before the mark", `{"artifacts":[{"name":"x"`, []string{"begins as JSON", "unexpected EOF"}},
@@ -166,6 +175,11 @@ func TestHugeInput(t *testing.T) {
 			}
 		})
 	}
+}
+
+// wrappedTimes is a document with something around it, again and again.
+func wrappedTimes(n int) string {
+	return strings.Repeat(`{"sbom":`, n) + one(sbom.SPDX, "") + strings.Repeat("}", n)
 }
 
 func zipped(s string) string {

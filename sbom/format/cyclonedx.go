@@ -67,7 +67,13 @@ type cdxProperty struct {
 	Value string `xml:",chardata"`
 }
 
-var propertyPrefixes = []string{"syft:metadata:", "syft:package:", "syft:distro:", "aquasecurity:trivy:Src", "baseplan:"}
+var propertyPrefixes = []string{
+	"syft:metadata:", "syft:package:", "syft:distro:", locationPrefix, trivyPrefix + "Src", trivyPrefix + "ImageID", trivyPrefix + "DiffID", trivyPrefix + "RepoDigest",
+	"baseplan:",
+}
+
+// locationPrefix begins the names of the places where Syft found a package.
+const locationPrefix = "syft:location:"
 
 func ofInterest[T string | jsontext.Value](name T) bool {
 	for _, prefix := range propertyPrefixes {
@@ -92,7 +98,7 @@ func (ps *cdxProperties) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		if err != nil {
 			return err
 		}
-		if ofInterest(p.Name) {
+		if ofInterest(p.Name) && (p.Value != "" || !strings.HasPrefix(p.Name, locationPrefix)) {
 			*ps = append(*ps, p)
 		}
 	}
@@ -130,7 +136,10 @@ func readProperty(d *jsontext.Decoder) (p cdxProperty, err error) {
 			wanted = false
 			continue
 		}
-		if err := json.Unmarshal(value, into); err != nil {
+		if into == &p.Value && strings.HasPrefix(p.Name, locationPrefix) && !telling(value) {
+			continue
+		}
+		if err := json.Unmarshal(value, into, lenient); err != nil {
 			return p, err
 		}
 	}
@@ -182,6 +191,7 @@ func (c *cdxDocument) inventory() *inventory {
 		in.doc.Tool = strings.TrimSpace(t.Name + " " + t.Version)
 	}
 	in.doc.Created = parseTime(c.Metadata.Timestamp)
+	in.addAbout(c.Metadata.Component.about())
 	in.addComponents(c.Metadata.Component.Components)
 	in.addComponents(c.Components)
 	// Of the package managers, Syft has what packages provide here for apk alone,
@@ -215,8 +225,21 @@ func (in *inventory) addComponents(components []cdxComponent) {
 		case "library", "application", "framework", "firmware", "platform":
 			in.claims = append(in.claims, c.claim())
 		}
+		if !holdsInstalled(c.Type) {
+			continue
+		}
 		in.addComponents(c.Components)
 	}
+}
+
+// holdsInstalled reports whether components within one of that type are installed
+// in the image, as those of another container, of an archive or a device are not.
+func holdsInstalled(componentType string) bool {
+	switch componentType {
+	case "", "library", "application", "framework", "platform", "operating-system":
+		return true
+	}
+	return false
 }
 
 // distro of an operating-system component: Syft has os-release(5) in properties,
@@ -242,6 +265,7 @@ func (c *cdxComponent) claim() claim {
 		foundBy: get("syft:package:foundBy"), data: get("syft:package:metadataType"),
 		epoch: get("syft:metadata:epoch"), arch: get("baseplan:arch"),
 		provide: c.Properties.list("syft:metadata:provides", ""), files: c.Properties.list("syft:metadata:files", ":path"),
+		elsewhere: elsewhere(c.Properties.list("syft:location", ":path")),
 	}
 	if out.purl == "" && strings.HasPrefix(c.BOMRef, "pkg:") {
 		out.purl = c.BOMRef

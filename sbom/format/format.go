@@ -5,32 +5,34 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// MaxSize is how many bytes an SBOM may have: three times what BuildKit attaches at
-// most.
+// MaxSize is how many bytes an SBOM may have, compressed and decompressed: three
+// times what BuildKit attaches at most.
 const MaxSize = 128 << 20
 
 // maxElements is how many components, packages, files and relationships a
 // document may have in all, or how many elements of XML.
 const maxElements = 1 << 20
 
-const wanted = "want CycloneDX 1.2 to 1.7 (JSON or XML), SPDX 2.2 or 2.3 (JSON or tag-value), or Syft JSON"
+const wanted = "want CycloneDX 1.0 to 1.7 (JSON or XML), SPDX 2.1 to 2.3 (JSON or tag-value), SPDX 3.0 (JSON), or Syft JSON"
 
 // Identify tells the format of a document from its content, without reading more
 // of it than that takes. The error says what was found instead.
 func Identify(b []byte) (sbom.Format, error) {
-	h, _, err := identify(bytes.NewReader(b))
+	d, err := open(bytes.NewReader(b))
 	if err != nil {
 		return "", err
 	}
-	return h.format, h.supported()
+	return d.format, d.supported()
 }
 
 // Decode reads a document in any of the formats. The name is that of its source,
 // for errors: a path or a reference. A document without packages is no error.
+// What may be around a document is described at [Unwrap].
 func Decode(r io.Reader, name string) (*sbom.Document, error) {
 	doc, err := decode(&bounded{r: r, left: MaxSize})
 	if err != nil {
@@ -40,10 +42,11 @@ func Decode(r io.Reader, name string) (*sbom.Document, error) {
 }
 
 func decode(r io.Reader) (doc *sbom.Document, err error) {
-	h, r, err := identify(r)
+	d, err := open(r)
 	if err != nil {
 		return nil, err
 	}
+	h, r := d.head, d.r
 	if err := h.supported(); err != nil {
 		return nil, err
 	}
@@ -60,6 +63,8 @@ func decode(r io.Reader) (doc *sbom.Document, err error) {
 		in, err = decodeSPDXTagValue(r)
 	case h.format == sbom.CycloneDX:
 		in, err = decodeCycloneDX(r)
+	case h.format == sbom.SPDX && strings.HasPrefix(h.spec, "SPDX-3"):
+		in, err = decodeSPDX3(r)
 	case h.format == sbom.SPDX:
 		in, err = decodeSPDX(r)
 	default:
@@ -69,6 +74,7 @@ func decode(r io.Reader) (doc *sbom.Document, err error) {
 		return nil, fmt.Errorf("it is not valid %s: %w", h, err)
 	}
 	in.doc.Format, in.doc.Spec = h.format, h.spec
+	in.doc.About = append(d.about, in.doc.About...)
 	return in.document(), nil
 }
 
@@ -77,7 +83,8 @@ func decode(r io.Reader) (doc *sbom.Document, err error) {
 // document. Where none is known, SPDX (which must have one) gets 1970-01-01.
 //
 // Everything of a Document survives being encoded and decoded, in any format, but
-// for Format and Spec, which are those of the new document.
+// for Format and Spec, which are those of the new document, and About and
+// AllLayers: whether they are true is to be found out before.
 func Encode(w io.Writer, doc *sbom.Document, f sbom.Format) error {
 	if doc == nil {
 		return errors.New("writing an SBOM: there is no document")

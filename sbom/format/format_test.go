@@ -48,6 +48,9 @@ var documents = []struct {
 	{"centos-7-spdx.json", sbom.SPDX, "SPDX-2.2"},
 	{"centos-7-spdx.txt", sbom.SPDX, "SPDX-2.2"},
 	{"buildkit.spdx.json", sbom.SPDX, "SPDX-2.3"},
+	{"centos-7-cyclonedx.intoto.jsonl", sbom.CycloneDX, "1.4"},
+	{"syft-1.7.cdx.json", sbom.CycloneDX, "1.7"},
+	{"syft-3.0.spdx.json", sbom.SPDX, "SPDX-3.0.1"},
 }
 
 func TestDecode(t *testing.T) {
@@ -82,7 +85,7 @@ func golden(t *testing.T, name, got string) {
 // describe shows everything of a document, for golden files.
 func describe(doc *sbom.Document) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "tool %q created %v\nsubject %q\ndistro %+v\nfiles %q\n", doc.Tool, doc.Created, doc.Subject, doc.Distro, doc.Files)
+	fmt.Fprintf(&b, "tool %q created %v\nsubject %q\nabout %+v\ndistro %+v\nfiles %q\n", doc.Tool, doc.Created, doc.Subject, doc.About, doc.Distro, doc.Files)
 	for _, p := range doc.Packages {
 		fmt.Fprintf(&b, "\n%s %s %s %s\n  purl %s\n", p.Type, p.Name, p.Version, p.Arch, p.PURL)
 		fmt.Fprintf(&b, "  source %+v\n  provides %v\n  files %q\n", p.Source, p.Provides, p.Files)

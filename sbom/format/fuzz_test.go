@@ -27,6 +27,17 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(one(sbom.Syft, `{"id":"1","name":"a","version":"1:2-3","type":"rpm","metadata":{"epoch":1,"sourceRpm":"a-2-3.src.rpm","provides":["b = 1"],"files":[{"path":"/a"}]},"baseplan":{"known":["arch"]}}`)))
 	f.Add([]byte(one(sbom.SPDX, `{"SPDXID":"SPDXRef-1","name":"a","hasFiles":["SPDXRef-2"],"annotations":[{"comment":"baseplan: {\"known\":[],\"type\":\"apk\"}"}]}],"files":[{"SPDXID":"SPDXRef-2","fileName":"./a"}`)))
 	f.Add([]byte(xmlBOM + `<components><component type="library"><name>a</name><purl>pkg:apk/a@1</purl></component></components></bom>`))
+	f.Add(read(f, "faults/lone-surrogate.cdx.json"))
+	f.Add([]byte(`{"@context":"https://spdx.org/rdf/3.0.1/spdx-context.jsonld","@graph":[{"type":"software_Package","spdxId":"a","name":"a","software_packageUrl":"pkg:deb/a@1"},
+		{"type":"Relationship","relationshipType":"contains","from":{"spdxId":"b"},"to":["a"]},{"type":"SpdxDocument","rootElement":["b"]}]}`))
+	f.Add([]byte(`{"payloadType":"application/vnd.in-toto+json","payload":"eyJwcmVkaWNhdGUiOnsic3BkeFZlcnNpb24iOiJTUERYLTIuMyJ9fQ=="}`))
+	f.Add([]byte(`{"_type":"x","subject":[{"digest":{"sha256":"00"}}],"predicate":{"Data":"SPDXVersion: SPDX-2.1\n"}}`))
+	f.Add([]byte("\ufeff" + `{"sbom":` + one(sbom.SPDX, "") + `}`))
+	f.Add([]byte(zipped(one(sbom.CycloneDX, ""))))
+	f.Add([]byte(zstandard(one(sbom.Syft, ""))))
+	f.Add([]byte(one(sbom.Syft, `{"name":"a","type":"deb","locations":[{"path":"/x/var/lib/dpkg/status"}]}`)))
+	f.Add([]byte(`{"spdxVersion":"SPDX-2.3","packages":[{"SPDXID":"a","name":"a","primaryPackagePurpose":"CONTAINER"},{"SPDXID":"b","name":"b"}],"relationships":[
+		{"spdxElementId":"b","relationshipType":"DESCRIBES","relatedSpdxElement":"b"},{"spdxElementId":"a","relationshipType":"CONTAINS","relatedSpdxElement":"b"}]}`))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		doc, err := format.Decode(bytes.NewReader(content), "the source")
 		if err != nil {

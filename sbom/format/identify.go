@@ -23,6 +23,7 @@ const (
 	jsonForm     form = "JSON"
 	xmlForm      form = "XML"
 	tagValueForm form = "tag-value"
+	wrapperForm  form = "wrapper" // JSON that may have a document in it
 )
 
 // A head is what a document says of itself.
@@ -52,9 +53,9 @@ func (h head) supported() error {
 	ok := errX == nil && errY == nil
 	switch h.format {
 	case sbom.CycloneDX:
-		ok = ok && x == 1 && y >= 2
+		ok = ok && x == 1
 	case sbom.SPDX:
-		ok = h.spec == "SPDX-2.2" || h.spec == "SPDX-2.3"
+		ok = ok && (x == 2 && y >= 1 && y <= 3 || x == 3)
 	case sbom.Syft:
 		ok = ok && x >= 2 && x <= 16
 	}
@@ -76,10 +77,11 @@ func identify(r io.Reader) (head, io.Reader, error) {
 	}
 	var seen bytes.Buffer
 	tee := io.TeeReader(in, &seen)
+	valid := &validReader{r: tee}
 	var h head
 	switch bytes.TrimLeft(start, " \t\r\n")[0] {
 	case '{':
-		h, err = jsonHead(jsontext.NewDecoder(tee))
+		h, err = jsonHead(jsontext.NewDecoder(valid, lenient))
 	case '<':
 		h, err = xmlHead(xml.NewDecoder(tee))
 	default:
@@ -87,6 +89,10 @@ func identify(r io.Reader) (head, io.Reader, error) {
 	}
 	if err != nil {
 		return head{}, nil, err
+	}
+	if h.form == jsonForm || h.form == wrapperForm {
+		valid.r = in // go on behind what was seen
+		return h, io.MultiReader(&seen, valid), nil
 	}
 	return h, io.MultiReader(&seen, in), nil
 }
@@ -100,12 +106,10 @@ func foreign(start []byte) string {
 		return "empty"
 	case len(text) == 0:
 		return "nothing but white space"
-	case has("\x1f\x8b"), has("\x28\xb5\x2f\xfd"), has("PK\x03\x04"):
-		return "compressed"
+	case has("PK\x03\x04"), has("BZh"), has("\xfd7zXZ\x00"):
+		return "compressed by other means than gzip and zstd"
 	case has("\xfe\xff"), has("\xff\xfe"), bytes.IndexByte(text[:min(len(text), 4)], 0) >= 0:
 		return "not UTF-8, but UTF-16 or binary"
-	case has("\xef\xbb\xbf"):
-		return "text with a byte order mark before it"
 	case bytes.HasPrefix(text, []byte("<!doctype html")), bytes.HasPrefix(text, []byte("<html")):
 		return "an HTML page"
 	case text[0] == '[' || text[0] == '"':
@@ -124,6 +128,7 @@ type schema struct {
 // comes first, in SPDX anywhere, in Syft JSON last.
 func jsonHead(d *jsontext.Decoder) (head, error) {
 	h := head{form: jsonForm}
+	wraps := false
 	if _, err := d.ReadToken(); err != nil {
 		return h, notJSON(err)
 	}
@@ -132,7 +137,9 @@ func jsonHead(d *jsontext.Decoder) (head, error) {
 		if err != nil {
 			return h, notJSON(err)
 		}
-		if err := h.read(key.String(), d); err != nil {
+		name := key.String()
+		wraps = wraps || wrapperKeys[name]
+		if err := h.read(name, d); err != nil {
 			return h, notJSON(err)
 		}
 	}
@@ -141,6 +148,10 @@ func jsonHead(d *jsontext.Decoder) (head, error) {
 	}
 	if _, err := d.ReadToken(); err != nil { // the closing brace, or what PeekKind did not like
 		return h, notJSON(err)
+	}
+	if h.format == "" && wraps {
+		h.form = wrapperForm
+		return h, nil
 	}
 	if h.format == "" {
 		return h, fmt.Errorf("it is JSON, but no SBOM (it has none of bomFormat, spdxVersion, schema): %s", wanted)
@@ -171,8 +182,8 @@ func (h *head) read(key string, d *jsontext.Decoder) error {
 		return json.UnmarshalDecode(d, &h.spec)
 	case "@context": // SPDX 3 is JSON-LD
 		value, err := d.ReadValue()
-		if err == nil && bytes.Contains(value, []byte("spdx.org")) {
-			h.format, h.spec = sbom.SPDX, "SPDX-3"
+		if version := spdx3Version(value); err == nil && version != "" {
+			h.format, h.spec = sbom.SPDX, "SPDX-"+version
 		}
 		return err
 	case "schema":
@@ -187,6 +198,17 @@ func (h *head) read(key string, d *jsontext.Decoder) error {
 		return d.SkipValue()
 	}
 	return nil
+}
+
+// spdx3Version is the version in the context of an SPDX 3 document,
+// "https://spdx.org/rdf/3.0.1/spdx-context.jsonld"; empty if it is none.
+func spdx3Version(context []byte) string {
+	_, rest, ok := bytes.Cut(context, []byte("spdx.org/rdf/"))
+	version, _, end := bytes.Cut(rest, []byte("/"))
+	if !ok || !end {
+		return ""
+	}
+	return clip(strings.TrimPrefix(string(version), "v"))
 }
 
 // namespace is that of CycloneDX XML, without the version.

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -32,6 +33,8 @@ type claim struct {
 	exact   bool // known comes from the document: there is nothing to conclude
 	foundBy string
 	data    string // what Syft took it from: "dpkg-db-entry"
+
+	elsewhere bool // it was found in a nested root file system, or as a file that is not installed
 }
 
 // document makes sense of the claims.
@@ -77,6 +80,10 @@ func (c *claim) pkg() (p sbom.Package, distro sbom.Distro, ok bool) {
 	u, err := packageurl.FromString(c.purl)
 	if err == nil {
 		p.PURL = c.purl
+		if t, ok := purlTypes[u.Type]; ok {
+			u.Type, u.Namespace = string(t), cmp.Or(u.Namespace, u.Type)
+			p.PURL = u.ToString()
+		}
 	}
 	p.Type = typeOf(c.kind, sbom.Type(u.Type))
 	p.Name = c.fullName(p.Type, u)
@@ -92,8 +99,11 @@ func (c *claim) pkg() (p sbom.Package, distro sbom.Distro, ok bool) {
 	if p.Type == sbom.Deb && p.Version == "" {
 		return p, distro, false // dpkg has such entries for packages that are not installed
 	}
-	if p.Arch = c.arch; p.Arch == "" {
-		p.Arch = q["arch"]
+	if p.Arch = q["arch"]; p.Arch == "" || !p.Type.OS() {
+		p.Arch = cmp.Or(c.arch, p.Arch)
+	}
+	if p.Type.OS() && isSource(p.Arch) {
+		return p, distro, false
 	}
 	p.Source = c.source
 	if p.Source == (sbom.Source{}) {
@@ -109,21 +119,33 @@ func (c *claim) pkg() (p sbom.Package, distro sbom.Distro, ok bool) {
 	return p, distro, true
 }
 
-// installed rules out .deb and .rpm files that lie around, and packages that some
-// SBOM within the image tells of.
+// installed rules out .deb and .rpm files that lie around, packages that some SBOM
+// within the image or a note in a binary tells of, and those of a nested root file
+// system.
 func (c *claim) installed() bool {
+	if c.elsewhere {
+		return false
+	}
 	switch c.foundBy {
-	case "deb-archive-cataloger", "rpm-archive-cataloger", "rpm-file-cataloger", "sbom-cataloger":
+	case "deb-archive-cataloger", "rpm-archive-cataloger", "rpm-file-cataloger", "sbom-cataloger", "elf-binary-package-cataloger":
 		return false
 	}
 	return c.data != "dpkg-archive-entry" && c.data != "rpm-archive"
 }
 
+// purlTypes are types that older tools gave in purls, which are distributions.
+var purlTypes = map[string]sbom.Type{"alpine": sbom.APK}
+
+// isSource reports whether an architecture is that of a source package.
+func isSource(arch string) bool { return arch == "source" || arch == "src" || arch == "nosrc" }
+
 // fullName is the name as people write it: with its group, but for operating
-// systems' packages and Maven's, where that is something else than a scope.
+// systems' packages and Maven's, where that is something else than a scope. An
+// operating system's package has the name in its purl, which is the one that tools
+// compare: some documents have a version or architecture in the other.
 func (c *claim) fullName(t sbom.Type, u packageurl.PackageURL) string {
 	name, group := c.name, c.group
-	if name == "" {
+	if name == "" || t.OS() && u.Name != "" && sbom.Type(u.Type) == t {
 		name, group = u.Name, u.Namespace
 	}
 	if t.OS() || group == "" || t == "maven" || strings.HasPrefix(name, group+"/") {
@@ -159,17 +181,15 @@ var syftTypes = map[string]sbom.Type{
 	"rust-crate": "cargo", "UnknownPackage": "",
 }
 
-// typeOf believes the purl, unless the document says that it is no package of the
-// operating system after all.
+// typeOf believes the purl. Without one there is only what the document says besides.
 func typeOf(kind string, purl sbom.Type) sbom.Type {
-	said, ok := syftTypes[kind]
-	if !ok {
-		said = sbom.Type(kind)
+	if purl != "" {
+		return purl
 	}
-	if purl == "" || said != "" && said != purl && (said.OS() || purl.OS()) {
+	if said, ok := syftTypes[kind]; ok {
 		return said
 	}
-	return purl
+	return sbom.Type(kind)
 }
 
 func syftType(t sbom.Type) string {

@@ -17,9 +17,9 @@ import (
 func readJSON(r io.Reader, doc any) error {
 	left := maxElements
 	counters := json.JoinUnmarshalers(
-		counted[cdxComponent](&left), counted[spdxPackage](&left), counted[spdxFile](&left), counted[spdxRelationship](&left),
+		counted[cdxComponent](&left), counted[spdxPackage](&left), counted[spdxFile](&left), counted[spdxRelationship](&left), counted[spdx3Element](&left),
 		counted[syftArtifact](&left), counted[syftFile](&left), counted[syftRelationship](&left))
-	return json.UnmarshalRead(r, doc, json.WithUnmarshalers(counters))
+	return json.UnmarshalRead(r, doc, json.WithUnmarshalers(counters), lenient)
 }
 
 func counted[T any](left *int) *json.Unmarshalers {

@@ -31,6 +31,7 @@ type spdxPackage struct {
 	Name         string            `json:"name"`
 	Version      string            `json:"versionInfo"`
 	SourceInfo   string            `json:"sourceInfo"`
+	Attributions []string          `json:"attributionTexts"`
 	Purpose      string            `json:"primaryPackagePurpose"`
 	ExternalRefs []spdxExternalRef `json:"externalRefs"`
 	HasFiles     []string          `json:"hasFiles"`
@@ -78,15 +79,10 @@ func (s *spdxDocument) inventory() (*inventory, error) {
 	if err := in.annotated(s.Annotations); err != nil {
 		return nil, err
 	}
-	index, err := s.index()
+	related, err := s.relate()
 	if err != nil {
 		return nil, err
 	}
-	owned, described, err := s.relate(index)
-	if err != nil {
-		return nil, err
-	}
-	elsewhere := s.elsewhere()
 	path := make(map[string]string, len(s.Files))
 	for _, f := range s.Files {
 		path[f.ID] = f.Name
@@ -98,94 +94,24 @@ func (s *spdxDocument) inventory() (*inventory, error) {
 		if err != nil {
 			return nil, err
 		}
-		if p.isRoot(c, described[p.ID]) {
+		if p.isRoot(c, related.described[p.ID]) {
+			if related.describes(p.ID) {
+				in.addAbout(p.about())
+			}
 			if p.Purpose == "OPERATING-SYSTEM" || strings.HasPrefix(p.ID, "SPDXRef-OperatingSystem") {
 				in.doc.Distro = sbom.Distro{ID: distroID(p.Name), Version: p.Version}
 			}
 			continue
 		}
-		if elsewhere[p.ID] {
+		if related.elsewhere[p.ID] || p.Purpose == "SOURCE" {
 			continue
 		}
-		for _, id := range owned[p.ID] {
+		for _, id := range related.owned[p.ID] {
 			c.files = append(c.files, path[id])
 		}
 		in.claims = append(in.claims, c)
 	}
 	return in, nil
-}
-
-// elsewhere are the packages that something was built or tested with, or may be
-// used with, and that nothing is said to contain.
-func (s *spdxDocument) elsewhere() map[string]bool {
-	all := map[string]bool{}
-	for _, r := range s.Relationships {
-		switch r.Type {
-		case "BUILD_DEPENDENCY_OF", "BUILD_TOOL_OF", "DEV_DEPENDENCY_OF", "DEV_TOOL_OF",
-			"TEST_DEPENDENCY_OF", "TEST_TOOL_OF", "OPTIONAL_DEPENDENCY_OF":
-			all[r.From] = true
-		}
-	}
-	for _, r := range s.Relationships {
-		switch r.Type {
-		case "CONTAINS":
-			delete(all, r.To)
-		case "CONTAINED_BY":
-			delete(all, r.From)
-		}
-	}
-	return all
-}
-
-// index is the place of each package. One identifier for two packages is refused.
-func (s *spdxDocument) index() (map[string]int, error) {
-	index := make(map[string]int, len(s.Packages))
-	for i, p := range s.Packages {
-		if j, ok := index[p.ID]; ok && p.ID != "" {
-			return nil, fmt.Errorf("packages %d and %d are both %s", j, i, clip(p.ID))
-		}
-		index[p.ID] = i
-	}
-	return index, nil
-}
-
-// relate gives the files that each package contains, and what the document says
-// that it describes.
-func (s *spdxDocument) relate(packages map[string]int) (owned map[string][]string, described map[string]bool, err error) {
-	owned, described = map[string][]string{}, map[string]bool{}
-	inside := map[string][]string{}
-	isFile := make(map[string]bool, len(s.Files))
-	for _, f := range s.Files {
-		isFile[f.ID] = true
-	}
-	contains := func(outer, inner string) {
-		if _, ok := packages[inner]; ok {
-			inside[outer] = append(inside[outer], inner)
-		} else if isFile[inner] {
-			owned[outer] = append(owned[outer], inner)
-		}
-	}
-	for _, id := range s.Describes {
-		described[id] = true
-	}
-	for _, r := range s.Relationships {
-		switch r.Type {
-		case "CONTAINS":
-			contains(r.From, r.To)
-		case "CONTAINED_BY":
-			contains(r.To, r.From)
-		case "DESCRIBES":
-			described[r.To] = true
-		case "DESCRIBED_BY":
-			described[r.From] = true
-		}
-	}
-	for _, p := range s.Packages {
-		for _, id := range p.HasFiles {
-			contains(p.ID, id)
-		}
-	}
-	return owned, described, checkTree(inside)
 }
 
 // isRoot tells packages that stand for the image as a whole or its system.
@@ -199,7 +125,7 @@ func (p *spdxPackage) isRoot(c claim, described bool) bool {
 			return true
 		}
 	}
-	return described && !c.exact && (c.purl == "" || strings.HasPrefix(c.purl, "pkg:oci/") || strings.HasPrefix(c.purl, "pkg:docker/"))
+	return described && !c.exact && (c.purl == "" || isImagePURL(c.purl))
 }
 
 func (p *spdxPackage) claim() (claim, error) {
@@ -208,6 +134,10 @@ func (p *spdxPackage) claim() (claim, error) {
 		if c.purl == "" && (ref.Type == "purl" || strings.HasSuffix(ref.Type, "/purl")) {
 			c.purl = ref.Locator
 		}
+	}
+	if found, ok := strings.CutPrefix(p.SourceInfo, "acquired package info from "); ok { // Syft
+		by, places, _ := strings.Cut(found, ": ")
+		c.elsewhere = by == "SBOM" || places != "" && elsewhere(strings.Split(places, ", "))
 	}
 	if built, ok := strings.CutPrefix(p.SourceInfo, "built package from: "); ok { // Trivy
 		c.source = parseSource(built)
@@ -246,7 +176,7 @@ func (c *claim) annotated(all []spdxAnnotation) error {
 			continue
 		}
 		var n note
-		if err := json.Unmarshal([]byte(text), &n); err != nil {
+		if err := json.Unmarshal([]byte(text), &n, lenient); err != nil {
 			return errors.Join(fmt.Errorf("reading the annotation of package %s", clip(c.name)), err)
 		}
 		c.known, c.exact = parseFacts(n.Known), true
@@ -265,7 +195,7 @@ func (in *inventory) annotated(all []spdxAnnotation) error {
 			continue
 		}
 		var n documentNote
-		if err := json.Unmarshal([]byte(text), &n); err != nil {
+		if err := json.Unmarshal([]byte(text), &n, lenient); err != nil {
 			return fmt.Errorf("reading the annotation of the document: %w", err)
 		}
 		in.doc.Tool, in.doc.Subject = n.Tool, n.Subject

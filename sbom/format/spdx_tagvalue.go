@@ -49,7 +49,7 @@ func docRef(id common.DocElementID) string { return ref(id.ElementRefID) }
 func (s *spdxDocument) addTagValue(p *v2_3.Package) {
 	out := spdxPackage{
 		ID: ref(p.PackageSPDXIdentifier), Name: p.PackageName, Version: p.PackageVersion,
-		SourceInfo: p.PackageSourceInfo, Purpose: p.PrimaryPackagePurpose,
+		SourceInfo: p.PackageSourceInfo, Purpose: p.PrimaryPackagePurpose, Attributions: p.PackageAttributionTexts,
 	}
 	for _, r := range p.PackageExternalReferences {
 		out.ExternalRefs = append(out.ExternalRefs, spdxExternalRef{r.RefType, r.Locator})

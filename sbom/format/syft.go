@@ -35,6 +35,7 @@ type syftArtifact struct {
 	Type         string            `json:"type"`
 	FoundBy      string            `json:"foundBy"`
 	PURL         string            `json:"purl"`
+	Locations    []syftPath        `json:"locations"`
 	MetadataType string            `json:"metadataType"`
 	Metadata     jsontext.Value    `json:"metadata"` // what it holds depends on the type
 	Baseplan     *syftPackageExtra `json:"baseplan"`
@@ -90,6 +91,9 @@ type syftDistro struct {
 type syftDescriptor struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
+
+	// Only the scope is of interest, which has been in several places.
+	Configuration jsontext.Value `json:"configuration,omitzero"`
 }
 
 // What Syft JSON has no place for.
@@ -121,8 +125,9 @@ func decodeSyft(r io.Reader) (*inventory, error) {
 	}
 	version := schemaVersion(s.Schema.Version)
 	in := &inventory{doc: sbom.Document{
-		Tool: s.Descriptor.tool(), Subject: s.Source.subject(), Distro: s.Distro.distro(version),
+		Tool: s.Descriptor.tool(), Subject: s.Source.subject(), Distro: s.Distro.distro(version), AllLayers: s.allLayers(),
 	}}
+	in.addAbout(s.Source.about())
 	if s.Baseplan != nil {
 		in.doc.Created, in.doc.Databases, in.doc.Unready = s.Baseplan.Created.UTC(), s.Baseplan.Databases, parseUnready(s.Baseplan.Unready)
 	}
@@ -142,6 +147,9 @@ func decodeSyft(r io.Reader) (*inventory, error) {
 
 func (a *syftArtifact) claim(version [3]int) (claim, error) {
 	c := claim{kind: a.Type, name: a.Name, version: a.Version, purl: a.PURL, foundBy: a.FoundBy, data: a.MetadataType}
+	if t := sbom.Type(a.Type); t.OS() {
+		c.elsewhere = elsewhere(paths(a.Locations))
+	}
 	if t := sbom.Type(a.Type); t.OS() && len(a.Metadata) > 0 {
 		if err := a.readMetadata(&c, version); err != nil {
 			return c, fmt.Errorf("reading metadata of package %s: %w", clip(a.Name), err)
@@ -163,7 +171,7 @@ func (a *syftArtifact) claim(version [3]int) (claim, error) {
 func (a *syftArtifact) readMetadata(c *claim, version [3]int) error {
 	var m syftMetadata
 	// Duplicate keys were found when the whole was read.
-	if err := json.Unmarshal(a.Metadata, &m, jsontext.AllowDuplicateNames(true)); err != nil {
+	if err := json.Unmarshal(a.Metadata, &m, jsontext.AllowDuplicateNames(true), lenient); err != nil {
 		return err
 	}
 	c.arch, c.provide = m.Architecture, m.Provides
@@ -182,10 +190,7 @@ func (a *syftArtifact) readMetadata(c *claim, version [3]int) error {
 	if m.Files == nil {
 		return nil
 	}
-	c.files = make([]string, 0, len(*m.Files))
-	for _, f := range *m.Files {
-		c.files = append(c.files, f.Path)
-	}
+	c.files = paths(*m.Files)
 	c.known |= sbom.Upstream
 	if began := since[t]; slices.Compare(version[:], began[:]) >= 0 {
 		c.known |= sbom.Virtual
@@ -194,6 +199,37 @@ func (a *syftArtifact) readMetadata(c *claim, version [3]int) error {
 		c.known |= sbom.Files
 	}
 	return nil
+}
+
+func paths(files []syftPath) []string {
+	all := make([]string, 0, len(files))
+	for _, f := range files {
+		all = append(all, f.Path)
+	}
+	return all
+}
+
+// allLayers reports whether Syft was told to look for packages in every layer.
+func (s *syftDocument) allLayers() bool {
+	type scope struct {
+		Scope string `json:"scope"`
+	}
+	var of struct {
+		scope
+		Search  scope `json:"search"`
+		Package struct {
+			Cataloger scope `json:"cataloger"` // before 1.0
+		} `json:"package"`
+	}
+	if s.Descriptor.Configuration.Kind() == '{' && json.Unmarshal(s.Descriptor.Configuration, &of, lenient) != nil {
+		return true // a scope that is no text
+	}
+	for _, said := range []string{of.Scope, of.Search.Scope, of.Package.Cataloger.Scope, s.Source.image().Scope} {
+		if strings.EqualFold(strings.ReplaceAll(said, "-", ""), "alllayers") {
+			return true
+		}
+	}
+	return false
 }
 
 func (d syftDescriptor) tool() string {
@@ -208,7 +244,7 @@ func (s syftSource) subject() string {
 		var of struct {
 			UserInput string `json:"userInput"`
 		}
-		if raw.Kind() == '{' && json.Unmarshal(raw, &of) == nil && of.UserInput != "" {
+		if raw.Kind() == '{' && json.Unmarshal(raw, &of, lenient) == nil && of.UserInput != "" {
 			return of.UserInput
 		}
 	}

@@ -56,7 +56,7 @@ func encodeSyft(w io.Writer, doc *sbom.Document) error {
 	out := writtenDocument{
 		Source:     syftSource{Name: doc.Subject, Metadata: jsontext.Value("null")},
 		Distro:     syftDistroOf(doc.Distro),
-		Descriptor: syftDescriptor{name, version},
+		Descriptor: syftDescriptor{Name: name, Version: version},
 		Schema:     writtenSchema,
 	}
 	if !doc.Created.IsZero() || len(doc.Databases) > 0 || len(doc.Unready) > 0 {

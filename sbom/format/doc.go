@@ -3,9 +3,23 @@
 // by content and never by name, and [Encode] writes one.
 //
 //	format      read                                  written
-//	CycloneDX   1.2 to 1.7, JSON and XML              1.6 JSON
-//	SPDX        2.2 and 2.3, JSON and tag-value       2.3 JSON
+//	CycloneDX   1.0 to 1.7, JSON and XML              1.6 JSON
+//	SPDX        2.1 to 2.3, JSON and tag-value, 3.0   2.3 JSON
 //	Syft        Syft JSON, schema 2 to 16             16.1.10
+//
+// Compression and attestations around a document are taken off ([Unwrap]).
+//
+// # What is installed
+//
+// A document lists more than the packages of the image. Not installed are the
+// packages of another root file system in the image, of a container within it, and
+// of package files that lie around; sources; and what the document says is excluded,
+// optional, or of the build alone. Of a package of the operating system, the purl has
+// the type, name, version and architecture that tools compare, and it is believed
+// over other fields.
+//
+// Which image a document says it describes is in [sbom.Document.About]: it is for
+// the reader to compare.
 //
 // # What a format can say
 //

@@ -127,6 +127,7 @@ func TestPURLWins(t *testing.T) {
 		{"type", `{"name":"curl","version":"1-1","type":"rpm","purl":"pkg:deb/debian/curl@1-1"}`, "deb curl 1-1", "pkg:deb/debian/curl@1-1"},
 		{"another type than an operating system's", `{"name":"curl","version":"1-1","type":"deb","purl":"pkg:npm/curl@1-1"}`, "npm curl 1-1", "pkg:npm/curl@1-1"},
 		{"alpine", `{"name":"curl","version":"8.1-r2","type":"apk","purl":"pkg:alpine/curl@8.1-r2?arch=x86_64"}`, "apk curl 8.1-r2 x86_64", "pkg:apk/alpine/curl@8.1-r2?arch=x86_64"},
+		{"a name in capital letters", `{"name":"libX","version":"1-r1","type":"apk","purl":"pkg:apk/alpine/libX@1-r1"}`, "apk libX 1-r1", "pkg:apk/alpine/libX@1-r1"},
 		{"no purl", `{"name":"curl","version":"1","type":""}`, "curl 1", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -145,7 +145,8 @@ func isSource(arch string) bool { return arch == "source" || arch == "src" || ar
 // compare: some documents have a version or architecture in the other.
 func (c *claim) fullName(t sbom.Type, u packageurl.PackageURL) string {
 	name, group := c.name, c.group
-	if name == "" || t.OS() && u.Name != "" && sbom.Type(u.Type) == t {
+	differs := u.Name != "" && !strings.EqualFold(name, u.Name) // reading a purl makes some names lower case
+	if name == "" || t.OS() && differs {
 		name, group = u.Name, u.Namespace
 	}
 	if t.OS() || group == "" || t == "maven" || strings.HasPrefix(name, group+"/") {

@@ -91,6 +91,9 @@ func (i *Inspector) Subject(img *image.Image) attach.Subject {
 			return err == nil && len(doc.Databases) > 0, err
 		}
 	}
+	for _, name := range img.RepoDigests {
+		subject.Names = append(subject.Names, name[strings.LastIndexByte(name, '@')+1:])
+	}
 	if img.Files == nil {
 		return subject
 	}

@@ -288,19 +288,15 @@ func (r *search) believe(ctx context.Context, f Finding, data []byte) Finding {
 		f.Result, f.Detail = Unreadable, clip(err.Error())
 		return f
 	}
-	if !slices.ContainsFunc(doc.Packages, func(p sbom.Package) bool { return p.Type.OS() }) {
-		if why := r.contradicts(ctx); why != "" {
-			f.Result, f.Detail = Empty, why
-			return f
-		}
+	bare, err := format.Unwrap(data)
+	if err != nil {
+		f.Result, f.Detail = Unreadable, clip(err.Error())
+		return f
 	}
-	if config, err := r.config(); err == nil && config != nil {
-		if other := otherArchitecture(doc, config.Architecture); other != "" {
-			f.Result, f.Detail = WrongSubject, fmt.Sprintf("its packages are for %s, and the image is for %s", other, config.Architecture)
-			return f
-		}
+	if f.Result, f.Detail = r.doubt(ctx, f.Carrier, doc); f.Result != "" {
+		return f
 	}
-	f.Result, f.Detail, f.Document, f.SBOM = Found, "", doc, data
+	f.Result, f.Detail, f.Document, f.SBOM = Found, "", doc, bare
 	return f
 }
 

@@ -73,6 +73,7 @@ type Subject struct {
 	Image  v1.Image       // for the SBOM layer; nil: see Archive
 	Config *v1.ConfigFile // for labels; nil: Image's
 	Index  v1.ImageIndex  // the index that it was resolved from; nil: none
+	Names  []string       // other digests that are certain to be the image's, as a daemon knows them
 
 	// Switched says that the image is not the one that the platform named, so
 	// that a Platform file (though not a directory) does not speak of it.

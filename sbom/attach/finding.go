@@ -33,16 +33,17 @@ type Outcome string
 
 // The outcomes.
 const (
-	Found        Outcome = "found"
-	None         Outcome = "none"          // the carrier holds no SBOM
-	Stale        Outcome = "stale"         // it describes an earlier state of the image
-	Unsigned     Outcome = "unsigned"      // none of the keys has signed it
-	Unbound      Outcome = "unbound"       // it is signed, but the signed bytes do not name the image
-	WrongSubject Outcome = "wrong-subject" // it speaks of another image
-	Unreadable   Outcome = "unreadable"    // it cannot be understood, or is too large
-	Empty        Outcome = "empty"         // it lists no OS package, the image has a package database
-	UnknownType  Outcome = "unknown-type"  // a referrer that is no SBOM, as far as its type or content tells
-	Unreachable  Outcome = "unreachable"   // the registry did not give it
+	Found         Outcome = "found"
+	None          Outcome = "none"          // the carrier holds no SBOM
+	Stale         Outcome = "stale"         // it describes an earlier state of the image
+	Unsigned      Outcome = "unsigned"      // none of the keys has signed it
+	Unbound       Outcome = "unbound"       // it is signed, but the signed bytes do not name the image
+	WrongSubject  Outcome = "wrong-subject" // it speaks of another image
+	Contradictory Outcome = "contradictory" // it cannot be true of any image, as with two versions of a package
+	Unreadable    Outcome = "unreadable"    // it cannot be understood, or is too large
+	Empty         Outcome = "empty"         // it lists no OS package, the image has a package database
+	UnknownType   Outcome = "unknown-type"  // a referrer that is no SBOM, as far as its type or content tells
+	Unreachable   Outcome = "unreachable"   // the registry did not give it
 )
 
 // A Finding is one carrier that was looked at, and what came of it.
@@ -59,7 +60,7 @@ type Finding struct {
 
 	// Only where Result is Found.
 	Document *sbom.Document
-	SBOM     []byte // as found; see JSON
+	SBOM     []byte // as found, without what was around it; see JSON
 }
 
 // JSON gives the SBOM in its format's JSON form, the one that the extension of

@@ -26,6 +26,7 @@ func (f *Finder) nearFirst(ctx context.Context, s Subject, find func(context.Con
 		return near, ended(ctx)
 	}
 	from.Config, from.HasDatabase, from.Switched = s.Config, s.HasDatabase, s.Switched
+	from.Names = append(slices.Clone(s.Names), s.Digest.String())
 	from.Image, from.Archive, from.Origin = nil, nil, nil
 	far, err := find(short, from)
 	if far == nil {

@@ -1,0 +1,141 @@
+package attach
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/baseplan/baseplan/sbom"
+)
+
+// Doubt says why a document that was given for the image is not believed, and in a
+// few words why; empty: it is. It is the same test that attached documents pass.
+func (s Subject) Doubt(ctx context.Context, doc *sbom.Document) (Outcome, string, error) {
+	r, err := new(Finder).begin(s)
+	if err != nil {
+		return "", "", err
+	}
+	outcome, why := r.doubt(ctx, Platform, doc)
+	return outcome, why, nil
+}
+
+// doubt says why a document from a carrier cannot be true of the image; empty: it can.
+func (r *search) doubt(ctx context.Context, from Carrier, doc *sbom.Document) (Outcome, string) {
+	if !slices.ContainsFunc(doc.Packages, func(p sbom.Package) bool { return p.Type.OS() }) {
+		if why := r.contradicts(ctx); why != "" {
+			return Empty, why
+		}
+	}
+	config, err := r.config()
+	if err == nil && config != nil {
+		if other := otherArchitecture(doc, config.Architecture); other != "" {
+			return WrongSubject, fmt.Sprintf("its packages are for %s, and the image is for %s", other, config.Architecture)
+		}
+	}
+	for _, about := range doc.About {
+		if why := r.differs(from, about); why != "" {
+			return WrongSubject, why
+		}
+	}
+	if why := doc.Contradiction(); why != "" {
+		return Contradictory, why
+	}
+	return "", ""
+}
+
+// differs says where what a document says of the image that it describes is not
+// the image; empty: nowhere, as far as it is known.
+//
+// A document in the image's last layer describes the image without that layer, of
+// which only the layers are known.
+func (r *search) differs(from Carrier, about sbom.Image) string {
+	if why := r.otherLayers(from, about.Layers); why != "" {
+		return why
+	}
+	if from == Layer {
+		return ""
+	}
+	names := r.names()
+	config := r.imageID()
+	known := func(digest string) bool { return digest == config || slices.Contains(names, digest) }
+	switch {
+	case about.ID != "" && known(about.ID):
+		// The configuration names the layers, so it is the image, whatever the manifest. That
+		// is another where the image was copied, or was in a daemon.
+		if about.Manifest == "" || known(about.Manifest) {
+			return ""
+		}
+	case about.ID != "" && (config != "" || len(about.Layers) == 0):
+		return fmt.Sprintf("it is about the image with ID %s, not %s", clip(about.ID), cmp.Or(config, r.Digest.String()))
+	case about.ID != "":
+		return "" // a daemon does not say what it would be elsewhere; the layers are the image's
+	}
+	if about.Manifest != "" && !known(about.Manifest) {
+		return fmt.Sprintf("it is about the manifest %s, not %s", clip(about.Manifest), r.Digest)
+	}
+	if about.Manifest == "" && len(about.Digests) > 0 && !slices.ContainsFunc(about.Digests, known) {
+		return fmt.Sprintf("it is about %s, not %s", clip(strings.Join(about.Digests, ", ")), r.Digest)
+	}
+	return ""
+}
+
+// names are the digests that are known to be the image's: of its manifest, of the
+// index that led to it, and those under which a daemon knows it.
+func (r *search) names() []string {
+	names := slices.Clone(r.Names)
+	for _, h := range r.subjects() {
+		names = append(names, h.String())
+	}
+	return names
+}
+
+// imageID is the digest of the image's configuration; empty: not known.
+func (r *search) imageID() string {
+	if r.Image == nil {
+		return ""
+	}
+	h, err := r.Image.ConfigName()
+	if err != nil {
+		return ""
+	}
+	return h.String()
+}
+
+// otherLayers says that the layers of a document are not those of the image; empty:
+// they are, or nothing is known. They may be named by DiffIDs or as in the manifest.
+func (r *search) otherLayers(from Carrier, layers []string) string {
+	config, err := r.config()
+	if len(layers) == 0 || err != nil || config == nil {
+		return ""
+	}
+	own := config.RootFS.DiffIDs
+	var blobs []v1.Hash
+	if r.Image != nil {
+		if m, err := r.Image.Manifest(); err == nil {
+			for _, layer := range m.Layers {
+				blobs = append(blobs, layer.Digest)
+			}
+		}
+	}
+	if from == Layer {
+		own, blobs = own[:max(len(own)-1, 0)], blobs[:max(len(blobs)-1, 0)]
+	}
+	if sameLayers(layers, own) || sameLayers(layers, blobs) {
+		return ""
+	}
+	return fmt.Sprintf("it is about an image of other layers (%d, the image has %d)", len(layers), len(own))
+}
+
+// sameLayers compares without order and repetition: Trivy sorts them.
+func sameLayers(said []string, own []v1.Hash) bool {
+	var ids []string
+	for _, h := range own {
+		ids = append(ids, h.String())
+	}
+	set := func(all []string) []string { return slices.Compact(slices.Sorted(slices.Values(all))) }
+	return slices.Equal(set(said), set(ids))
+}

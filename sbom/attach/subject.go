@@ -127,7 +127,12 @@ func (r *search) otherLayers(from Carrier, layers []string) string {
 	if sameLayers(layers, own) || sameLayers(layers, blobs) {
 		return ""
 	}
-	return fmt.Sprintf("it is about an image of other layers (%d, the image has %d)", len(layers), len(own))
+	for _, layer := range layers {
+		if h := hash(layer); !slices.Contains(own, h) && !slices.Contains(blobs, h) {
+			return fmt.Sprintf("it is about an image with layer %s, which is none of the image's", clip(layer))
+		}
+	}
+	return fmt.Sprintf("it is about an image with %d of the image's %d layers", len(layers), len(own))
 }
 
 // sameLayers compares without order and repetition: Trivy sorts them.

@@ -1,6 +1,8 @@
 package attach
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -200,5 +202,23 @@ func TestAboutLayer(t *testing.T) {
 		if f := r.Searched[len(r.Searched)-1]; f.Carrier != Layer || f.Result != tt.want {
 			t.Errorf("%s: %s %s (%s), want layer %s", name, f.Carrier, f.Result, f.Detail, tt.want)
 		}
+	}
+}
+
+// TestWrappedArtifact: what is around an SBOM does not go to buildpacks and caches.
+func TestWrappedArtifact(t *testing.T) {
+	w := newWorld(t, ggcrRegistry(true))
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, err := fmt.Fprintf(z, "\ufeff{\"sbom\":%s}", debOf(""))
+	check(t, err)
+	check(t, z.Close())
+	w.refer(w.subjectDesc(false), sbom.CycloneDX.MediaType(), sbom.CycloneDX.MediaType(), packed.Bytes(), nil)
+	r := must(new(Finder).Find(shortCtx(t), w.subject()))(t)
+	if r.Found == nil {
+		t.Fatal(r.Missing("the image"))
+	}
+	if got := must(r.Found.JSON())(t); !bytes.Equal(got, debOf("")) {
+		t.Errorf("got %q, want the SBOM alone", got)
 	}
 }

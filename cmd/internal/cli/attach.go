@@ -162,6 +162,9 @@ func (m *material) read() error {
 		if m.document, err = format.Decode(bytes.NewReader(m.content), m.flags.sbom); err != nil {
 			return err
 		}
+		if m.content, err = format.Unwrap(m.content); err != nil {
+			return fmt.Errorf("reading --sbom: %w", err)
+		}
 	}
 	switch f := sbom.Format(m.flags.format); f {
 	case "":
@@ -193,6 +196,9 @@ func (m *material) of(ctx context.Context, t attach.Target) (attach.Material, er
 	m.targets++
 	if m.document != nil && m.targets > 1 && !m.onePlatform {
 		return out, &hinted{fmt.Errorf("%s describes one image, and this is an index of several", m.flags.sbom), "say which platform it is of with --platform, or leave --sbom out"}
+	}
+	if err := m.fitting(ctx, t); err != nil {
+		return out, err
 	}
 	doc, err := scan.Image(ctx, t.Image, scan.Options{Cache: m.source.cache})
 	if err != nil {
@@ -255,6 +261,18 @@ func (m *material) misfit(generated *sbom.Document) error {
 	writeList(&text, claimed, lies)
 	writeList(&text, unlisted, omits)
 	return errors.New(strings.TrimSuffix(text.String(), "\n"))
+}
+
+// fitting refuses an SBOM that is about another image, or cannot be true of any.
+func (m *material) fitting(ctx context.Context, t attach.Target) error {
+	if m.document == nil {
+		return nil
+	}
+	subject := attach.Subject{
+		Ref: t.Ref, Digest: t.Digest, Image: t.Image, Index: t.Index,
+		HasDatabase: func(context.Context) (bool, error) { return false, nil }, // packages are compared later
+	}
+	return m.source.believe(ctx, m.flags.sbom, m.document, subject, t.Ref.String())
 }
 
 // check refuses a declaration that the inventory does not back.

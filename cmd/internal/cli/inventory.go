@@ -189,7 +189,7 @@ func (s *source) learn(ctx context.Context, img *image.Image) (*base, error) {
 	var err error
 	switch {
 	case s.file != "":
-		declared, err = s.labelled(img), s.given(b)
+		declared, err = s.labelled(img), s.given(ctx, b)
 	case s.fresh:
 		declared, err = s.labelled(img), s.generate(ctx, b)
 	default:
@@ -209,16 +209,27 @@ func (s *source) learn(ctx context.Context, img *image.Image) (*base, error) {
 	return b, nil
 }
 
-// given reads the SBOM file of --sbom.
-func (s *source) given(b *base) error {
+// given reads the SBOM file of --sbom, which has to be of the image.
+func (s *source) given(ctx context.Context, b *base) error {
 	file, err := os.Open(s.file)
 	if err != nil {
 		return fmt.Errorf("reading --sbom: %w", err)
 	}
 	defer file.Close()
 	b.carrier, b.detail = attach.Platform, s.file
-	b.document, err = format.Decode(file, s.file)
-	return err
+	if b.document, err = format.Decode(file, s.file); err != nil {
+		return err
+	}
+	return s.believe(ctx, s.file, b.document, s.subject(b.Image), b.Name)
+}
+
+// believe refuses a document that a build would not believe of the image.
+func (s *source) believe(ctx context.Context, file string, doc *sbom.Document, of attach.Subject, name string) error {
+	outcome, why, err := of.Doubt(ctx, doc)
+	if err != nil || outcome == "" {
+		return err
+	}
+	return &hinted{fmt.Errorf("the SBOM %s cannot be of %s: %s: %s", file, name, outcome, why), "no build would believe it; give one of this image, or leave --sbom out"}
 }
 
 // find takes what is attached to the image, and generates where that yields nothing.

@@ -59,3 +59,19 @@ func TestUnready(t *testing.T) {
 		}
 	}
 }
+
+// TestUntyped: what the SBOM lists without its type is neither installed nor known to be absent.
+func TestUntyped(t *testing.T) {
+	base := bases(t)["debian"]
+	doc := *base.Set.Document()
+	doc.Packages = append([]sbom.Package{{Name: "libgd3", Version: "2.3.3-9"}}, doc.Packages...)
+	base.Set, _ = provides.From(&doc, nil, nil)
+	d, err := Parse("run.Dockerfile", []byte("ARG base_image\nFROM ${base_image}\nUSER root\nRUN apt-get install -y libgd3\n"+reset), Run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := Check(d, base, nil, ByEffect).Instructions[1]
+	if want := "apt-get install: whether libgd3 is installed is unknown: the SBOM lists it without its type"; !got.Effect || got.Reason != want {
+		t.Errorf("effect %v, %q, want %q", got.Effect, got.Reason, want)
+	}
+}

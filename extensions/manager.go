@@ -160,7 +160,10 @@ func (a *analyzer) find(m *manager, spelled string) (p sbom.Package, how match, 
 		}
 	}
 	unready, ok := a.base.Set.Unready(baseName(spelled))
+	_, untyped := a.base.Set.Untyped(baseName(spelled))
 	switch {
+	case untyped && other == "":
+		return p, how, "whether " + spelled + " is installed is unknown: the SBOM lists it without its type"
 	case ok && m.packages == sbom.Deb:
 		return p, how, spelled + " is not installed: it is " + unready.State
 	case other != "":

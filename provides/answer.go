@@ -69,6 +69,9 @@ func judge(found []Provide, constraint string) Answer {
 
 // missing keeps "is not there" and "cannot be known" apart.
 func (s *Set) missing(name string) string {
+	if pkg, ok := s.Untyped(name); ok {
+		return fmt.Sprintf("the SBOM lists %s without its type, so whether %s is there is unknown", strings.TrimSpace(pkg.Name+" "+pkg.Version), name)
+	}
 	_, mapped := s.mappedTo[name]
 	if u, ok := s.unready(name); ok {
 		return fmt.Sprintf("has %s, which is %s, not installed", strings.TrimSpace(u.Name+" "+u.Version), u.State)
@@ -82,6 +85,40 @@ func (s *Set) missing(name string) string {
 		return fmt.Sprintf("has no package %s; this SBOM does not list virtual packages, so whether another stands in for it is unknown", name)
 	}
 	return "has no " + name
+}
+
+// Untyped is a package that the inventory lists without its type (it has no purl),
+// if it would provide the name as one of the operating system. So the name is not
+// provided, and not known to be absent.
+func (s *Set) Untyped(name string) (pkg sbom.Package, ok bool) {
+	if s == nil {
+		return pkg, false
+	}
+	var patterns []Pattern
+	for _, text := range s.mappedTo[name].Packages {
+		if p, err := ParsePattern(text); err == nil {
+			p.namespace, p.version = nil, ""
+			patterns = append(patterns, p)
+		}
+	}
+	if want, err := packageurl.FromString(name); err == nil {
+		name = want.Name
+	}
+	for _, pkg := range s.native {
+		if pkg.Type != "" {
+			continue
+		}
+		typed := pkg
+		fits := func(p Pattern) bool {
+			typed.Type = p.kind
+			_, ok := p.Match(typed)
+			return ok
+		}
+		if pkg.Name == name || slices.ContainsFunc(patterns, fits) {
+			return pkg, true
+		}
+	}
+	return pkg, false
 }
 
 // knowsFiles reports whether a command or library that is not found is not

@@ -8,7 +8,8 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// fileNames finds commands and libraries among the files that packages own.
+// fileNames finds commands and libraries among the files that packages own, and
+// those that the inventory lists without an owner.
 func (s *Set) fileNames() map[string][]Provide {
 	found := map[string][]Provide{}
 	for _, pkg := range s.native {
@@ -24,8 +25,16 @@ func (s *Set) fileNames() map[string][]Provide {
 			found[name] = append(found[name], p)
 		}
 	}
+	for _, file := range s.document.Files {
+		if name, kind := fileName(file); name != "" && !slices.ContainsFunc(found[name], Provide.unowned) {
+			found[name] = append(found[name], Provide{Name: name, Kind: kind, Evidence: []Evidence{{Path: file, Pattern: "file:" + file}}})
+		}
+	}
 	return found
 }
+
+// unowned reports whether a file that no package owns is all that backs a provide.
+func (p Provide) unowned() bool { return p.Evidence[0].Package == "" }
 
 // commandDirs are where a shell finds commands. /usr/games is not among them:
 // images leave it out of PATH.

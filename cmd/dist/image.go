@@ -159,10 +159,7 @@ func (r *release) push(ctx context.Context, to string, index v1.ImageIndex) erro
 	if err != nil {
 		return fmt.Errorf("reading the name to push to: %w", err)
 	}
-	keychain, err := image.Keychain(os.Getenv("CNB_REGISTRY_AUTH"))
-	if err != nil {
-		return err
-	}
+	keychain := image.Keychain(os.Getenv("CNB_REGISTRY_AUTH"), func(warning string) { fmt.Fprintf(r.Progress, "Warning: %s\n", warning) })
 	if err := remote.WriteIndex(ref, index, remote.WithContext(ctx), remote.WithAuthFromKeychain(keychain)); err != nil {
 		return fmt.Errorf("pushing to %s: %w", ref, err)
 	}

@@ -91,7 +91,7 @@ func (c *command) inspector(opener *image.Opener, policy platform.Policy) (*life
 	}
 	i := &lifecycle.Inspector{
 		Images: opener, Policy: policy.RunSBOM, Mapping: c.settings.Mapping, Scan: scanImage, Log: c.log,
-		Finder: &attach.Finder{Platform: c.RunSBOMPath, Trust: trust, Keychain: opener.Keychain, Transport: opener.Transport},
+		Finder: &attach.Finder{Platform: c.RunSBOMPath, Trust: trust, Keychain: opener.Keychain, TransportFor: opener.RepositoryTransport},
 	}
 	if c.CacheDir != "" && !c.sharesUser {
 		i.Cache = filepath.Join(c.CacheDir, keptInventories)

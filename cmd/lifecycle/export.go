@@ -160,7 +160,7 @@ func (c *command) cache(opener *image.Opener, ctx context.Context) (cache.Cache,
 		if err != nil {
 			return nil, err
 		}
-		return &cache.Image{Ref: ref, Remote: opener.RemoteOptions(ctx)}, nil
+		return &cache.Image{Ref: ref, Remote: opener.RemoteOptions(ctx, ref.Context())}, nil
 	}
 	if c.CacheDir == "" {
 		return nil, nil

@@ -17,7 +17,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"golang.org/x/sys/unix"
 
 	"github.com/baseplan/baseplan/cmd/internal/build"
@@ -85,7 +84,7 @@ func run(ctx context.Context, name string, args []string, now func() time.Time) 
 	c := &command{Inputs: in, api: version, deprecation: mode, now: now}
 	var out, errOut io.Writer = os.Stdout, os.Stderr
 	if terminal(os.Stdout) {
-		c.transfers = &console.Transfers{Next: remote.DefaultTransport, Out: os.Stdout}
+		c.transfers = &console.Transfers{Out: os.Stdout}
 		defer c.transfers.Clear()
 		out, errOut = c.transfers.Over(out), c.transfers.Over(errOut)
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/google/go-containerregistry/pkg/authn"
+
 	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/image"
 )
@@ -17,10 +19,7 @@ import (
 // images is how this phase reaches images. Credentials of the registries that it is going
 // to need are read here, while this process may still read them.
 func (c *command) images(more ...string) (*image.Opener, error) {
-	keychain, err := image.Keychain(c.RegistryAuth)
-	if err != nil {
-		return nil, err
-	}
+	var keychain authn.Keychain = image.Keychain(c.RegistryAuth, func(warning string) { c.log.Warn(warning) })
 	if os.Geteuid() == 0 && c.UID > 0 { // else they can be read whenever they are needed
 		refs := append([]string{c.CacheImage, c.BuildImage}, more...)
 		if !c.Daemon {
@@ -30,7 +29,7 @@ func (c *command) images(more ...string) (*image.Opener, error) {
 	}
 	opener := &image.Opener{Keychain: keychain, Insecure: c.Insecure}
 	if c.transfers != nil {
-		opener.Transport = c.transfers
+		opener.Wrap = c.transfers.Wrap
 	}
 	return opener, nil
 }

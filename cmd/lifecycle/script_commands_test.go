@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -203,7 +205,7 @@ func startRegistry(ts *testscript.TestScript, _ bool, args []string) {
 			http.Error(w, "out of order", http.StatusInternalServerError)
 			return true
 		},
-	}[args[0]]
+	}[strings.TrimPrefix(args[0], "tls-")]
 	if guard == nil {
 		ts.Fatalf("registry: unknown mode %q", args[0])
 	}
@@ -212,13 +214,19 @@ func startRegistry(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 		host.Push(image, img)
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !guard(w, r) {
 			host.Handler().ServeHTTP(w, r)
 		}
 	}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // who does not trust the certificate
+	if strings.HasPrefix(args[0], "tls-") {
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
 	ts.Defer(server.Close)
-	ts.Setenv(args[1], strings.TrimPrefix(server.URL, "http://"))
+	ts.Setenv(args[1], server.Listener.Addr().String())
 }
 
 func refuseWrites(w http.ResponseWriter, r *http.Request) bool {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/moby/moby/client"
@@ -62,12 +63,12 @@ func (w *Writer) canPull(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = remote.Head(ref, w.RemoteOptions(ctx)...)
+	_, err = remote.Head(ref, w.RemoteOptions(ctx, ref.Context())...)
 	if t, ok := errors.AsType[*transport.Error](err); ok && t.StatusCode == http.StatusNotFound {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("asking registry %s: %w", ref.Context().RegistryStr(), refused(err))
+		return fmt.Errorf("asking registry %s: %w", ref.Context().RegistryStr(), w.refused(ref.Context(), err))
 	}
 	return nil
 }
@@ -81,10 +82,21 @@ func (w *Writer) canPush(ctx context.Context, name string) error {
 	if keychain == nil {
 		keychain = authn.NewMultiKeychain() // anonymous
 	}
-	if err := remote.CheckPushPermission(ref, keychain, w.retrying(ctx)); err != nil {
-		return fmt.Errorf("beginning an upload to registry %s: %w", ref.Context().RegistryStr(), refused(err))
+	if err := remote.CheckPushPermission(ref, of{keychain, ref.Context()}, w.retrying(ctx, ref.Context())); err != nil {
+		return fmt.Errorf("beginning an upload to registry %s: %w", ref.Context().RegistryStr(), w.refused(ref.Context(), err))
 	}
 	return nil
+}
+
+// of is a keychain for one repository: CheckPushPermission asks only for its registry's credentials.
+type of struct {
+	authn.Keychain
+	repository name.Repository
+}
+
+// Resolve implements [authn.Keychain].
+func (o of) Resolve(authn.Resource) (authn.Authenticator, error) {
+	return o.Keychain.Resolve(o.repository)
 }
 
 func canRead(dir string) error {

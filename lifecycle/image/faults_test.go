@@ -196,7 +196,7 @@ func TestRegistryFaults(t *testing.T) {
 			faults = append(faults, fault{on, "404", 1, says})
 		}
 	}
-	faults = append(faults, fault{send, "other bytes", 1, "DIGEST_INVALID"}, fault{send, "hangs", 1, "the transfer stalled: nothing moved for 200ms"})
+	faults = append(faults, fault{send, "other bytes", 1, "DIGEST_INVALID"}, fault{send, "hangs", 1, "the transfer stalled: fewer than 64 bytes a second for 200ms"})
 	for _, tt := range faults {
 		t.Run(tt.on[:strings.Index(tt.on, "/")]+tt.on[len("PUT /v2/app/"):]+tt.answer, func(t *testing.T) {
 			f.set(nil)
@@ -384,10 +384,7 @@ func TestCredentialsStaySecret(t *testing.T) {
 	}))
 	registry := lifecycletest.Registry()
 	defer registry.Close()
-	keychain, err := image.Keychain(`{"` + f.name + `":"Basic dXNlcjpodW50ZXIy"}`)
-	if err != nil {
-		t.Fatal(err)
-	}
+	keychain := image.Keychain(`{"`+f.name+`":"Basic dXNlcjpodW50ZXIy"}`, nil)
 	for _, k := range []authn.Keychain{keychain, nil} {
 		o := &image.Opener{Retry: quick, Keychain: k}
 		w := image.Writer{Opener: o}

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
 // Frugal is an Opener for a phase that only looks: it asks every registry no more than once how
@@ -15,20 +13,26 @@ import (
 // may be ([Writer.CheckWrite]) for the registry to forget, which saves a request each.
 func (o *Opener) Frugal() *Opener {
 	out := *o
-	t := &frugal{next: o.Transport, pings: map[string]*ping{}}
-	if t.next == nil {
-		t.next = remote.DefaultTransport
-	}
-	out.Transport = t
+	out.frugal = &pings{all: map[pinged]*ping{}}
 	return &out
 }
 
 // A frugal transport makes no request that has been made before, or is not needed.
 type frugal struct {
-	next http.RoundTripper
+	next     http.RoundTripper
+	verifies bool // all certificates
+	*pings
+}
 
-	mu    sync.Mutex
-	pings map[string]*ping // by scheme and host
+type pings struct {
+	mu  sync.Mutex
+	all map[pinged]*ping
+}
+
+// pinged is who was asked. What an unverified host says must not count where it is verified.
+type pinged struct {
+	scheme, host string
+	verified     bool
 }
 
 // A ping is a registry's answer to GET /v2/.
@@ -39,7 +43,7 @@ type ping struct {
 }
 
 // RoundTrip implements [http.RoundTripper].
-func (t *frugal) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t frugal) RoundTrip(req *http.Request) (*http.Response, error) {
 	switch {
 	case req.Method == http.MethodGet && req.URL.Path == "/v2/" && req.Header.Get("Authorization") == "":
 		return t.ping(req)
@@ -49,12 +53,13 @@ func (t *frugal) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.next.RoundTrip(req)
 }
 
-func (t *frugal) ping(req *http.Request) (*http.Response, error) {
+func (t frugal) ping(req *http.Request) (*http.Response, error) {
 	t.mu.Lock()
-	p := t.pings[req.URL.Scheme+req.URL.Host]
+	who := pinged{req.URL.Scheme, req.URL.Host, t.verifies}
+	p := t.all[who]
 	if p == nil {
 		p = &ping{}
-		t.pings[req.URL.Scheme+req.URL.Host] = p
+		t.all[who] = p
 	}
 	t.mu.Unlock()
 	p.mu.Lock()

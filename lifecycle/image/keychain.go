@@ -1,13 +1,17 @@
 package image
 
 import (
-	"encoding/base64"
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 
 	ecr "github.com/awslabs/amazon-ecr-credential-helper/ecr-login"
 	"github.com/chrismellard/docker-credential-acr-env/pkg/credhelper"
@@ -15,84 +19,159 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/google"
 )
 
+// Credentials are a keychain that never fails: what cannot be read is told once, and the
+// registry is asked without credentials. See [Keychain].
+type Credentials struct {
+	headers []header
+	clouds  []authn.Keychain
+	warn    func(string)
+
+	mu      sync.Mutex
+	told    map[string]bool
+	reasons map[string][]string // by repository
+}
+
 // Keychain finds credentials in this order: the value of CNB_REGISTRY_AUTH, a JSON
-// object of Authorization headers by registry (platform.md, "Registry
+// object of Authorization headers by registry or repository (platform.md, "Registry
 // Authentication"; empty: not set); docker's config.json and its helpers; Google's, Amazon's
 // and Azure's own for their registries. No cloud is asked before one of its registries is.
-func Keychain(cnbRegistryAuth string) (authn.Keychain, error) {
-	headers, err := parseAuth(cnbRegistryAuth)
-	if err != nil {
-		return nil, err
-	}
+// The longest name that a repository is below wins. warn is told of what cannot be used,
+// when it would be needed; nil: nobody is told.
+func Keychain(cnbRegistryAuth string, warn func(string)) *Credentials {
 	amazon := authn.NewKeychainFromHelper(ecr.NewECRHelper(ecr.WithLogger(io.Discard)))
 	azure := authn.NewKeychainFromHelper(credhelper.NewACRCredentialsHelper())
-	return authn.NewMultiKeychain(
-		headers,
-		authn.DefaultKeychain,
-		google.Keychain,
-		only(amazonHosts, amazon),
-		only(azureHosts, azure),
-	), nil
+	return &Credentials{
+		headers: parseAuth(cnbRegistryAuth),
+		clouds:  []authn.Keychain{google.Keychain, only(amazonHosts, amazon), only(azureHosts, azure)},
+		warn:    warn,
+		told:    map[string]bool{},
+		reasons: map[string][]string{},
+	}
 }
+
+// Resolve implements [authn.Keychain]. The error is always nil.
+func (c *Credentials) Resolve(r authn.Resource) (authn.Authenticator, error) {
+	if auth := c.header(r); auth != nil {
+		return auth, nil
+	}
+	for _, part := range prefixes(r) {
+		if auth := c.ask(authn.DefaultKeychain, "reading docker's config.json", r, part); auth != nil {
+			return auth, nil
+		}
+	}
+	c.noteUnreadable(r)
+	for _, k := range c.clouds {
+		if auth := c.ask(k, "asking the cloud", r, r); auth != nil {
+			return auth, nil
+		}
+	}
+	return authn.Anonymous, nil
+}
+
+// header gives the credentials of CNB_REGISTRY_AUTH; nil if there are none that can be used.
+func (c *Credentials) header(r authn.Resource) authn.Authenticator {
+	for _, h := range c.headers {
+		if !h.hasResource(r) {
+			continue
+		}
+		if h.wrong == "" {
+			return authn.FromConfig(h.config)
+		}
+		c.note(r, h.wrong, true)
+	}
+	return nil
+}
+
+// ask gives the credentials of a keychain; nil if it has none, or cannot be asked.
+func (c *Credentials) ask(k authn.Keychain, doing string, r, part authn.Resource) authn.Authenticator {
+	auth, err := k.Resolve(part)
+	if err != nil {
+		c.note(r, fmt.Sprintf("%s: %v", doing, oneLine(err)), true)
+		return nil
+	}
+	if auth == authn.Anonymous {
+		return nil
+	}
+	return lenient{auth, func(err error) { c.note(r, fmt.Sprintf("%s: %v", doing, oneLine(err)), true) }}
+}
+
+// noteUnreadable notes that there may be a config.json that this user cannot see. That is
+// common where HOME is still root's, so it is only told if the registry asks for credentials.
+func (c *Credentials) noteUnreadable(r authn.Resource) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return
+	}
+	if _, err := os.Stat(filepath.Join(home, ".docker", "config.json")); errors.Is(err, fs.ErrPermission) {
+		c.note(r, fmt.Sprintf("reading docker's config.json: %v", err), false)
+	}
+}
+
+func (c *Credentials) note(r authn.Resource, reason string, tell bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if of := c.reasons[r.String()]; !slices.Contains(of, reason) {
+		c.reasons[r.String()] = append(of, reason)
+	}
+	if tell && c.warn != nil && !c.told[reason] {
+		c.told[reason] = true
+		c.warn(fmt.Sprintf("going on without credentials for %s: %s", r.RegistryStr(), reason))
+	}
+}
+
+// Reason says why there are no credentials for a repository, if some could not be read.
+func (c *Credentials) Reason(r authn.Resource) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return strings.Join(c.reasons[r.String()], "; ")
+}
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
+// A lenient authenticator is anonymous if credentials cannot be had.
+type lenient struct {
+	authn.Authenticator
+	note func(error)
+}
+
+// Authorization implements [authn.Authenticator].
+func (l lenient) Authorization() (*authn.AuthConfig, error) {
+	return l.AuthorizationContext(context.Background())
+}
+
+// AuthorizationContext implements [authn.ContextAuthenticator].
+func (l lenient) AuthorizationContext(ctx context.Context) (*authn.AuthConfig, error) {
+	config, err := authn.Authorization(ctx, l.Authenticator)
+	if err != nil {
+		l.note(err)
+		return &authn.AuthConfig{}, nil
+	}
+	return config, nil
+}
+
+// prefixes are the names by which docker's config.json may have a repository, longest first: a part
+// of its path, and the registry.
+func prefixes(r authn.Resource) []authn.Resource {
+	var all []authn.Resource
+	for name := r.String(); strings.HasPrefix(name, r.RegistryStr()+"/"); name = name[:strings.LastIndexByte(name, '/')] {
+		all = append(all, lookup(name))
+	}
+	return append(all, lookup(r.RegistryStr()))
+}
+
+// A lookup is a name that is looked up as it is.
+type lookup string
+
+// String implements [authn.Resource].
+func (l lookup) String() string { return string(l) }
+
+// RegistryStr implements [authn.Resource].
+func (l lookup) RegistryStr() string { return string(l) }
 
 var (
 	amazonHosts = regexp.MustCompile(`^(public\.ecr\.aws|\d{12}\.dkr[.-]ecr(-fips)?\.[a-z0-9-]+\.(amazonaws\.com(\.cn)?|on\.aws|on\.amazonwebservices\.com\.cn|sc2s\.sgov\.gov|c2s\.ic\.gov))$`)
 	azureHosts  = regexp.MustCompile(`\.azurecr\.(io|cn|de|us)$`)
 )
-
-// headers are Authorization headers by registry.
-type headers map[string]authn.AuthConfig
-
-// parseAuth keeps the header's value out of every error: it is a secret.
-func parseAuth(value string) (headers, error) {
-	if value == "" {
-		return nil, nil
-	}
-	var raw map[string]string
-	if err := json.Unmarshal([]byte(value), &raw); err != nil {
-		return nil, errors.New("reading CNB_REGISTRY_AUTH: it is not a JSON object of Authorization headers by registry")
-	}
-	all := headers{}
-	for registry, header := range raw {
-		cfg, ok := parseHeader(header)
-		if !ok {
-			return nil, fmt.Errorf(`reading CNB_REGISTRY_AUTH: the header for %s is neither "Basic" with user:password in base64 nor "Bearer" with a token`, registry)
-		}
-		all[host(registry)] = cfg
-	}
-	return all, nil
-}
-
-func parseHeader(header string) (authn.AuthConfig, bool) {
-	scheme, credentials, _ := strings.Cut(header, " ")
-	credentials = strings.TrimSpace(credentials)
-	if strings.EqualFold(scheme, "Bearer") {
-		return authn.AuthConfig{RegistryToken: credentials}, credentials != ""
-	}
-	plain, err := base64.StdEncoding.DecodeString(credentials)
-	user, password, ok := strings.Cut(string(plain), ":")
-	return authn.AuthConfig{Username: user, Password: password}, ok && err == nil && strings.EqualFold(scheme, "Basic")
-}
-
-// host strips what people write around a registry's name: scheme, path, Docker Hub's address of old.
-func host(registry string) string {
-	if _, rest, ok := strings.Cut(registry, "://"); ok {
-		registry = rest
-	}
-	registry, _, _ = strings.Cut(registry, "/")
-	if registry == "docker.io" || registry == "registry-1.docker.io" {
-		return "index.docker.io"
-	}
-	return registry
-}
-
-// Resolve implements [authn.Keychain].
-func (h headers) Resolve(r authn.Resource) (authn.Authenticator, error) {
-	if cfg, ok := h[r.RegistryStr()]; ok {
-		return authn.FromConfig(cfg), nil
-	}
-	return authn.Anonymous, nil
-}
 
 // only asks the keychain for registries of the given names: some of them go looking for
 // a metadata service before they look at the name.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
@@ -39,7 +40,11 @@ func (w *Writer) push(ctx context.Context, d *Draft, names []string) (*Written, 
 		return nil, err
 	}
 	u := upload{draft: d, config: config, parts: parts, writer: w}
-	if u.pusher, err = remote.NewPusher(w.RemoteOptions(ctx)...); err != nil {
+	var repositories []name.Repository
+	for _, tag := range tags {
+		repositories = append(repositories, tag.Context())
+	}
+	if u.pusher, err = remote.NewPusher(w.RemoteOptions(ctx, repositories...)...); err != nil {
 		return nil, err
 	}
 	return u.run(ctx, tags, names)
@@ -95,7 +100,7 @@ func (u *upload) run(ctx context.Context, tags []name.Tag, names []string) (*Wri
 	for n, tag := range tags {
 		if n > 0 || !there {
 			if err := u.pusher.Put(ctx, tag, u.image); err != nil {
-				errs = append(errs, fmt.Errorf("writing manifest of %s to registry %s: %w", tag, tag.RegistryStr(), refused(err)))
+				errs = append(errs, fmt.Errorf("writing manifest of %s to registry %s: %w", tag, tag.RegistryStr(), u.writer.refused(tag.Context(), err)))
 				continue
 			}
 		}
@@ -137,7 +142,7 @@ func (u *upload) there(ctx context.Context, tag name.Tag) (bool, error) {
 		return false, err
 	}
 	// Whatever is wrong with the registry comes to light when it is written to.
-	found, err := remote.Head(tag, u.writer.RemoteOptions(ctx)...)
+	found, err := remote.Head(tag, u.writer.RemoteOptions(ctx, tag.Context())...)
 	return err == nil && found.Digest == digest, nil
 }
 
@@ -173,7 +178,7 @@ func (u *upload) blobs(ctx context.Context, to, from name.Repository) error {
 		err = u.pusher.Upload(ctx, to, config)
 	}
 	if err != nil {
-		return fmt.Errorf("uploading configuration to registry %s: %w", to.RegistryStr(), refused(err))
+		return fmt.Errorf("uploading configuration to registry %s: %w", to.RegistryStr(), u.writer.refused(to, err))
 	}
 	return nil
 }
@@ -205,7 +210,7 @@ func (u *upload) layer(ctx context.Context, p *part, to, from name.Repository) e
 		}
 	}
 	if err := u.pusher.Upload(ctx, to, u.source(p, to, from)); err != nil {
-		return fmt.Errorf("uploading layer %s to registry %s: %w", p.desc.Digest, to.RegistryStr(), refused(err))
+		return fmt.Errorf("uploading layer %s to registry %s: %w", p.desc.Digest, to.RegistryStr(), u.writer.refused(to, err))
 	}
 	return nil
 }
@@ -254,16 +259,24 @@ func (a absent) Compressed() (io.ReadCloser, error)   { return nil, errNoContent
 func (a absent) Descriptor() (*v1.Descriptor, error)  { return a.desc, nil }
 
 // refused says what to do about answers that trying again does not help with.
-func refused(err error) error {
+func (o *Opener) refused(r name.Repository, err error) error {
 	t, ok := errors.AsType[*transport.Error](err)
 	if !ok {
 		return err
 	}
-	switch t.StatusCode {
-	case http.StatusUnauthorized:
+	why := ""
+	if k, ok := o.Keychain.(interface{ Reason(authn.Resource) string }); ok {
+		why = k.Reason(r)
+	}
+	switch {
+	case t.StatusCode == http.StatusUnauthorized && why != "":
+		return fmt.Errorf("%w (no credentials: %s)", err, why)
+	case t.StatusCode == http.StatusForbidden && why != "":
+		return fmt.Errorf("%w (no access without credentials: %s)", err, why)
+	case t.StatusCode == http.StatusUnauthorized:
 		return fmt.Errorf("%w (credentials are missing or wrong; see CNB_REGISTRY_AUTH and docker's config.json)", err)
-	case http.StatusForbidden:
-		return fmt.Errorf("%w (the credentials do not allow writing there)", err)
+	case t.StatusCode == http.StatusForbidden:
+		return fmt.Errorf("%w (the credentials do not allow access)", err)
 	}
 	return err
 }

@@ -17,24 +17,29 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/baseplan/baseplan/internal/watch"
 )
 
 // An Opener opens images. Its zero value reads public images, as anonymous.
 type Opener struct {
-	Keychain   authn.Keychain    // nil: anonymous; see [Keychain]
-	Insecure   []string          // registries ("host:port") spoken to over plain http; loopback ones always are
-	Platform   *v1.Platform      // the image wanted of an index; nil: linux and this program's architecture
-	Transport  http.RoundTripper // nil: the transport of go-containerregistry
-	Retry      remote.Backoff    // between attempts at a registry; zero: three, 1 s and 3 s apart
-	Stall      time.Duration     // without a byte sent or received, until a transfer is given up; zero: 5 minutes
-	DockerHost string            // the daemon's address; empty: as the docker CLI finds it
+	Keychain   authn.Keychain                            // nil: anonymous; see [Keychain]
+	Insecure   []string                                  // registries ("host:port") or repositories below ("host:port/path") accessed over HTTP, or HTTPS without verifying certificates
+	Platform   *v1.Platform                              // the image wanted of an index; nil: linux and this program's architecture
+	Transport  http.RoundTripper                         // nil: the transport of go-containerregistry
+	Wrap       func(http.RoundTripper) http.RoundTripper // around the transport; nil: nothing
+	Retry      remote.Backoff                            // between attempts at a registry; zero: three, 1 s and 3 s apart
+	Stall      time.Duration                             // without progress, until a transfer is given up, and for opening an image; zero: 5 minutes
+	DockerHost string                                    // the daemon's address; empty: as the docker CLI finds it
+
+	frugal *pings // nil: see [Opener.Frugal]
 
 	// DialDocker connects to the daemon, for a process that may not do so itself any more; nil: as net.Dial does.
 	DialDocker func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Reference parses a registry reference as Open does: with the defaults of docker
-// for registry and tag, and plain http for loopback and insecure registries.
+// for registry and tag, and HTTP for loopback and insecure registries if they have no HTTPS.
 func (o *Opener) Reference(ref string) (name.Reference, error) {
 	for _, prefix := range []string{daemonPrefix, layoutPrefix, tarPrefix} {
 		if strings.HasPrefix(ref, prefix) {
@@ -60,11 +65,16 @@ func why(ref string, err error) error {
 }
 
 func (o *Opener) nameOptions(ref string) []name.Option {
-	host, _, _ := strings.Cut(ref, "/")
-	if loopback(host) || slices.Contains(o.Insecure, host) {
+	r, err := name.ParseReference(ref)
+	if err == nil && (loopback(r.Context().RegistryStr()) || o.insecure(r.Context())) {
 		return []name.Option{name.Insecure}
 	}
 	return nil
+}
+
+// insecure reports whether a repository is one of those that are insecure, or below one.
+func (o *Opener) insecure(r name.Repository) bool {
+	return slices.ContainsFunc(o.Insecure, func(entry string) bool { return placeOf(entry).has(r) })
 }
 
 func loopback(hostport string) bool {
@@ -75,8 +85,8 @@ func loopback(hostport string) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
-// RemoteOptions are the options with which Open asks registries.
-func (o *Opener) RemoteOptions(ctx context.Context) []remote.Option {
+// RemoteOptions are the options with which Open asks registries for these repositories.
+func (o *Opener) RemoteOptions(ctx context.Context, repositories ...name.Repository) []remote.Option {
 	opts := []remote.Option{remote.WithContext(ctx), remote.WithUserAgent("baseplan"), remote.WithPlatform(o.platform())}
 	if o.Keychain != nil {
 		opts = append(opts, remote.WithAuthFromKeychain(o.Keychain))
@@ -85,7 +95,7 @@ func (o *Opener) RemoteOptions(ctx context.Context) []remote.Option {
 		opts = append(opts, remote.WithRetryBackoff(o.Retry))
 	}
 	again := func(err error) bool { return ctx.Err() == nil && temporary(err) }
-	return append(opts, remote.WithRetryPredicate(again), remote.WithTransport(o.transport()))
+	return append(opts, remote.WithRetryPredicate(again), remote.WithTransport(o.RoundTripper(repositories...)))
 }
 
 func (o *Opener) platform() v1.Platform {
@@ -100,9 +110,11 @@ func (o *Opener) openRegistry(ctx context.Context, ref string) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	desc, err := remote.Get(r, o.RemoteOptions(ctx)...)
+	ctx, opened := watch.Until(ctx, o.Stall, "opening the image")
+	defer opened()
+	desc, err := remote.Get(r, o.RemoteOptions(ctx, r.Context())...)
 	if err != nil {
-		return nil, fmt.Errorf("reading manifest from registry %s: %w", r.Context().RegistryStr(), orNotFound(err))
+		return nil, fmt.Errorf("reading manifest from registry %s: %w", r.Context().RegistryStr(), o.refused(r.Context(), orNotFound(watch.Cause(ctx, err))))
 	}
 	img := &Image{Ref: r}
 	if desc.MediaType.IsIndex() {
@@ -116,7 +128,7 @@ func (o *Opener) openRegistry(ctx context.Context, ref string) (*Image, error) {
 		err = img.complete()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading image from registry %s: %w", r.Context().RegistryStr(), orNotFound(err))
+		return nil, fmt.Errorf("reading image from registry %s: %w", r.Context().RegistryStr(), o.refused(r.Context(), orNotFound(watch.Cause(ctx, err))))
 	}
 	return img, nil
 }

@@ -2,23 +2,28 @@ package image
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
+	"sync"
 	"syscall"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/baseplan/baseplan/internal/watch"
 )
 
 // temporary errors are worth another attempt: a connection that was refused or broke, and
 // answers that say so (408, 429, 5xx; transport.Error knows them).
 func temporary(err error) bool {
 	var t interface{ Temporary() bool }
-	if errors.Is(err, errStalled) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, watch.ErrStalled) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
 	if errors.As(err, &t) && t.Temporary() {
@@ -32,23 +37,76 @@ func temporary(err error) bool {
 	return false
 }
 
-// errStalled is wrapped by errors of transfers that came to a halt.
-var errStalled = errors.New("the transfer stalled")
+// RoundTripper is the transport for a client that is to talk about these repositories and no
+// others. It ends what makes no progress, and of the hosts of those that are insecure it does not verify
+// certificates.
+func (o *Opener) RoundTripper(repositories ...name.Repository) http.RoundTripper {
+	next := o.Transport
+	if next == nil {
+		next = remote.DefaultTransport
+	}
+	var hosts []string
+	for _, r := range repositories {
+		if o.insecure(r) {
+			hosts = append(hosts, r.RegistryStr())
+		}
+	}
+	hosts = slices.DeleteFunc(hosts, func(host string) bool {
+		return slices.ContainsFunc(repositories, func(r name.Repository) bool { return r.RegistryStr() == host && !o.insecure(r) })
+	})
+	if len(hosts) > 0 {
+		next = trusting{hosts, withoutVerification(next), next}
+	}
+	if o.Wrap != nil {
+		next = o.Wrap(next)
+	}
+	if o.frugal != nil {
+		next = frugal{next, len(hosts) == 0, o.frugal}
+	}
+	return watch.Transport{Next: next, Limit: o.Stall}
+}
 
-func (o *Opener) transport() http.RoundTripper {
-	t := watched{next: o.Transport, limit: o.Stall}
-	if t.next == nil {
-		t.next = remote.DefaultTransport
+// RepositoryTransport is [Opener.RoundTripper] for one repository.
+func (o *Opener) RepositoryTransport(r name.Repository) http.RoundTripper { return o.RoundTripper(r) }
+
+// A trusting transport does not verify the certificates of some hosts.
+type trusting struct {
+	hosts            []string
+	trusted, careful http.RoundTripper
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (t trusting) RoundTrip(req *http.Request) (*http.Response, error) {
+	if slices.Contains(t.hosts, req.URL.Host) {
+		return t.trusted.RoundTrip(req)
 	}
-	if t.limit == 0 {
-		t.limit = 5 * time.Minute
+	return t.careful.RoundTrip(req)
+}
+
+// unverified are copies of transports that verify no certificates: one of each, so that
+// connections are used again.
+var unverified sync.Map
+
+func withoutVerification(t http.RoundTripper) http.RoundTripper {
+	plain, ok := t.(*http.Transport)
+	if !ok {
+		return t // it decides for itself
 	}
-	return t
+	if known, ok := unverified.Load(plain); ok {
+		return known.(http.RoundTripper)
+	}
+	c := plain.Clone()
+	if c.TLSClientConfig == nil {
+		c.TLSClientConfig = &tls.Config{}
+	}
+	c.TLSClientConfig.InsecureSkipVerify = true
+	known, _ := unverified.LoadOrStore(plain, c)
+	return known.(http.RoundTripper)
 }
 
 // retrying is the transport for those functions of go-containerregistry that take neither a
 // context nor options.
-func (o *Opener) retrying(ctx context.Context) http.RoundTripper {
+func (o *Opener) retrying(ctx context.Context, repository name.Repository) http.RoundTripper {
 	opts := []transport.Option{
 		transport.WithRetryPredicate(func(err error) bool { return ctx.Err() == nil && temporary(err) }),
 		transport.WithRetryStatusCodes(http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
@@ -58,7 +116,7 @@ func (o *Opener) retrying(ctx context.Context) http.RoundTripper {
 	if o.Retry.Steps > 0 {
 		opts = append(opts, transport.WithRetryBackoff(o.Retry))
 	}
-	return transport.NewUserAgent(transport.NewRetry(bound{o.transport(), ctx}, opts...), "baseplan")
+	return transport.NewUserAgent(transport.NewRetry(bound{o.RoundTripper(repository), ctx}, opts...), "baseplan")
 }
 
 // A bound transport makes requests under a context.
@@ -70,61 +128,4 @@ type bound struct {
 // RoundTrip implements [http.RoundTripper].
 func (b bound) RoundTrip(req *http.Request) (*http.Response, error) {
 	return b.next.RoundTrip(req.WithContext(b.ctx))
-}
-
-// A watched transport ends requests in which nothing moves any more: a registry may be slow,
-// but one that hangs must not hang a build.
-type watched struct {
-	next  http.RoundTripper
-	limit time.Duration
-}
-
-// RoundTrip implements [http.RoundTripper].
-func (t watched) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithCancelCause(req.Context())
-	timer := time.AfterFunc(t.limit, func() { cancel(fmt.Errorf("%w: nothing moved for %s", errStalled, t.limit)) })
-	moved := func() { timer.Reset(t.limit) }
-	out := req.WithContext(ctx)
-	if req.Body != nil && req.Body != http.NoBody {
-		out.Body = movingBody{req.Body, moved, func() {}, nil}
-	}
-	resp, err := t.next.RoundTrip(out)
-	if err != nil {
-		timer.Stop()
-		defer cancel(nil)
-		return nil, stalled(ctx, err)
-	}
-	moved()
-	resp.Body = movingBody{resp.Body, moved, func() { timer.Stop(); cancel(nil) }, ctx}
-	return resp, nil
-}
-
-func stalled(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); errors.Is(cause, errStalled) {
-		return cause
-	}
-	return err
-}
-
-// A movingBody tells of every read.
-type movingBody struct {
-	io.ReadCloser
-	moved, closed func()
-	ctx           context.Context // of a response; nil: of a request
-}
-
-func (b movingBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if n > 0 {
-		b.moved()
-	}
-	if err != nil && !errors.Is(err, io.EOF) && b.ctx != nil {
-		err = stalled(b.ctx, err)
-	}
-	return n, err
-}
-
-func (b movingBody) Close() error {
-	defer b.closed()
-	return b.ReadCloser.Close()
 }

@@ -59,7 +59,7 @@ var specified = []input{
 	{flag: "gid", env: "CNB_GROUP_ID", in: Analyze | Restore | Extend | Export | Create | Rebase, to: id(func(i *Inputs) *int { return &i.GID }), help: "primary group of the build image's user"},
 	{flag: "group", env: "CNB_GROUP_PATH", def: "<layers>/group.toml", in: Detect | Restore | Extend | Build | Export, to: str(func(i *Inputs) *string { return &i.Group }), help: "path of group.toml"},
 	{env: "CNB_GROUP_PATH", def: "<layers>/group.toml", in: Create, to: str(func(i *Inputs) *string { return &i.Group }), help: "path of group.toml"},
-	{flag: "insecure-registry", env: "CNB_INSECURE_REGISTRIES", in: Analyze | Restore | Export | Create | Rebase, to: strs(func(i *Inputs) *[]string { return &i.Insecure }), help: "a registry to be spoken to without TLS; give several"},
+	{flag: "insecure-registry", env: "CNB_INSECURE_REGISTRIES", in: Analyze | Restore | Export | Create | Rebase, to: strs(func(i *Inputs) *[]string { return &i.Insecure }), help: "registry (host or host/path) to access over HTTP, or HTTPS without verifying its certificate (repeatable)"},
 	{flag: "kaniko-cache-ttl", env: "CNB_KANIKO_CACHE_TTL", def: "336h", in: Extend, from: 10, to: func(i *Inputs) flag.Value { return duration{&i.KanikoCacheTTL} }, help: "how long the extender's cache lasts"},
 	{flag: "kaniko-cache-ttl", env: "CNB_KANIKO_CACHE_TTL", def: "336h", in: Create, to: func(i *Inputs) flag.Value { return duration{&i.KanikoCacheTTL} }, help: "how long the extender's cache lasts"},
 	{flag: "kaniko-dir", env: "CNB_KANIKO_DIR", def: "/kaniko", in: Restore | Extend | Export, from: 10, to: str(func(i *Inputs) *string { return &i.KanikoDir }), help: "directory of the extender's cache"},
@@ -103,7 +103,7 @@ var specified = []input{
 	{flag: "uid", env: "CNB_USER_ID", in: Analyze | Restore | Extend | Export | Create | Rebase, to: id(func(i *Inputs) *int { return &i.UID }), help: "user of the build image"},
 	{flag: "version", in: all, to: yes(func(i *Inputs) *bool { return &i.Version }), help: "print the version"},
 	{env: "CNB_EXEC_ENV", def: "production", in: Analyze | Detect | Restore | Extend | Build | Export | Create, from: 15, to: str(func(i *Inputs) *string { return &i.ExecEnv }), help: "execution environment"},
-	{env: "CNB_REGISTRY_AUTH", in: Analyze | Restore | Export | Create | Rebase, to: str(func(i *Inputs) *string { return &i.RegistryAuth }), help: "JSON object of Authorization headers by registry"},
+	{env: "CNB_REGISTRY_AUTH", in: Analyze | Restore | Export | Create | Rebase, to: str(func(i *Inputs) *string { return &i.RegistryAuth }), help: "JSON object of Authorization headers (Basic, Bearer, X-Identity) by registry or repository"},
 	{env: "CNB_EXPERIMENTAL_MODE", in: all, to: one(func(i *Inputs) *string { return (*string)(&i.Experimental) }, "warn", "silent", "error"), help: "warn, silent or error, about experimental features"},
 	{env: "SOURCE_DATE_EPOCH", in: Export | Create, from: 9, to: func(i *Inputs) flag.Value { return moment{&i.Epoch} }, help: "when the app image was created, in seconds since 1970"},
 }

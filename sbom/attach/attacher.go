@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/baseplan/baseplan/internal/watch"
 	"github.com/baseplan/baseplan/sbom"
 )
 
@@ -22,6 +23,14 @@ import (
 type Attacher struct {
 	Keychain  authn.Keychain    // nil: anonymous
 	Transport http.RoundTripper // nil: as go-containerregistry's default
+
+	// TransportFor gives the transport for a repository, such as one that does not verify
+	// certificates; nil: Transport for all.
+	TransportFor func(name.Repository) http.RoundTripper
+
+	// Stall is for how long a transfer may make no progress, and how long resolving the
+	// image may take; 0: 5 minutes.
+	Stall time.Duration
 
 	// Settle is how long an entry in a shared tag must stand before it counts
 	// as there to stay: see [Attacher.Attach]. ≤ 0: 3 s.
@@ -160,15 +169,16 @@ func (o *Options) check() error {
 	return nil
 }
 
-func (a *Attacher) options(ctx context.Context) []remote.Option {
+func (a *Attacher) options(ctx context.Context, r name.Repository) []remote.Option {
 	opts := []remote.Option{remote.WithContext(ctx), remote.WithUserAgent("baseplan")}
 	if a.Keychain != nil {
 		opts = append(opts, remote.WithAuthFromKeychain(a.Keychain))
 	}
-	if a.Transport != nil {
-		opts = append(opts, remote.WithTransport(a.Transport))
-	}
-	return opts
+	return append(opts, remote.WithTransport(a.transport(r)))
+}
+
+func (a *Attacher) transport(r name.Repository) http.RoundTripper {
+	return transportFor(r, a.Transport, a.TransportFor, a.Stall)
 }
 
 // resolved is what a reference stands for.
@@ -179,9 +189,11 @@ type resolved struct {
 }
 
 func (a *Attacher) resolve(ctx context.Context, ref name.Reference, platform *v1.Platform) (*resolved, error) {
-	desc, err := remote.Get(ref, a.options(ctx)...)
+	ctx, resolving := watch.Until(ctx, a.Stall, "resolving the image")
+	defer resolving()
+	desc, err := remote.Get(ref, a.options(ctx, ref.Context())...)
 	if err != nil {
-		return nil, fmt.Errorf("resolving %s: %w", ref, err)
+		return nil, fmt.Errorf("resolving %s: %w", ref, withReason(a.Keychain, ref.Context(), watch.Cause(ctx, err)))
 	}
 	r := &resolved{desc: desc}
 	switch {

@@ -26,6 +26,10 @@ type Finder struct {
 	Transport http.RoundTripper // nil: as go-containerregistry's default, which honours proxies
 	Limits    Limits
 
+	// TransportFor gives the transport for a repository, such as one that does not verify
+	// certificates; nil: Transport for all.
+	TransportFor func(name.Repository) http.RoundTripper
+
 	api sync.Map // registries (string) known to answer the referrers API
 }
 
@@ -205,7 +209,7 @@ func (f *Finder) begin(s Subject) (*search, error) {
 		}
 	}
 	if s.Ref != nil {
-		r.repo = newRepository(s.Ref.Context(), f.Keychain, f.Transport, r.limits)
+		r.repo = newRepository(s.Ref.Context(), f.Keychain, transportFor(s.Ref.Context(), f.Transport, f.TransportFor, 0), r.limits)
 	}
 	return r, nil
 }

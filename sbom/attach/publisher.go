@@ -37,8 +37,8 @@ type publisher struct {
 
 func (a *Attacher) publisher(ctx context.Context, n name.Repository) *publisher {
 	p := &publisher{
-		repo:   newRepository(n, a.Keychain, a.Transport, Limits{}),
-		writes: newRepository(n, a.Keychain, a.Transport, Limits{}),
+		repo:   newRepository(n, a.Keychain, a.transport(n), Limits{}),
+		writes: newRepository(n, a.Keychain, a.transport(n), Limits{}),
 		settle: a.Settle,
 	}
 	p.repo.dial(ctx)

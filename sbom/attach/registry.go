@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	ggcr "github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/content"
@@ -31,6 +32,8 @@ import (
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
 	"oras.land/oras-go/v2/registry/remote/retry"
+
+	"github.com/baseplan/baseplan/internal/watch"
 )
 
 // A repository is one repository of a registry, read within limits. It is
@@ -50,7 +53,7 @@ func newRepository(n name.Repository, keys authn.Keychain, base http.RoundTrippe
 		base = ggcr.DefaultTransport
 	}
 	limits = limits.orDefault()
-	transport := plainAnswers{
+	answers := plainAnswers{
 		base:  &retry.Transport{Base: base, Policy: func() retry.Policy { return patience{} }},
 		limit: limits.Metadata,
 	}
@@ -65,15 +68,77 @@ func newRepository(n name.Repository, keys authn.Keychain, base http.RoundTrippe
 			ReferrerListMaxPages: limits.Pages,
 			TagListPageSize:      1000,
 			SkipReferrersGC:      true,
-			Client: &auth.Client{
-				Client:     &http.Client{Transport: transport},
+			Client: reasoning{n, keys, &auth.Client{
+				Client:     &http.Client{Transport: answers},
 				Cache:      auth.NewCache(),
 				ClientID:   "baseplan",
 				Header:     http.Header{"User-Agent": {"baseplan"}},
 				Credential: credentials(n, keys),
-			},
+			}},
 		},
 	}
+}
+
+// transportFor is the transport for a repository, which ends what makes no progress.
+func transportFor(r name.Repository, all http.RoundTripper, of func(name.Repository) http.RoundTripper, stall time.Duration) http.RoundTripper {
+	if of != nil {
+		all = of(r)
+	}
+	return watch.Transport{Next: all, Limit: stall}
+}
+
+// A reasoner is a keychain that knows why it has no credentials for a repository.
+type reasoner interface {
+	Reason(authn.Resource) string
+}
+
+func reason(keys authn.Keychain, r name.Repository) string {
+	if k, ok := keys.(reasoner); ok {
+		return k.Reason(r)
+	}
+	return ""
+}
+
+// withReason adds to an answer of 401 why there are no credentials.
+func withReason(keys authn.Keychain, r name.Repository, err error) error {
+	t, ok := errors.AsType[*transport.Error](err)
+	if why := reason(keys, r); ok && t.StatusCode == http.StatusUnauthorized && why != "" {
+		return fmt.Errorf("%w (no credentials: %s)", err, why)
+	}
+	return err
+}
+
+// A deniedError is an answer of 401 where credentials could not be read.
+type deniedError struct{ why string }
+
+func (e *deniedError) Error() string {
+	return "the registry answers 401, and there are no credentials: " + e.why
+}
+
+// reasoning makes an answer of 401 an error that says why there are no credentials, if that is known.
+type reasoning struct {
+	name name.Repository
+	keys authn.Keychain
+	*auth.Client
+}
+
+// Do implements [remote.Client].
+func (c reasoning) Do(req *http.Request) (*http.Response, error) {
+	resp, err := c.Client.Do(req)
+	answer, isAnswer := errors.AsType[*errcode.ErrorResponse](err) // of who gives tokens
+	denied := errors.Is(err, auth.ErrBasicCredentialNotFound) || err == nil && resp.StatusCode == http.StatusUnauthorized ||
+		isAnswer && answer.StatusCode == http.StatusUnauthorized
+	why := ""
+	if denied {
+		why = reason(c.keys, c.name)
+	}
+	if why == "" {
+		return resp, err
+	}
+	if resp != nil {
+		resp.Body.Close()
+	}
+	return nil, &deniedError{why}
 }
 
 // dial finds out whether a registry that may be spoken to without TLS (on this
@@ -289,6 +354,9 @@ func explain(ctx context.Context, err error) (Outcome, string) {
 	}
 	if e, ok := errors.AsType[*unreadableError](err); ok {
 		return Unreadable, clip(e.Error())
+	}
+	if e, ok := errors.AsType[*deniedError](err); ok {
+		return Unreachable, clip(e.Error())
 	}
 	if resp, ok := errors.AsType[*errcode.ErrorResponse](err); ok {
 		said := http.StatusText(resp.StatusCode)

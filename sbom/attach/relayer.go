@@ -78,7 +78,7 @@ func (a *Attacher) pushImage(ctx context.Context, ref name.Reference, next remot
 	if digest == old && !other {
 		return nil
 	}
-	if err := remote.Push(to, next, a.options(ctx)...); err != nil {
+	if err := remote.Push(to, next, a.options(ctx, to.Context())...); err != nil {
 		return fmt.Errorf("pushing %s: %w", to, err)
 	}
 	return nil

@@ -78,7 +78,7 @@ generated, with its password in COSIGN_PASSWORD).`,
 			return &hinted{err, "an SBOM is attached to an image in a registry"}
 		}
 		done := c.progress("attaching to %s", args[0])
-		a := attach.Attacher{Keychain: s.images.Keychain, Transport: s.images.Transport}
+		a := attach.Attacher{Keychain: s.images.Keychain, TransportFor: s.images.RepositoryTransport}
 		attached, err := a.Attach(cmd.Context(), ref, *options)
 		done()
 		if err != nil {
@@ -103,9 +103,15 @@ func (s *source) attachOptions(cmd *cobra.Command, f attachFlags) (*attach.Optio
 		o.Platform, m.onePlatform = s.images.Platform, true
 	}
 	if f.tag != "" {
-		if o.Tag, err = name.NewTag(f.tag); err != nil {
+		ref, err := s.images.Reference(f.tag)
+		if err != nil {
 			return nil, fmt.Errorf("reading --tag: %w", err)
 		}
+		tag, ok := ref.(name.Tag)
+		if !ok {
+			return nil, fmt.Errorf("reading --tag: %s is a digest: give a tag", f.tag)
+		}
+		o.Tag = tag
 	}
 	if o.Created, err = sourceDate(s.console.env("SOURCE_DATE_EPOCH")); err != nil {
 		return nil, err

@@ -81,7 +81,7 @@ Exit codes: 0 done and enough, 1 wrong usage or failure, 3 not enough.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.PersistentFlags().StringSlice("insecure-registry", nil, "registries to reach over plain http (loopback ones are already)")
+	root.PersistentFlags().StringSlice("insecure-registry", nil, "registries (host or host/path) to access over HTTP, or HTTPS without verifying their certificates; also CNB_INSECURE_REGISTRIES")
 	root.PersistentFlags().String("platform", "", "platform of a multi-platform image, os/arch[/variant] (default linux and this machine's)")
 	root.PersistentFlags().String("cache-dir", "", "keep what was read of each layer here, so that a shared layer is read once")
 	root.AddCommand(c.sbomCommand(), c.providesCommand(), c.resolveCommand(), c.checkCommand(), c.selectCommand(), c.pruneCommand(), c.rebaseCheckCommand(),

@@ -72,7 +72,7 @@ func (s *source) findAll(ctx context.Context, ref string, verify bool) (*carried
 	defer img.Close()
 	f := &carried{image: img, verified: verify}
 	done := s.console.progress("reading what %s carries", ref)
-	finder := attach.Finder{Trust: s.trust, Keychain: s.images.Keychain, Transport: s.images.Transport}
+	finder := attach.Finder{Trust: s.trust, Keychain: s.images.Keychain, TransportFor: s.images.RepositoryTransport}
 	f.found, err = finder.FindAll(ctx, s.subject(img))
 	done()
 	if err != nil || !verify || f.found.Found == nil {

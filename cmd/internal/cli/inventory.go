@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
@@ -90,11 +91,9 @@ func (c *Console) source(cmd *cobra.Command) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	keychain, err := image.Keychain(c.env("CNB_REGISTRY_AUTH"))
-	if err != nil {
-		return nil, err
-	}
+	keychain := image.Keychain(c.env("CNB_REGISTRY_AUTH"), func(warning string) { c.warn("%s", warning) })
 	insecure, _ := flags.GetStringSlice("insecure-registry")
+	insecure = append(insecure, strings.FieldsFunc(c.env("CNB_INSECURE_REGISTRIES"), func(r rune) bool { return r == ',' || r == ' ' })...)
 	s.exactly = flags.Changed("platform")
 	s.images = image.Opener{Keychain: keychain, Insecure: insecure, Platform: arch}
 	return s, nil
@@ -235,7 +234,7 @@ func (s *source) believe(ctx context.Context, file string, doc *sbom.Document, o
 // find takes what is attached to the image, and generates where that yields nothing.
 func (s *source) find(ctx context.Context, b *base) (*provides.Declaration, error) {
 	done := s.console.progress("looking for an SBOM of %s", b.Name)
-	finder := attach.Finder{Trust: s.trust, Keychain: s.images.Keychain, Transport: s.images.Transport}
+	finder := attach.Finder{Trust: s.trust, Keychain: s.images.Keychain, TransportFor: s.images.RepositoryTransport}
 	found, err := finder.Find(ctx, s.subject(b.Image))
 	done()
 	if err != nil {

@@ -11,9 +11,8 @@ import (
 // Transfers tells on a terminal how much has gone to and come from registries, for as long as
 // something moves: a line that is written over, and cleared in the end.
 type Transfers struct {
-	Next http.RoundTripper // required
-	Out  io.Writer         // the terminal
-	Wait time.Duration     // before a transfer is worth telling of, and between changes of the line; 0: 1 s
+	Out  io.Writer     // the terminal
+	Wait time.Duration // before a transfer is worth telling of, and between changes of the line; 0: 1 s
 
 	mu             sync.Mutex
 	sent, received int64
@@ -21,8 +20,16 @@ type Transfers struct {
 	shown          bool
 }
 
+// Wrap is a transport that tells of what the next one sends and receives.
+func (t *Transfers) Wrap(next http.RoundTripper) http.RoundTripper { return wrapped{t, next} }
+
+type wrapped struct {
+	*Transfers
+	next http.RoundTripper
+}
+
 // RoundTrip implements [http.RoundTripper].
-func (t *Transfers) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t wrapped) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.mu.Lock()
 	if t.told.IsZero() {
 		t.told = time.Now()
@@ -32,7 +39,7 @@ func (t *Transfers) RoundTrip(r *http.Request) (*http.Response, error) {
 		r = r.Clone(r.Context())
 		r.Body = counted{r.Body, func(n int) { t.move(n, 0) }}
 	}
-	response, err := t.Next.RoundTrip(r)
+	response, err := t.next.RoundTrip(r)
 	if err == nil && response.Body != nil {
 		response.Body = counted{response.Body, func(n int) { t.move(0, n) }}
 	}

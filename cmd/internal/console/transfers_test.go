@@ -19,8 +19,8 @@ func TestTransfers(t *testing.T) {
 	}))
 	defer server.Close()
 	var out bytes.Buffer
-	transfers := &console.Transfers{Next: http.DefaultTransport, Out: &out, Wait: time.Nanosecond}
-	client := http.Client{Transport: transfers}
+	transfers := &console.Transfers{Out: &out, Wait: time.Nanosecond}
+	client := http.Client{Transport: transfers.Wrap(http.DefaultTransport)}
 	response, err := client.Post(server.URL, "", strings.NewReader(strings.Repeat("x", 1_000_000)))
 	if err != nil {
 		t.Fatal(err)
@@ -35,8 +35,8 @@ func TestTransfers(t *testing.T) {
 	}
 	out.Reset()
 	transfers.Clear()
-	quiet := &console.Transfers{Next: http.DefaultTransport, Out: &out, Wait: time.Hour}
-	client.Transport = quiet
+	quiet := &console.Transfers{Out: &out, Wait: time.Hour}
+	client.Transport = quiet.Wrap(http.DefaultTransport)
 	if response, err = client.Get(server.URL); err != nil {
 		t.Fatal(err)
 	}

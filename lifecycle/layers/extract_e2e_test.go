@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -46,5 +47,19 @@ func TestExtractAsRoot(t *testing.T) {
 	check(t, syscall.Stat("/etc/shadow", &after))
 	if before.Uid != after.Uid || before.Mode != after.Mode {
 		t.Error("it went through the link")
+	}
+}
+
+// A device in an app or a layer is an error, and is not opened. It needs root.
+func TestDirRefusesADevice(t *testing.T) {
+	root := t.TempDir()
+	check(t, os.MkdirAll(filepath.Join(root, "layers/bp/l"), 0o755))
+	if err := syscall.Mknod(filepath.Join(root, "layers/bp/l/zero"), syscall.S_IFCHR|0o666, 1<<8|5); err != nil {
+		t.Fatalf("making a device needs root: %v", err)
+	}
+	for _, s := range []layers.Source{{Root: root}, {Root: root, Base: "/layers"}} {
+		if _, err := s.Dir("/layers/bp/l"); err == nil || !strings.Contains(err.Error(), "is a device") {
+			t.Errorf("%v", err)
+		}
 	}
 }

@@ -117,18 +117,18 @@ func own(dir string, uid, gid int, except ...string) error {
 	if err != nil {
 		return err
 	}
-	o := owner{uid, gid, except}
+	o := newOwner{uid, gid, except}
 	return errors.Join(o.give(root, "."), o.giveAll(root), root.Close())
 }
 
-// An owner is who is given files, with exceptions.
-type owner struct {
+// A newOwner is who is given files, with exceptions.
+type newOwner struct {
 	uid, gid int
 	except   []string
 }
 
 // giveAll gives what is in a directory.
-func (o owner) giveAll(dir *os.Root) error {
+func (o newOwner) giveAll(dir *os.Root) error {
 	entries, err := fs.ReadDir(dir.FS(), ".")
 	if err != nil {
 		return err
@@ -148,7 +148,7 @@ func (o owner) giveAll(dir *os.Root) error {
 	return nil
 }
 
-func (o owner) giveBelow(dir *os.Root, name string) error {
+func (o newOwner) giveBelow(dir *os.Root, name string) error {
 	below, err := files.Child(dir, name, false)
 	if err != nil {
 		return err
@@ -156,7 +156,7 @@ func (o owner) giveBelow(dir *os.Root, name string) error {
 	return errors.Join(o.giveAll(below), below.Close())
 }
 
-func (o owner) give(dir *os.Root, name string) error {
+func (o newOwner) give(dir *os.Root, name string) error {
 	info, err := dir.Lstat(name)
 	if err != nil {
 		return err

@@ -3,10 +3,10 @@ package cli
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
 	"github.com/baseplan/baseplan/sbom/attach"
@@ -15,7 +15,7 @@ import (
 // left is the outcome that a build left in its layers directory. All but resolution.toml may be
 // missing, since not every phase of every platform keeps it.
 func (c *Console) left(layers string) (*outcome, error) {
-	record, err := platform.ReadFile(filepath.Join(layers, "resolution.toml"), platform.DecodeResolution)
+	record, err := platform.ReadFileIn(layers, filepath.Join(layers, "resolution.toml"), platform.DecodeResolution)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &hinted{err, "baseplan's detector and creator write it into the layers directory, unless CNB_RUN_SBOM is off"}
 	}
@@ -46,7 +46,7 @@ func (c *Console) left(layers string) (*outcome, error) {
 
 // optional reads a file of the layers directory; one that is not there is empty.
 func optional[T any](layers, name string, decode func([]byte, string) (*T, error)) (*T, error) {
-	v, err := platform.ReadFile(filepath.Join(layers, name), decode)
+	v, err := platform.ReadFileIn(layers, filepath.Join(layers, name), decode)
 	if errors.Is(err, fs.ErrNotExist) {
 		return new(T), nil
 	}
@@ -67,7 +67,7 @@ func (o *outcome) analyzed(layers string) error {
 // sourceOf reads where the inventory of the run image is from.
 func (c *Console) sourceOf(o *outcome, layers string) error {
 	path := filepath.Join(layers, "run-image.toml")
-	data, err := os.ReadFile(path)
+	data, err := files.ReadWithin(layers, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

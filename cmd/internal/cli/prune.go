@@ -18,6 +18,7 @@ import (
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
 )
@@ -110,20 +111,20 @@ type pruning struct {
 }
 
 func (p *pruning) run(ctx context.Context) (err error) {
-	if p.analyzed, err = platform.ReadFile(p.analyzedPath(), platform.DecodeAnalyzed); err != nil {
+	if p.analyzed, err = platform.ReadFileIn(p.flags.layers, p.analyzedPath(), platform.DecodeAnalyzed); err != nil {
 		return layersHint(err)
 	}
 	if p.analyzed.RunImage == nil {
 		return fmt.Errorf("reading %s: there is no run image in it", p.analyzedPath())
 	}
-	if p.group, err = platform.ReadFile(filepath.Join(p.flags.layers, "group.toml"), platform.DecodeGroup); err != nil {
+	if p.group, err = platform.ReadFileIn(p.flags.layers, filepath.Join(p.flags.layers, "group.toml"), platform.DecodeGroup); err != nil {
 		return layersHint(err)
 	}
-	files, err := p.dockerfiles()
-	if err != nil || len(files) == 0 {
+	found, err := p.dockerfiles()
+	if err != nil || len(found) == 0 {
 		return err
 	}
-	c, err := p.judging(ctx, files)
+	c, err := p.judging(ctx, found)
 	if err != nil {
 		return err
 	}
@@ -139,7 +140,7 @@ func (p *pruning) run(ctx context.Context) (err error) {
 		return err
 	}
 	p.turned = true
-	return platform.WriteFile(p.analyzedPath(), changed)
+	return files.WriteWithin(p.flags.layers, p.analyzedPath(), changed)
 }
 
 func (p *pruning) analyzedPath() string { return filepath.Join(p.flags.layers, "analyzed.toml") }
@@ -272,7 +273,7 @@ func (p *pruning) turnedOff() ([]byte, error) {
 	if !p.analyzed.RunImage.Extend || p.judged.ExtendRun {
 		return nil, nil
 	}
-	data, err := os.ReadFile(p.analyzedPath())
+	data, err := files.ReadWithin(p.flags.layers, p.analyzedPath())
 	if err != nil {
 		return nil, fmt.Errorf("reading analyzed.toml: %w", err)
 	}

@@ -6,93 +6,34 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/baseplan/baseplan/provides"
 )
 
 const reset = "ARG user_id\nUSER ${user_id}"
 
-// What follows USER root and is no effect.
-var harmlessLines = []struct{ name, on, line, reason string }{
-	{"install", "debian", "RUN apt-get install -y curl", "apt-get install: curl 7.88.1-10+deb12u15 is installed"},
-	{"chain", "debian", "RUN apt-get update && apt-get install -y --no-install-recommends curl tree && rm -rf /var/lib/apt/lists/*",
-		"apt-get update: only package lists and caches; apt-get install: curl 7.88.1-10+deb12u15, tree 2.1.0-1 are installed; rm: only package lists and caches"},
-	{"continued lines", "debian", "RUN apt-get update \\\n    # now the package\n    && apt-get install -y \\\n    curl", ""},
-	{"here-document", "debian", "RUN <<EOF\nset -e\napt-get update\napt-get install -y curl\nEOF", ""},
-	{"exec form", "debian", `RUN ["apt-get", "install", "-y", "curl"]`, "apt-get install: curl 7.88.1-10+deb12u15 is installed"},
-	{"path", "debian", "RUN /usr/bin/apt-get install -y curl", ""},
-	{"apt", "debian", "RUN apt update -qq && apt install -qy curl && apt clean && apt-get autoclean", ""},
-	{"frontend", "debian", "RUN DEBIAN_FRONTEND=noninteractive apt-get install -y curl", ""},
-	{"export", "debian", "RUN export DEBIAN_FRONTEND=noninteractive; apt-get install -y curl", ""},
-	{"options", "debian", "RUN set -eux; apt-get -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 install -y -q=2 curl >/dev/null 2>&1", ""},
-	{"pipefail", "alpine", "RUN set -euxo pipefail; apk add zlib", ""},
-	{"conffiles", "debian", `RUN apt-get install -y -o Dpkg::Options::="--force-confold" curl`, ""},
-	{"pin", "debian", "RUN apt-get install -y curl=7.88.1-10+deb12u15", ""},
-	{"arch", "debian", "RUN apt-get install -y curl:amd64=7.88.1-10+deb12u15", ""},
-	{"name ends in ++", "debian", "RUN apt-get install -y libstdc++6", ""},
-	{"virtual package", "debian", "RUN apt-get install -y apt-transport-https", "apt-get install: apt 2.6.2 is installed"},
-	{"build arg", "debian", "ARG PACKAGES='curl  tree'\nRUN apt-get install -y $PACKAGES", ""},
-	{"quoted build arg", "debian", "ARG PACKAGE=curl\nRUN apt-get install -y \"${PACKAGE}\"", ""},
-	{"build arg of a build arg", "debian", "ARG VERSION=7.88.1-10+deb12u15\nARG PACKAGE=curl=$VERSION\nRUN apt-get install -y $PACKAGE", ""},
-	{"variable that the script sets, unused", "debian", "RUN export LANG=C && apt-get install -y curl", ""},
-	{"group", "debian", "RUN { apt-get update; (apt-get install -y curl); }", ""},
-	{"build id", "debian", "ARG build_id=0\nRUN echo ${build_id}", "echo changes nothing"},
-	{"printf", "debian", `RUN printf '%s\n' "$ANYTHING" && : && true`, ""},
-	{"version", "debian", "RUN curl --version", "curl --version only prints; /usr/bin/curl of curl 7.88.1-10+deb12u15 is there"},
-	{"command -v", "debian", "RUN command -v curl", ""},
-	{"clean-ups", "debian", "RUN apt-get clean && rm -r -f /var/lib/apt/lists /var/cache/apt/archives/*.deb", ""},
-	{"env", "debian", "ENV LANG=C.UTF-8", "the image has it already"},
-	{"env with itself", "debian", "ENV PATH=$PATH", "the image has it already"},
-	{"old env", "debian", "ENV LANG C.UTF-8", "the image has it already"},
-	{"label", "debian", `LABEL os="linux" io.buildpacks.rebasable=true`, "the image has it already; without new layers the image stays rebasable"},
-	{"rebasable", "debian", "LABEL io.buildpacks.rebasable=true", "without new layers the image stays rebasable"},
-	{"workdir", "debian", "WORKDIR /workspace/", "is the image's working directory already"},
-	{"shell", "debian", `SHELL ["/bin/sh", "-c"]`, "is the image's shell already"},
-	{"apk", "alpine", "RUN apk update && apk add --no-cache zlib", ""},
-	{"apk short", "alpine", "RUN apk -U add -q zlib && rm -rf /var/cache/apk/*", ""},
-	{"apk repository", "alpine", "RUN apk add --repository https://dl-cdn.alpinelinux.org/alpine/edge/testing zlib", ""},
-	{"apk pin", "alpine", "RUN apk add zlib=1.2.8-r2", ""},
-	{"apk fuzzy", "alpine", "RUN apk add 'zlib~1.2' 'zlib~1.2.8'", ""},
-	{"apk ranges", "alpine", "RUN apk add 'zlib>1.2' 'zlib<2' 'zlib>=1.2.8-r2' 'zlib<=1.2.8-r2'", ""},
-	{"apk library", "alpine", "RUN apk add so:libz.so.1 cmd:pkgconf", "apk add: zlib 1.2.8-r2, pkgconf 1.6.0-r0 are installed"},
-	{"microdnf", "ubi", "RUN microdnf --setopt=install_weak_deps=0 --setopt=tsflags=nodocs install -y openssl which && microdnf clean all", ""},
-	{"dnf", "ubi", "RUN dnf -y makecache && dnf install -y --nodocs --setopt install_weak_deps=False openssl tzdata", ""},
-	{"nevra", "ubi", "RUN yum install -y openssl-3.0.7-27.el9 openssl-3.0.7-27.el9.x86_64 openssl-1:3.0.7-27.el9.x86_64 openssl.x86_64 openssl-3.0.7 tzdata.noarch", ""},
-	{"rpm capability", "ubi", "RUN dnf install -y 'libssl.so.3()(64bit)' /usr/bin/openssl", ""},
-	{"loop", "debian", "RUN for p in tree curl; do apt-get install -y $p; done", "apt-get install: tree 2.1.0-1 is installed; apt-get install: curl 7.88.1-10+deb12u15 is installed"},
-	{"loop over folders", "debian", "RUN for d in /tmp /var/tmp; do rm -rf $d/*; done", "rm: only caches, logs and temporary files"},
-	{"alternative", "debian", "RUN command -v curl >/dev/null || touch /x", "command -v curl only prints; /usr/bin/curl of curl 7.88.1-10+deb12u15 is there"},
-	{"alternative that is missing nothing", "debian", "RUN curl --version || apt-get install -y curl", ""},
-	{"which", "debian", "RUN which tree && tree --version", ""},
-	{"which or", "debian", "RUN which tree >/dev/null 2>&1 || touch /x", ""},
-	{"type", "debian", "RUN type curl && hash tree", ""},
-	{"if", "debian", "RUN if ! command -v tree; then apt-get install -y libgd3; fi", ""},
-	{"if else", "debian", "RUN if command -v cowsay; then apt-get install -y curl; else apt-get install -y tree; fi", ""},
-	{"if package", "debian", "RUN if dpkg -s tree >/dev/null 2>&1; then true; else touch /x; fi", "dpkg -s tree only prints: tree 2.1.0-1 is installed; true changes nothing"},
-	{"query", "debian", `RUN dpkg-query -W -f='${Version}\n' curl || touch /x`, ""},
-	{"test", "debian", "RUN test -x /usr/bin/curl || touch /x", "test -x /usr/bin/curl changes nothing; /usr/bin/curl of curl 7.88.1-10+deb12u15 is there"},
-	{"bracket", "debian", "RUN [ -f /usr/bin/tree ] && [ -d /etc ] && if [ ! -e /usr/bin/tree ]; then touch /x; fi", ""},
-	{"strings", "debian", "RUN V=2; if [ \"$V\" = 1 ]; then touch /x; elif [ $V -gt 2 ]; then touch /y; fi", ""},
-	{"assignment", "debian", "RUN PKGS='tree curl'; apt-get update; apt-get install -y $PKGS", ""},
-	{"assignments", "debian", "RUN A=curl B=\"$A tree\"; export C=\"$B\"; X=1 apt-get install -y $C", ""},
-	{"subshell", "debian", "RUN p=curl; (p=libgd3; echo $p); apt-get install -y $p", ""},
-	{"network may fail", "debian", "RUN apt-get update || true; apt-get update || { echo no >&2; exit 1; }", ""},
-	{"pipe", "debian", "RUN dpkg -l | grep curl | head -n 1; apt list --installed 2>/dev/null | wc -l", ""},
-	{"bash", "debian", "SHELL [\"/bin/bash\", \"-o\", \"pipefail\", \"-c\"]\nRUN apt-get update && apt-get install -y tree", "only says how to read what follows"},
-	{"readers", "debian", "RUN cat /etc/os-release /etc/passwd; ls -la /usr/bin /; id; uname -a; pwd; date -u +%F; head -n 1 /etc/group; stat /etc; grep -q x /etc/passwd || true; df -h; cd /tmp", ""},
-	{"lists of packages", "debian", "RUN apt-cache policy curl && apt-cache show tree && apt-mark showmanual && dpkg --print-architecture && apt-get --version", ""},
-	{"ldconfig", "debian", "RUN ldconfig && /sbin/ldconfig -p", ""},
-	{"temporary files", "debian", "RUN rm -rf /tmp/* /var/tmp/* /var/log/apt/* /var/log/dpkg.log -- /var/log/bootstrap.log", ""},
-	{"apt flags", "debian", "RUN apt-get -qqy -oAcquire::Retries=3 -o=Dpkg::Use-Pty=0 install -V --fix-missing --no-upgrade --allow-downgrades curl && apt-get clean all", ""},
-	{"apt proxy", "debian", "RUN apt-get -o Acquire::http::No-Cache=true -o Acquire::Languages=none -o Acquire::ForceIPv4=true update", ""},
-	{"apk query", "alpine", "RUN apk info -e zlib || apk add zlib; apk info -L zlib; apk --version; apk list --installed", ""},
-	{"apk fuzzy, otherwise", "alpine", "RUN apk --no-interactive add --timeout 30 -q 'zlib~=1.2' 'zlib=~1.2.8'", ""},
-	{"rpm query", "ubi", "RUN rpm -q openssl || dnf install -y openssl; rpm -qa --qf '%{NAME}\\n'; rpm -qi openssl", ""},
-	{"dnf5", "ubi", "RUN dnf5 -y --disableplugin=subscription-manager install --exclude=x --setopt=*.skip_if_unavailable=true openssl && dnf5 clean packages metadata", ""},
-	{"yum", "ubi", "RUN yum -y -d 1 --noplugins --nogpgcheck makecache fast && yum in -y --skip-broken openssl && yum clean all && rm -rf /var/cache/yum /var/log/yum.log", ""},
-	{"dnf reads", "ubi", "RUN dnf repolist && dnf check-update || true; dnf list --installed openssl; dnf --version", ""},
-	{"zypper flags", "ubi", "RUN zypper -nq --no-gpg-checks ref -f && zypper -n in -l --no-recommends openssl && zypper se openssl || true; zypper cc -a", ""},
-	{"zypper", "ubi", "RUN zypper --non-interactive refresh && zypper -n install -y --no-recommends openssl && zypper clean --all", ""},
+// A harmlessLine is what follows USER root and is no effect.
+type harmlessLine struct{ name, on, line, reason string }
+
+var harmlessLines = readHarmless()
+
+// readHarmless reads lines that the e2e tests of package apply hold against real builds.
+func readHarmless() []harmlessLine {
+	archive, err := txtar.ParseFile("testdata/harmless.txtar")
+	if err != nil {
+		panic(err)
+	}
+	var lines []harmlessLine
+	for _, f := range archive.Files {
+		on, name, _ := strings.Cut(f.Name, "/")
+		l := harmlessLine{name: name, on: on, line: strings.TrimSuffix(string(f.Data), "\n")}
+		if rest, ok := strings.CutPrefix(l.line, "# reason: "); ok {
+			l.reason, l.line, _ = strings.Cut(rest, "\n")
+		}
+		lines = append(lines, l)
+	}
+	return lines
 }
 
 func TestNoEffect(t *testing.T) {

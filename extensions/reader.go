@@ -18,7 +18,7 @@ var versions = map[string][]string{
 	"javac": {"-version", "--version"}, "python3": {"--version", "-V"}, "python": {"--version", "-V"}, "perl": {"--version", "-v"},
 	"ruby": {"--version", "-v"}, "php": {"--version", "-v"}, "go": {"version"}, "gcc": {"--version"}, "g++": {"--version"}, "make": {"--version"},
 	"bash": {"--version"}, "vim": {"--version"}, "ffmpeg": {"-version"}, "tar": {"--version"}, "gzip": {"--version"}, "xz": {"--version"},
-	"unzip": {"-v"}, "zip": {"-v"}, "rsync": {"--version"}, "ssh": {"-V"}, "cmake": {"--version"}, "psql": {"--version"}, "file": {"--version"},
+	"rsync": {"--version"}, "ssh": {"-V"}, "cmake": {"--version"}, "psql": {"--version"}, "file": {"--version"},
 }
 
 // A reader is a command that only prints something, as long as its options are these.

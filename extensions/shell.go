@@ -75,7 +75,7 @@ func (a *analyzer) foreignShell() string {
 	switch {
 	case !standardShell(a.shell):
 		return "the shell " + strings.Join(a.shell, " ") + " is not understood"
-	case name != "sh" && !own && !a.has(name, name, "busybox"):
+	case name != "sh" && !own && !a.has(name, map[string]string{"ash": "busybox", "bash": "bash", "dash": "dash"}[name]):
 		return "the shell " + a.shell[0] + " may not be in the image"
 	case slices.Contains(a.shell, "pipefail") && !a.knowsPipefail():
 		return "the shell " + a.shell[0] + " may not have the option pipefail"

@@ -240,7 +240,7 @@ func skipped(name string) bool {
 // want builds a Dockerfile with docker.
 func (d *daemon) want(b *base, context, dockerfile string) string {
 	d.t.Helper()
-	ref := strings.ToLower("baseplan-e2e/want-" + regexp.MustCompile(`[^a-zA-Z0-9]+`).ReplaceAllString(d.t.Name(), "-") + ":x")
+	ref := strings.ToLower("baseplan-e2e/want-" + strings.Trim(regexp.MustCompile(`[^a-zA-Z0-9]+`).ReplaceAllString(d.t.Name(), "-"), "-") + ":x")
 	file := filepath.Join(d.t.TempDir(), "Dockerfile")
 	writeFile(d.t, file, dockerfile)
 	d.docker(nil, "build", "-q", "--network=host", "--build-arg", "base_image="+b.ref, "--build-arg", "user_id=1000", "--build-arg", "group_id=1000",

@@ -209,3 +209,40 @@ func TestShells(t *testing.T) {
 		t.Error("nothing was without an effect")
 	}
 }
+
+// What kind of effect a script has: only a package manager's work, or more.
+func TestKindsOfEffects(t *testing.T) {
+	all := bases(t)
+	for _, c := range []struct {
+		on, script string
+		managed    bool
+		lacks      []string
+	}{
+		{"debian", "dpkg -s libgd3 || apt-get install -y libgd3", true, []string{"libgd3"}},
+		{"debian", "for p in curl libgd3 libzip4; do apt-get install -y $p; done", true, []string{"libgd3", "libzip4"}},
+		{"debian", "P='tree libgd3'; apt-get update || true; apt-get install -yV $P", true, []string{"libgd3"}},
+		{"debian", "if ! command -v cowsay; then apt-get install -y cowsay; fi", true, []string{"cowsay"}},
+		{"debian", "apt-get install -y libgd3 && apt-get autoremove -y", true, nil},
+		{"debian", "apt-get purge -y --auto-remove gcc-avr", true, nil},
+		{"debian", "apt-get purge -y curl", false, nil},
+		{"debian", "apt-get purge -y 'gcc*'", false, nil},
+		{"debian", "apt-get install -y libgd3 ./x.deb", false, nil},
+		{"debian", "apt-get install -y libgd3 curl-", false, nil},
+		{"debian", "apt-get upgrade -y", false, nil},
+		{"debian", "cat /flag && apt-get install -y libgd3", false, nil},
+		{"debian", "apt-get install -y libgd3 || touch /x", false, nil},
+		{"alpine", "apk add zlib cowsay && apk del cowsay", true, nil},
+		{"alpine", "apk del zlib", false, nil},
+		{"ubi", "dnf module enable -y nodejs:20 && dnf install -y cowsay", true, nil},
+		{"ubi", "dnf config-manager --set-enabled crb", true, nil},
+		{"ubi", "dnf config-manager --add-repo https://example.com/x.repo", false, nil},
+		{"ubi", "dnf remove -y openssl-3.0.7", false, nil},
+		{"ubi", "dnf install -y https://example.com/x.rpm", false, nil},
+		{"ubi", "zypper -n mr -e extra", true, nil},
+	} {
+		f := scriptEffect(all[c.on], []string{"/bin/sh", "-c"}, c.script)
+		if !f.effect || f.managed != c.managed || !slices.Equal(f.lacks, c.lacks) {
+			t.Errorf("%s: effect %v, managed %v, lacks %q: %s", c.script, f.effect, f.managed, f.lacks, f.reason)
+		}
+	}
+}

@@ -294,3 +294,12 @@ func TestBeyond(t *testing.T) {
 		}
 	}
 }
+
+func TestNeverEnough(t *testing.T) {
+	c := group(t, "r:gd:copy r:curl:install! r:gd:- b:tree:install+copy")
+	c.Proof = ""
+	want := []string{"e/0 does more than install: line 3: puts files into the image", "e/1: always-apply is set in the extension's extension.toml"}
+	if diff := cmp.Diff(want, Judge(c).NeverEnough(Run)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}

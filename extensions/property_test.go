@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -71,11 +72,12 @@ func TestFewerPackagesNeverHelp(t *testing.T) {
 func TestJudgeInvariants(t *testing.T) {
 	words := []string{
 		"r:curl:copy", "r:gd:copy", "r:-:install", "r:-:-", "r:gd:install", "r:curl:-:x", "r:gd:-:x", "r:-:-:u", "r:zlib:copy:x", "r:-:install:x", "r:gd:copy:u",
+		"r:curl:install:x", "r:curl:-:u", "r:curl:installgd", "r:curl:install+copy", "r:curl:install",
 		"r:curl:install!", "r:zlib:copy", "b:tree:copy", "b:gd:copy", "b:-:-", "b:-:-!",
 	}
 	rapid.Check(t, func(r *rapid.T) {
 		c := group(t, strings.Join(rapid.SliceOfN(rapid.SampledFrom(words), 0, 6).Draw(r, "group"), " "))
-		c.Proof = rapid.SampledFrom([]Proof{ByPlan, ByEffect, Strict}).Draw(r, "proof")
+		c.Proof = rapid.SampledFrom([]Proof{"", ByPlan, Installs, ByEffect, Strict}).Draw(r, "proof")
 		c.Off = rapid.Bool().Draw(r, "off") && rapid.Bool().Draw(r, "really off")
 		if rapid.Bool().Draw(r, "run unknown") {
 			c.Run.Set = nil
@@ -92,9 +94,36 @@ func TestJudgeInvariants(t *testing.T) {
 	})
 }
 
+// A stricter proof leaves no less to apply, where no switch supersedes anything.
+func TestStricterProofNeverSkipsMore(t *testing.T) {
+	words := []string{"r:curl:copy", "r:gd:copy", "r:-:install", "r:-:-", "r:gd:install", "r:curl:install", "r:curl:installgd", "r:curl:install+copy", "r:curl:-", "b:tree:copy", "b:tree:-", "b:-:install"}
+	rapid.Check(t, func(r *rapid.T) {
+		c := group(t, strings.Join(rapid.SliceOfN(rapid.SampledFrom(words), 1, 5).Draw(r, "group"), " "))
+		c.Built = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		age := rapid.SampledFrom([]time.Duration{0, time.Hour}).Draw(r, "age")
+		var laxer Result
+		for i, p := range Proofs() {
+			c.Proof, c.MaxAge = p, 0
+			got := Judge(c)
+			for k, v := range got.Verdicts {
+				if i > 0 && laxer.Verdicts[k].Outcome.Left() && !v.Outcome.Left() {
+					r.Fatalf("%s skips what a laxer proof does not: %s, %s", p, outcomes(laxer), outcomes(got))
+				}
+			}
+			c.MaxAge = age
+			for k, v := range Judge(c).Verdicts {
+				if got.Verdicts[k].Outcome.Left() && !v.Outcome.Left() {
+					r.Fatalf("%s skips more with a greatest age", p)
+				}
+			}
+			laxer = got
+		}
+	})
+}
+
 // broken says what does not hold of the verdicts on an image's Dockerfiles.
 func broken(c Case, r Result, image Image) string {
-	var left, noEffect, switched bool
+	var left, noEffect, switched, needless bool
 	for i, v := range r.Verdicts {
 		if v.Dockerfile != c.Dockerfiles[i] || len(v.Reasons) == 0 {
 			return "a verdict of another Dockerfile, or without a reason"
@@ -103,8 +132,13 @@ func broken(c Case, r Result, image Image) string {
 			continue
 		}
 		left = left || v.Outcome.Left()
-		noEffect = noEffect || v.Outcome == NoEffect
+		noEffect = noEffect || v.Outcome == NoEffect || v.Outcome == Satisfied && v.Dockerfile.SwitchTo == ""
+		needless = needless || v.Outcome == Satisfied && v.Dockerfile.SwitchTo != ""
 		switch {
+		case needless && v.Outcome.Left():
+			return "left to apply behind a switch that was not made"
+		case v.Outcome.Left() && len(v.relies) > 0:
+			return "relies on something though it is applied"
 		case v.Outcome == Superseded && switched, v.SwitchTo != "" && switched:
 			return "superseded, or a switch, behind the switch"
 		case v.SwitchTo != "" && v.SwitchTo != r.RunImage:
@@ -113,7 +147,7 @@ func broken(c Case, r Result, image Image) string {
 			return "always-apply is not heeded"
 		case c.Off && v.Outcome != Switch && v.Outcome != Superseded && v.Outcome != Apply:
 			return "more than switches with inventories off"
-		case c.Proof != ByPlan && v.Outcome == Satisfied && c.Proof == ByEffect, c.Proof == Strict && v.Outcome == NoEffect:
+		case v.Outcome == Satisfied && c.Proof == ByEffect, c.Proof == Strict && v.Outcome == NoEffect:
 			return "the proof is not enough"
 		case image == Build && (v.Outcome == Switch || v.Outcome == Superseded):
 			return "a build image switched"

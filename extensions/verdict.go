@@ -1,6 +1,8 @@
 package extensions
 
 import (
+	"strings"
+
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/resolver"
 )
@@ -40,6 +42,22 @@ type Verdict struct {
 
 	relies []Reliance
 	rest   bool // a Switch with other instructions, which need not be applied
+}
+
+// NeverEnough says which Dockerfiles of an image are left to apply whatever other
+// image they would stand on, and why: "acme/ca does more than install: line 5: …".
+func (r Result) NeverEnough(image Image) []string {
+	var all []string
+	for _, v := range r.Verdicts {
+		if v.Dockerfile.Image == image && v.Outcome.Left() && len(v.Beyond) > 0 {
+			what := " does more than install: "
+			if v.Dockerfile.AlwaysApply {
+				what = ": "
+			}
+			all = append(all, v.Dockerfile.origin()+what+strings.Join(v.Beyond, "; "))
+		}
+	}
+	return all
 }
 
 // An Instruction is one instruction of a Dockerfile and whether it would change

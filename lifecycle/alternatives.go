@@ -20,6 +20,12 @@ func (g *Generator) alternatives(ctx context.Context, files []*extensions.Docker
 	if !out.Judged.ExtendRun || g.off() || g.Alternatives == nil || ctx.Err() != nil {
 		return
 	}
+	if never := out.Judged.NeverEnough(extensions.Run); never != nil {
+		if g.Policy.Select == "auto" {
+			logger(g.Log).Info(fmt.Sprintf("No other run image is looked for, since none can be enough: %s", strings.Join(never, "; ")))
+		}
+		return
+	}
 	all, err := g.Alternatives(ctx)
 	if err != nil {
 		logger(g.Log).Warn(fmt.Sprintf("other run images cannot be looked at: %v", err))
@@ -81,8 +87,11 @@ func (o *Generation) Unapplied(why string) error {
 			fmt.Fprintf(&b, "\n  %s has to extend the %s image: %s", v.Dockerfile.Extension, v.Dockerfile.Image, strings.Join(v.Reasons, "; "))
 		}
 	}
+	never := o.Judged.NeverEnough(extensions.Run)
 	switch {
 	case !o.Judged.ExtendRun:
+	case never != nil:
+		fmt.Fprintf(&b, "\nNo run image can be enough: %s. Use a platform that runs the extender", strings.Join(never, "; "))
 	case len(o.Enough) > 0:
 		fmt.Fprintf(&b, "\nOf the run images in run.toml, these would have been enough: %s (CNB_RUN_IMAGE_SELECTION=auto takes the first of them)", strings.Join(o.Enough, ", "))
 	default:

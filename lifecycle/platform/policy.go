@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -43,6 +44,15 @@ func (p Policy) proofOf(id string) extensions.Proof {
 		}
 	}
 	return p.Proof
+}
+
+// ProofOf is the proof that is enough for the Dockerfiles of an extension, which may say by what they are satisfied.
+func (p Policy) ProofOf(id, satisfiedBy string) extensions.Proof {
+	said := p.proofOf(id)
+	if said == "" && satisfiedBy == extensions.ByName {
+		return extensions.ByPlan
+	}
+	return cmp.Or(said, extensions.Installs)
 }
 
 // stricter is the one of two values that stands later in a list; one of which nothing is said does not count.

@@ -127,7 +127,7 @@ func (h *history) add(r *platform.Resolution) {
 	h.files++
 	b := advise.Build{Base: firstOf(r.Result.RunImage, r.RunImage.Image), Count: 1}
 	for _, v := range r.Verdicts {
-		if v.Image != string(extensions.Run) || !extensions.Outcome(v.Verdict).Left() || !r.Result.ExtendRun {
+		if v.Image != string(extensions.Run) || !extensions.Outcome(v.Verdict).Left() || !r.Result.ExtendRun || v.Along {
 			continue
 		}
 		lacks, why := lacked(r, v)
@@ -155,19 +155,27 @@ func lacked(r *platform.Resolution, v platform.Verdict) (lacks []string, why str
 	if v.AlwaysApply {
 		return nil, "asks to be applied always"
 	}
+	var lines []string
+	installs := true // that is all there is to it
 	for _, i := range v.Instructions {
 		if i.Effect && len(i.Lacks) == 0 {
-			why = fmt.Sprintf("does more than install packages: line %d: %s", i.Line, i.Reason)
-			break
+			lines = append(lines, fmt.Sprintf("line %d: %s", i.Line, i.Reason))
+			installs = installs && i.Manager
 		}
 		lacks = append(lacks, i.Lacks...)
+	}
+	if lines != nil {
+		why = "does more than install packages: " + strings.Join(lines, "; ")
 	}
 	if len(v.Instructions) == 0 {
 		why = "was not judged by effect"
 	}
-	proof := r.Policy.Proof
-	if proof == extensions.ByEffect || proof != extensions.Strict && why == "" {
+	proof := r.Policy.ProofOf(v.Extension, v.SatisfiedBy)
+	if proof == extensions.ByEffect || proof == extensions.Installs && !installs || proof != extensions.Strict && why == "" {
 		return lacks, why
+	}
+	if proof == extensions.ByPlan {
+		lacks = nil // whatever it installs
 	}
 	asked := false
 	for _, req := range r.Requirements {
@@ -175,7 +183,7 @@ func lacked(r *platform.Resolution, v platform.Verdict) (lacks []string, why str
 			continue
 		}
 		asked = true
-		if !slices.Contains(req.MetBy, platform.RunImageProvider) {
+		if !slices.Contains(req.MetBy, platform.RunImageProvider) && (proof != extensions.Installs || len(lacks) == 0) {
 			lacks = append(lacks, strings.TrimSpace(req.Name+" "+req.Version))
 		}
 	}

@@ -6,9 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/resolver"
 )
 
 func (c *Console) selectCommand() *cobra.Command {
@@ -16,13 +21,19 @@ func (c *Console) selectCommand() *cobra.Command {
 		Use:   "select --run IMAGE... --requires NAME...",
 		Short: "Which run images are enough, smallest first",
 		Long: `Asks several run images whether they meet requirements, and lists those that do
-first, the one with the fewest packages at the top. Exits 3 if none does.`,
+first, the one with the fewest packages at the top. Exits 3 if none does.
+
+With --dockerfile an image is enough only if that run.Dockerfile, of an extension that
+provides what is required, need not be applied to it. Where it does more than install,
+no run image can be enough, and the lines that do are shown.`,
 		Example: "  baseplan select --run run:tiny --run run:base --run run:full --requires curl --requires 'jre >= 17'",
 		Args:    cobra.NoArgs,
 	}
 	inventoryFlags(cmd)
 	images := cmd.Flags().StringArray("run", nil, "a run image; give several")
 	names := cmd.Flags().StringArray("requires", nil, "a requirement, with a version constraint if wanted; give several")
+	files := cmd.Flags().StringArray("dockerfile", nil, "the run.Dockerfile of an extension that provides what is required; give several")
+	proof := cmd.Flags().String("proof", "", "what counts as proof that a Dockerfile need not be applied: plan, installs, effect or strict (default installs)")
 	_ = cmd.MarkFlagRequired("run")
 	_ = cmd.MarkFlagRequired("requires")
 	output := outputFlag(cmd)
@@ -30,14 +41,19 @@ first, the one with the fewest packages at the top. Exits 3 if none does.`,
 		if err := checkRequirements(*names); err != nil {
 			return err
 		}
-		s, err := c.source(cmd)
+		s, policy, err := c.judging(cmd, *proof)
 		if err != nil {
 			return err
 		}
 		if s.file != "" {
 			return errors.New("--sbom describes one image, and several are asked: leave it out")
 		}
-		choices, err := s.choices(cmd.Context(), *images, *names)
+		extended, err := extensionCase(*files, *names)
+		if err != nil {
+			return err
+		}
+		policy.Rule(&extended, c.now())
+		choices, err := s.choices(cmd.Context(), *images, *names, extended)
 		if err != nil {
 			return err
 		}
@@ -53,10 +69,45 @@ type choice struct {
 	Enough   bool       `json:"enough"`
 	Packages int        `json:"packages"`
 	Answers  []answered `json:"answers"`
+
+	Dockerfiles []platform.Verdict `json:"dockerfiles,omitempty"`
+	Never       []string           `json:"never-enough,omitempty"` // why no run image can be enough
+}
+
+// extensionCase has the Dockerfiles of one extension that is to provide all that is required.
+func extensionCase(files, names []string) (extensions.Case, error) {
+	extension := resolver.Module{Kind: resolver.Extension, ID: "the extension"}
+	c := extensions.Case{Resolution: &resolver.Resolution{}}
+	for _, file := range files {
+		d, err := readDockerfile(file, string(extensions.Run), nil)
+		if err != nil {
+			return c, err
+		}
+		d.Extension = extension
+		c.Dockerfiles = append(c.Dockerfiles, d)
+	}
+	for _, text := range names {
+		name, constraint := splitRequirement(text)
+		c.Resolution.Requirements = append(c.Resolution.Requirements, resolver.Requirement{
+			Name: name, Version: constraint, By: resolver.Module{Kind: resolver.Buildpack, ID: "the app"}, Providers: []resolver.Module{extension},
+		})
+	}
+	return c, nil
+}
+
+// judge adds what becomes of the Dockerfiles on an image.
+func (ch *choice) judge(b *base, c extensions.Case) {
+	c.Run = b.stand()
+	judged := extensions.Judge(c)
+	ch.Enough = ch.Enough && !judged.ExtendRun
+	for _, v := range judged.Verdicts {
+		ch.Dockerfiles = append(ch.Dockerfiles, platform.VerdictOf(v))
+	}
+	ch.Never = judged.NeverEnough(extensions.Run)
 }
 
 // choices asks the images side by side; the best come first.
-func (s *source) choices(ctx context.Context, images, names []string) ([]choice, error) {
+func (s *source) choices(ctx context.Context, images, names []string, c extensions.Case) ([]choice, error) {
 	all := make([]choice, len(images))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(4)
@@ -72,6 +123,7 @@ func (s *source) choices(ctx context.Context, images, names []string) ([]choice,
 				ch.Enough = ch.Enough && a.Met
 				ch.Answers = append(ch.Answers, a)
 			}
+			ch.judge(b, c)
 			all[i] = ch
 			return nil
 		})
@@ -92,6 +144,22 @@ func order(enough bool) int {
 	return 1
 }
 
+// lacks is what stands in the way.
+func (ch choice) lacks() []string {
+	var all []string
+	for _, a := range ch.Answers {
+		if !a.Met {
+			all = append(all, a.Reason)
+		}
+	}
+	for _, v := range ch.Dockerfiles {
+		if all == nil && extensions.Outcome(v.Verdict).Left() {
+			all = append(all, v.Dockerfile+": "+strings.Join(v.Reasons, "; "))
+		}
+	}
+	return all
+}
+
 func (c *Console) choose(choices []choice, output string) error {
 	if output == "json" {
 		if err := c.json(choices); err != nil {
@@ -100,18 +168,12 @@ func (c *Console) choose(choices []choice, output string) error {
 	} else {
 		t := &table{width: c.width(), head: []string{"RUN IMAGE", "ENOUGH", "PACKAGES", "LACKS"}}
 		for _, ch := range choices {
-			lacks := ""
-			for _, a := range ch.Answers {
-				if !a.Met && lacks != "" {
-					lacks += "; "
-				}
-				if !a.Met {
-					lacks += a.Reason
-				}
-			}
-			t.row(ch.Image, yesNo(ch.Enough), fmt.Sprint(ch.Packages), lacks)
+			t.row(ch.Image, yesNo(ch.Enough), fmt.Sprint(ch.Packages), strings.Join(ch.lacks(), "; "))
 		}
 		t.write(c.Out)
+		for _, never := range choices[0].Never {
+			fmt.Fprintf(c.Out, "\n%s\n", strings.Join(wrap("No run image can be enough: "+never, c.width()), "\n"))
+		}
 	}
 	if !choices[0].Enough {
 		return errNotEnough

@@ -220,6 +220,7 @@ func convert(p pkg.Package, found files) (sbom.Package, bool) {
 		out.Provides = sbom.ParseVirtuals(sbom.Deb, m.Provides)
 		out.Known |= sbom.Virtual
 		dpkgFiles(&out, m, found)
+		out.Files = divert(out.Files, m.Package, found[dpkgDiversions])
 		return out, p.Version != ""
 	case pkg.ApkDBEntry:
 		out.Type, out.Arch = sbom.APK, m.Architecture

@@ -19,23 +19,23 @@ import (
 const maxRounds = 4
 
 // fromLayers reads the layers side by side and puts them upon each other.
-func fromLayers(ctx context.Context, img v1.Image, opts Options) (files, error) {
+func fromLayers(ctx context.Context, img v1.Image, opts Options) (files, removed, error) {
 	layers, err := img.Layers()
 	if err != nil {
-		return nil, fmt.Errorf("reading layers of the image: %w", err)
+		return nil, nil, fmt.Errorf("reading layers of the image: %w", err)
 	}
 	in := newInterest()
 	for round := 1; ; round++ {
 		t, err := opts.read(ctx, layers, in)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		found, lost, err := collect(t)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if !in.extend(lost) || round == maxRounds {
-			return found, nil
+			return found, t.gone, nil
 		}
 	}
 }
@@ -125,6 +125,7 @@ func matches(h v1.Hash, sum hash.Hash) bool {
 // key names what was picked out of a layer by the layer and by what was to be picked.
 func (in *interest) key(diffID v1.Hash) string {
 	sum := sha256.New()
+	io.WriteString(sum, strings.Join(commandDirs, ",")+"\n")
 	for _, f := range slices.Sorted(maps.Keys(in.files)) {
 		io.WriteString(sum, f+"\n")
 	}

@@ -37,14 +37,15 @@ func encoders(t *testing.T) []syftsbom.FormatEncoder {
 		all = append(all, e)
 	}
 	add(syftjson.NewFormatEncoder(), nil)
-	for _, version := range []string{"1.2", "1.3", "1.4", "1.5", "1.6"} {
+	for _, version := range []string{"1.2", "1.3", "1.4", "1.5", "1.6", "1.7"} {
 		add(cyclonedxjson.NewFormatEncoderWithConfig(cyclonedxjson.EncoderConfig{Version: version}))
 		add(cyclonedxxml.NewFormatEncoderWithConfig(cyclonedxxml.EncoderConfig{Version: version}))
 	}
-	for _, version := range []string{"2.2", "2.3"} {
+	for _, version := range []string{"2.1", "2.2", "2.3"} {
 		add(spdxjson.NewFormatEncoderWithConfig(spdxjson.EncoderConfig{Version: version}))
 		add(spdxtagvalue.NewFormatEncoderWithConfig(spdxtagvalue.EncoderConfig{Version: version}))
 	}
+	add(spdxjson.NewFormatEncoderWithConfig(spdxjson.EncoderConfig{Version: "3.0"}))
 	return all
 }
 

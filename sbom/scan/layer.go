@@ -132,13 +132,13 @@ func readTar(r io.Reader, in *interest, b *budget) ([]entry, error) {
 			return nil, err
 		}
 		e := entryOf(h)
-		if e.path == "." && e.kind != opaque || e.path != "." && !in.wants(e.path) {
+		if e.path == "." && e.kind != opaque || e.path != "." && !in.wants(e.path) && !isCommand(e.path) {
 			continue
 		}
 		if err := b.take(int64(len(e.path) + len(e.target) + perEntry)); err != nil {
 			return nil, err
 		}
-		if e.kind == regular && !in.above[e.path] {
+		if e.kind == regular && !in.above[e.path] && in.wants(e.path) {
 			if e.content, err = readContent(archive, h.Size, b); err != nil {
 				return nil, fmt.Errorf("/%s: %w", e.path, err)
 			}

@@ -10,6 +10,10 @@
 // An image without a package database gives a Document without Databases and packages; that is
 // no error. A database that cannot be read is one, which names it, unless another can be read.
 //
+// A command that a layer deletes, or that dpkg-divert has renamed, is none of its
+// package's files. That a file was deleted in the layer that brought it is not seen,
+// nor any deletion where there are no layers ([Tree], [Dir]).
+//
 // It finds what Syft finds in the places where distributions keep their databases, except for four
 // things. It reads the log beside an RPM database. Of several RPM databases in one folder it reads the one
 // that RPM would. A dpkg package is installed if the third word of its status says so. And a
@@ -38,11 +42,16 @@ type Options struct {
 
 // Image reads the layers of the image.
 func Image(ctx context.Context, img v1.Image, opts Options) (*sbom.Document, error) {
-	files, err := fromLayers(ctx, img, opts)
+	files, gone, err := fromLayers(ctx, img, opts)
 	if err != nil {
 		return nil, err
 	}
-	return catalog(ctx, files)
+	doc, err := catalog(ctx, files)
+	if err != nil {
+		return nil, err
+	}
+	gone.leaveOut(doc)
+	return doc, nil
 }
 
 // Files gives access to the files of an image by path. *image.Files of

@@ -16,9 +16,14 @@ type node struct {
 
 // A tree is the part of an image's file system that is wanted: layers applied one upon the
 // other, as a container runtime does.
-type tree struct{ root *node }
+type tree struct {
+	root *node
+	gone removed
+}
 
-func newTree() *tree { return &tree{&node{kind: dir, children: map[string]*node{}}} }
+func newTree() *tree {
+	return &tree{&node{kind: dir, children: map[string]*node{}}, removed{}}
+}
 
 // apply puts a layer on top. What it removes is of the layers below, wherever in the layer the
 // whiteout stands (OCI image specification, layer.md).
@@ -26,6 +31,7 @@ func (t *tree) apply(layer []entry) {
 	for _, e := range layer {
 		switch e.kind {
 		case whiteout:
+			t.gone.remove(e.path)
 			if parent := t.folder(path.Dir(e.path), false); parent != nil {
 				delete(parent.children, path.Base(e.path))
 			}
@@ -46,6 +52,7 @@ func (t *tree) put(e entry) {
 	if e.path == "." {
 		return
 	}
+	t.gone.add(e.path)
 	parent := t.folder(path.Dir(e.path), true)
 	if parent == nil {
 		return

@@ -17,6 +17,7 @@ var wantedFiles = []string{
 	"etc/apk/repositories", // Syft: Alpine's release if there is no os-release
 
 	dpkgStatus,
+	dpkgDiversions,
 	"lib/apk/db/installed",
 	"usr/lib/apk/db/installed",
 	"var/lib/rpm/rpmdb.sqlite", "var/lib/rpm/Packages.db", "var/lib/rpm/Packages",
@@ -51,10 +52,11 @@ var wantedDirs = map[string][]string{
 }
 
 const (
-	dpkgStatus    = "var/lib/dpkg/status"
-	dpkgStatusDir = "var/lib/dpkg/status.d"
-	dpkgInfo      = "var/lib/dpkg/info"
-	rpmManifest   = "var/lib/rpmmanifest/container-manifest-2"
+	dpkgStatus     = "var/lib/dpkg/status"
+	dpkgDiversions = "var/lib/dpkg/diversions"
+	dpkgStatusDir  = "var/lib/dpkg/status.d"
+	dpkgInfo       = "var/lib/dpkg/info"
+	rpmManifest    = "var/lib/rpmmanifest/container-manifest-2"
 )
 
 // An interest is what to pick out of a layer: the content of wanted files, and every

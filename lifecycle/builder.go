@@ -140,20 +140,16 @@ func (r *building) add(m platform.Module, b *buildpack.Built) {
 	}
 	r.out.Slices = append(r.out.Slices, b.Slices...)
 	r.out.Labels = append(r.out.Labels, b.Labels...)
-	if api.LegacyBOM.In(r.API) {
-		r.out.BOM = append(r.out.BOM, b.BOM...)
-		r.out.BuildBOM = append(r.out.BuildBOM, b.BuildBOM...)
-	}
+	r.out.BOM = append(r.out.BOM, b.BOM...)
+	r.out.BuildBOM = append(r.out.BuildBOM, b.BuildBOM...)
 }
 
-// metadata is the result, with processes as this version of the Platform API spells them.
+// metadata is the result. Processes are kept for all execution environments: the
+// launcher chooses.
 func (r *building) metadata() *platform.BuildMetadata {
 	slices.SortFunc(r.processes, func(a, b launch.Process) int { return strings.Compare(a.Type, b.Type) })
 	for _, p := range r.processes {
-		switch {
-		case !api.ProcessExecEnv.In(r.API):
-			p.ExecEnv = nil
-		case len(p.ExecEnv) == 0:
+		if api.ProcessExecEnv.In(r.API) && len(p.ExecEnv) == 0 {
 			p.ExecEnv = []string{"*"}
 		}
 		r.out.Processes = append(r.out.Processes, p)

@@ -80,7 +80,8 @@ func TestBuildEnvironment(t *testing.T) {
 	for _, v := range []string{"0.7", "0.8", "0.9", "0.10", "0.11", "0.12"} {
 		t.Run(v, func(t *testing.T) {
 			first := lifecycletest.Module{ID: "acme/first", Version: "1", API: v, Files: script(`
-mkdir -p "$layers/tool/bin" "$layers/tool/env" "$layers/tool/env.build" "$layers/runtime/bin" "$layers/scratch"
+mkdir -p "$layers/tool/bin" "$layers/tool/env" "$layers/tool/env.build" "$layers/runtime/bin" "$layers/scratch" "$layers/untyped"
+: > "$layers/untyped.toml"
 printf '[types]\nbuild = true\n' > "$layers/tool.toml"
 printf '[types]\nlaunch = true\n' > "$layers/runtime.toml"
 printf from-layer > "$layers/tool/env/CHOICE.default"
@@ -126,8 +127,10 @@ printf more > "$layers/tool/env.build/FLAGS.append"
 			if diff := gocmp.Diff(want, got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
-			if _, err := os.Stat(w.path("layers/acme_first/scratch.ignore")); err != nil {
-				t.Errorf("a layer of no type is not hidden: %v", err)
+			for _, dir := range []string{"untyped.ignore", "scratch"} { // only the first has a <layer>.toml
+				if _, err := os.Stat(w.path("layers/acme_first/" + dir)); err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}
@@ -233,7 +236,9 @@ func TestBuildFailures(t *testing.T) {
 		{"wrong type", `printf '[[processes]]\ntype = 3\n' > "$layers/launch.toml"`, "", fail.Build, "launch.toml"},
 		{"process without a command", `printf '[[processes]]\ntype = "web"\n' > "$layers/launch.toml"`, "", fail.Build, `"command" is missing`},
 		{"process type leads elsewhere", `printf '[[processes]]\ntype = "../x"\ncommand = ["x"]\n' > "$layers/launch.toml"`, "", fail.Build, `"../x"`},
-		{"twice", `printf '[[processes]]\ntype = "a"\ncommand = ["x"]\n[[processes]]\ntype = "a"\ncommand = ["x"]\n' > "$layers/launch.toml"`, "", fail.Build, "twice"},
+		{"command is a string", `printf '[[processes]]\ntype = "a"\ncommand = "x"\n' > "$layers/launch.toml"`, "", fail.Build, `launch.toml: key "processes", element 1: process "a": key "command" has to be a list of strings in Buildpack API 0.10`},
+		{"direct is false", `printf '[[processes]]\ntype = "a"\ncommand = ["x"]\ndirect = false\n' > "$layers/launch.toml"`, "", fail.Build, `key "direct": false is not supported in Buildpack API 0.10`},
+		{"launch at the top level", `printf 'launch = true\n' > "$layers/l.toml"`, "", fail.Build, `l.toml: key "launch" is not supported at the top level: put it under [types]`},
 		{"two defaults", `printf '[[processes]]\ntype = "a"\ncommand = ["x"]\ndefault = true\n[[processes]]\ntype = "b"\ncommand = ["x"]\ndefault = true\n' > "$layers/launch.toml"`, "", fail.Build, "default"},
 		{"unmet that was not asked", `printf '[[unmet]]\nname = "x"\n' > "$layers/build.toml"`, "", fail.Build, `"x"`},
 		{"layer.toml", `printf '[types]\nlaunch = "yes"\n' > "$layers/l.toml"`, "", fail.Build, "l.toml"},

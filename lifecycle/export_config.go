@@ -160,6 +160,9 @@ func (x *export) ownLabels(base *image.Image) ([]platform.Label, error) {
 		values = append(values, label{platform.RequirementsLabel, r})
 	}
 	var all []platform.Label
+	if api.ExecEnv.In(x.API) && x.ExecEnv != "" {
+		all = append(all, platform.Label{Key: platform.ExecEnvLabel, Value: x.ExecEnv})
+	}
 	for _, v := range values {
 		text, err := platform.EncodeLabel(v.value)
 		if err != nil {
@@ -242,14 +245,11 @@ func (x *export) runImageNames() platform.RunImageNames {
 // buildLabel is the label io.buildpacks.build.metadata.
 func (x *export) buildLabel() platform.BuildLabel {
 	l := platform.BuildLabel{
-		Buildpacks: labelModules(x.Group.Buildpacks), Launcher: x.LauncherLabel, DefaultType: x.Build.DefaultProcess,
+		BOM: x.labelBOM(), Buildpacks: labelModules(x.Group.Buildpacks), Launcher: x.LauncherLabel, DefaultType: x.Build.DefaultProcess,
 		Processes: []platform.LabelProcess{},
 	}
 	if api.Extensions.In(x.API) {
 		l.Extensions = labelModules(x.Group.Extensions)
-	}
-	if api.LegacyBOM.In(x.API) {
-		l.BOM = x.Build.BOM
 	}
 	for _, p := range x.Build.Processes {
 		var command any = []string(p.Command)
@@ -258,14 +258,11 @@ func (x *export) buildLabel() platform.BuildLabel {
 			command = p.Command[0]
 		}
 		lp := platform.LabelProcess{
-			Type: p.Type, Command: command, Args: p.Args, Direct: p.Direct, Default: p.Type == x.Build.DefaultProcess,
-			BuildpackID: p.BuildpackID, WorkingDir: p.WorkingDir,
+			Type: p.Type, Command: command, Args: p.Args, Direct: p.Direct,
+			BuildpackID: p.BuildpackID, WorkingDir: p.WorkingDir, ExecEnv: p.ExecEnv,
 		}
-		if api.ProcessExecEnv.In(x.API) {
-			lp.ExecEnv = p.ExecEnv
-			if len(lp.ExecEnv) == 0 {
-				lp.ExecEnv = []string{"*"}
-			}
+		if api.ProcessExecEnv.In(x.API) && len(lp.ExecEnv) == 0 {
+			lp.ExecEnv = []string{"*"}
 		}
 		l.Processes = append(l.Processes, lp)
 	}

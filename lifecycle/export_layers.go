@@ -47,6 +47,9 @@ func (x *export) collect() error {
 		}
 		x.buildpacks = append(x.buildpacks, c)
 	}
+	if err := x.collectBOM(); err != nil {
+		return err
+	}
 	if err := x.collectSBOMs(); err != nil {
 		return err
 	}
@@ -153,18 +156,19 @@ func (x *export) collectApp() error {
 	for _, s := range x.Build.Slices {
 		globs = append(globs, s.Paths)
 	}
-	all, err := x.source.App(x.App, globs)
+	all, err := x.source.App(x.App, globs, func(slice int, glob string) {
+		x.log.Warn(fmt.Sprintf("slice %d: path %q is ignored: it leads out of the app directory %s", slice+1, glob, x.App))
+	})
 	if err != nil {
 		return err
 	}
 	for n, l := range all {
 		history := "Application Layer"
-		if n < len(globs) {
+		if len(globs) > 0 { // the rest of the app counts as the last slice
 			history = fmt.Sprintf("Application Slice: %d", n+1)
 		}
-		if l.Empty() {
+		if l.Empty() && n < len(globs) {
 			x.log.Warn(fmt.Sprintf("slice %d matches no file of the app: %q", n+1, globs[n]))
-			continue
 		}
 		x.app = append(x.app, piece{name: appName, history: history, layer: l, previous: x.previousSlice(len(x.app))})
 	}

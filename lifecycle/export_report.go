@@ -17,19 +17,19 @@ func (x *export) report(w *image.Written) (*platform.Report, error) {
 	} else {
 		r.Image.Digest = w.Digest.String()
 	}
-	if x.Resolution != nil {
+	if x.tookPart() {
 		r.RunImage = &platform.ReportRunImage{Inventory: x.Resolution.RunImage.Inventory, SkippedExtensions: skipped(x.Resolution.Verdicts)}
 	}
-	if api.LegacyBOM.In(x.API) {
-		bom, err := x.buildBOM()
-		if err != nil {
-			return nil, err
-		}
-		if len(bom) > 0 {
-			r.Build = &platform.ReportBuild{BOM: bom}
-		}
+	if bom := x.buildBOM; api.LegacyBOM.In(x.API) && len(bom) > 0 {
+		r.Build = &platform.ReportBuild{BOM: bom}
 	}
 	return r, nil
+}
+
+// tookPart reports whether the run image's inventory or extensions decided about this
+// build. If not, report.toml is as the specification has it.
+func (x *export) tookPart() bool {
+	return x.Resolution != nil && (len(x.Resolution.Verdicts) > 0 || x.Resolution.RunImage.Inventory != "unknown")
 }
 
 // tags are the names that are the image's now.
@@ -41,23 +41,6 @@ func (x *export) tags(w *image.Written) []string {
 		}
 	}
 	return tags
-}
-
-// buildBOM is the build's Bill-of-Materials: handed over by a builder in this process, else read from the
-// files of the buildpacks.
-func (x *export) buildBOM() ([]platform.BOMEntry, error) {
-	if x.Build.BuildBOM != nil {
-		return x.Build.BuildBOM, nil
-	}
-	var all []platform.BOMEntry
-	for _, c := range x.buildpacks {
-		entries, err := c.dir.BuildBOM(c.Version)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, entries...)
-	}
-	return all, nil
 }
 
 // skipped are the extensions whose run.Dockerfile was left out since the run image has all it was for.

@@ -45,6 +45,11 @@ func (x *export) collectSBOMs() error {
 			return err
 		}
 	}
+	if api.LegacySBOM.In(x.API) {
+		if err := x.legacySBOMs(); err != nil {
+			return err
+		}
+	}
 	if api.LifecycleSBOM.In(x.API) {
 		if err := x.lifecycleSBOMs(); err != nil {
 			return err
@@ -154,29 +159,33 @@ func (x *export) lifecycleSBOMs() error {
 	return nil
 }
 
-// copySBOM copies a file, which it closes, to sbom.<ext> of a directory of SBOMs. Modes do not depend on the process's
-// mask, since they are in the layer.
+// copySBOM copies a file, which it closes, to sbom.<ext> of a directory of SBOMs.
 func (x *export) copySBOM(from *os.File, ext string, to ...string) error {
 	defer from.Close()
-	fault := func(err error) error { return fmt.Errorf("copying SBOM %s: %w", from.Name(), err) }
 	data, err := io.ReadAll(from)
-	if err != nil {
-		return fault(err)
+	if err == nil {
+		err = x.writeSBOM(data, "sbom."+ext, to...)
 	}
+	if err != nil {
+		return fmt.Errorf("copying SBOM %s: %w", from.Name(), err)
+	}
+	return nil
+}
+
+// writeSBOM writes a file of a directory of SBOMs. Modes do not depend on the process's mask,
+// since they are in the layer.
+func (x *export) writeSBOM(data []byte, name string, to ...string) error {
 	base := x.onDisk(x.Layers)
 	rel := "sbom"
 	for _, elem := range append([]string{"."}, to...) {
 		rel = filepath.Join(rel, elem)
 		dir, err := files.Within(base, rel, true)
 		if err != nil {
-			return fault(err)
+			return err
 		}
 		if err := errors.Join(dir.Chmod(".", 0o755), dir.Close()); err != nil {
-			return fault(err)
+			return err
 		}
 	}
-	if err := files.WriteWithin(base, filepath.Join(base, rel, "sbom."+ext), data); err != nil {
-		return fault(err)
-	}
-	return nil
+	return files.WriteWithin(base, filepath.Join(base, rel, name), data)
 }

@@ -91,8 +91,10 @@ type export struct {
 	app            []piece
 	launcher       piece
 	config         piece
-	processes      *piece // nil: there are no process types
-	defaultProcess string // empty: the launcher itself is started
+	launchBOM      []platform.BOMEntry // what buildpacks before Buildpack API 0.9 list in launch.toml
+	buildBOM       []platform.BOMEntry // and in build.toml
+	processes      *piece              // nil: there are no process types
+	defaultProcess string              // empty: the launcher itself is started
 }
 
 // A piece is a layer of the app image on top of the run image's.

@@ -27,7 +27,7 @@ import (
 // that version brings; it holds until another row says otherwise.
 func TestExportByPlatformAPI(t *testing.T) {
 	type traits struct {
-		bom, sbom, launcherSBOM, created, list, extensions, runImageNames, history, execEnv bool
+		bom, legacySBOM, sbom, launcherSBOM, created, list, extensions, runImageNames, history, execEnv bool
 	}
 	var now traits
 	for _, row := range []struct {
@@ -35,8 +35,8 @@ func TestExportByPlatformAPI(t *testing.T) {
 		change  func()
 	}{
 		{"0.7", func() { now.bom = true }},
-		{"0.8", func() { now.bom, now.sbom = false, true }},
-		{"0.9", func() { now.created = true }},
+		{"0.8", func() { now.sbom = true }},
+		{"0.9", func() { now.bom, now.created, now.legacySBOM = false, true, true }},
 		{"0.10", func() { now.list, now.extensions = true, true }},
 		{"0.11", func() { now.launcherSBOM = true }},
 		{"0.12", func() { now.runImageNames, now.history = true, true }},
@@ -49,11 +49,12 @@ func TestExportByPlatformAPI(t *testing.T) {
 		t.Run(row.version, func(t *testing.T) {
 			x := newExporting(t, map[string]string{
 				"layers/acme_ruby/launch.sbom.cdx.json": "{}",
+				"layers/acme_ruby/launch.toml":          "[[bom]]\nname = \"ruby\"\n",
 				"layers/acme_ruby/build.toml":           "[[bom]]\nname = \"jdk\"\n[bom.metadata]\nversion = \"17\"\n",
 			})
 			created := time.Date(2020, 2, 3, 4, 5, 6, 0, time.UTC)
 			x.e.API, x.e.Created, x.e.ExecEnv = version(t, row.version), &created, "test"
-			x.e.Build.BOM = []platform.BOMEntry{{Name: "ruby", Buildpack: platform.BOMBuildpack{ID: "acme/ruby", Version: "1.2.3"}}}
+			x.e.Group.Buildpacks[0].API = "0.8"
 			x.e.Build.Processes[0].Command = launch.Command{"ruby", "-w"}
 			x.e.Group.Extensions = []platform.Module{{ID: "acme/ext", Version: "1", API: "0.10", Homepage: "https://example.com"}}
 			names := platform.RunImageNames{Image: x.e.Analyzed.RunImage.Image, Mirrors: []string{"mirror.example/run"}}
@@ -69,7 +70,11 @@ func TestExportByPlatformAPI(t *testing.T) {
 			command, isList := process["command"].([]any)
 			_, noSBOM := os.Stat(filepath.Join(x.root, "layers/sbom/launch/acme_ruby/sbom.cdx.json"))
 			_, noLauncherSBOM := os.Stat(filepath.Join(x.root, "layers/sbom/launch/buildpacksio_lifecycle/launcher/sbom.cdx.json"))
+			legacy, _ := os.ReadFile(filepath.Join(x.root, "layers/sbom/launch/sbom.legacy.json"))
+			legacyBuild, _ := os.ReadFile(filepath.Join(x.root, "layers/sbom/build/sbom.legacy.json"))
 			got := traits{
+				legacySBOM: string(legacy) == `[{"name":"ruby","metadata":null,"buildpack":{"id":"acme/ruby","version":"1.2.3"}}]`+"\n" &&
+					string(legacyBuild) == `[{"name":"jdk","metadata":{"version":"17"},"buildpack":{"id":"acme/ruby","version":"1.2.3"}}]`+"\n",
 				bom: label["bom"] != nil && out.report.Build != nil, sbom: out.meta.SBOM != nil && noSBOM == nil, launcherSBOM: noLauncherSBOM == nil,
 				created: out.config.Created.Equal(created), list: isList && len(command) == 2, extensions: label["extensions"] != nil,
 				runImageNames: out.meta.RunImage.Image == names.Image && len(out.meta.RunImage.Mirrors) == 1,
@@ -160,6 +165,8 @@ func TestExportSBOMs(t *testing.T) {
 	out := x.run()
 	syscall.Umask(umask)
 	want := map[string]string{
+		"launch/sbom.legacy.json":                              "null\n",
+		"build/sbom.legacy.json":                               "null\n",
 		"launch/acme_ruby/sbom.cdx.json":                       "launch",
 		"launch/acme_ruby/sbom.syft.json":                      "launch syft",
 		"launch/acme_ruby/gems/sbom.cdx.json":                  "gems",

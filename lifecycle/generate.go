@@ -24,6 +24,9 @@ func (g *Generator) generate(ctx context.Context) error {
 	if err := files.RemoveTree(g.Generated); err != nil {
 		return err
 	}
+	if len(g.extensions()) == 0 {
+		return nil
+	}
 	if err := os.MkdirAll(g.Generated, 0o755); err != nil {
 		return err
 	}

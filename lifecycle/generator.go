@@ -105,9 +105,8 @@ func (g *Generator) off() bool { return g.Policy.RunSBOM == platform.Off }
 func (g *Generator) group() platform.Group {
 	var group platform.Group
 	for _, c := range g.Detection.Group {
-		m := g.Detection.modules[c.Module].Group(c.Optional)
+		m := g.Detection.modules[c.Module].Group()
 		if c.Module.Kind == resolver.Extension {
-			m.Optional = false // all of them are
 			group.Extensions = append(group.Extensions, m)
 			continue
 		}

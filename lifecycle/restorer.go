@@ -179,7 +179,7 @@ func (r *restoring) layers(dir buildpack.LayersDir, m platform.Module, version a
 		switch {
 		case !l.Cache || inApp && before.Launch && before.Cache && before.SHA == l.SHA:
 			continue // it is never restored, or was above
-		case l.Launch && !api.CacheAlone.In(version):
+		case l.Launch && inApp && !api.CacheAlone.In(version):
 			r.log.Info(fmt.Sprintf("Not restoring %q from cache, because it is not what is in the app image", m.ID+":"+name))
 			continue
 		}

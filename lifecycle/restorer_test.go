@@ -120,7 +120,7 @@ func TestRestoreLayerTypes(t *testing.T) {
 		}
 		return out
 	}
-	fromCache := map[string]string{"b-c": "msd", "c": "msd"}
+	fromCache := map[string]string{"b-c-l": "msd", "b-c": "msd", "c-l": "msd", "c": "msd"}
 	for _, tt := range []struct {
 		name   string
 		change func(*rebuilding)
@@ -137,14 +137,14 @@ func TestRestoreLayerTypes(t *testing.T) {
 		{"previous image lost", func(r *rebuilding) { r.r.Analyzed = &platform.Analyzed{} }, fromCache},
 		{"previous image lost, Buildpack API 0.12", func(r *rebuilding) {
 			r.r.Analyzed, r.r.Group.Buildpacks[0].API = &platform.Analyzed{}, "0.12"
-		}, map[string]string{"b-c-l": "msd", "b-c": "msd", "c-l": "msd", "c": "msd"}},
+		}, fromCache},
 		{"previous image of other layers", func(r *rebuilding) {
 			l := r.r.Analyzed.Metadata.Buildpack("acme/ruby").Layers
 			c := l["c-l"]
 			c.SHA = "sha256:" + strings.Repeat("0", 64)
 			l["c-l"] = c
 			delete(l, "b-c-l")
-		}, map[string]string{"b-c": "msd", "c": "msd", "l": "ms"}},
+		}, map[string]string{"b-c-l": "msd", "b-c": "msd", "c": "msd", "l": "ms"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRebuilding(t, "0.15")

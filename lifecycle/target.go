@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"runtime"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -42,6 +43,22 @@ func TargetOf(ctx context.Context, img *image.Image) (*platform.Target, error) {
 		t.Distro = &distro
 	}
 	return t, nil
+}
+
+// ContainerTarget is the target of the container that this process runs in: its
+// architecture, and the distribution that its etc/os-release names. root is its root file
+// system. Modules see it where the run image's target is not known (COMPAT, "Environment").
+func ContainerTarget(root fs.FS) *platform.Target {
+	t := &platform.Target{OS: runtime.GOOS, Arch: runtime.GOARCH}
+	release, err := root.Open("etc/os-release")
+	if err != nil {
+		return t
+	}
+	defer release.Close()
+	if d, err := parseRelease(io.LimitReader(release, 1<<20)); err == nil && d != (platform.Distro{}) {
+		t.Distro = &d
+	}
+	return t
 }
 
 // osRelease reads the distribution's name and version; empty where the image does not say.

@@ -65,11 +65,11 @@ type planProvide struct {
 	Name string `toml:"name"`
 }
 
-// planRequire is an entry of requires. A version beside metadata is deprecated
-// and means the same as metadata.version.
+// planRequire is an entry of requires. Version is refused: no supported Buildpack
+// API has it, and a version that is silently dropped would hide the mistake.
 type planRequire struct {
 	Name     string `toml:"name"`
-	Version  string `toml:"version,omitempty"`
+	Version  any    `toml:"version,omitempty"`
 	Metadata any    `toml:"metadata,omitempty"` // a table; the library would take any other type for an empty one
 }
 
@@ -89,11 +89,8 @@ func (s planSection) section(where string) (Section, error) {
 		if !ok && r.Metadata != nil {
 			return out, fmt.Errorf("key %srequires[%d].metadata is %T: it has to be a table", where, i, r.Metadata)
 		}
-		if _, ok := metadata["version"]; !ok && r.Version != "" {
-			if metadata == nil {
-				metadata = map[string]any{}
-			}
-			metadata["version"] = r.Version
+		if r.Version != nil {
+			return out, fmt.Errorf("key %srequires[%d].version is not supported: use %srequires[%d].metadata.version", where, i, where, i)
 		}
 		out.Requires = append(out.Requires, Require{Name: r.Name, Metadata: metadata})
 	}

@@ -17,9 +17,9 @@ unknown = 1
 name = "node"
 [[requires]]
 name = "node"
-version = "18"
 [requires.metadata]
 launch = true
+version = "18"
 [[or]]
 [[or.requires]]
 name = "npm"
@@ -49,6 +49,8 @@ func TestDecodeErrors(t *testing.T) {
 		{"nameless provide", "[[provides]]\n", "reading f: key provides[0].name is missing", plan},
 		{"nameless require in or", "[[or]]\n[[or.requires]]\n", "reading f: key or[0].requires[0].name is missing", plan},
 		{"wrong type", "requires = 3", "requires", plan},
+		{"a version beside metadata", "[[requires]]\nname = \"a\"\nversion = \"1\"\n", "key requires[0].version is not supported: use requires[0].metadata.version", plan},
+		{"a version beside metadata in or", "[[or]]\n[[or.requires]]\nname = \"a\"\nversion = 1\n", "key or[0].requires[0].version is not supported", plan},
 		{"metadata that is no table", "[[or]]\n[[or.requires]]\nname = \"a\"\nmetadata = 3\n", "key or[0].requires[0].metadata is int64", plan},
 		{"empty order", "", "reading f: there is no [[order]]", order},
 		{"no id", "[[order]]\n[[order.group]]\nversion = \"1\"\n", "reading f: key order[0].group[0].id is missing", order},

@@ -221,10 +221,9 @@ func TestEnvironment(t *testing.T) {
 	want := result{Stdout: `A=old+new+web
 BPL_X=1
 CNB_EXEC_ENV=production
-CNB_PLATFORM_API=0.15
 HOME=/root
 LD_LIBRARY_PATH=ROOT/layers/acme_new/a/lib
-PATH=ROOT/layers/old/a/bin:ROOT/layers/old/b/bin:/usr/bin:/bin
+PATH=ROOT/layers/old/b/bin:ROOT/layers/old/a/bin:/usr/bin:/bin
 `}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("as a process (-want +got):\n%s", diff)

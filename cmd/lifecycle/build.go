@@ -21,7 +21,7 @@ func (c *command) build(ctx context.Context) error {
 	if err != nil {
 		return fail.As(fail.Build, "", err)
 	}
-	plan, err := platform.ReadFileIn(c.Layers, c.Plan, platform.DecodePlan)
+	plan, err := c.plan()
 	if err != nil {
 		return fail.As(fail.Build, "", err)
 	}

@@ -10,11 +10,13 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/baseplan/baseplan/cmd/internal/console"
 	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
 	"github.com/baseplan/baseplan/lifecycle/fail"
@@ -25,6 +27,7 @@ import (
 // A command is one phase with its inputs.
 type command struct {
 	platform.Inputs
+	phase       platform.Phase
 	api         api.Version
 	deprecation api.DeprecationMode
 	log         *slog.Logger
@@ -128,6 +131,18 @@ func (c *command) analyzed() (*platform.Analyzed, error) {
 	return a, err
 }
 
+// plan reads plan.toml.
+func (c *command) plan() (*platform.Plan, error) {
+	p, err := platform.ReadFileIn(c.Layers, c.Plan, platform.DecodePlan)
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range p.Odd {
+		c.log.Warn(text)
+	}
+	return p, nil
+}
+
 // runFile reads run.toml, or stack.toml of older versions; an empty one where there is none.
 func (c *command) runFile() (*platform.RunFile, error) {
 	path, decode := c.Run, platform.DecodeRun
@@ -211,10 +226,42 @@ func (c *command) unknown(path string, keys []string) {
 
 // host is what all executables of buildpacks share.
 func (c *command) host(target *platform.Target) buildpack.Host {
-	return buildpack.Host{
-		App: c.App, Platform: c.Platform, BuildConfig: c.BuildConfig, Environ: os.Environ(),
-		Target: target, ExecEnv: c.ExecEnv, Unknown: c.unknown,
+	if !api.TargetData.In(c.api) {
+		target = nil
 	}
+	return buildpack.Host{
+		App: c.App, Platform: c.Platform, BuildConfig: c.BuildConfig, Environ: c.environ(),
+		Target: target, Container: lifecycle.ContainerTarget(os.DirFS("/")), ExecEnv: c.ExecEnv, Unknown: c.unknown,
+		Warn: func(text string) { c.log.Warn(text) },
+	}
+}
+
+// environ is the environment of this process, with the home directory of the user that
+// buildpacks and extensions run as.
+func (c *command) environ() []string {
+	environ := os.Environ()
+	uid := os.Geteuid()
+	if uid == 0 {
+		uid = c.UID
+	} else if c.phase != platform.Create {
+		return environ
+	}
+	if uid <= 0 {
+		return environ
+	}
+	return append(environ, "HOME="+homeOf(uid, os.Getenv("HOME")))
+}
+
+// homeOf is the home directory of a user by the image's passwd. For a user that is not in
+// it, it is as given, or / if nothing is given.
+func homeOf(uid int, given string) string {
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil && u.HomeDir != "" {
+		return u.HomeDir
+	}
+	if given == "" {
+		return "/"
+	}
+	return given
 }
 
 // refuseRoot keeps buildpacks from running as root.

@@ -105,7 +105,7 @@ func (c *command) extendBuild(ctx context.Context, group platform.Group, analyze
 			return err
 		}
 	}
-	plan, err := platform.ReadFileIn(c.Layers, c.Plan, platform.DecodePlan)
+	plan, err := c.plan()
 	if err != nil {
 		return fail.As(fail.Build, "", err)
 	}

@@ -81,7 +81,7 @@ func run(ctx context.Context, name string, args []string, now func() time.Time) 
 		early.Error(fmt.Sprintf("failed to parse the inputs of %s: %v", name, err))
 		return err
 	}
-	c := &command{Inputs: in, api: version, deprecation: mode, now: now}
+	c := &command{Inputs: in, phase: phase, api: version, deprecation: mode, now: now}
 	var out, errOut io.Writer = os.Stdout, os.Stderr
 	if terminal(os.Stdout) {
 		c.transfers = &console.Transfers{Out: os.Stdout}

@@ -17,8 +17,12 @@ var (
 	UserArgsReplace = Feature{Since: Version{0, 10}}
 	// CommandList: metadata.toml has a process's command as a list.
 	CommandList = Feature{Since: Version{0, 10}}
-	// LegacyBOM: buildpacks' own Bill-of-Materials is kept.
-	LegacyBOM = Feature{Until: Version{0, 8}}
+	// LegacyBOM: the label io.buildpacks.build.metadata and report.toml have the Bill-of-Materials of older buildpacks.
+	LegacyBOM = Feature{Until: Version{0, 9}}
+	// MetadataBOM: metadata.toml has it, too.
+	MetadataBOM = Feature{Until: Version{0, 8}}
+	// LegacySBOM: it is in sbom.legacy.json.
+	LegacySBOM = Feature{Since: Version{0, 9}}
 	// SBOM: buildpacks' SBOM files are kept.
 	SBOM = Feature{Since: Version{0, 8}}
 	// SourceDateEpoch: the platform chooses when an app image was created.
@@ -51,6 +55,10 @@ var (
 	PathVariables = Feature{Since: Version{0, 8}}
 	// Targets: buildpack.toml has targets, and executables get CNB_TARGET_* variables.
 	Targets = Feature{Since: Version{0, 10}}
+	// BOM: launch.toml and build.toml have a Bill-of-Materials of their own format.
+	BOM = Feature{Until: Version{0, 9}}
+	// WorkingDir: launch.toml may give a process a working directory.
+	WorkingDir = Feature{Since: Version{0, 8}}
 	// DefaultArgs: a process's args are defaults, its command is a list and needs no shell.
 	DefaultArgs = Feature{Since: Version{0, 9}}
 	// CacheAlone: a cached launch layer is restored whatever is in the previous image; before, only one that is in it.

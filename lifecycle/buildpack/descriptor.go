@@ -239,8 +239,8 @@ func (d *Descriptor) Module() resolver.Module {
 }
 
 // Group is the module as group.toml has it.
-func (d *Descriptor) Group(optional bool) platform.Module {
-	return platform.Module{ID: d.ID, Version: d.Version, API: d.API.String(), Homepage: d.Homepage, Optional: optional}
+func (d *Descriptor) Group() platform.Module {
+	return platform.Module{ID: d.ID, Version: d.Version, API: d.API.String(), Homepage: d.Homepage}
 }
 
 // InExecEnv reports whether the module takes part in an execution environment.

@@ -71,7 +71,7 @@ func (d *Descriptor) detect(ctx context.Context, h Host) (Detected, error) {
 	if err != nil {
 		return Detected{}, err
 	}
-	if api.PathVariables.In(d.API) {
+	if d.Kind == resolver.Extension || api.PathVariables.In(d.API) {
 		e.Set("CNB_BUILD_PLAN_PATH", plan)
 	}
 	var out bytes.Buffer

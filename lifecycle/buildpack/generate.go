@@ -51,7 +51,7 @@ func (d *Descriptor) generate(ctx context.Context, h Host, plan []resolver.Requi
 		return err
 	}
 	e.Set("CNB_OUTPUT_DIR", output)
-	if api.PathVariables.In(d.API) {
+	if d.Kind == resolver.Extension || api.PathVariables.In(d.API) {
 		e.Set("CNB_BP_PLAN_PATH", planPath)
 	}
 	exit, err := h.run(ctx, d, "generate", e, out, errOut, output, h.Platform, planPath)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/launch"
@@ -23,13 +24,25 @@ type launchFile struct {
 }
 
 type launchProcess struct {
-	Type       string         `toml:"type"`
-	Command    launch.Command `toml:"command"` // a string before Buildpack API 0.9
-	Args       []string       `toml:"args"`
-	Direct     bool           `toml:"direct"` // before Buildpack API 0.9
-	Default    bool           `toml:"default"`
-	WorkingDir string         `toml:"working-dir"`
-	ExecEnv    []string       `toml:"exec-env"`
+	Type       string   `toml:"type"`
+	Command    command  `toml:"command"`
+	Args       []string `toml:"args"`
+	Direct     *bool    `toml:"direct"` // before Buildpack API 0.9
+	Default    bool     `toml:"default"`
+	WorkingDir string   `toml:"working-dir"`
+	ExecEnv    []string `toml:"exec-env"`
+}
+
+// A command is a string before Buildpack API 0.9, and a list from then on.
+type command struct {
+	launch.Command
+	list bool
+}
+
+// UnmarshalTOML reads either form.
+func (c *command) UnmarshalTOML(v any) error {
+	_, c.list = v.([]any)
+	return c.Command.UnmarshalTOML(v)
 }
 
 type bomFile struct {
@@ -50,8 +63,16 @@ func (d *Descriptor) readLaunch(h Host, dir LayersDir, b *Built) error {
 		return err
 	}
 	for i, p := range file.Processes {
-		if err := checkProcess(p, file.Processes[:i], b.Default); err != nil {
+		if err := d.checkProcess(p, b.Default); err != nil {
 			return fmt.Errorf("reading %s: key \"processes\", element %d: %w", path, i+1, err)
+		}
+		if !processType.MatchString(p.Type) {
+			h.warn("%s: process type %q: only letters, numbers, '.', '_' and '-' are allowed", path, p.Type)
+		}
+		same := func(other launch.Process) bool { return other.Type == p.Type }
+		if slices.ContainsFunc(b.Processes, same) {
+			h.warn("%s: process %q is defined twice; the last definition counts", path, p.Type)
+			b.Processes = slices.DeleteFunc(b.Processes, same)
 		}
 		if p.Default {
 			b.Default = p.Type
@@ -59,24 +80,38 @@ func (d *Descriptor) readLaunch(h Host, dir LayersDir, b *Built) error {
 		b.Processes = append(b.Processes, d.process(p))
 	}
 	for i, l := range file.Labels {
-		if l.Key == "" || slices.ContainsFunc(file.Labels[:i], func(other platform.Label) bool { return other.Key == l.Key }) {
-			return fmt.Errorf("reading %s: key \"labels\", element %d: the label's key %q is empty or there twice", path, i+1, l.Key)
+		if l.Key == "" {
+			return fmt.Errorf("reading %s: key \"labels\", element %d: key \"key\" is missing", path, i+1)
 		}
+		same := func(other platform.Label) bool { return other.Key == l.Key }
+		if slices.ContainsFunc(b.Labels, same) {
+			h.warn("%s: label %q is defined twice; the last definition counts", path, l.Key)
+			b.Labels = slices.DeleteFunc(b.Labels, same)
+		}
+		b.Labels = append(b.Labels, l)
 	}
-	b.Slices, b.Labels = file.Slices, file.Labels
-	b.BOM = d.bom(file.BOM)
+	b.Slices = file.Slices
+	if api.BOM.In(d.API) {
+		b.BOM = d.bom(file.BOM)
+	}
 	return nil
 }
 
-func checkProcess(p launchProcess, before []launchProcess, defaultType string) error {
+// checkProcess refuses what cannot be started, or not as the buildpack means it.
+func (d *Descriptor) checkProcess(p launchProcess, defaultType string) error {
+	list := api.DefaultArgs.In(d.API)
 	switch {
-	case !processType.MatchString(p.Type) || p.Type == "." || p.Type == "..":
-		return fmt.Errorf("key \"type\": %q: only letters, numbers, '.', '_' and '-' are allowed", p.Type)
-	case len(p.Command) == 0 || p.Command[0] == "":
+	case p.Type == "" || p.Type == "." || p.Type == ".." || strings.ContainsAny(p.Type, "/\x00\n"):
+		return fmt.Errorf("key \"type\": %q cannot be a process type: only letters, numbers, '.', '_' and '-' are allowed", p.Type)
+	case len(p.Command.Command) == 0 || p.Command.Command[0] == "":
 		return fmt.Errorf("process %q: key \"command\" is missing", p.Type)
-	case slices.ContainsFunc(before, func(other launchProcess) bool { return other.Type == p.Type }):
-		return fmt.Errorf("process %q is there twice", p.Type)
-	case p.Default && defaultType != "":
+	case list && !p.Command.list:
+		return fmt.Errorf("process %q: key \"command\" has to be a list of strings in Buildpack API %s", p.Type, d.API)
+	case !list && p.Command.list:
+		return fmt.Errorf("process %q: key \"command\" has to be a string in Buildpack API %s", p.Type, d.API)
+	case list && p.Direct != nil && !*p.Direct:
+		return fmt.Errorf("process %q: key \"direct\": false is not supported in Buildpack API %s: processes no longer run in a shell; start one with command = [\"bash\", \"-c\", ...]", p.Type, d.API)
+	case p.Default && defaultType != "" && defaultType != p.Type:
 		return fmt.Errorf("both %q and %q are to be the default process", defaultType, p.Type)
 	}
 	return nil
@@ -85,10 +120,11 @@ func checkProcess(p launchProcess, before []launchProcess, defaultType string) e
 // process is a process as metadata.toml has it. From Buildpack API 0.9 no process has a shell.
 func (d *Descriptor) process(p launchProcess) launch.Process {
 	out := launch.Process{
-		Type: p.Type, Command: p.Command, Args: p.Args, Direct: p.Direct, WorkingDir: p.WorkingDir, BuildpackID: d.ID,
+		Type: p.Type, Command: p.Command.Command, Args: p.Args, BuildpackID: d.ID,
+		Direct: api.DefaultArgs.In(d.API) || p.Direct != nil && *p.Direct,
 	}
-	if api.DefaultArgs.In(d.API) {
-		out.Direct = true
+	if api.WorkingDir.In(d.API) {
+		out.WorkingDir = p.WorkingDir
 	}
 	if api.LaunchExecEnv.In(d.API) {
 		out.ExecEnv = p.ExecEnv
@@ -126,18 +162,29 @@ func (d *Descriptor) readBuild(h Host, dir LayersDir, plan []resolver.Require, b
 		}
 		b.Unmet = append(b.Unmet, u.Name)
 	}
-	b.BuildBOM = d.bom(file.BOM)
+	if api.BOM.In(d.API) {
+		b.BuildBOM = d.bom(file.BOM)
+	}
 	return nil
 }
 
-// BuildBOM is the Bill-of-Materials of build.toml, which metadata.toml has no room for.
-func (d LayersDir) BuildBOM(version string) ([]platform.BOMEntry, error) {
-	var file struct {
-		BOM []bomFile `toml:"bom"`
+// BOM reads the Bills-of-Materials in launch.toml and build.toml of a buildpack before
+// Buildpack API 0.9; nil where there is none. version is the buildpack's.
+func (d LayersDir) BOM(version string) (launch, build []platform.BOMEntry, err error) {
+	of := &Descriptor{ID: d.ID, Version: version}
+	read := func(name string) ([]platform.BOMEntry, error) {
+		var file struct {
+			BOM []bomFile `toml:"bom"`
+		}
+		err := d.readTOML(name, &file, nil)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		return of.bom(file.BOM), nil
 	}
-	err := d.readTOML("build.toml", &file, nil)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+	if launch, err = read("launch.toml"); err != nil {
+		return nil, nil, err
 	}
-	return (&Descriptor{ID: d.ID, Version: version}).bom(file.BOM), nil
+	build, err = read("build.toml")
+	return launch, build, err
 }

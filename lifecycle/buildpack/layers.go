@@ -36,6 +36,7 @@ func LayersOf(layers, id string) (LayersDir, error) {
 type Layer struct {
 	Name                 string
 	Path                 string // of the directory
+	Described            bool   // there is a <name>.toml
 	Build, Launch, Cache bool
 	Metadata             any // the table "metadata"; nil: there is none
 }
@@ -79,7 +80,12 @@ func (d LayersDir) Layers(unknown func(path string, keys []string)) ([]Layer, er
 
 // A layerFile is <layer>.toml (buildpack.md, "Layer Content Metadata").
 type layerFile struct {
-	Types struct {
+	// Launch, Build and Cache stood at the top level until Buildpack API 0.6. There they would
+	// silently mean nothing.
+	Launch any `toml:"launch"`
+	Build  any `toml:"build"`
+	Cache  any `toml:"cache"`
+	Types  struct {
 		Launch bool `toml:"launch"`
 		Build  bool `toml:"build"`
 		Cache  bool `toml:"cache"`
@@ -93,8 +99,18 @@ func (d LayersDir) layer(dir *os.Root, name string, unknown func(string, []strin
 	}
 	l := Layer{Name: name, Path: filepath.Join(d.Path, name)}
 	var file layerFile
-	if err := readTOMLIn(dir, name+".toml", &file, unknown); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	err := readTOMLIn(dir, name+".toml", &file, unknown)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Layer{}, err
+	}
+	l.Described = err == nil
+	for _, flag := range []struct {
+		key   string
+		value any
+	}{{"launch", file.Launch}, {"build", file.Build}, {"cache", file.Cache}} {
+		if flag.value != nil {
+			return Layer{}, fmt.Errorf("reading %s.toml: key %q is not supported at the top level: put it under [types]", l.Path, flag.key)
+		}
 	}
 	l.Build, l.Launch, l.Cache, l.Metadata = file.Types.Build, file.Types.Launch, file.Types.Cache, file.Metadata
 	return l, nil
@@ -238,10 +254,11 @@ func (d LayersDir) SBOMs() ([]SBOMFile, error) {
 }
 
 // hide renames the directories of layers without a type, so that no later buildpack
-// depends on them (buildpack.md, "Ignored Layers").
+// depends on them (buildpack.md, "Ignored Layers"). A directory without <layer>.toml stays:
+// buildpacks keep files there for those that follow.
 func (d LayersDir) hide(layers []Layer) error {
 	for _, l := range layers {
-		if l.Build || l.Launch || l.Cache || !l.Exists() {
+		if !l.Described || l.Build || l.Launch || l.Cache || !l.Exists() {
 			continue
 		}
 		err := os.RemoveAll(l.Path + ".ignore")

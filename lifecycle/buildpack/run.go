@@ -24,7 +24,8 @@ type Host struct {
 	BuildConfig string           // <build-config>; empty: there is none
 	Environ     []string         // the lifecycle's own environment, as from os.Environ; see [env.ForBuild]
 	Target      *platform.Target // of the run image; nil: not known
-	ExecEnv     string           // execution environment; empty: the Platform API has none
+	Container   *platform.Target // of the container that the phase runs in, for modules if Target is nil
+	ExecEnv     string           // execution environment; empty: the Platform API has none, and modules see production
 	User        *User            // who runs them; nil: who runs the lifecycle
 
 	// RunImageProvides and RunImageSBOM are paths of files for image extensions; empty:
@@ -34,8 +35,17 @@ type Host struct {
 	// Unknown is told which keys of a file the specification does not know; nil: nobody is.
 	Unknown func(path string, keys []string)
 
+	// Warn takes what is odd but no error, a sentence each; nil: it is dropped.
+	Warn func(text string)
+
 	// Grace is how long an executable has to end after SIGTERM; 0: 10 s.
 	Grace time.Duration
+}
+
+func (h Host) warn(format string, args ...any) {
+	if h.Warn != nil {
+		h.Warn(fmt.Sprintf(format, args...))
+	}
 }
 
 // A User is who runs executables.
@@ -84,13 +94,21 @@ func (h Host) environment(d *Descriptor, base *env.Env) (*env.Env, error) {
 	} else {
 		e.Set("CNB_BUILDPACK_DIR", d.Dir)
 	}
-	if api.PathVariables.In(d.API) {
+	if d.Kind == resolver.Extension || api.PathVariables.In(d.API) { // extensions may name an older API
 		e.Set("CNB_PLATFORM_DIR", h.Platform)
 	}
 	if api.LaunchExecEnv.In(d.API) {
-		setIf(e, "CNB_EXEC_ENV", h.ExecEnv)
+		execEnv := h.ExecEnv
+		if execEnv == "" { // a Platform API before 0.15
+			execEnv = "production"
+		}
+		e.Set("CNB_EXEC_ENV", execEnv)
 	}
-	if t := h.Target; t != nil && api.Targets.In(d.API) {
+	t := h.Target
+	if t == nil || t.OS == "" {
+		t = h.Container
+	}
+	if t != nil && api.Targets.In(d.API) {
 		setIf(e, "CNB_TARGET_OS", t.OS)
 		setIf(e, "CNB_TARGET_ARCH", t.Arch)
 		setIf(e, "CNB_TARGET_ARCH_VARIANT", t.Variant)

@@ -54,7 +54,7 @@ func ForBuild(environ []string) *Env {
 // (/cnb/process, /cnb/lifecycle).
 func ForLaunch(environ []string, hidden ...string) *Env {
 	e := Of(environ)
-	for _, name := range []string{"CNB_APP_DIR", "CNB_LAYERS_DIR", "CNB_PROCESS_TYPE"} {
+	for _, name := range []string{"CNB_APP_DIR", "CNB_LAYERS_DIR", "CNB_PROCESS_TYPE", "CNB_PLATFORM_API", "CNB_DEPRECATION_MODE"} {
 		delete(e.vars, name)
 	}
 	if path, ok := e.vars["PATH"]; ok {

@@ -56,7 +56,13 @@ func TestAddLayers(t *testing.T) {
 	}{
 		{"paths at launch", []string{"PATH=/usr/bin"},
 			map[string]string{"1/a/bin/": "", "1/b/bin/": "", "2/c/bin/": "", "1/a/lib/": "", "1/a/include/": "", "1/a/pkgconfig/": ""}, launch,
-			[]string{"LD_LIBRARY_PATH=ROOT/1/a/lib", "PATH=ROOT/2/c/bin:ROOT/1/a/bin:ROOT/1/b/bin:/usr/bin"}},
+			[]string{"LD_LIBRARY_PATH=ROOT/1/a/lib", "PATH=ROOT/2/c/bin:ROOT/1/b/bin:ROOT/1/a/bin:/usr/bin"}},
+		{"at build a layer's env files apply before the next layer", []string{"PATH=/usr/bin"},
+			map[string]string{"1/a/bin/": "", "1/a/env/PATH.prepend": "/x:", "1/b/bin/": ""}, env.Build,
+			[]string{"PATH=ROOT/1/b/bin:/x:ROOT/1/a/bin:/usr/bin"}},
+		{"at launch a buildpack's env files apply after all its layers", []string{"PATH=/usr/bin"},
+			map[string]string{"1/a/bin/": "", "1/a/env/PATH.prepend": "/x:", "1/b/bin/": "", "2/c/bin/": ""}, launch,
+			[]string{"PATH=ROOT/2/c/bin:/x:ROOT/1/b/bin:ROOT/1/a/bin:/usr/bin"}},
 		{"paths at build", nil,
 			map[string]string{"1/a/bin/": "", "1/a/lib/": "", "1/a/include/": "", "1/a/pkgconfig/": ""}, env.Build,
 			[]string{"CPATH=ROOT/1/a/include", "LD_LIBRARY_PATH=ROOT/1/a/lib", "LIBRARY_PATH=ROOT/1/a/lib", "PATH=ROOT/1/a/bin", "PKG_CONFIG_PATH=ROOT/1/a/pkgconfig"}},
@@ -145,9 +151,9 @@ func TestForBuild(t *testing.T) {
 func TestForLaunch(t *testing.T) {
 	got := env.ForLaunch([]string{
 		"PATH=/cnb/process:/cnb/lifecycle:/usr/bin:/cnb/lifecycle-tools", "CNB_APP_DIR=/a", "CNB_LAYERS_DIR=/l", "CNB_PROCESS_TYPE=web",
-		"CNB_EXEC_ENV=test", "CNB_PLATFORM_API=0.15", "BPL_DEBUG=1", "A=b=c",
+		"CNB_EXEC_ENV=test", "CNB_PLATFORM_API=0.15", "CNB_DEPRECATION_MODE=quiet", "BPL_DEBUG=1", "A=b=c",
 	}, "/cnb/process", "/cnb/lifecycle").List()
-	want := []string{"A=b=c", "BPL_DEBUG=1", "CNB_EXEC_ENV=test", "CNB_PLATFORM_API=0.15", "PATH=/usr/bin:/cnb/lifecycle-tools"}
+	want := []string{"A=b=c", "BPL_DEBUG=1", "CNB_EXEC_ENV=test", "PATH=/usr/bin:/cnb/lifecycle-tools"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -74,7 +74,7 @@ func BenchmarkAppFiles(b *testing.B) {
 	}
 	source := layers.Source{Root: tree(b, files)}
 	for b.Loop() {
-		all, err := source.App("/app", [][]string{{"1*"}})
+		all, err := source.App("/app", [][]string{{"1*"}}, nil)
 		check(b, err)
 		for _, l := range all {
 			_, err = l.DiffID()

@@ -121,7 +121,7 @@ func TestSameBytesAsExistingImages(t *testing.T) {
 	}
 
 	source := layers.Source{Root: referenceTree(t), Base: "/layers", UID: 1000, GID: 1000}
-	app, err := source.App("/workspace", nil)
+	app, err := source.App("/workspace", nil, nil)
 	check(t, err)
 	processes, err := layers.Processes([]string{"web"})
 	check(t, err)
@@ -241,7 +241,7 @@ func TestParentsKeepTheirOwner(t *testing.T) {
 			t.Errorf("%s: %s", dir, diff)
 		}
 	}
-	slices, err := source.App("/home/x/app", [][]string{{"a"}})
+	slices, err := source.App("/home/x/app", [][]string{{"a"}}, nil)
 	check(t, err)
 	for i, l := range slices {
 		if diff := cmp.Diff(above, listing(t, content(t, l))[:2]); diff != "" {
@@ -393,7 +393,7 @@ func TestAppSlices(t *testing.T) {
 			"/w/app/node_modules/x", "/w/app/node_modules/x/index.js", "/w/app/public", "/w/app/public/a.css", "/w/app/public/img", "/w/app/public/img/b.png"}, nil, {}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := layers.Source{Root: tree(t, files)}.App("/w/app", test.slices)
+			got, err := layers.Source{Root: tree(t, files)}.App("/w/app", test.slices, nil)
 			check(t, err)
 			if len(got) != len(test.want) {
 				t.Fatalf("%d layers, want %d", len(got), len(test.want))
@@ -413,13 +413,21 @@ func TestAppSlices(t *testing.T) {
 	}
 }
 
-func TestAppRefusesGlobs(t *testing.T) {
+func TestAppIgnoresGlobsOutside(t *testing.T) {
 	root := tree(t, map[string]string{"w/app/a": "", "w/apple": "", "w/b": ""})
-	for _, glob := range []string{"../b", "a/../../b", "/w/b", "/w/app/../b", "/w/apple", "/", "[", "/w/*"} {
-		_, err := layers.Source{Root: root}.App("/w/app", [][]string{{"a"}, {glob}})
-		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("slice 2: path %q", glob)) {
-			t.Errorf("%q: %v", glob, err)
+	for _, glob := range []string{"../b", "a/../../b", "/w/b", "/w/app/../b", "/w/apple", "/", "/w/*"} {
+		var told []string
+		all, err := layers.Source{Root: root}.App("/w/app", [][]string{{"a"}, {glob}}, func(slice int, glob string) {
+			told = append(told, fmt.Sprintf("%d %s", slice, glob))
+		})
+		check(t, err)
+		if !all[1].Empty() || !slices.Equal(told, []string{"1 " + glob}) {
+			t.Errorf("%q: the slice is empty: %t; told %q", glob, all[1].Empty(), told)
 		}
+	}
+	_, err := layers.Source{Root: root}.App("/w/app", [][]string{{"a"}, {"["}}, nil)
+	if err == nil || !strings.Contains(err.Error(), `slice 2: path "["`) {
+		t.Errorf("a malformed glob: %v", err)
 	}
 }
 
@@ -428,7 +436,7 @@ func TestAppSlicesDivide(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		files := rapid.MapOfN(rapid.StringMatching(`app/[ab]x/[ab]y/[a-c]`), rapid.Just(""), 1, 10).Draw(r, "files")
 		globs := rapid.SliceOfN(rapid.SliceOfN(rapid.StringMatching(`[ab*]x?(/[ab*?]y?(/[a-c*])?)?`), 0, 3), 0, 4).Draw(r, "slices")
-		all, err := layers.Source{Root: tree(t, files)}.App("/app", globs)
+		all, err := layers.Source{Root: tree(t, files)}.App("/app", globs, nil)
 		check(t, err)
 		got := map[string]int{}
 		for _, l := range all {

@@ -1,7 +1,6 @@
 package layers
 
 import (
-	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -11,13 +10,13 @@ import (
 // and one for the files in none of them, which is last. A slice is path globs
 // (buildpack.md, "launch.toml"): relative to the app directory or absolute in it, with
 // the syntax of [path.Match]; a directory stands for all that is in it. A file goes to
-// the first slice that matches it. A slice that matches none gives an empty layer, which
-// does not belong in an image.
+// the first slice that matches it. A slice that matches none gives an empty layer. Globs
+// that lead out of the app directory match nothing; outside is told of them, it may be nil.
 //
 // A glob is matched with the files' own names, not through symbolic links, so a link
 // never brings a file from elsewhere into an image.
-func (s Source) App(dir string, slices [][]string) ([]*Layer, error) {
-	globs, err := sliceGlobs(dir, slices)
+func (s Source) App(dir string, slices [][]string, outside func(slice int, glob string)) ([]*Layer, error) {
+	globs, err := sliceGlobs(dir, slices, outside)
 	if err != nil {
 		return nil, err
 	}
@@ -33,9 +32,9 @@ func (s Source) App(dir string, slices [][]string) ([]*Layer, error) {
 	return layers, nil
 }
 
-// sliceGlobs makes the globs absolute, and refuses those that are malformed or lead
-// out of the app directory.
-func sliceGlobs(dir string, slices [][]string) ([][]string, error) {
+// sliceGlobs makes the globs absolute. It refuses those that are malformed, and leaves out
+// those that lead out of the app directory.
+func sliceGlobs(dir string, slices [][]string, outside func(int, string)) ([][]string, error) {
 	globs := make([][]string, len(slices))
 	for i, paths := range slices {
 		for _, p := range paths {
@@ -43,14 +42,14 @@ func sliceGlobs(dir string, slices [][]string) ([][]string, error) {
 			if !path.IsAbs(p) {
 				glob = path.Join(escapeGlob(dir), p)
 			}
-			err := error(nil)
-			if _, bad := path.Match(glob, ""); bad != nil {
-				err = bad
-			} else if !within(glob, dir) && !within(glob, escapeGlob(dir)) {
-				err = errors.New("it leads out of the app directory " + dir)
-			}
-			if err != nil {
+			if _, err := path.Match(glob, ""); err != nil {
 				return nil, fmt.Errorf("reading slice %d: path %q: %w", i+1, p, err)
+			}
+			if !within(glob, dir) && !within(glob, escapeGlob(dir)) {
+				if outside != nil {
+					outside(i, p)
+				}
+				continue
 			}
 			globs[i] = append(globs[i], glob)
 		}

@@ -1,6 +1,10 @@
 package platform
 
-import "github.com/baseplan/baseplan/internal/tomlfile"
+import (
+	"slices"
+
+	"github.com/baseplan/baseplan/internal/tomlfile"
+)
 
 // Analyzed is analyzed.toml: what is known of the images before a build
 // (platform.md, "analyzed.toml").
@@ -9,6 +13,7 @@ type Analyzed struct {
 	Metadata      AppMetadata     `toml:"metadata"`        // of the previous image
 	RunImage      *RunImage       `toml:"run-image,omitempty"`
 	BuildImage    *ImageReference `toml:"build-image,omitempty"`
+	Unknown       tomlfile.Rest   `toml:"-"` // keys of other lifecycles
 }
 
 // An ImageReference names one image for good: a digest reference, the ID of an image in a
@@ -44,14 +49,49 @@ type Distro struct {
 // DecodeAnalyzed reads analyzed.toml; name is its path, for errors.
 func DecodeAnalyzed(data []byte, name string) (*Analyzed, error) {
 	var a Analyzed
-	if err := tomlfile.Decode(data, name, &a); err != nil {
+	var err error
+	if a.Unknown, err = tomlfile.DecodeRest(data, name, &a, anythingIn); err != nil {
 		return nil, err
+	}
+	a.readOldData()
+	if a.PreviousImage != nil && a.PreviousImage.Reference == "" { // others write the table for a first build, too
+		a.PreviousImage = nil
 	}
 	return &a, nil
 }
 
+// layersAt is where the layers of buildpacks are in analyzed.toml.
+var layersAt = []string{"metadata", "buildpacks", "layers"}
+
+// anythingIn reports whether a key is below a layer's or a store's metadata, which belong
+// to the buildpack.
+func anythingIn(k []string) bool {
+	switch {
+	case len(k) > 4 && slices.Equal(k[:4], []string{"metadata", "buildpacks", "store", "metadata"}):
+		return true
+	case len(k) > 5 && slices.Equal(k[:3], layersAt):
+		return k[4] == "metadata"
+	}
+	return false
+}
+
+// readOldData takes a layer's metadata from the key data, which earlier builds of baseplan wrote.
+func (a *Analyzed) readOldData() {
+	for i, b := range a.Metadata.Buildpacks {
+		for name, l := range b.Layers {
+			data := a.Unknown.Take("metadata", "buildpacks", i, "layers", name, "data")
+			if data != nil && l.Data == nil {
+				l.Data = data
+				b.Layers[name] = l
+			}
+		}
+	}
+}
+
 // Encode gives the file's bytes.
-func (a *Analyzed) Encode() ([]byte, error) { return tomlfile.Encode(a, "analyzed.toml") }
+func (a *Analyzed) Encode() ([]byte, error) {
+	return tomlfile.EncodeWith(a, "analyzed.toml", a.Unknown)
+}
 
 // Name is what people call the run image: its name, else its reference.
 func (r *RunImage) Name() string {

@@ -56,7 +56,6 @@ func TestDecodeBuildPlan(t *testing.T) {
 		t.Error(diff)
 	}
 	for text, says := range map[string]string{
-		"[[entries]]\n": "requires nothing",
 		"[[entries]]\n[[entries.requires]]\nname = \"x\"\n[[entries.requires]]\nname = \"y\"\n": `both "x" and "y"`,
 	} {
 		if _, err := platform.DecodePlan([]byte(text), "plan.toml"); err == nil || !strings.Contains(err.Error(), says) {

@@ -20,7 +20,6 @@ type Module struct {
 	Version  string `toml:"version"`
 	API      string `toml:"api"`
 	Homepage string `toml:"homepage,omitempty"`
-	Optional bool   `toml:"optional,omitempty"`
 }
 
 // String is id@version.
@@ -78,6 +77,7 @@ func (g *Group) Encode() ([]byte, error) { return tomlfile.Encode(g, "group.toml
 // provides (platform.md, "plan.toml").
 type Plan struct {
 	Entries []resolver.Entry
+	Odd     []string // what DecodePlan left out, a sentence each, for warnings
 }
 
 // DecodePlan reads plan.toml; name is its path, for errors.
@@ -116,7 +116,8 @@ func DecodePlan(data []byte, name string) (*Plan, error) {
 			entry.Requires = append(entry.Requires, resolver.Require{Name: r.Name, Metadata: r.Metadata})
 		}
 		if entry.Name == "" {
-			return nil, fmt.Errorf("reading %s: key \"entries\", element %d: it requires nothing", name, i+1)
+			p.Odd = append(p.Odd, fmt.Sprintf("%s: key \"entries\", element %d is ignored: it requires nothing", name, i+1))
+			continue
 		}
 		p.Entries = append(p.Entries, entry)
 	}

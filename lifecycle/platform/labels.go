@@ -34,7 +34,7 @@ func EncodeLabel(v any) (string, error) {
 
 // A BuildLabel is the label io.buildpacks.build.metadata.
 type BuildLabel struct {
-	BOM         []BOMEntry     `json:"bom,omitempty"` // legacy, see [BuildMetadata]
+	BOM         *[]BOMEntry    `json:"bom,omitempty"` // until Platform API 0.9, null if there is none; see [BuildMetadata]
 	Buildpacks  []LabelModule  `json:"buildpacks"`
 	Extensions  []LabelModule  `json:"extensions,omitempty"`
 	Launcher    LauncherLabel  `json:"launcher"`
@@ -56,7 +56,6 @@ type LabelProcess struct {
 	Command     any      `json:"command"`
 	Args        []string `json:"args"`
 	Direct      bool     `json:"direct"`
-	Default     bool     `json:"default,omitempty"`
 	BuildpackID string   `json:"buildpackID"`
 	WorkingDir  string   `json:"working-dir,omitempty"`
 	ExecEnv     []string `json:"exec-env,omitempty"`

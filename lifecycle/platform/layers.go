@@ -16,7 +16,7 @@ type LayerRef struct {
 // A Layer is a layer of a buildpack: its diff ID, and what its <layer>.toml says.
 type Layer struct {
 	LayerRef
-	Data   any  `json:"data" toml:"data,omitempty"` // the table "metadata"
+	Data   any  `json:"data" toml:"metadata,omitempty"` // the table "metadata" of <layer>.toml
 	Build  bool `json:"build" toml:"build"`
 	Launch bool `json:"launch" toml:"launch"`
 	Cache  bool `json:"cache" toml:"cache"`

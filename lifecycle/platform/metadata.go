@@ -15,8 +15,8 @@ type BuildMetadata struct {
 	Processes      []launch.Process `toml:"processes,omitempty"`
 	Slices         []Slice          `toml:"slices,omitempty"`
 	Labels         []Label          `toml:"labels,omitempty"`
-	BOM            []BOMEntry       `toml:"bom,omitempty"` // of buildpacks before Buildpack API 0.9
-	BuildBOM       []BOMEntry       `toml:"-"`             // the same for the build, not part of the file
+	BOM            []BOMEntry       `toml:"bom,omitempty"` // of buildpacks before Buildpack API 0.9; in the file until Platform API 0.8
+	BuildBOM       []BOMEntry       `toml:"-"`             // the same for the build; not in the file
 }
 
 // A Slice is files of the app that become a layer of their own.
@@ -57,20 +57,20 @@ type metadataFile struct {
 	DefaultProcess string            `toml:"buildpack-default-process-type,omitempty"`
 	Buildpacks     []Module          `toml:"buildpacks"`
 	Extensions     []Module          `toml:"extensions,omitempty"`
-	Processes      []metadataProcess `toml:"processes,omitempty"`
+	Processes      []metadataProcess `toml:"processes"`
 	Slices         []Slice           `toml:"slices,omitempty"`
 	Labels         []Label           `toml:"labels,omitempty"`
 	BOM            []BOMEntry        `toml:"bom,omitempty"`
 }
 
 type metadataProcess struct {
-	Type        string   `toml:"type"`
-	Command     any      `toml:"command"`
-	Args        []string `toml:"args,omitempty"`
-	Direct      bool     `toml:"direct"`
-	WorkingDir  string   `toml:"working-dir,omitempty"`
-	ExecEnv     []string `toml:"exec-env,omitempty"`
-	BuildpackID string   `toml:"buildpack-id,omitempty"`
+	Type        string    `toml:"type"`
+	Command     any       `toml:"command"`
+	Args        *[]string `toml:"args,omitempty"`
+	Direct      bool      `toml:"direct"`
+	WorkingDir  string    `toml:"working-dir,omitempty"`
+	ExecEnv     []string  `toml:"exec-env,omitempty"`
+	BuildpackID string    `toml:"buildpack-id,omitempty"`
 }
 
 // Encode gives the file's bytes for a version of the Platform API: before 0.10, a process's
@@ -78,7 +78,10 @@ type metadataProcess struct {
 func (m *BuildMetadata) Encode(v api.Version) ([]byte, error) {
 	file := metadataFile{
 		DefaultProcess: m.DefaultProcess, Buildpacks: m.Buildpacks, Extensions: m.Extensions,
-		Slices: m.Slices, Labels: m.Labels, BOM: m.BOM,
+		Processes: []metadataProcess{}, Slices: m.Slices, Labels: m.Labels,
+	}
+	if api.MetadataBOM.In(v) {
+		file.BOM = m.BOM
 	}
 	for _, p := range m.Processes {
 		var command any = []string(p.Command)
@@ -86,7 +89,11 @@ func (m *BuildMetadata) Encode(v api.Version) ([]byte, error) {
 			p = p.Single()
 			command = p.Command[0]
 		}
-		file.Processes = append(file.Processes, metadataProcess{p.Type, command, p.Args, p.Direct, p.WorkingDir, p.ExecEnv, p.BuildpackID})
+		var args *[]string // as the buildpack wrote them: [] or nothing
+		if p.Args != nil {
+			args = &p.Args
+		}
+		file.Processes = append(file.Processes, metadataProcess{p.Type, command, args, p.Direct, p.WorkingDir, p.ExecEnv, p.BuildpackID})
 	}
 	return tomlfile.Encode(file, "metadata.toml")
 }

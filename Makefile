@@ -6,8 +6,8 @@ FUZZTIME = 20000x
 
 .PHONY: build dist tekton demo test race lint bench fuzz size e2e
 
-build: ## bin/baseplan, bin/lifecycle, bin/launcher
-	CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/ ./cmd/baseplan ./cmd/lifecycle ./cmd/launcher
+build: ## bin/baseplan, bin/lifecycle, bin/launcher, bin/baseplan-verifier
+	CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/ ./cmd/baseplan ./cmd/lifecycle ./cmd/launcher ./cmd/baseplan-verifier
 
 # VERSION=1.2.3 is that of the tag on this commit where there is one. PLATFORMS=linux/amd64 makes less; REGISTRY=host/repo:tag pushes the lifecycle image.
 VERSION = $(patsubst v%,%,$(shell git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null))
@@ -48,7 +48,7 @@ fuzz: ## every fuzz target with FUZZTIME inputs
 
 size: build ## the stripped binaries and what they may weigh
 	@check() { bytes=$$(stat -c %s bin/$$1); echo "bin/$$1: $$bytes bytes of at most $$2"; test $$bytes -le $$2; }; \
-	check baseplan 35000000 && check lifecycle 36000000 && check launcher 2900000
+	check baseplan 35000000 && check lifecycle 36000000 && check launcher 2900000 && check baseplan-verifier 20000000
 
 e2e: ## needs root, and some of Debian's packages: it says which
 	.ci/e2e

@@ -138,7 +138,7 @@ func shapes(files map[string]file) map[string]file {
 // lifecycleFiles are what a lifecycle is made of, below a folder (COMPAT, "The distribution").
 func lifecycleFiles(folder string) map[string]file {
 	all := map[string]file{}
-	for _, name := range []string{"lifecycle", "launcher"} {
+	for _, name := range []string{"lifecycle", "launcher", "baseplan-verifier"} {
 		all[folder+name] = file{Mode: 0o755}
 		for _, format := range []string{"cdx", "spdx", "syft"} {
 			all[folder+name+".sbom."+format+".json"] = file{Mode: 0o644}
@@ -234,9 +234,12 @@ func TestSBOMs(t *testing.T) {
 func TestCommandTarball(t *testing.T) {
 	r := small(t, platforms("darwin/arm64")...)
 	made(t, r)
-	want := map[string]file{"LICENSE": {Mode: 0o644}, "baseplan": {Mode: 0o755}}
-	for _, extension := range []string{"cdx", "spdx", "syft"} {
-		want["baseplan.sbom."+extension+".json"] = file{Mode: 0o644}
+	want := map[string]file{"LICENSE": {Mode: 0o644}}
+	for _, name := range []string{"baseplan", "baseplan-verifier"} {
+		want[name] = file{Mode: 0o755}
+		for _, extension := range []string{"cdx", "spdx", "syft"} {
+			want[name+".sbom."+extension+".json"] = file{Mode: 0o644}
+		}
 	}
 	if diff := cmp.Diff(want, shapes(unpacked(t, r, "baseplan-"+version+"-darwin-arm64.tgz"))); diff != "" {
 		t.Errorf("the tarball (-want +got):\n%s", diff)

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/baseplan/baseplan/sbom/keyless"
 )
 
 const module = "github.com/baseplan/baseplan"
@@ -94,7 +96,7 @@ func (r *release) wanted(all []v1.Platform) []v1.Platform {
 
 // lifecycle makes the tarball for one platform, and the image.
 func (r *release) lifecycle(ctx context.Context, p v1.Platform) (v1.Image, error) {
-	files, err := r.binaries(ctx, p, "lifecycle", "launcher")
+	files, err := r.binaries(ctx, p, "lifecycle", "launcher", keyless.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -110,9 +112,9 @@ func (r *release) lifecycle(ctx context.Context, p v1.Platform) (v1.Image, error
 	return r.image(p, files)
 }
 
-// command makes the tarball of baseplan for one platform.
+// command makes the tarball of baseplan, and of the verifier that it starts, for one platform.
 func (r *release) command(ctx context.Context, p v1.Platform) error {
-	files, err := r.binaries(ctx, p, "baseplan")
+	files, err := r.binaries(ctx, p, "baseplan", keyless.Name)
 	if err != nil {
 		return err
 	}

@@ -13,18 +13,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/baseplan/baseplan/cmd/internal/cli"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/lifecycle/platform"
-	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/keyless"
+	"github.com/baseplan/baseplan/sbom/keyless/sigstore"
 )
 
 var update = flag.Bool("update", false, "write what commands print into the scripts")
@@ -33,6 +32,11 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"baseplan": func() {
 			os.Exit(cli.Run(context.Background(), os.Args[1:], &cli.Console{Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, Now: fixed}))
+		},
+		keyless.Name: func() {
+			if err := keyless.Serve(context.Background(), os.Stdin, os.Stdout, sigstore.Verify); err != nil {
+				os.Exit(1)
+			}
 		},
 	})
 }
@@ -60,6 +64,7 @@ func TestScripts(t *testing.T) {
 		registry.Push(repo+":run", images["plain"])
 	}
 	registry.Push("scratch:run", images["scratch"])
+	registry.Push("keyless:run", images["curl"])
 	registry.Push("labelled:run", lifecycletest.Labelled(images["curl"], map[string]string{
 		attach.ProvidesLabel: `{"version": "1.0", "provides": [{"name": "courier", "evidence": ["pkg:deb/debian/curl"]}]}`,
 	}))
@@ -72,7 +77,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"cosign-sbom": cosignSBOM},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"cosign-sbom": cosignSBOM, "tuf": serveTUF, "attest": attest},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("REGISTRY", registry.Name)
 			env.Setenv("COLUMNS", "100")
@@ -91,17 +96,6 @@ func TestScripts(t *testing.T) {
 			return os.CopyFS(filepath.Join(env.WorkDir, "demo"), os.DirFS(demo))
 		},
 	})
-}
-
-// cosignSBOM signs an SBOM and leaves it in cosign's tag .sbom: cosign-sbom KEY FILE IMAGE.
-func cosignSBOM(ts *testscript.TestScript, _ bool, args []string) {
-	key, err := attach.ParseSigner([]byte(ts.ReadFile(args[0])), args[0], nil)
-	ts.Check(err)
-	ref, err := name.ParseReference(args[2])
-	ts.Check(err)
-	found, err := remote.Head(ref)
-	ts.Check(err)
-	ts.Check(lifecycletest.CosignSBOM(ref.Context().Digest(found.Digest.String()), sbom.CycloneDX.MediaType(), []byte(ts.ReadFile(args[1])), key))
 }
 
 // app is the image of an app that relies on its run image, which has a reference: the extension acme/curl was skipped for it.

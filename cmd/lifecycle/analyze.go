@@ -2,12 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto"
 	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 
@@ -86,6 +82,9 @@ func (c *command) inspector(opener *image.Opener, policy platform.Policy) (*life
 		return nil, nil
 	}
 	trust, err := c.trust(policy)
+	if err == nil {
+		trust.Verify, err = c.verifier(policy)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -105,49 +104,6 @@ func scanImage(ctx context.Context, img *image.Image) (*sbom.Document, error) {
 		return scan.Tree(ctx, img.Files)
 	}
 	return scan.Image(ctx, img.Image, scan.Options{})
-}
-
-// trust is whose signatures count under a policy.
-func (c *command) trust(policy platform.Policy) (attach.Trust, error) {
-	keys, err := readKeys(policy.Keys)
-	return attach.Trust{Keys: keys, Unbound: policy.Unbound != nil && *policy.Unbound}, err
-}
-
-// pemOf replaces paths of public keys by what they lead to, for phases that do not have the files.
-func pemOf(given []string) ([]string, error) {
-	var keys []string
-	for _, key := range given {
-		if !strings.Contains(key, "-----BEGIN") {
-			data, err := os.ReadFile(key)
-			if err != nil {
-				return nil, fmt.Errorf("reading a public key (CNB_RUN_SBOM_KEY): %w", err)
-			}
-			key = string(data)
-		}
-		keys = append(keys, key)
-	}
-	return keys, nil
-}
-
-// readKeys reads public keys: PEM as it stands, or paths of PEM files.
-func readKeys(given []string) ([]crypto.PublicKey, error) {
-	all, err := pemOf(given)
-	if err != nil {
-		return nil, err
-	}
-	var keys []crypto.PublicKey
-	for i, pem := range all {
-		from := given[i]
-		if from == pem {
-			from = "a key in the settings"
-		}
-		parsed, err := attach.ParseKeys([]byte(pem), from)
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, parsed...)
-	}
-	return keys, nil
 }
 
 // writeInventory leaves the run image's inventory for the detector, in place of what an

@@ -34,6 +34,7 @@ type command struct {
 	now         func() time.Time   // the time of the build is taken from it once
 	settings    platform.Settings  // the operator's
 	transfers   *console.Transfers // nil: nobody looks
+	rootless    bool               // it was said that nothing verifies identities
 	sharesUser  bool               // buildpacks run in this container as the same user, and can write what it can
 }
 
@@ -208,6 +209,7 @@ func (c *command) policy() platform.Policy {
 	if len(c.RunSBOMKeys) > 0 {
 		p.Keys = c.RunSBOMKeys
 	}
+	p.TrustedRoot = cmp.Or(c.TrustedRoot, p.TrustedRoot)
 	return p
 }
 

@@ -66,6 +66,9 @@ func (c *command) detection(ctx context.Context, analyzed *platform.Analyzed, ru
 	if policy.Keys, err = pemOf(policy.Keys); err != nil {
 		return nil, fail.As(fail.DetectOther, "", err)
 	}
+	if policy.TrustedRoot, err = trustedRoot(policy.TrustedRoot); err != nil {
+		return nil, fail.As(fail.DetectOther, "", err)
+	}
 	d := lifecycle.Detector{
 		API: c.api, Store: c.store(), Host: host, Order: *order, System: system, Experimental: c.Experimental,
 		Policy: policy, RunImage: run, Inventory: l.inventory, Log: c.log,

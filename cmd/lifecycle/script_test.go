@@ -26,6 +26,7 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+	"github.com/baseplan/baseplan/sbom/keyless"
 )
 
 var update = flag.Bool("update", false, "write what commands print into the scripts")
@@ -34,6 +35,10 @@ var update = flag.Bool("update", false, "write what commands print into the scri
 const asLifecycle = "BASEPLAN_TEST_LIFECYCLE"
 
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == keyless.Name {
+		beVerifier()
+		return
+	}
 	if os.Getenv(asLifecycle) != "" || os.Args[0] == dialerName {
 		main()
 		return
@@ -49,6 +54,9 @@ const cnbUser = 1000
 func TestScripts(t *testing.T) {
 	registry := lifecycletest.Registry()
 	t.Cleanup(registry.Close)
+	if err := verifierBeside(); err != nil {
+		t.Fatal(err)
+	}
 	labels := map[string]string{"io.buildpacks.base.distro.name": "debian", "io.buildpacks.base.distro.version": "12"}
 	for name, img := range map[string]v1.Image{
 		"plain": lifecycletest.Debian(), "curl": lifecycletest.Debian("curl"), "tree": lifecycletest.Debian("tree"),
@@ -79,7 +87,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"buildpack": writeModule("buildpack"), "extension": writeModule("extension"), "order": writeOrder, "fresh": freshLayers,
 		"show": show, "json": showJSON, "layer-of": layerFiles, "created": printCreated,
 		"copy": copyImage, "save": saveImage, "delete": deleteImage, "relabel": changeImage, "layer": addLayer, "attach": attachSBOM,
-		"attach-unbound": attachUnbound, "keys": makeKeys,
+		"attach-unbound": attachUnbound, "keys": makeKeys, "authority": makeAuthorities, "attest": attest, "certify": certify,
 		"registry": startRegistry, "proxy": startProxy, "odd": oddPhase, "poison": poisonCache,
 	}
 }
@@ -190,7 +198,7 @@ func variables() []string {
 	return []string{
 		"CNB_PLATFORM_API", "CNB_LAYERS_DIR", "CNB_APP_DIR", "CNB_PLATFORM_DIR", "CNB_BUILDPACKS_DIR", "CNB_EXTENSIONS_DIR",
 		"CNB_ORDER_PATH", "CNB_RUN_PATH", "CNB_STACK_PATH", "CNB_SYSTEM_PATH", "CNB_BUILD_CONFIG_DIR", "CNB_BASEPLAN_PATH", "CNB_KANIKO_DIR",
-		"CNB_NO_COLOR", "CNB_EXEC_ENV", "CNB_EXPERIMENTAL_MODE", "CNB_RUN_SBOM", "CNB_RUN_SBOM_PATH", "CNB_RUN_SBOM_KEY", "CNB_RUN_IMAGE_PROOF",
+		"CNB_NO_COLOR", "CNB_EXEC_ENV", "CNB_EXPERIMENTAL_MODE", "CNB_RUN_SBOM", "CNB_RUN_SBOM_PATH", "CNB_RUN_SBOM_KEY", "CNB_TRUSTED_ROOT", "CNB_RUN_IMAGE_PROOF",
 		"CNB_RUN_IMAGE_SELECTION", "CNB_EXTEND_IN_CREATOR", "CNB_REBASE_CHECK", "CNB_CACHE_DIR", "CNB_CACHE_IMAGE", "CNB_USE_LAYOUT", "CNB_LAYOUT_DIR",
 		"CNB_LOG_LEVEL", "CNB_REPORT_PATH", "CNB_REGISTRY_AUTH", "CNB_DEPRECATION_MODE", "CNB_SKIP_SBOM", "CNB_USER_ID", "CNB_GROUP_ID", "CNB_PARALLEL_EXPORT",
 		"CNB_RUN_IMAGE", "CNB_PREVIOUS_IMAGE", "CNB_PROCESS_TYPE", "CNB_PROJECT_METADATA_PATH", "CNB_BUILD_IMAGE", "CNB_SKIP_LAYERS", "CNB_SKIP_RESTORE",

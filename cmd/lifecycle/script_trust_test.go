@@ -8,10 +8,15 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"os"
+	"path/filepath"
+	"sync"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -20,6 +25,9 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
 	"github.com/baseplan/baseplan/sbom/format"
+	"github.com/baseplan/baseplan/sbom/keyless"
+	"github.com/baseplan/baseplan/sbom/keyless/keylesstest"
+	"github.com/baseplan/baseplan/sbom/keyless/sigstore"
 	"github.com/baseplan/baseplan/sbom/scan"
 )
 
@@ -89,4 +97,87 @@ func attachUnbound(ts *testscript.TestScript, _ bool, args []string) {
 	data, err := scanned(context.Background(), img)
 	ts.Check(err)
 	ts.Check(lifecycletest.CosignSBOM(ref.Context().Digest(digest.String()), sbom.CycloneDX.MediaType(), data, readSigner(ts, args[0])))
+}
+
+// authorities are the Sigstores of the scripts, by the path of their trusted root.
+var authorities sync.Map
+
+// makeAuthorities makes Sigstores, each with NAME.json as its trusted root: authority NAME...
+func makeAuthorities(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		a, err := keylesstest.New()
+		ts.Check(err)
+		root, err := a.TrustedRoot()
+		ts.Check(err)
+		path := ts.MkAbs(name + ".json")
+		ts.Check(os.WriteFile(path, root, 0o644))
+		authorities.Store(path, a)
+	}
+}
+
+// attest scans an image and attests what it finds by a certificate of a Sigstore: attest AUTHORITY SUBJECT IMAGE. The
+// issuer is always the same.
+func attest(ts *testscript.TestScript, _ bool, args []string) {
+	img, err := remote.Image(reference(ts, args[2]))
+	ts.Check(err)
+	data, err := scanned(context.Background(), img)
+	ts.Check(err)
+	digest, err := img.Digest()
+	ts.Check(err)
+	signBundle(ts, args[0], args[1], reference(ts, args[2]).Context().Digest(digest.String()), "https://cyclonedx.org/bom", json.RawMessage(data))
+}
+
+// certify signs the declaration of an image by a certificate, as cosign does: certify AUTHORITY SUBJECT IMAGE.
+func certify(ts *testscript.TestScript, _ bool, args []string) {
+	ref := reference(ts, args[2])
+	img, err := remote.Head(ref)
+	ts.Check(err)
+	listed, err := remote.Referrers(ref.Context().Digest(img.Digest.String()))
+	ts.Check(err)
+	index, err := listed.IndexManifest()
+	ts.Check(err)
+	for _, m := range index.Manifests {
+		artifact, err := remote.Get(ref.Context().Digest(m.Digest.String()))
+		ts.Check(err)
+		if bytes.Contains(artifact.Manifest, []byte(attach.DeclarationType)) {
+			signBundle(ts, args[0], args[1], ref.Context().Digest(m.Digest.String()), "https://sigstore.dev/cosign/sign/v1", struct{}{})
+			return
+		}
+	}
+	ts.Fatalf("certify: %s has no declaration", ref)
+}
+
+func signBundle(ts *testscript.TestScript, authority, subject string, of name.Digest, predicateType string, predicate any) {
+	a, ok := authorities.Load(ts.MkAbs(authority + ".json"))
+	if !ok {
+		ts.Fatalf("there is no authority %s", authority)
+	}
+	statement, err := keylesstest.Statement(predicateType, predicate, of.DigestStr())
+	ts.Check(err)
+	bundle, err := a.(*keylesstest.Authority).Sign(statement, keylesstest.Signing{Issuer: "https://token.actions.example", Subject: subject})
+	ts.Check(err)
+	ts.Check(lifecycletest.Refer(of, keylesstest.BundleType, bundle))
+}
+
+// verifierBeside makes this binary the verifier of certificates, too, where the phases look for it, and lets the CNB
+// user reach it.
+func verifierBeside() error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	for dir := filepath.Dir(self); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	return os.Symlink(self, filepath.Join(filepath.Dir(self), keyless.Name))
+}
+
+// beVerifier is what baseplan-verifier does.
+func beVerifier() {
+	if err := keyless.Serve(context.Background(), os.Stdin, os.Stdout, sigstore.Verify); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }

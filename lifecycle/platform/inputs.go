@@ -98,6 +98,7 @@ type Inputs struct {
 	RunSBOM        RunSBOM
 	RunSBOMPath    string
 	RunSBOMKeys    []string
+	TrustedRoot    string
 	RunImageProof  string
 	Settings       string // path of baseplan.toml
 	Selection      string

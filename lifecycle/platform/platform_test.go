@@ -58,7 +58,7 @@ func TestSettingsErrorsNameFileAndKey(t *testing.T) {
 		{"nameless", "version = \"1.0\"\n[[provides]]\npackages = []", `[[provides]] number 1: key "name"`},
 		{"bad pattern", "version = \"1.0\"\n[[provides]]\nname = \"a\"\npackages = [\"curl\"]", `[[provides]] "a": key "packages": pattern "curl" is not a package URL`},
 		{"misspelled key", "version = \"1.0\"\n[policy]\nrun_sbom = \"auto\"", `line 3: unknown key "policy.run_sbom": did you mean "policy.run-sbom"?`},
-		{"key of another table", "version = \"1.0\"\nprof = \"plan\"\n", `line 2: unknown key "prof": the keys here are version, policy, extensions, provides`},
+		{"key of another table", "version = \"1.0\"\nprof = \"plan\"\n", `line 2: unknown key "prof": the keys here are version, policy, extensions, identities, provides`},
 		{"key in the wrong table", "version = \"1.0\"\nproof = \"plan\"\n", `line 2: unknown key "proof": did you mean "policy.proof"?`},
 		{"key in capitals", "version = \"1.0\"\n[policy]\nPROOF = \"plan\"\n", `line 3: unknown key "policy.PROOF": did you mean "policy.proof"?`},
 		{"misspelled mapping", "version = \"1.0\"\n[[provides]]\nname = \"a\"\npackage = []", `line 4: unknown key "provides.package": did you mean "provides.packages"?`},

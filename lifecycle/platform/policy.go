@@ -9,9 +9,9 @@ import (
 )
 
 // Stricter is what holds for a phase that has one policy of its own and one that the detector
-// recorded: the one of each two values that leaves less out, as far as anything was said. Keys are the
-// phase's own, else those recorded; unbound carriers count only if every phase that says something about them
-// says true. The time of the build is the recorded one.
+// recorded: the one of each two values that leaves less out, as far as anything was said. Keys and identities
+// are the phase's own where it has any of either, else those recorded; so is the trusted root. Unbound carriers
+// count only if every phase that says something about them says true. The time of the build is the recorded one.
 func (p Policy) Stricter(recorded Policy) Policy {
 	out := p
 	out.RunSBOM = stricter(p.RunSBOM, recorded.RunSBOM, Generate, Auto, Attached, Off)
@@ -23,8 +23,11 @@ func (p Policy) Stricter(recorded Policy) Policy {
 			out.Extensions = append(out.Extensions, x)
 		}
 	}
-	if len(out.Keys) == 0 {
-		out.Keys = recorded.Keys
+	if len(out.Keys)+len(out.Identities) == 0 {
+		out.Keys, out.Identities = recorded.Keys, recorded.Identities
+	}
+	if out.TrustedRoot == "" {
+		out.TrustedRoot = recorded.TrustedRoot
 	}
 	if out.Unbound == nil || recorded.Unbound != nil && !*recorded.Unbound {
 		out.Unbound = recorded.Unbound

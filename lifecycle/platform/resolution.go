@@ -1,9 +1,12 @@
 package platform
 
 import (
+	"fmt"
+
 	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/attach"
 )
 
 // A Resolution is <layers>/resolution.toml: everything that a later phase, or a
@@ -13,6 +16,7 @@ type Resolution struct {
 	Version      string             `toml:"version" json:"version"`
 	Policy       Policy             `toml:"policy" json:"policy"`
 	Extensions   []ExtensionProof   `toml:"extensions,omitempty" json:"extensions,omitempty"` // also in Policy
+	Identities   []attach.Identity  `toml:"identities,omitempty" json:"-"`                    // also in Policy
 	RunImage     ResolvedImage      `toml:"run-image" json:"run-image"`
 	Requirements []Requirement      `toml:"requirements,omitempty" json:"requirements"`
 	Verdicts     []Verdict          `toml:"verdicts,omitempty" json:"verdicts"`
@@ -77,7 +81,7 @@ type Result struct {
 
 // Encode gives the file's bytes: the same value, the same bytes.
 func (r Resolution) Encode() ([]byte, error) {
-	r.Version, r.Extensions = sbom.FileVersion, r.Policy.Extensions
+	r.Version, r.Extensions, r.Identities = sbom.FileVersion, r.Policy.Extensions, r.Policy.Identities
 	return tomlfile.Encode(r, "resolution.toml")
 }
 
@@ -87,6 +91,9 @@ func DecodeResolution(data []byte, name string) (*Resolution, error) {
 	if err := tomlfile.DecodeVersioned(data, name, &r, &r.Version, sbom.CheckFileVersion); err != nil {
 		return nil, err
 	}
-	r.Policy.Extensions = r.Extensions
+	if err := checkIdentities(r.Identities); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	r.Policy.Extensions, r.Policy.Identities = r.Extensions, r.Identities
 	return &r, nil
 }

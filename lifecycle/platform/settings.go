@@ -12,6 +12,7 @@ import (
 	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/attach"
 )
 
 // Settings is /cnb/baseplan.toml: the operator's policy and mapping.
@@ -19,6 +20,7 @@ type Settings struct {
 	Version    string             `toml:"version"`
 	Policy     Policy             `toml:"policy"`
 	Extensions []ExtensionProof   `toml:"extensions"` // also in Policy
+	Identities []attach.Identity  `toml:"identities"` // whose certificates count; also in Policy
 	Mapping    []provides.Mapping `toml:"provides"`   // over the built-in table
 }
 
@@ -35,6 +37,7 @@ type Policy struct {
 	Proof           extensions.Proof `toml:"proof,omitempty" json:"proof,omitempty"`
 	Keys            []string         `toml:"keys,omitempty" json:"keys,omitempty"`                           // PEM, or paths
 	Unbound         *bool            `toml:"unbound,omitempty" json:"unbound,omitempty"`                     // whether cosign's .sbom tags count under keys; nil: not said
+	TrustedRoot     string           `toml:"trusted-root,omitempty" json:"trusted-root,omitempty"`           // Sigstore's, a path; in resolution.toml its content
 	Select          string           `toml:"select,omitempty" json:"select,omitempty"`                       // off (default), auto
 	ExtendInCreator string           `toml:"extend-in-creator,omitempty" json:"extend-in-creator,omitempty"` // auto (default), never
 
@@ -47,6 +50,9 @@ type Policy struct {
 
 	// Extensions are proofs of single extensions, [[extensions]] at the top level of files.
 	Extensions []ExtensionProof `toml:"-" json:"-"`
+
+	// Identities are whose certificates count, [[identities]] at the top level of files.
+	Identities []attach.Identity `toml:"-" json:"identities,omitempty"`
 }
 
 // RunSBOM says where inventories may come from, CNB_RUN_SBOM.
@@ -83,11 +89,23 @@ func DecodeSettings(data []byte, name string) (*Settings, error) {
 	if err := checkExtensions(s.Extensions); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
-	s.Policy.Extensions = s.Extensions
+	if err := checkIdentities(s.Identities); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	s.Policy.Extensions, s.Policy.Identities = s.Extensions, s.Identities
 	if err := provides.CheckMapping(s.Mapping); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
 	return &s, nil
+}
+
+func checkIdentities(all []attach.Identity) error {
+	for i, identity := range all {
+		if err := identity.Check(); err != nil {
+			return fmt.Errorf("[[identities]], element %d: %w", i+1, err)
+		}
+	}
+	return nil
 }
 
 // Check says which key has a value that it cannot have.

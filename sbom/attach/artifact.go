@@ -257,13 +257,27 @@ func (r *search) attested(ctx context.Context, data []byte) (*statement, Signatu
 	if err != nil {
 		return nil, by, err
 	}
-	if r.trust.restricted() {
-		if by, err = r.trust.attestation(ctx, att); err != nil {
-			return nil, by, err
-		}
-	}
 	s, err := decodeStatement(att.payload)
+	if err != nil {
+		return nil, by, err
+	}
+	if r.trust.restricted() {
+		by, err = r.trust.attestation(ctx, att, r.about(s))
+	}
 	return s, by, err
+}
+
+// about is which of a statement's digests a signature is verified for: the
+// image's, else any, since who signed is told of other images' too.
+func (r *search) about(s *statement) string {
+	digests := s.digests()
+	if i := slices.IndexFunc(digests, r.isSubject); i >= 0 {
+		return digests[i]
+	}
+	if len(digests) > 0 {
+		return digests[0]
+	}
+	return r.Digest.String()
 }
 
 func (r *search) speaksOfUs(s *statement, by Signature) error {

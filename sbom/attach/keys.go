@@ -189,6 +189,9 @@ func decodeSimpleSigning(payload []byte) (digest string, err error) {
 // manifest looks for cosign's signature over a manifest and names the key that
 // made it.
 func (k keyring) manifest(ctx context.Context, repo *repository, digest v1.Hash) (string, error) {
+	if len(k) == 0 {
+		return "", &trustError{Unsigned, "carries no signature"}
+	}
 	tag := digestTag(digest, signatureTagSuffix)
 	_, data, err := repo.manifest(ctx, tag)
 	if errors.Is(err, errdef.ErrNotFound) {

@@ -90,7 +90,11 @@ func predicateOf(f sbom.Format) string {
 type attestation struct {
 	payload  []byte
 	envelope *dsse.Envelope
+	bundle   []byte // a Sigstore bundle with a certificate; nil: there is none
 }
+
+// certified reports whether a certificate signed, and not a key.
+func (a *attestation) certified() bool { return a.bundle != nil }
 
 // openAttestation tells by content what holds the statement: a Sigstore bundle,
 // a DSSE envelope, or nothing.
@@ -134,7 +138,11 @@ func openBundle(data []byte) (*attestation, error) {
 	for _, s := range inner.GetSignatures() {
 		e.Signatures = append(e.Signatures, dsse.Signature{KeyID: s.GetKeyid(), Sig: base64.StdEncoding.EncodeToString(s.GetSig())})
 	}
-	return openEnvelope(e)
+	a, err := openEnvelope(e)
+	if m := b.GetVerificationMaterial(); err == nil && (m.GetCertificate() != nil || m.GetX509CertificateChain() != nil) {
+		a.bundle = data
+	}
+	return a, err
 }
 
 func openEnvelope(e *dsse.Envelope) (*attestation, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"errors"
+	"fmt"
 	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -12,7 +13,9 @@ import (
 // Trust is whose signatures count (DESIGN section 1). Its zero value believes
 // what is unsigned.
 type Trust struct {
-	Keys []crypto.PublicKey // ECDSA P-256 or Ed25519
+	Keys       []crypto.PublicKey // ECDSA P-256 or Ed25519
+	Identities []Identity         // whose certificates count as well; see [Identity.Check]
+	Verify     VerifyBundle       // of identities; nil: there is no trusted root, and no identity counts
 
 	// Unbound lets count what is signed although the signed bytes do not name the
 	// image, as an SBOM in cosign's tag .sbom.
@@ -20,18 +23,24 @@ type Trust struct {
 }
 
 // Restricted reports whether only what is signed counts.
-func (t Trust) Restricted() bool { return len(t.Keys) > 0 }
+func (t Trust) Restricted() bool { return len(t.Keys)+len(t.Identities) > 0 }
 
 // A Signature says who signed something, as far as that was asked for.
 type Signature struct {
-	SignedBy string `toml:"signed-by,omitempty" json:"signed-by,omitempty"` // fingerprint of the key, "SHA256:…"
+	SignedBy string    `toml:"signed-by,omitempty" json:"signed-by,omitempty"` // fingerprint of the key, "SHA256:…"
+	Identity *Identity `toml:"identity,omitempty" json:"identity,omitempty"`   // issuer and subject of the certificate instead
 }
 
 // By names who signed, for people; empty: nobody who counts.
-func (s Signature) By() string { return s.SignedBy }
+func (s Signature) By() string {
+	if s.Identity != nil {
+		return fmt.Sprintf("%s (%s)", s.Identity.Subject, s.Identity.Issuer)
+	}
+	return s.SignedBy
+}
 
 // errUnsigned is why something that an earlier phase recorded does not count.
-var errUnsigned = errors.New("none of the keys of the policy signed it")
+var errUnsigned = errors.New("no key or identity of the policy signed it")
 
 // signed says why a recorded signature does not count; nil: it does.
 func (t Trust) signed(s Signature) error {
@@ -43,6 +52,10 @@ func (t Trust) signed(s Signature) error {
 		if fingerprint == s.SignedBy {
 			return nil
 		}
+	}
+	by := s.Identity
+	if by != nil && slices.ContainsFunc(t.Identities, func(i Identity) bool { return i.Matches(by.Issuer, by.Subject) }) {
+		return nil
 	}
 	return errUnsigned
 }
@@ -73,8 +86,10 @@ func (t Trust) CheckDeclared(d Declared) error {
 
 // trust is a Trust made ready.
 type trust struct {
-	keys    keyring
-	unbound bool
+	keys       keyring
+	identities []Identity
+	verify     VerifyBundle
+	unbound    bool
 }
 
 func newTrust(t Trust) (trust, error) {
@@ -82,13 +97,24 @@ func newTrust(t Trust) (trust, error) {
 	if err != nil {
 		return trust{}, err
 	}
-	return trust{keys: keys, unbound: t.Unbound}, nil
+	for n, i := range t.Identities {
+		if err := i.Check(); err != nil {
+			return trust{}, fmt.Errorf("reading identity %d: %w", n+1, err)
+		}
+	}
+	return trust{keys: keys, identities: t.Identities, verify: t.Verify, unbound: t.Unbound}, nil
 }
 
-func (t trust) restricted() bool { return len(t.keys) > 0 }
+func (t trust) restricted() bool { return len(t.keys)+len(t.identities) > 0 }
 
-// attestation checks who signed an attestation.
-func (t trust) attestation(ctx context.Context, a *attestation) (Signature, error) {
+// attestation checks who signed an attestation about a digest.
+func (t trust) attestation(ctx context.Context, a *attestation, digest string) (Signature, error) {
+	if a.certified() && len(t.identities) > 0 {
+		return t.certificate(ctx, a.bundle, digest)
+	}
+	if len(t.keys) == 0 {
+		return Signature{}, &trustError{Unsigned, "carries no certificate of Sigstore, and only identities are given"}
+	}
 	by, err := t.keys.envelope(ctx, a.envelope)
 	return Signature{SignedBy: by}, err
 }
@@ -99,7 +125,16 @@ func (t trust) manifest(ctx context.Context, repo *repository, digest v1.Hash) (
 		return Signature{}, &trustError{Unsigned, "carries no signature"}
 	}
 	by, err := t.keys.manifest(ctx, repo, digest)
-	return Signature{SignedBy: by}, err
+	if err == nil {
+		return Signature{SignedBy: by}, nil
+	}
+	s, bundleErr := t.bundles(ctx, repo, digest)
+	if bundleErr != nil && len(t.keys) > 0 {
+		if e, ok := errors.AsType[*trustError](bundleErr); ok && e == errNoBundle {
+			bundleErr = err
+		}
+	}
+	return s, bundleErr
 }
 
 // A trustError says why a signature does not make something count.

@@ -194,7 +194,7 @@ func describe(x attach.Finding) []string {
 		if !doc.Created.IsZero() {
 			facts = append(facts, fmt.Sprintf("made %s (%d days ago)", doc.Created.Format(time.DateOnly), int(time.Since(doc.Created).Hours())/24))
 		}
-		signed := "signature not asked for (--key)"
+		signed := "signature not asked for (--key, --identity)"
 		if by := x.By(); by != "" {
 			signed = "signed by " + by
 		}

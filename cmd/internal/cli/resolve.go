@@ -57,7 +57,7 @@ group resolves, or if the final run image lacks what it was counted on for.`,
 	fl.StringVar(&f.html, "html", "", "also write a page for people here: the plan as a graph, verdicts, evidence")
 	fl.StringVar(&f.from, "from", "", "layers directory of a build: show what became of that")
 	cmd.MarkFlagsOneRequired("run-image", "from")
-	for _, name := range []string{"run-image", "build-image", "generated", "extensions", "proof", "sbom", "generate", "key", "allow-unbound", "baseplan"} {
+	for _, name := range []string{"run-image", "build-image", "generated", "extensions", "proof", "sbom", "generate", "key", "identity", "identity-regexp", "issuer", "issuer-regexp", "trusted-root", "allow-unbound", "baseplan"} {
 		cmd.MarkFlagsMutuallyExclusive("from", name)
 	}
 	output := outputFlag(cmd, "toml")

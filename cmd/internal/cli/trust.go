@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"crypto"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -10,12 +12,18 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/keyless"
 )
 
 // trustFlags adds the flags that say whose signatures count.
 func trustFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringSlice("key", nil, "believe only what one of these public keys (PEM files) signed")
+	f.StringArray("identity", nil, "believe what a certificate of this subject signed (a URI or an address; with --issuer)")
+	f.StringArray("identity-regexp", nil, "the same, for subjects that match a regular expression")
+	f.String("issuer", "", "who issues the tokens of --identity and --identity-regexp, such as https://token.actions.githubusercontent.com")
+	f.String("issuer-regexp", "", "the same, as a regular expression")
+	f.String("trusted-root", "", "Sigstore's trusted root, a file that baseplan trusted-root made; for --identity")
 	f.Bool("allow-unbound", false, "with --key: also believe signed SBOMs whose signature does not name the image (cosign's .sbom tags)")
 }
 
@@ -27,12 +35,72 @@ func (c *Console) trust(cmd *cobra.Command, p platform.Policy) (attach.Trust, er
 		t.Unbound, _ = flags.GetBool("allow-unbound")
 	}
 	keys, _ := flags.GetStringSlice("key")
-	if len(keys) == 0 {
-		keys = p.Keys
+	given, err := identities(cmd)
+	if err != nil {
+		return t, err
 	}
-	var err error
-	t.Keys, err = readKeys(keys)
+	t.Identities = given
+	if len(keys)+len(given) == 0 {
+		keys, t.Identities = p.Keys, p.Identities
+	}
+	if t.Keys, err = readKeys(keys); err != nil {
+		return t, err
+	}
+	if len(t.Identities) > 0 {
+		path, _ := flags.GetString("trusted-root")
+		t.Verify, err = c.verifier(cmp.Or(path, c.env("CNB_TRUSTED_ROOT"), p.TrustedRoot))
+	}
 	return t, err
+}
+
+// identities are those of the flags: each subject with the issuer.
+func identities(cmd *cobra.Command) ([]attach.Identity, error) {
+	flags := cmd.Flags()
+	exact, _ := flags.GetStringArray("identity")
+	patterns, _ := flags.GetStringArray("identity-regexp")
+	var all []attach.Identity
+	for _, subject := range exact {
+		all = append(all, attach.Identity{Subject: subject})
+	}
+	for _, subject := range patterns {
+		all = append(all, attach.Identity{SubjectPattern: subject})
+	}
+	issuer, _ := flags.GetString("issuer")
+	issuers, _ := flags.GetString("issuer-regexp")
+	if len(all) == 0 && issuer+issuers != "" {
+		return nil, &hinted{errors.New("an issuer is given, and no identity"), "say whose certificates count, with --identity or --identity-regexp"}
+	}
+	for i := range all {
+		all[i].Issuer, all[i].IssuerPattern = issuer, issuers
+		if err := all[i].Check(); err != nil {
+			return nil, &hinted{fmt.Errorf("--identity, --issuer: %w", err), "an identity is a subject (--identity or --identity-regexp) and its issuer (--issuer or --issuer-regexp)"}
+		}
+	}
+	return all, nil
+}
+
+// verifier verifies certificates by a trusted root; nil: nothing can, and a warning says why.
+func (c *Console) verifier(root string) (attach.VerifyBundle, error) {
+	if root == "" {
+		c.warn("no identity counts: there is no trusted root (--trusted-root, CNB_TRUSTED_ROOT, or trusted-root in the policy); baseplan trusted-root prints it")
+		return nil, nil
+	}
+	data := []byte(root)
+	if !strings.HasPrefix(strings.TrimSpace(root), "{") {
+		var err error
+		if data, err = os.ReadFile(root); err != nil {
+			return nil, fmt.Errorf("reading the trusted root: %w", err)
+		}
+	}
+	if err := keyless.CheckRoot(data); err != nil {
+		return nil, &hinted{fmt.Errorf("reading the trusted root %s: %w", root, err), "baseplan trusted-root > FILE makes one"}
+	}
+	path, err := keyless.Beside()
+	if err != nil {
+		c.warn("no identity counts: %v", err)
+		return nil, nil
+	}
+	return (&keyless.Program{Path: path, TrustedRoot: data}).Verify, nil
 }
 
 // readKeys reads public keys: PEM as it stands, or paths of PEM files.

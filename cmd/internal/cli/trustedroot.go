@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/baseplan/baseplan/sbom/keyless/trustedroot"
+)
+
+func (c *Console) trustedRootCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "trusted-root",
+		Short: "Print Sigstore's trusted root, by which identities are verified",
+		Long: `Fetches Sigstore's trusted root from its TUF repository, verifies it, and prints it.
+Keep it in a file: the lifecycle (trusted-root in baseplan.toml, or CNB_TRUSTED_ROOT)
+and baseplan (--trusted-root) read it there, and reach no network for it. Fetch it
+again now and then, since keys change.
+
+--mirror and --root are for another Sigstore than the public one.`,
+		Example: "  baseplan trusted-root > trusted_root.json\n  baseplan trusted-root --mirror https://tuf.example --root root.json > trusted_root.json",
+		Args:    cobra.NoArgs,
+	}
+	mirror := cmd.Flags().String("mirror", "", "URL of the TUF repository (default Sigstore's)")
+	root := cmd.Flags().String("root", "", "root.json of that repository, by which all else is verified")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		o := trustedroot.Options{Mirror: *mirror}
+		switch {
+		case (*mirror == "") != (*root == ""):
+			return &hinted{errors.New("--mirror and --root belong together"), "a TUF repository is trusted by its root.json, which is to come from elsewhere"}
+		case *root != "":
+			var err error
+			if o.Root, err = os.ReadFile(*root); err != nil {
+				return fmt.Errorf("reading --root: %w", err)
+			}
+		}
+		done := c.progress("fetching the trusted root")
+		data, err := trustedroot.Fetch(cmd.Context(), o)
+		done()
+		if err != nil {
+			return err
+		}
+		_, err = c.Out.Write(append(data, '\n'))
+		return err
+	}
+	return cmd
+}

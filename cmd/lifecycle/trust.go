@@ -1,0 +1,91 @@
+package main
+
+import (
+	"crypto"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/keyless"
+)
+
+// trust is whose signatures count under a policy. It verifies no certificates: see [command.verifier].
+func (c *command) trust(policy platform.Policy) (attach.Trust, error) {
+	keys, err := readKeys(policy.Keys)
+	return attach.Trust{Keys: keys, Identities: policy.Identities, Unbound: policy.Unbound != nil && *policy.Unbound}, err
+}
+
+// verifier verifies what the identities of a policy signed; nil: there are none, or nothing can verify them.
+func (c *command) verifier(policy platform.Policy) (attach.VerifyBundle, error) {
+	root, err := trustedRoot(policy.TrustedRoot)
+	if err != nil || len(policy.Identities) == 0 {
+		return nil, err
+	}
+	path, err := keyless.Beside()
+	if root == "" {
+		err = errors.New("there is no trusted root (CNB_TRUSTED_ROOT, or trusted-root in the policy)")
+	}
+	if err == nil {
+		return (&keyless.Program{Path: path, TrustedRoot: []byte(root)}).Verify, nil
+	}
+	if !c.rootless {
+		c.rootless = true
+		c.log.Warn(fmt.Sprintf("no identity of the policy counts: %v", err))
+	}
+	return nil, nil
+}
+
+// trustedRoot is the content of a trusted root that is given as a path, or as it is. Phases read it from a file only.
+func trustedRoot(given string) (string, error) {
+	if given == "" || strings.HasPrefix(strings.TrimSpace(given), "{") {
+		return given, nil
+	}
+	data, err := os.ReadFile(given)
+	if err != nil {
+		return "", fmt.Errorf("reading the trusted root (CNB_TRUSTED_ROOT, or trusted-root in the policy): %w", err)
+	}
+	if err := keyless.CheckRoot(data); err != nil {
+		return "", fmt.Errorf("reading the trusted root %s: %w: make one with baseplan trusted-root > FILE", given, err)
+	}
+	return string(data), nil
+}
+
+// pemOf replaces paths of public keys by what they lead to, for phases that do not have the files.
+func pemOf(given []string) ([]string, error) {
+	var keys []string
+	for _, key := range given {
+		if !strings.Contains(key, "-----BEGIN") {
+			data, err := os.ReadFile(key)
+			if err != nil {
+				return nil, fmt.Errorf("reading a public key (CNB_RUN_SBOM_KEY): %w", err)
+			}
+			key = string(data)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+// readKeys reads public keys: PEM as it stands, or paths of PEM files.
+func readKeys(given []string) ([]crypto.PublicKey, error) {
+	all, err := pemOf(given)
+	if err != nil {
+		return nil, err
+	}
+	var keys []crypto.PublicKey
+	for i, pem := range all {
+		from := given[i]
+		if from == pem {
+			from = "a key in the settings"
+		}
+		parsed, err := attach.ParseKeys([]byte(pem), from)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, parsed...)
+	}
+	return keys, nil
+}

@@ -42,9 +42,15 @@
 //
 // With [Trust.Keys] only what one of them signed counts: DSSE envelopes, as
 // they stand or in a Sigstore bundle, and manifests with a cosign signature
-// (tag <algorithm>-<hex>.sig). That holds for declarations too. Certificates and
-// transparency logs take no part: the keys are the whole of the policy. The
+// (tag <algorithm>-<hex>.sig). That holds for declarations too. The
 // signed bytes must name the image. A cosign signature over an attached .sbom
 // manifest names that manifest only, so it is unbound and counts only with
 // [Trust.Unbound].
+//
+// With [Trust.Identities] what a certificate of Sigstore signed counts as well,
+// if issuer and subject are those of an identity: Sigstore bundles about the
+// image, and for an artifact of its own, such as a declaration, a bundle among
+// the artifact's referrers that signs it (cosign's signature, or SLSA
+// provenance). [Trust.Verify] verifies; see package keyless. Certificates in
+// annotations, as older cosign writes them, are not looked at.
 package attach

@@ -27,7 +27,7 @@ func (c *command) analyze(ctx context.Context) error {
 	if err != nil {
 		return fail.As(fail.Analyze, "", err)
 	}
-	if err := c.drop(opener, c.Layers, c.LaunchCache, c.layoutTarget()); err != nil {
+	if err := c.drop(opener, append(c.layoutTargets(), c.Layers, c.LaunchCache)...); err != nil {
 		return fail.As(fail.Analyze, "", err)
 	}
 	found, err := c.analysis(ctx, opener, runFile)

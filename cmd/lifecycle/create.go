@@ -172,7 +172,7 @@ func (c *command) share() error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	for _, dir := range []string{c.Layers, c.CacheDir, c.LaunchCache, c.layoutTarget()} {
+	for _, dir := range append(c.layoutTargets(), c.Layers, c.CacheDir, c.LaunchCache) {
 		if err := c.give(dir); err != nil {
 			return err
 		}

@@ -50,7 +50,7 @@ func (c *command) exportOnly(ctx context.Context) error {
 	if extended != nil {
 		defer extended.Close()
 	}
-	if err := c.drop(opener, c.Layers, c.CacheDir, c.LaunchCache, c.layoutTarget()); err != nil {
+	if err := c.drop(opener, append(c.layoutTargets(), c.Layers, c.CacheDir, c.LaunchCache)...); err != nil {
 		return err
 	}
 	return c.exportWith(ctx, opener, &exporting{
@@ -132,12 +132,17 @@ func (c *command) launchCache() string {
 	return c.LaunchCache
 }
 
-// layoutTarget is where OCI layouts are written, if they are.
-func (c *command) layoutTarget() string {
+// layoutTargets are the OCI layouts that are written, if any are. Others below the layout directory may be
+// read-only, such as the run image.
+func (c *command) layoutTargets() []string {
 	if !c.Layout {
-		return ""
+		return nil
 	}
-	return c.LayoutDir
+	var dirs []string
+	for _, image := range c.Images {
+		dirs = append(dirs, c.LayoutPath(image))
+	}
+	return dirs
 }
 
 // previous opens the previous image; nil if there is none any more.

@@ -93,6 +93,9 @@ func run(ctx context.Context, name string, args []string, now func() time.Time) 
 	if warning != "" {
 		log.Warn(warning)
 	}
+	for _, text := range in.Early {
+		log.Debug(text)
+	}
 	if err := c.run(ctx, phase); err != nil {
 		if ctx.Err() != nil {
 			err = fmt.Errorf("%w: it was told to stop", err)

@@ -42,12 +42,20 @@ func (o *Opener) openLayout(_ context.Context, rest string) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading OCI layout: %w", err)
 	}
+	if empty(root) { // made for an image to come
+		return nil, errors.Join(fmt.Errorf("reading OCI layout: %w: %s is empty", ErrNotFound, dir), root.Close())
+	}
 	img, err := o.fromLayout(layout{files.FS{Root: root, Large: true}}, digest, tag)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("reading OCI layout %s: %w", dir, err), root.Close())
 	}
 	img.close = root.Close
 	return img, nil
+}
+
+func empty(dir *os.Root) bool {
+	entries, err := fs.ReadDir(dir.FS(), ".")
+	return err == nil && len(entries) == 0
 }
 
 func isDir(name string) bool {

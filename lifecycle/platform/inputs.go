@@ -105,26 +105,28 @@ type Inputs struct {
 	ExtendInCreate string
 	RebaseCheck    string
 
+	Early []string // what is to be told of flags that are given before the version of the Platform API that has them
+
 	given map[string]string // see Given
 }
 
 // ErrHelp is the error of [Parse] for -help.
 var ErrHelp = flag.ErrHelp
 
-// Parse reads the inputs of a phase: a flag wins over the environment, that over the default. An empty variable
-// counts as unset; one that a flag overrides is not looked at.
+// Parse reads the inputs of a phase: a flag wins over the environment, that over the default. An empty flag or variable
+// counts as not given; one that a flag overrides is not looked at.
 // Errors have code 3 and name flag or variable, its value, and what it may be.
 func Parse(p Phase, v api.Version, args []string, getenv func(string) string) (Inputs, error) {
 	in := Inputs{UID: -1, GID: -1, given: map[string]string{}}
 	fs := flag.NewFlagSet(p.String(), flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
-	rows := map[string]input{} // by flag
 	for _, r := range table {
 		switch {
 		case !r.in.has(p):
 		case r.since(v):
 			r.define(fs, &in)
-			rows[r.flag] = r
+		case r.early && v.Minor < r.from:
+			r.defineEarly(fs, &in, v)
 		case r.flag != "":
 			r.refuse(fs, v)
 		}
@@ -135,7 +137,6 @@ func Parse(p Phase, v api.Version, args []string, getenv func(string) string) (I
 		}
 		return in, fail.As(fail.InvalidArgs, "reading flags", err)
 	}
-	fs.Visit(func(f *flag.Flag) { in.given[rows[f.Name].key()] = "-" + f.Name })
 	for _, r := range table {
 		if r.in.has(p) && r.since(v) {
 			if err := r.lookUp(&in, getenv); err != nil {
@@ -167,13 +168,24 @@ func (r input) define(fs *flag.FlagSet, in *Inputs) {
 		_ = value.Set(r.def) // a test holds that it is one
 	}
 	if r.flag != "" {
-		fs.Var(value, r.flag, r.help)
+		fs.Var(optional{value, func() { in.given[r.key()] = "-" + r.flag }}, r.flag, r.help)
 	}
+}
+
+// defineEarly defines a flag of a later version that means the same in this one.
+func (r input) defineEarly(fs *flag.FlagSet, in *Inputs, v api.Version) {
+	fs.Var(optional{r.to(in), func() {
+		in.given[r.key()] = "-" + r.flag
+		in.Early = append(in.Early, fmt.Sprintf("-%s is not part of Platform API %s, but of %s; it is used all the same", r.flag, v, r.versions()))
+	}}, r.flag, r.help)
 }
 
 // refuse defines a flag of another version, to say so.
 func (r input) refuse(fs *flag.FlagSet, v api.Version) {
-	no := func(string) error {
+	no := func(value string) error {
+		if value == "" {
+			return nil
+		}
 		return fmt.Errorf("it is not part of Platform API %s; it is of %s", v, r.versions())
 	}
 	if _, takesNoValue := r.to(&Inputs{}).(boolean); takesNoValue {

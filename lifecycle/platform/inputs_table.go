@@ -12,6 +12,7 @@ type input struct {
 	flag, env, def string
 	in             Phase
 	from, until    uint // minor versions of the Platform API: from which it is there, and from which no longer; 0: always
+	early          bool // its flag is accepted before from, too: it means the same there
 	to             func(*Inputs) flag.Value
 	help           string
 }
@@ -41,7 +42,7 @@ var specified = []input{
 	{flag: "analyzed", env: "CNB_ANALYZED_PATH", def: "<layers>/analyzed.toml", in: Build, from: 12, to: str(func(i *Inputs) *string { return &i.Analyzed }), help: "path of analyzed.toml"},
 	{env: "CNB_ANALYZED_PATH", def: "<layers>/analyzed.toml", in: Create, to: str(func(i *Inputs) *string { return &i.Analyzed }), help: "path of analyzed.toml"},
 	{flag: "app", env: "CNB_APP_DIR", def: "/workspace", in: Detect | Extend | Build | Export | Create, to: str(func(i *Inputs) *string { return &i.App }), help: "directory of the app"},
-	{flag: "build-config", env: "CNB_BUILD_CONFIG_DIR", def: "/cnb/build-config", in: Detect | Extend | Build, from: 11, to: str(func(i *Inputs) *string { return &i.BuildConfig }), help: "directory of the operator's build configuration"},
+	{flag: "build-config", env: "CNB_BUILD_CONFIG_DIR", def: "/cnb/build-config", in: Detect | Extend | Build, from: 11, early: true, to: str(func(i *Inputs) *string { return &i.BuildConfig }), help: "directory of the operator's build configuration"},
 	{flag: "build-config", env: "CNB_BUILD_CONFIG_DIR", def: "/cnb/build-config", in: Create, to: str(func(i *Inputs) *string { return &i.BuildConfig }), help: "directory of the operator's build configuration"},
 	{flag: "build-image", env: "CNB_BUILD_IMAGE", in: Restore, from: 10, to: ref(func(i *Inputs) *string { return &i.BuildImage }), help: "reference of the build image, to extend it"},
 	{flag: "buildpacks", env: "CNB_BUILDPACKS_DIR", def: "/cnb/buildpacks", in: Detect | Extend | Build | Create, to: str(func(i *Inputs) *string { return &i.Buildpacks }), help: "directory of the buildpacks"},
@@ -53,7 +54,7 @@ var specified = []input{
 	{flag: "extended", env: "CNB_EXTENDED_DIR", def: "<layers>/extended", in: Create, to: str(func(i *Inputs) *string { return &i.Extended }), help: "directory of the extended run image"},
 	{flag: "extensions", env: "CNB_EXTENSIONS_DIR", def: "/cnb/extensions", in: Detect, from: 10, to: str(func(i *Inputs) *string { return &i.Extensions }), help: "directory of the image extensions"},
 	{flag: "extensions", env: "CNB_EXTENSIONS_DIR", def: "/cnb/extensions", in: Create, to: str(func(i *Inputs) *string { return &i.Extensions }), help: "directory of the image extensions"},
-	{flag: "force", env: "CNB_FORCE_REBASE", in: Rebase, from: 12, to: yes(func(i *Inputs) *bool { return &i.Force }), help: "rebase although it is not safe"},
+	{flag: "force", env: "CNB_FORCE_REBASE", in: Rebase, from: 12, early: true, to: yes(func(i *Inputs) *bool { return &i.Force }), help: "rebase although it is not safe"},
 	{flag: "generated", env: "CNB_GENERATED_DIR", def: "<layers>/generated", in: Detect | Restore | Extend | Export, from: 10, to: str(func(i *Inputs) *string { return &i.Generated }), help: "directory of the generated Dockerfiles"},
 	{flag: "generated", env: "CNB_GENERATED_DIR", def: "<layers>/generated", in: Create, to: str(func(i *Inputs) *string { return &i.Generated }), help: "directory of the generated Dockerfiles"},
 	{flag: "gid", env: "CNB_GROUP_ID", in: Analyze | Restore | Extend | Export | Create | Rebase, to: id(func(i *Inputs) *int { return &i.GID }), help: "primary group of the build image's user"},
@@ -65,10 +66,10 @@ var specified = []input{
 	{flag: "kaniko-dir", env: "CNB_KANIKO_DIR", def: "/kaniko", in: Restore | Extend | Export, from: 10, to: str(func(i *Inputs) *string { return &i.KanikoDir }), help: "directory of the extender's cache"},
 	{flag: "kaniko-dir", env: "CNB_KANIKO_DIR", def: "/kaniko", in: Create, to: str(func(i *Inputs) *string { return &i.KanikoDir }), help: "directory of the extender's cache"},
 	{flag: "kind", env: "CNB_EXTEND_KIND", def: "build", in: Extend, from: 10, to: one(func(i *Inputs) *string { return &i.Kind }, "build", "run"), help: "the image to extend: build or run"},
-	{flag: "launch-cache", env: "CNB_LAUNCH_CACHE_DIR", in: Analyze, from: 9, to: str(func(i *Inputs) *string { return &i.LaunchCache }), help: "directory of the cache of launch layers"},
+	{flag: "launch-cache", env: "CNB_LAUNCH_CACHE_DIR", in: Analyze, from: 9, early: true, to: str(func(i *Inputs) *string { return &i.LaunchCache }), help: "directory of the cache of launch layers"},
 	{flag: "launch-cache", env: "CNB_LAUNCH_CACHE_DIR", in: Export | Create, to: str(func(i *Inputs) *string { return &i.LaunchCache }), help: "directory of the cache of launch layers"},
 	{flag: "launcher", def: "/cnb/lifecycle/launcher", in: Export | Create, to: str(func(i *Inputs) *string { return &i.Launcher }), help: "path of the launcher"},
-	{flag: "launcher-sbom", def: "/cnb/lifecycle", in: Export, from: 11, to: str(func(i *Inputs) *string { return &i.LauncherSBOM }), help: "directory of the launcher's SBOMs"},
+	{flag: "launcher-sbom", def: "/cnb/lifecycle", in: Export, from: 11, early: true, to: str(func(i *Inputs) *string { return &i.LauncherSBOM }), help: "directory of the launcher's SBOMs"},
 	{flag: "launcher-sbom", def: "/cnb/lifecycle", in: Create, to: str(func(i *Inputs) *string { return &i.LauncherSBOM }), help: "directory of the launcher's SBOMs"},
 	{flag: "layers", env: "CNB_LAYERS_DIR", def: "/layers", in: all &^ Rebase, to: str(func(i *Inputs) *string { return &i.Layers }), help: "directory of the layers"},
 	{env: "CNB_LAYERS_DIR", def: "/layers", in: Rebase, to: str(func(i *Inputs) *string { return &i.Layers }), help: "directory of the layers"},
@@ -79,7 +80,7 @@ var specified = []input{
 	{flag: "log-level", env: "CNB_LOG_LEVEL", def: "info", in: all, to: one(func(i *Inputs) *string { return &i.LogLevel }, "debug", "info", "warn", "error"), help: "debug, info, warn or error"},
 	{flag: "no-color", env: "CNB_NO_COLOR", in: all, to: yes(func(i *Inputs) *bool { return &i.NoColor }), help: "no colours"},
 	{flag: "order", env: "CNB_ORDER_PATH", in: Detect | Create, to: str(func(i *Inputs) *string { return &i.Order }), help: "path of order.toml (default <layers>/order.toml if present, or /cnb/order.toml)"},
-	{flag: "parallel", env: "CNB_PARALLEL_EXPORT", in: Export, from: 13, to: yes(func(i *Inputs) *bool { return &i.Parallel }), help: "export app image and cache at the same time"},
+	{flag: "parallel", env: "CNB_PARALLEL_EXPORT", in: Export, from: 13, early: true, to: yes(func(i *Inputs) *bool { return &i.Parallel }), help: "export app image and cache at the same time"},
 	{flag: "parallel", env: "CNB_PARALLEL_EXPORT", in: Create, to: yes(func(i *Inputs) *bool { return &i.Parallel }), help: "export app image and cache at the same time"},
 	{flag: "plan", env: "CNB_PLAN_PATH", def: "<layers>/plan.toml", in: Detect | Extend | Build, to: str(func(i *Inputs) *string { return &i.Plan }), help: "path of plan.toml"},
 	{env: "CNB_PLAN_PATH", def: "<layers>/plan.toml", in: Create, to: str(func(i *Inputs) *string { return &i.Plan }), help: "path of plan.toml"},

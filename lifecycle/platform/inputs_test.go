@@ -2,12 +2,14 @@ package platform_test
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"github.com/baseplan/baseplan/lifecycle/api"
@@ -228,6 +230,73 @@ func TestInputsAside(t *testing.T) {
 	in = parsed(t, platform.Create, 15, environment{"CNB_LOG_LEVEL": "DEBUG"}, "app")
 	if in.LogLevel != "debug" {
 		t.Errorf("log level %q, want it in small letters", in.LogLevel)
+	}
+}
+
+// TestEmptyFlags count as not given, whatever their kind: the variable or the default holds.
+func TestEmptyFlags(t *testing.T) {
+	for _, name := range platform.PhaseNames() {
+		phase, _ := platform.PhaseOf(name)
+		for _, v := range api.Platform.Supported {
+			var args []string
+			for _, r := range platform.InputRows(phase) {
+				if r.Flag != "" && r.Flag != "version" {
+					args = append(args, "-"+r.Flag+"=")
+				}
+			}
+			if phase&(platform.Analyze|platform.Export|platform.Create|platform.Rebase) != 0 {
+				args = append(args, "app")
+			}
+			got, err := platform.Parse(phase, v, args, environment{"CNB_LOG_LEVEL": "debug"}.get)
+			if err != nil {
+				t.Errorf("%s at %s: %v", name, v, err)
+				continue
+			}
+			want, err := platform.Parse(phase, v, args[len(args)-min(1, len(args)):], environment{"CNB_LOG_LEVEL": "debug"}.get)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(platform.Inputs{})); diff != "" {
+				t.Errorf("%s at %s: -none +empty:\n%s", name, v, diff)
+			}
+		}
+	}
+	in := parsed(t, platform.Create, 15, environment{"CNB_LAYERS_DIR": "/l", "CNB_USE_DAEMON": "true", "CNB_USER_ID": "1", "CNB_GROUP_ID": "2"}, "-layers=", "-daemon=", "-uid", "", "app")
+	if in.Layers != "/l" || !in.Daemon || in.UID != 1 || in.Given("CNB_LAYERS_DIR") != "CNB_LAYERS_DIR" {
+		t.Errorf("layers %s by %s, daemon %t, user %d", in.Layers, in.Given("CNB_LAYERS_DIR"), in.Daemon, in.UID)
+	}
+	if in = parsed(t, platform.Create, 15, nil, "-layers=", "app"); in.Layers != "/layers" || in.Given("CNB_LAYERS_DIR") != "" {
+		t.Errorf("layers %s by %q, want the default", in.Layers, in.Given("CNB_LAYERS_DIR"))
+	}
+}
+
+// TestEarlyFlags are of a later version, and mean the same before.
+func TestEarlyFlags(t *testing.T) {
+	for _, tt := range []struct {
+		phase platform.Phase
+		minor uint
+		arg   string
+		check func(platform.Inputs) bool
+	}{
+		{platform.Export, 7, "-parallel", func(in platform.Inputs) bool { return in.Parallel }},
+		{platform.Export, 12, "-parallel=true", func(in platform.Inputs) bool { return in.Parallel }},
+		{platform.Export, 8, "-launcher-sbom=/s", func(in platform.Inputs) bool { return in.LauncherSBOM == "/s" }},
+		{platform.Analyze, 8, "-launch-cache=/c", func(in platform.Inputs) bool { return in.LaunchCache == "/c" }},
+		{platform.Rebase, 9, "-force", func(in platform.Inputs) bool { return in.Force }},
+		{platform.Build, 9, "-build-config=/b", func(in platform.Inputs) bool { return in.BuildConfig == "/b" }},
+	} {
+		args := []string{tt.arg}
+		if tt.phase != platform.Build {
+			args = append(args, "app")
+		}
+		in := parsed(t, tt.phase, tt.minor, nil, args...)
+		flag, _, _ := strings.Cut(tt.arg, "=")
+		if !tt.check(in) || len(in.Early) != 1 || !strings.HasPrefix(in.Early[0], flag+" is not part of Platform API 0."+fmt.Sprint(tt.minor)) {
+			t.Errorf("%s %s at 0.%d: %q", tt.phase, tt.arg, tt.minor, in.Early)
+		}
+		if in = parsed(t, tt.phase, 15, nil, args...); !tt.check(in) || in.Early != nil {
+			t.Errorf("%s %s at 0.15: %q", tt.phase, tt.arg, in.Early)
+		}
 	}
 }
 

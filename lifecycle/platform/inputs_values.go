@@ -2,6 +2,7 @@ package platform
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"slices"
 	"strconv"
@@ -25,6 +26,33 @@ type (
 	}
 	reference struct{ to *string }
 )
+
+// optional is the value of a flag. An empty one counts as not given: platforms pass empty variables on.
+type optional struct {
+	flag.Value
+	given func()
+}
+
+// Set implements [flag.Value].
+func (v optional) Set(s string) error {
+	if s == "" {
+		return nil
+	}
+	err := v.Value.Set(s)
+	if err == nil {
+		v.given()
+	}
+	return err
+}
+
+// String implements [flag.Value].
+func (v optional) String() string { return "" }
+
+// IsBoolFlag reports whether the flag needs no value.
+func (v optional) IsBoolFlag() bool {
+	_, ok := v.Value.(boolean)
+	return ok
+}
 
 func (v text) Set(s string) error { *v.to = s; return nil }
 func (v text) String() string     { return "" }

@@ -177,7 +177,7 @@ func (c *command) share() error {
 			return err
 		}
 	}
-	return nil
+	return c.giveUnreadable()
 }
 
 // liaison lets detection generate inventories and look at images that are switched to.

@@ -48,6 +48,9 @@ func (c *command) drop(opener *image.Opener, dirs ...string) error {
 			return err
 		}
 	}
+	if err := c.giveUnreadable(); err != nil {
+		return err
+	}
 	if c.UID == 0 {
 		return nil
 	}
@@ -87,6 +90,14 @@ func (c *command) keepDaemon(opener *image.Opener) error {
 	return nil
 }
 
+// giveUnreadable gives the user what it could not read of OCI layouts that are not written.
+func (c *command) giveUnreadable() error {
+	if !c.Layout {
+		return nil
+	}
+	return ownUnreadable(c.LayoutDir, c.UID, c.GID)
+}
+
 // give gives a directory to the build image's user. A build goes on with a cache that it cannot write.
 func (c *command) give(dir string) error {
 	err := own(dir, c.UID, c.GID, c.kept()...)
@@ -117,14 +128,29 @@ func own(dir string, uid, gid int, except ...string) error {
 	if err != nil {
 		return err
 	}
-	o := newOwner{uid, gid, except}
+	o := newOwner{uid: uid, gid: gid, except: except}
 	return errors.Join(o.give(root, "."), o.giveAll(root), root.Close())
+}
+
+// ownUnreadable gives a user only what others may not read below a directory, and none of it where it cannot
+// be given: tools write blobs of OCI layouts for their own user alone.
+func ownUnreadable(dir string, uid, gid int) error {
+	root, err := os.OpenRoot(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	o := newOwner{uid: uid, gid: gid, unreadable: true}
+	return errors.Join(o.giveAll(root), root.Close())
 }
 
 // A newOwner is who is given files, with exceptions.
 type newOwner struct {
-	uid, gid int
-	except   []string
+	uid, gid   int
+	except     []string
+	unreadable bool // only what others may not read
 }
 
 // giveAll gives what is in a directory.
@@ -165,7 +191,14 @@ func (o newOwner) give(dir *os.Root, name string) error {
 	if int(s.Uid) == o.uid && int(s.Gid) == o.gid || !info.IsDir() && s.Nlink > 1 {
 		return nil
 	}
-	if err := dir.Lchown(name, o.uid, o.gid); err != nil {
+	if o.unreadable && (info.Mode()&fs.ModeSymlink != 0 || info.Mode()&0o004 != 0 && (!info.IsDir() || info.Mode()&0o001 != 0)) {
+		return nil
+	}
+	err = dir.Lchown(name, o.uid, o.gid)
+	if o.unreadable && errors.Is(err, syscall.EROFS) {
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("giving %s to user %d: %w", filepath.Join(dir.Name(), name), o.uid, err)
 	}
 	return nil

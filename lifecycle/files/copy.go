@@ -1,4 +1,3 @@
-// Package files copies files without losing their modes. Start with [CopyTree].
 package files
 
 import (

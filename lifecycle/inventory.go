@@ -181,6 +181,7 @@ func (i *Inspector) keep(img *image.Image, data []byte) {
 		return
 	}
 	if err == nil {
+		_ = dir.Remove(keptName(img)) // of somebody else's: it would keep its owner
 		err = files.WriteIn(dir, keptName(img), data)
 		defer dir.Close()
 	}

@@ -31,15 +31,15 @@ func Prune(root string, verdicts []extensions.Verdict) (out []string, err error)
 
 func setAside(file string, image extensions.Image) error {
 	if image == extensions.Run || filepath.Base(file) != "Dockerfile" {
-		return moved(os.Rename(file, file+".ignore"))
+		return ignoreNotExist(os.Rename(file, file+".ignore"))
 	}
 	dir := filepath.Dir(file) // <generated>/build/<id>
 	build := filepath.Dir(dir)
 	aside := filepath.Join(build+".ignore", filepath.Base(dir))
-	if err := errors.Join(os.MkdirAll(filepath.Dir(aside), 0o755), os.RemoveAll(aside)); err != nil {
+	if err := errors.Join(mkdirLike(filepath.Dir(aside), build), os.RemoveAll(aside)); err != nil {
 		return err
 	}
-	if err := moved(os.Rename(dir, aside)); err != nil {
+	if err := ignoreNotExist(os.Rename(dir, aside)); err != nil {
 		return err
 	}
 	if err := os.Remove(build); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ENOTEMPTY) {
@@ -48,8 +48,26 @@ func setAside(file string, image extensions.Image) error {
 	return nil
 }
 
-// moved forgives that a file was out of the way already.
-func moved(err error) error {
+// mkdirLike makes a directory, if it is missing, with the owner, group and mode of another one.
+func mkdirLike(dir, other string) error {
+	info, err := os.Stat(other)
+	if err != nil {
+		return ignoreNotExist(err)
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		if errors.Is(err, os.ErrExist) {
+			return nil
+		}
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		_ = os.Chown(dir, int(st.Uid), int(st.Gid)) // not permitted to users other than root
+	}
+	return os.Chmod(dir, info.Mode().Perm())
+}
+
+// ignoreNotExist passes over a file that is out of the way already.
+func ignoreNotExist(err error) error {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}

@@ -205,9 +205,11 @@ func Create(dir *os.Root, prefix string, mode fs.FileMode) (*os.File, string, er
 	}
 }
 
-// WriteIn writes a file of a directory whole or not at all. Its mode is 0644. What had that name is
-// replaced; a link is not followed.
+// WriteIn writes a file of a directory whole or not at all. A regular file of that name is replaced,
+// and the new one keeps its owner, group and mode, see [Keep]; a new file has mode 0644. A link is
+// replaced, not followed.
 func WriteIn(dir *os.Root, name string, data []byte) (err error) {
+	old, _ := dir.Lstat(name)
 	f, temp, err := Create(dir, "."+name+".", 0o600)
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", filepath.Join(dir.Name(), name), err)
@@ -219,10 +221,35 @@ func WriteIn(dir *os.Root, name string, data []byte) (err error) {
 		}
 	}()
 	_, err = f.Write(data)
-	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+	if err := errors.Join(err, Keep(f, old), f.Close()); err != nil {
 		return err
 	}
 	return dir.Rename(temp, name)
+}
+
+// Keep gives a new file the owner, group and permissions of the one that it replaces: other
+// programs may have to write that file again, as another user. What this process may not give
+// stays its own, and whoever could read the old file can read the new one. If old is nil or no
+// regular file, the mode is 0644.
+func Keep(f *os.File, old fs.FileInfo) error {
+	if old == nil || !old.Mode().IsRegular() {
+		return f.Chmod(0o644)
+	}
+	mode := old.Mode().Perm()
+	if st, ok := old.Sys().(*syscall.Stat_t); ok {
+		if f.Chown(int(st.Uid), int(st.Gid)) != nil {
+			_ = f.Chown(-1, int(st.Gid))
+		}
+		if info, err := f.Stat(); err != nil || !sameOwner(info, st) {
+			mode |= 0o444
+		}
+	}
+	return f.Chmod(mode)
+}
+
+func sameOwner(info fs.FileInfo, want *syscall.Stat_t) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && st.Uid == want.Uid && st.Gid == want.Gid
 }
 
 // WriteWithin writes a file as [WriteIn] does, and makes its directory if need be. If it is

@@ -212,3 +212,30 @@ func TestExchangedWhileOpened(t *testing.T) {
 		t.Error("nothing was read at all")
 	}
 }
+
+// TestReplacedFilesKeepOwnerAndMode rewrites files that other users and programs have to write again.
+func TestReplacedFilesKeepOwnerAndMode(t *testing.T) {
+	dir := t.TempDir()
+	uid, gid := os.Getuid(), os.Getgid()
+	if uid == 0 { // nobody else may give files away
+		uid, gid = 1000, 2000
+	}
+	for _, mode := range []fs.FileMode{0o600, 0o640, 0o664} {
+		name := filepath.Join(dir, mode.String())
+		check(t, os.WriteFile(name, []byte("old"), mode))
+		check(t, errors.Join(os.Chmod(name, mode), os.Chown(name, uid, gid)))
+		check(t, files.WriteWithin(dir, name, []byte("new")))
+		info, err := os.Stat(name)
+		check(t, err)
+		st := info.Sys().(*syscall.Stat_t)
+		if info.Mode() != mode || int(st.Uid) != uid || int(st.Gid) != gid {
+			t.Errorf("it is %v of %d:%d, want %v of %d:%d", info.Mode(), st.Uid, st.Gid, mode, uid, gid)
+		}
+	}
+	link := filepath.Join(dir, "link")
+	check(t, os.Symlink(filepath.Join(dir, "elsewhere"), link))
+	check(t, files.WriteWithin(dir, link, []byte("new")))
+	if info, err := os.Lstat(link); err != nil || info.Mode() != 0o644 {
+		t.Errorf("in place of a link: %v, %v", info.Mode(), err)
+	}
+}

@@ -53,8 +53,10 @@ func ReadOpened(f *os.File, err error, path string) ([]byte, error) {
 }
 
 // WriteFile writes a file whole or not at all: to a temporary file beside it,
-// then renamed. Its mode is 0644, so that the CNB user can read it.
+// then renamed. It keeps the owner, group and mode of a file that it replaces; the mode of
+// a new one is 0644, so that the CNB user can read it.
 func WriteFile(path string, data []byte) (err error) {
+	old, _ := os.Lstat(path)
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
@@ -66,7 +68,7 @@ func WriteFile(path string, data []byte) (err error) {
 		}
 	}()
 	_, err = tmp.Write(data)
-	err = errors.Join(err, tmp.Chmod(0o644), tmp.Close())
+	err = errors.Join(err, files.Keep(tmp, old), tmp.Close())
 	if err != nil {
 		return err
 	}

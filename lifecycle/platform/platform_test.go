@@ -1,9 +1,11 @@
 package platform_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -196,4 +198,26 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestWriteFileKeepsOwnerAndMode(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "analyzed.toml")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	uid, gid := os.Getuid(), os.Getgid()
+	if uid == 0 { // nobody else may give files away
+		uid, gid = 1000, 2000
+	}
+	if err := errors.Join(os.Chmod(path, 0o660), os.Chown(path, uid, gid), platform.WriteFile(path, []byte("new"))); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := info.Sys().(*syscall.Stat_t)
+	if info.Mode() != 0o660 || int(st.Uid) != uid || int(st.Gid) != gid {
+		t.Errorf("it is %v of %d:%d", info.Mode(), st.Uid, st.Gid)
+	}
 }

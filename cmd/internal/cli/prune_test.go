@@ -3,11 +3,13 @@ package cli_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
@@ -259,4 +261,50 @@ func remove(t *testing.T, path string) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestPruneKeepsOwners prunes as root what another lifecycle wrote as the CNB user, whose next phase has to write
+// it again.
+func TestPruneKeepsOwners(t *testing.T) {
+	registry := lifecycletest.Registry()
+	defer registry.Close()
+	image := registry.Push("run:tree", lifecycletest.Debian("tree"))
+	layers := copied(t, filepath.Join(reference, "build-and-run-0.12"))
+	uid, gid := os.Getuid(), os.Getgid()
+	if uid == 0 { // nobody else may give files away
+		uid, gid = 1000, 2000
+	}
+	for name := range files(t, layers) {
+		for name != "." {
+			at := filepath.Join(layers, name)
+			mode := fs.FileMode(0o640)
+			if name = filepath.Dir(name); isDir(t, at) {
+				mode = 0o750
+			}
+			if err := errors.Join(os.Chmod(at, mode), os.Chown(at, uid, gid)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write(t, filepath.Join(layers, "generated/build/e2e_tree/Dockerfile"), "ARG base_image\nFROM ${base_image}\nARG user_id\nUSER root\nRUN apt-get install -y tree\nUSER ${user_id}\n")
+	prune(t, cli.Enough, "prune", layers, "--run-image", image, "--build-image", image, "--platform-api", "0.12")
+	for name, mode := range map[string]fs.FileMode{"analyzed.toml": 0o640, "generated/run/e2e_runapt/Dockerfile.ignore": 0o640, "generated/build.ignore": fs.ModeDir | 0o750} {
+		info, err := os.Stat(filepath.Join(layers, name))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if st := info.Sys().(*syscall.Stat_t); info.Mode() != mode || int(st.Uid) != uid || int(st.Gid) != gid {
+			t.Errorf("%s is %v of %d:%d, want %v of %d:%d", name, info.Mode(), st.Uid, st.Gid, mode, uid, gid)
+		}
+	}
+}
+
+func isDir(t *testing.T, name string) bool {
+	t.Helper()
+	info, err := os.Stat(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.IsDir()
 }

@@ -28,6 +28,7 @@ func run() error {
 	if warning != "" {
 		warn(warning)
 	}
+	warnOfProcessType()
 	app, err := dir("CNB_APP_DIR", "/workspace")
 	if err != nil {
 		return err
@@ -41,6 +42,14 @@ func run() error {
 		Deprecation: mode, Warn: warn,
 	}
 	return l.Run(os.Args[0], os.Args[1:])
+}
+
+// warnOfProcessType says that CNB_PROCESS_TYPE no longer chooses the process, where that makes a difference.
+func warnOfProcessType() {
+	asked := os.Getenv("CNB_PROCESS_TYPE")
+	if asked != "" && asked != filepath.Base(os.Args[0]) {
+		warn(fmt.Sprintf("CNB_PROCESS_TYPE=%s is ignored: to start that process, use /cnb/process/%[1]s as the entrypoint", asked))
+	}
 }
 
 func dir(variable, def string) (string, error) {

@@ -473,3 +473,28 @@ func TestUsersCommandsRunInTheApp(t *testing.T) {
 		}
 	}
 }
+
+// CNB_PROCESS_TYPE chose the process before Platform API 0.4. Who still sets it is told.
+func TestProcessTypeVariable(t *testing.T) {
+	processes := "[[processes]]\ntype = \"web\"\nbuildpack-id = \"acme/new\"\ncommand = [\"printf\", \"web[%s]\"]\n" +
+		"[[processes]]\ntype = \"worker\"\nbuildpack-id = \"acme/new\"\ncommand = [\"printf\", \"worker[%s]\"]\n"
+	const warning = "Warning: CNB_PROCESS_TYPE=worker is ignored: to start that process, use /cnb/process/worker as the entrypoint\n"
+	for _, test := range []struct {
+		self, value string
+		want        result
+	}{
+		{web, "worker", result{Stdout: "web[]", Stderr: warning}},
+		{web, "web", result{Stdout: "web[]"}},
+		{web, "", result{Stdout: "web[]"}},
+		{"/cnb/process/worker", "worker", result{Stdout: "worker[]"}},
+	} {
+		got := with(processes).environ("CNB_PROCESS_TYPE="+test.value).launch(t, test.self)
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s with CNB_PROCESS_TYPE=%s (-want +got):\n%s", test.self, test.value, diff)
+		}
+	}
+	got := with(processes).environ("CNB_PROCESS_TYPE=worker").launch(t, user, "echo", "hello")
+	if diff := cmp.Diff(result{Stdout: "hello\n", Stderr: warning}, got); diff != "" {
+		t.Errorf("a command (-want +got):\n%s", diff)
+	}
+}

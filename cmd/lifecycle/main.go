@@ -57,7 +57,11 @@ func phaseName(argv []string) (string, []string) {
 func run(ctx context.Context, name string, args []string, now func() time.Time) error {
 	early := console.New(os.Stdout, os.Stderr, "info", false)
 	phase, known := platform.PhaseOf(name)
-	if !known && !wantsVersion(args) {
+	if !known && wantsVersion(append([]string{name}, args...)) { // lifecycle -version needs nothing (COMPAT)
+		fmt.Println(build.String())
+		return nil
+	}
+	if !known {
 		err := fail.As(fail.InvalidArgs, "", fmt.Errorf("%q is no phase: call this binary as one of %s", name, strings.Join(platform.PhaseNames(), ", ")))
 		early.Error(err.Error())
 		return err

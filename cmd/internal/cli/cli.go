@@ -85,7 +85,7 @@ Exit codes: 0 done and enough, 1 wrong usage or failure, 3 not enough.`,
 	root.PersistentFlags().String("platform", "", "platform of a multi-platform image, os/arch[/variant] (default linux and this machine's)")
 	root.PersistentFlags().String("cache-dir", "", "keep what was read of each layer here, so that a shared layer is read once")
 	root.AddCommand(c.sbomCommand(), c.providesCommand(), c.resolveCommand(), c.checkCommand(), c.selectCommand(), c.pruneCommand(), c.rebaseCheckCommand(),
-		c.adviseCommand(), c.trustedRootCommand())
+		c.adviseCommand(), c.trustedRootCommand(), c.versionCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &hinted{err, fmt.Sprintf("%s --help lists the flags", cmd.CommandPath())}
 	})

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
 // Read finds the Dockerfiles of a group's extensions as a detector leaves them

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/baseplan/baseplan/internal/tomlfile"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
 // A Proof says what it takes to leave a Dockerfile out (CNB_RUN_IMAGE_PROOF).

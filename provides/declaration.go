@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/baseplan/baseplan/internal/keys"
 	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/tomlfile/keys"
 )
 
 // A Declaration is what the publisher of an image says that it provides.

@@ -1,8 +1,8 @@
 package provides
 
 import (
-	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
 // A File is run-image.provides.toml: a set as extension authors read it.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/baseplan/baseplan/internal/tomlfile"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
 // A Mapping says which packages back a name of the build plan: an entry

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/baseplan/baseplan/internal/tomlfile"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
 // DecodePlan reads the build plan that a module's bin/detect wrote

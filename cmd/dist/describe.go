@@ -1,8 +1,8 @@
 package main
 
 import (
-	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
 // A description is what platforms read of a lifecycle before they use it, in lifecycle.toml

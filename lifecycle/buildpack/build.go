@@ -8,12 +8,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/env"
 	"github.com/baseplan/baseplan/lifecycle/launch"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
 // A Built is what a buildpack's bin/build left behind.

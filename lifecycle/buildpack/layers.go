@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
 // A LayersDir is <layers>/<id>, where one buildpack keeps its layers and what it tells of

@@ -4,9 +4,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
 // readTOML reads a file that a buildpack brought. The error names file and line,

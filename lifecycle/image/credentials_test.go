@@ -21,9 +21,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
-	"github.com/baseplan/baseplan/internal/watch"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/attach/watch"
 )
 
 // resolve gives the credentials for a repository or registry, in short.

@@ -18,7 +18,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
-	"github.com/baseplan/baseplan/internal/watch"
+	"github.com/baseplan/baseplan/sbom/attach/watch"
 )
 
 // An Opener opens images. Its zero value reads public images, as anonymous.

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
-	"github.com/baseplan/baseplan/internal/watch"
+	"github.com/baseplan/baseplan/sbom/attach/watch"
 )
 
 // temporary errors are worth another attempt: a connection that was refused or broke, and

@@ -6,8 +6,8 @@ import (
 	"io"
 	"os"
 
-	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/lifecycle/env"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
 // runExecD runs the exec.d executables of all layers in turn; what each of them writes is in

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/baseplan/baseplan/internal/tomlfile"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
 // Metadata is <layers>/config/metadata.toml as far as the launcher reads it.

@@ -3,7 +3,7 @@ package platform
 import (
 	"slices"
 
-	"github.com/baseplan/baseplan/internal/tomlfile"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
 // Analyzed is analyzed.toml: what is known of the images before a build

@@ -8,8 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/lifecycle/files"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
 // ReadFile reads a file with one of the package's decoders. The error wraps

@@ -3,8 +3,8 @@ package platform
 import (
 	"fmt"
 
-	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
 // A Group is group.toml: the buildpacks that build the app, and the image extensions

@@ -1,9 +1,9 @@
 package platform
 
 import (
-	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/launch"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
 // BuildMetadata is <layers>/config/metadata.toml: what the buildpacks made of the app

@@ -1,6 +1,6 @@
 package platform
 
-import "github.com/baseplan/baseplan/internal/tomlfile"
+import "github.com/baseplan/baseplan/sbom/tomlfile"
 
 // ProjectMetadata is project-metadata.toml and the label io.buildpacks.project.metadata
 // (platform.md, "project-metadata.toml").

@@ -1,6 +1,6 @@
 package platform
 
-import "github.com/baseplan/baseplan/internal/tomlfile"
+import "github.com/baseplan/baseplan/sbom/tomlfile"
 
 // A Report is report.toml: the image that was written (platform.md, "report.toml").
 type Report struct {

@@ -3,10 +3,10 @@ package platform
 import (
 	"fmt"
 
-	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
 // A Resolution is <layers>/resolution.toml: everything that a later phase, or a

@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 
-	"github.com/baseplan/baseplan/internal/tomlfile"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
 // A RunFile is run.toml, the run images that are known (platform.md, "run.toml").

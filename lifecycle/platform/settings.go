@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"github.com/baseplan/baseplan/extensions"
-	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
 // Settings is /cnb/baseplan.toml: the operator's policy and mapping.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
 // A System is system.toml: buildpacks that stand before and behind every group of the

@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/baseplan/baseplan/internal/watch"
 	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/attach/watch"
 )
 
 // An Attacher attaches SBOMs and provides declarations to images in a registry.

@@ -33,7 +33,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/errcode"
 	"oras.land/oras-go/v2/registry/remote/retry"
 
-	"github.com/baseplan/baseplan/internal/watch"
+	"github.com/baseplan/baseplan/sbom/attach/watch"
 )
 
 // A repository is one repository of a registry, read within limits. It is

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/baseplan/baseplan/internal/tomlfile"
 	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
 // A Report is <layers>/run-image.toml: what is known of the run image's

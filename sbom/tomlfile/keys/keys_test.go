@@ -6,7 +6,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/baseplan/baseplan/internal/keys"
+	"github.com/baseplan/baseplan/sbom/tomlfile/keys"
 )
 
 func TestClosest(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
-	"github.com/baseplan/baseplan/internal/keys"
+	"github.com/baseplan/baseplan/sbom/tomlfile/keys"
 )
 
 // The bounds of a file. A file of that size takes less than a second.

@@ -16,7 +16,7 @@ var versions = map[string][]string{
 	"curl": {"--version", "-V"}, "wget": {"--version", "-V"}, "git": {"--version", "version"}, "tree": {"--version"}, "jq": {"--version"},
 	"openssl": {"version", "version -a"}, "node": {"--version", "-v"}, "npm": {"--version", "-v"}, "java": {"-version", "--version"},
 	"javac": {"-version", "--version"}, "python3": {"--version", "-V"}, "python": {"--version", "-V"}, "perl": {"--version", "-v"},
-	"ruby": {"--version", "-v"}, "php": {"--version", "-v"}, "go": {"version"}, "gcc": {"--version"}, "g++": {"--version"}, "make": {"--version"},
+	"ruby": {"--version", "-v"}, "php": {"--version", "-v"}, "gcc": {"--version"}, "g++": {"--version"}, "make": {"--version"},
 	"bash": {"--version"}, "vim": {"--version"}, "ffmpeg": {"-version"}, "tar": {"--version"}, "gzip": {"--version"}, "xz": {"--version"},
 	"rsync": {"--version"}, "ssh": {"-V"}, "cmake": {"--version"}, "psql": {"--version"}, "file": {"--version"},
 }

@@ -229,7 +229,7 @@ func (b *build) finish(ctx context.Context, dockerfiles []*extensions.Dockerfile
 		return fmt.Errorf("looking up user %q of the extended image: %w", b.config.User, err)
 	}
 	if uid == 0 {
-		return fmt.Errorf("%s: %w: reset it with ARG user_id and USER ${user_id}", dockerfiles[len(dockerfiles)-1].Path, ErrRootUser)
+		return fmt.Errorf("%s: %w: end it with ARG user_id, ARG group_id and USER ${user_id}:${group_id}", dockerfiles[len(dockerfiles)-1].Path, ErrRootUser)
 	}
 	return nil
 }

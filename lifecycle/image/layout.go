@@ -183,10 +183,15 @@ func (l layout) read(h v1.Hash) ([]byte, error) {
 	return raw, nil
 }
 
-// has says whether the blob is there; a sparse layout lacks those of layers that are elsewhere.
+// has reports whether the blob is there; a sparse layout lacks those of layers that are
+// elsewhere. One that cannot be read is there: reading it fails, where taking it for absent
+// would leave a layer out.
 func (l layout) has(h v1.Hash) bool {
 	info, err := fs.Stat(l, blob(h))
-	return err == nil && info.Mode().IsRegular()
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	return info.Mode().IsRegular()
 }
 
 func blob(h v1.Hash) string { return path.Join("blobs", h.Algorithm, h.Hex) }

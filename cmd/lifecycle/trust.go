@@ -4,9 +4,9 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
+	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/sbom/attach"
 	"github.com/baseplan/baseplan/sbom/keyless"
@@ -43,7 +43,7 @@ func trustedRoot(given string) (string, error) {
 	if given == "" || strings.HasPrefix(strings.TrimSpace(given), "{") {
 		return given, nil
 	}
-	data, err := os.ReadFile(given)
+	data, err := files.Read(given)
 	if err != nil {
 		return "", fmt.Errorf("reading the trusted root (CNB_TRUSTED_ROOT, or trusted-root in the policy): %w", err)
 	}
@@ -58,7 +58,7 @@ func pemOf(given []string) ([]string, error) {
 	var keys []string
 	for _, key := range given {
 		if !strings.Contains(key, "-----BEGIN") {
-			data, err := os.ReadFile(key)
+			data, err := files.Read(key)
 			if err != nil {
 				return nil, fmt.Errorf("reading a public key (CNB_RUN_SBOM_KEY): %w", err)
 			}

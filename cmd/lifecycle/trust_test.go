@@ -1,0 +1,26 @@
+package main
+
+import (
+	"errors"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/baseplan/baseplan/lifecycle/files"
+)
+
+// A pipe in place of a key or of the trusted root is not waited for.
+func TestOddKeys(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, odd := range []string{pipe, "/dev/zero"} {
+		if _, err := readKeys([]string{odd}); !errors.Is(err, files.ErrNotRegular) {
+			t.Errorf("the key %s: %v", odd, err)
+		}
+		if _, err := trustedRoot(odd); !errors.Is(err, files.ErrNotRegular) {
+			t.Errorf("the trusted root %s: %v", odd, err)
+		}
+	}
+}

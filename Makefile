@@ -1,6 +1,6 @@
 # Everything is plain go commands; this file only names them.
 GOFLAGS_RELEASE = -trimpath -ldflags '-s -w'
-PURE     = ./sbom ./sbom/format ./provides ./resolver ./resolver/advise ./extensions
+PURE     = ./sbom/tomlfile/... ./sbom ./sbom/format ./provides ./resolver ./resolver/advise ./extensions
 # A count of inputs (or a time, but Go may take the end of that for a failure of what is being tried).
 FUZZTIME = 20000x
 

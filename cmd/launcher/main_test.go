@@ -224,7 +224,7 @@ CNB_EXEC_ENV=production
 HOME=/root
 LD_LIBRARY_PATH=ROOT/layers/acme_new/a/lib
 PATH=ROOT/layers/old/b/bin:ROOT/layers/old/a/bin:/usr/bin:/bin
-`}
+`, Stderr: "Warning: CNB_PROCESS_TYPE=worker is ignored: to start that process, use /cnb/process/worker as the entrypoint\n"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("as a process (-want +got):\n%s", diff)
 	}

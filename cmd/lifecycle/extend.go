@@ -75,7 +75,11 @@ func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed 
 	if err != nil {
 		return err
 	}
-	if err := saveExtended(filepath.Join(c.Extended, "run", digestOf(reference)), img, extended.Layers); err != nil {
+	dir, err := c.extendedDir()
+	if err != nil {
+		return err
+	}
+	if err := saveExtended(filepath.Join(dir, digestOf(reference)), img, extended.Layers); err != nil {
 		return err
 	}
 	return c.recordExtended(digestOf(reference), img)

@@ -13,12 +13,31 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/image"
 )
 
 // The extended run image lies in <layers>, where buildpacks can put one of their own: with it they would write as
 // root in the app image. So the extender, which is root, notes the digest of what it made in the kaniko directory,
 // where they cannot write, and the exporter looks there.
+
+// extendedDir makes the directory of extended run images. Buildpacks can write in <layers>, so no link there is
+// gone through.
+func (c *command) extendedDir() (string, error) {
+	dir := filepath.Join(c.Extended, "run")
+	rel, ok := files.Below(c.Layers, dir)
+	if !ok {
+		return dir, ensureDir(dir)
+	}
+	if err := ensureDir(c.Layers); err != nil {
+		return "", err
+	}
+	root, err := files.Within(c.Layers, rel, true)
+	if err != nil {
+		return "", fmt.Errorf("making %s: %w: remove what is there", dir, err)
+	}
+	return dir, root.Close()
+}
 
 // extendedRecord is the file with the digest of the image that was made of a run image.
 func (c *command) extendedRecord(base string) string {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/lifecycle/platform"
@@ -219,6 +220,32 @@ func TestExtendedRecordIsNotLedAway(t *testing.T) {
 	}
 	c.KanikoDir = ""
 	must(t, c.recordExtended(digestString(t, img), img))
+}
+
+// TestExtendedIsNotLedAway has a link where the extender writes the extended image.
+func TestExtendedIsNotLedAway(t *testing.T) {
+	for _, link := range []string{"", "run"} {
+		c := extending(t)
+		elsewhere := t.TempDir()
+		at := filepath.Join(c.Extended, link)
+		must(t, os.MkdirAll(filepath.Dir(at), 0o755))
+		must(t, os.Symlink(elsewhere, at))
+		if dir, err := c.extendedDir(); !errors.Is(err, files.ErrNotDirectory) {
+			t.Errorf("a link at %s: got %s, %v", at, dir, err)
+		}
+		if left, err := os.ReadDir(elsewhere); err != nil || len(left) > 0 {
+			t.Errorf("a link at %s: written elsewhere: %v, %v", at, left, err)
+		}
+		must(t, os.Remove(at))
+		if dir, err := c.extendedDir(); err != nil || !exists(dir) {
+			t.Errorf("no link: %s, %v", dir, err)
+		}
+	}
+	c := extending(t)
+	c.Extended = filepath.Join(t.TempDir(), "elsewhere")
+	if dir, err := c.extendedDir(); err != nil || dir != filepath.Join(c.Extended, "run") || !exists(dir) {
+		t.Errorf("outside of <layers>: %s, %v", dir, err)
+	}
 }
 
 func forget(t *testing.T, c *command) {

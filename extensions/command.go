@@ -120,11 +120,12 @@ var scratch = regexp.MustCompile(`^/(?:tmp|var/tmp|var/log)/(?:\*|[A-Za-z0-9_][A
 
 func (a *analyzer) remove(args []string) finding {
 	force, recursive, logs, operands := false, false, false, false
+	var odd []finding
 	for _, arg := range args {
 		flags, ok := strings.CutPrefix(arg, "-")
 		switch {
 		case operands && ok:
-			return effect("rm: %s is no cache of a package manager", arg)
+			odd = append(odd, effect("rm: %s is no cache of a package manager", arg))
 		case ok && flags != "" && strings.Trim(flags, "rRfv") == "":
 			force = force || strings.Contains(flags, "f")
 			recursive = recursive || strings.ContainsAny(flags, "rR")
@@ -137,8 +138,11 @@ func (a *analyzer) remove(args []string) finding {
 		case scratch.MatchString(arg):
 			logs = true
 		default:
-			return effect("rm: %s is no cache of a package manager", arg)
+			odd = append(odd, effect("rm: %s is no cache of a package manager", arg))
 		}
+	}
+	if odd != nil {
+		return join(odd...)
 	}
 	f := noEffect("rm: only package lists and caches")
 	if logs {

@@ -56,6 +56,9 @@ func TestReasonsOfEffects(t *testing.T) {
 	for _, c := range []struct{ on, line, want string }{
 		{"debian", "RUN apt-get install -y libgd3", "line 4: apt-get install: libgd3 is not installed"},
 		{"debian", "RUN apt-get install -y curl=8", "line 4: apt-get install: the image has curl 7.88.1-10+deb12u15 (amd64), which is not curl=8"},
+		{"debian", "RUN apt-get install -y libgd3 > /log 2>> /errors", "line 4: the redirection /log is not understood; the redirection /errors is not understood; apt-get install: libgd3 is not installed"},
+		{"debian", "RUN apt-get --one --two=2 install -y curl", "line 4: apt-get: --one, --two=2 is not understood"},
+		{"debian", "RUN rm -rf /etc/a /var/lib/apt/lists/* /etc/b", "line 4: rm: /etc/a is no cache of a package manager; rm: /etc/b is no cache of a package manager"},
 		{"debian", "RUN make install", "line 4: make is not understood"},
 		{"debian", "RUN apt-get upgrade", "line 4: apt-get upgrade is not understood"},
 		{"debian", "RUN apt-get install --frob curl", "line 4: apt-get: --frob is not understood"},

@@ -95,10 +95,16 @@ func (a *analyzer) statement(s *syntax.Stmt) finding {
 	if s.Background || s.Coprocess || s.Disown {
 		return effect("a command in the background is not understood")
 	}
+	var odd []finding
 	for _, r := range s.Redirs {
 		if !harmless(r) {
-			return effect("the redirection %s is not understood", spell(r.Word))
+			odd = append(odd, effect("the redirection %s is not understood", spell(r.Word)))
 		}
+	}
+	if odd != nil { // what the command does besides is named, too
+		inner := *s
+		inner.Redirs = nil
+		return join(append(odd, a.statement(&inner))...)
 	}
 	if s.Negated {
 		inner := *s

@@ -7,9 +7,9 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// split takes the flags out of a command line; unknown is one that is not
+// split takes the flags out of a command line; unknown are those that are not
 // understood, or not with this subcommand.
-func (m *manager) split(args []string) (words []string, unknown string) {
+func (m *manager) split(args []string) (words, unknown []string) {
 	var used []string
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
@@ -31,28 +31,31 @@ func (m *manager) split(args []string) (words []string, unknown string) {
 			if f, ok = m.flags[name]; ok && f.value != nil && spelled {
 				break
 			}
-			if len(arg) < 3 || arg[1] == '-' {
-				return nil, arg
+			ok = false
+			if len(arg) > 2 && arg[1] != '-' {
+				name, value = arg[:2], arg[2:] // as in -oNAME=value
+				f, ok = m.flags[name]
 			}
-			name, value = arg[:2], arg[2:] // as in -oNAME=value
-			if f, ok = m.flags[name]; !ok || f.value == nil {
-				return nil, arg
+			if !ok || f.value == nil {
+				unknown = append(unknown, arg)
+				continue
 			}
 		case i+1 < len(args): // the value is the next word
 			i++
 			value = args[i]
 		}
 		if value == "" || !f.value.MatchString(value) {
-			return nil, arg + " " + value
+			unknown = append(unknown, strings.TrimSpace(arg+" "+value))
+			continue
 		}
 		used = append(used, name)
 	}
 	for _, name := range used {
 		if only := m.flags[name].only; only != "" && (len(words) == 0 || !slices.Contains(strings.Fields(only), words[0])) {
-			return nil, name
+			unknown = append(unknown, name)
 		}
 	}
-	return words, ""
+	return words, unknown
 }
 
 // clustered are the options of one letter that arg is made of; nil if one is not known.
@@ -78,8 +81,8 @@ func (a *analyzer) manage(m *manager, name string, args []string) finding {
 		return a.asks(m, m.tool, line, nil, false)
 	}
 	words, unknown := m.split(args)
-	if unknown != "" {
-		return effect("%s: %s is not understood", name, unknown)
+	if unknown != nil {
+		return effect("%s: %s is not understood", name, strings.Join(unknown, ", "))
 	}
 	if len(words) == 0 {
 		return effect("%s without a subcommand is not understood", name)

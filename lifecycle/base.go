@@ -14,6 +14,7 @@ type BaseImage struct {
 	Set       *provides.Set      // what it provides; nil: no inventory is known
 	Config    *extensions.Config // nil: not known
 	Carrier   attach.Carrier     // where the inventory is from
+	Why       string             // why no inventory is known, for people; empty: nothing is said
 }
 
 // unknown is how resolution.toml spells that no inventory is known.

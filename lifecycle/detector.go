@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -16,6 +15,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/resolver"
 )
 
@@ -36,7 +36,8 @@ type Detector struct {
 	// has failed; nil: that cannot be known here (DESIGN section 1, auto).
 	Inventory func(context.Context) (BaseImage, error)
 
-	Log *slog.Logger // nil: silent
+	Log    *slog.Logger // nil: silent
+	Replay *slog.Logger // gets the details of a detection that failed, at info level; nil: Log
 }
 
 // A Detection is the group that was chosen.
@@ -49,8 +50,12 @@ type Detection struct {
 // Run chooses the group. Its error has code 20, 21 or 22 where no group passes (platform.md, "detector").
 func (d *Detector) Run(ctx context.Context) (*Detection, error) {
 	inputs := *d // the retry below learns more of the run image
-	r := &detecting{Detector: &inputs, modules: map[resolver.Module]*buildpack.Descriptor{}, results: map[resolver.Module]buildpack.Detected{}}
-	r.log = &replay{log: logger(d.Log)}
+	r := &detecting{Detector: &inputs, modules: map[resolver.Module]*buildpack.Descriptor{}, results: map[resolver.Module]buildpack.Detected{},
+		told: map[resolver.Module]bool{}}
+	r.log = &replay{log: logger(d.Log), to: logger(d.Log)}
+	if d.Replay != nil {
+		r.log.to = d.Replay
+	}
 	order, err := r.order()
 	if err != nil {
 		return nil, fail.As(fail.DetectOther, "reading the order", err)
@@ -69,11 +74,13 @@ func (d *Detector) Run(ctx context.Context) (*Detection, error) {
 // detecting is one run of a Detector.
 type detecting struct {
 	*Detector
-	log *replay
+	log   *replay
+	unmet bool // nothing passes without a run image that meets what is required, of which nothing is known
 
 	mu      sync.Mutex
 	modules map[resolver.Module]*buildpack.Descriptor
 	results map[resolver.Module]buildpack.Detected
+	told    map[resolver.Module]bool // whose output was logged
 }
 
 // order is what is tried: with system buildpacks, and with extensions if the platform knows them.
@@ -138,10 +145,16 @@ func (r *detecting) choose(ctx context.Context, order resolver.OrderFile) (*reso
 	if _, undetected := errors.AsType[*resolver.UndetectedError](err); !undetected || search.Run != nil {
 		return found, err
 	}
+	if r.RunImage.Set == nil {
+		if r.unmet = mayHelp(search); !r.unmet {
+			return nil, err
+		}
+	}
 	if r.RunImage.Set == nil && r.Inventory != nil && r.policy() == platform.Auto {
 		run, generateErr := r.Inventory(ctx)
 		if generateErr != nil {
 			r.log.Warn(fmt.Sprintf("the inventory of the run image cannot be generated: %v", generateErr))
+			r.RunImage.Why = "generating an inventory failed"
 			return nil, err
 		}
 		r.RunImage = run
@@ -153,6 +166,33 @@ func (r *detecting) choose(ctx context.Context, order resolver.OrderFile) (*reso
 	search.Run = r.RunImage.Set
 	return search.Select()
 }
+
+// mayHelp reports whether a run image could make a detection pass that failed without one. It tries the run
+// image that meets every requirement: what fails with that one fails with any, for other reasons than an
+// unmet requirement.
+func mayHelp(search resolver.Detection) bool {
+	search.Run = everything{}
+	_, err := search.Select()
+	undetected, failed := errors.AsType[*resolver.UndetectedError](err)
+	if !failed {
+		return true
+	}
+	return slices.ContainsFunc(undetected.Tries, func(t resolver.Try) bool {
+		unresolved, ok := errors.AsType[*resolver.UnresolvedError](t.Err)
+		return ok && unresolved.GaveUp
+	})
+}
+
+// everything is a run image that meets every requirement.
+type everything struct{}
+
+// Answer implements [resolver.Base].
+func (everything) Answer(string, string) provides.Answer {
+	return provides.Answer{Met: true, Offered: true}
+}
+
+// Prefers implements [resolver.Base].
+func (everything) Prefers(string) bool { return false }
 
 func (r *detecting) policy() platform.RunSBOM {
 	if r.Policy.RunSBOM == "" {
@@ -207,7 +247,10 @@ func (r *detecting) detect(ctx context.Context, modules []resolver.Module) ([]re
 		return nil, err
 	}
 	for _, m := range modules {
-		r.output(m, r.results[m])
+		if !r.told[m] { // a group is tried again once more is known of the run image
+			r.told[m] = true
+			r.output(m, r.results[m])
+		}
 	}
 	return outcomes, nil
 }
@@ -230,39 +273,4 @@ func (r *detecting) detectOne(ctx context.Context, m resolver.Module) (buildpack
 	defer r.mu.Unlock()
 	r.results[m] = result
 	return result, nil
-}
-
-// failed turns the reason why nothing was chosen into the phase's error, after a replay of
-// what was only told at debug level.
-func (r *detecting) failed(err error) error {
-	undetected, ok := errors.AsType[*resolver.UndetectedError](err)
-	if !ok {
-		r.log.replay()
-		return fail.As(fail.DetectOther, "detecting", err)
-	}
-	r.tries(undetected.Tries, undetected.Tried)
-	r.log.replay()
-	code, text := fail.Detect, "No buildpack groups passed detection."
-	if undetected.Errored {
-		code = fail.DetectBuildpack
-	}
-	r.log.Error(text)
-	r.log.Error("Please check that you are running against the correct path.")
-	if hint := r.remedy(undetected); hint != "" {
-		r.log.Error(hint)
-	}
-	return fail.As(code, "detecting", errors.New(strings.ToLower(text[:1])+strings.TrimSuffix(text[1:], ".")))
-}
-
-// remedy says what could help where a plan did not resolve while nothing is known of what the run image holds.
-func (r *detecting) remedy(u *resolver.UndetectedError) string {
-	if r.RunImage.Set != nil || r.policy() == platform.Off || r.policy() == platform.Generate {
-		return ""
-	}
-	for _, t := range u.Tries {
-		if _, unresolved := errors.AsType[*resolver.UnresolvedError](t.Err); unresolved {
-			return fmt.Sprintf("What the run image %s holds is not known. If it has what is missing, attach an SBOM to it (baseplan sbom attach), or set CNB_RUN_SBOM=generate.", r.RunImage.Reference)
-		}
-	}
-	return ""
 }

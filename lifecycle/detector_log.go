@@ -16,6 +16,7 @@ import (
 // detection fails (COMPAT).
 type replay struct {
 	log *slog.Logger
+	to  *slog.Logger // gets the replay
 
 	mu    sync.Mutex
 	lines []string
@@ -28,16 +29,15 @@ func (r *replay) Debug(text string) {
 	r.log.Debug(text)
 }
 
-func (r *replay) Info(text string)  { r.log.Info(text) }
-func (r *replay) Warn(text string)  { r.log.Warn(text) }
-func (r *replay) Error(text string) { r.log.Error(text) }
+func (r *replay) Info(text string) { r.log.Info(text) }
+func (r *replay) Warn(text string) { r.log.Warn(text) }
 
 func (r *replay) replay() {
 	if r.log.Enabled(context.Background(), slog.LevelDebug) {
 		return // it was told already
 	}
 	for _, line := range r.lines {
-		r.log.Info(line)
+		r.to.Info(line)
 	}
 	r.lines = nil
 }

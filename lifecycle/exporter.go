@@ -74,7 +74,7 @@ func (e *Exporter) Run(ctx context.Context) (*platform.Report, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, fail.As(fail.Export, "exporting the app image", err)
+		return nil, fail.As(fail.Export, "", err)
 	}
 	return report, nil
 }

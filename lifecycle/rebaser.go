@@ -44,7 +44,7 @@ func (r *Rebaser) Run(ctx context.Context) (*platform.Report, error) {
 	if err != nil && ctx.Err() != nil {
 		return report, context.Cause(ctx)
 	}
-	return report, fail.As(fail.Rebase, "rebasing", err)
+	return report, fail.As(fail.Rebase, "", err)
 }
 
 // A rebase is one run of a Rebaser.

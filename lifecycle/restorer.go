@@ -52,7 +52,7 @@ func (r *Restorer) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		return fail.As(fail.Restore, "restoring layers", err)
+		return fail.As(fail.Restore, "", err)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 
 	"github.com/baseplan/baseplan/lifecycle"
@@ -37,7 +36,7 @@ func (c *command) build(ctx context.Context) error {
 func (c *command) buildWith(ctx context.Context, group platform.Group, plan platform.Plan, host buildpack.Host) (*platform.BuildMetadata, error) {
 	b := lifecycle.Builder{
 		API: c.api, Store: c.store(), Host: host, Group: group, Plan: plan, Layers: c.Layers,
-		Stdout: os.Stdout, Stderr: os.Stderr, Log: c.log,
+		Stdout: c.stdout, Stderr: c.stderr, Log: c.log,
 	}
 	metadata, err := b.Run(ctx)
 	if err != nil {

@@ -31,6 +31,9 @@ type command struct {
 	api         api.Version
 	deprecation api.DeprecationMode
 	log         *slog.Logger
+	replay      *slog.Logger // of what failed: on the stream of errors, so that both stay in order
+	stdout      *os.File
+	stderr      *os.File           // stdout, if both are the same file
 	now         func() time.Time   // the time of the build is taken from it once
 	settings    platform.Settings  // the operator's
 	transfers   *console.Transfers // nil: nobody looks

@@ -71,13 +71,13 @@ func (c *command) detection(ctx context.Context, analyzed *platform.Analyzed, ru
 	}
 	d := lifecycle.Detector{
 		API: c.api, Store: c.store(), Host: host, Order: *order, System: system, Experimental: c.Experimental,
-		Policy: policy, RunImage: run, Inventory: l.inventory, Log: c.log,
+		Policy: policy, RunImage: run, Inventory: l.inventory, Log: c.log, Replay: c.replay,
 	}
 	g := lifecycle.Generator{
 		API: c.api, Host: host, Analyzed: analyzed, RunFile: runFile, Generated: c.Generated,
 		Policy: policy, Mapping: c.settings.Mapping, Built: c.now(),
 		BuildInventory: c.ownInventory, RunInventory: l.inventory, Lookup: l.lookup,
-		Stdout: os.Stdout, Stderr: os.Stderr, Log: c.log,
+		Stdout: c.stdout, Stderr: c.stderr, Log: c.log,
 	}
 	if l.prepare != nil {
 		l.prepare(&d, &g)
@@ -138,25 +138,37 @@ func (c *command) leftInventory(analyzed *platform.Analyzed) (lifecycle.BaseImag
 		return lifecycle.BaseImage{}, err
 	}
 	var run lifecycle.BaseImage
-	if analyzed.RunImage != nil {
-		run.Reference = analyzed.RunImage.Name()
+	if analyzed.RunImage == nil {
+		run.Why = "the analyzer recorded no run image"
+		return run, nil
 	}
+	run.Reference = analyzed.RunImage.Name()
 	if c.policy().RunSBOM == platform.Off {
 		return run, nil
 	}
-	path := c.own("run-image.toml")
-	report, err := absent(platform.ReadFileIn(c.Layers, path, attach.DecodeReport))
-	if err != nil {
+	report, err := absent(platform.ReadFileIn(c.Layers, c.own("run-image.toml"), attach.DecodeReport))
+	switch {
+	case err != nil:
 		c.log.Warn(fmt.Sprintf("what the analyzer found of the run image is passed over: %v", err))
+		run.Why = "run-image.toml cannot be read"
 		return run, nil
-	}
-	if report == nil || analyzed.RunImage == nil || !refersTo(analyzed.RunImage.Reference, report.Digest) {
+	case report == nil:
+		run.Why = "the analyzer left no run-image.toml, since it is another lifecycle's or has the policy off"
+		return run, nil
+	case !refersTo(analyzed.RunImage.Reference, report.Digest):
+		run.Why = "the analyzer's run-image.toml is about another image"
 		return run, nil
 	}
 	run.Digest, run.Config = report.Digest, lifecycle.JudgedBy(report.Config)
 	if report.SBOM == nil {
+		run.Why = "the analyzer found no SBOM attached to it, and generated none"
 		return run, nil
 	}
+	return c.believed(run, report)
+}
+
+// believed is a run image with the inventory that the analyzer left, as far as it counts here.
+func (c *command) believed(run lifecycle.BaseImage, report *attach.Report) (lifecycle.BaseImage, error) {
 	trust, err := c.trust(c.policy())
 	if err != nil {
 		return run, err
@@ -165,6 +177,7 @@ func (c *command) leftInventory(analyzed *platform.Analyzed) (lifecycle.BaseImag
 	trust.Unbound = trust.Unbound || c.policy().Unbound == nil
 	if err := trust.CheckSource(*report.SBOM); err != nil {
 		c.log.Warn(fmt.Sprintf("the run image's SBOM (%s) is passed over: %v", report.SBOM.Carrier, err))
+		run.Why = fmt.Sprintf("its SBOM does not count: %v", err)
 		return run, nil
 	}
 	if d := report.Declaration; d != nil {
@@ -176,6 +189,7 @@ func (c *command) leftInventory(analyzed *platform.Analyzed) (lifecycle.BaseImag
 	doc, err := c.readSBOM(report.SBOM.Format)
 	if err != nil {
 		c.log.Warn(fmt.Sprintf("the run image's SBOM is passed over: %v", err))
+		run.Why = "the SBOM that the analyzer left cannot be read"
 		return run, nil
 	}
 	run.Carrier = report.SBOM.Carrier

@@ -144,7 +144,7 @@ func (c *command) applyInPlace(ctx context.Context, e *lifecycle.Extender, host 
 func (c *command) extender(group platform.Group, kind extensions.Image, reference string, base *image.Image) *lifecycle.Extender {
 	return &lifecycle.Extender{
 		Kind: kind, Group: group, Generated: c.Generated, Image: reference, Digest: digestOf(reference), Config: *base.Config,
-		App: c.App, Cache: c.extenderCache(), CacheTTL: c.KanikoCacheTTL, Env: apply.Proxies(os.Environ()), Stdout: os.Stdout, Stderr: os.Stderr, Log: c.log,
+		App: c.App, Cache: c.extenderCache(), CacheTTL: c.KanikoCacheTTL, Env: apply.Proxies(os.Environ()), Stdout: c.stdout, Stderr: c.stderr, Log: c.log,
 	}
 }
 

@@ -55,7 +55,8 @@ func phaseName(argv []string) (string, []string) {
 
 // run is one phase, from its arguments to the message about what went wrong.
 func run(ctx context.Context, name string, args []string, now func() time.Time) error {
-	early := console.New(os.Stdout, os.Stderr, "info", false)
+	stdout, stderr := streams(os.Stdout, os.Stderr)
+	early := console.New(stdout, stderr, "info", false)
 	phase, known := platform.PhaseOf(name)
 	if !known && wantsVersion(append([]string{name}, args...)) { // lifecycle -version needs nothing (COMPAT)
 		fmt.Println(build.String())
@@ -85,15 +86,15 @@ func run(ctx context.Context, name string, args []string, now func() time.Time) 
 		early.Error(fmt.Sprintf("failed to parse the inputs of %s: %v", name, err))
 		return err
 	}
-	c := &command{Inputs: in, phase: phase, api: version, deprecation: mode, now: now}
-	var out, errOut io.Writer = os.Stdout, os.Stderr
-	if terminal(os.Stdout) {
-		c.transfers = &console.Transfers{Out: os.Stdout}
+	c := &command{Inputs: in, phase: phase, api: version, deprecation: mode, now: now, stdout: stdout, stderr: stderr}
+	var out, errOut io.Writer = stdout, stderr
+	if terminal(stdout) {
+		c.transfers = &console.Transfers{Out: stdout}
 		defer c.transfers.Clear()
 		out, errOut = c.transfers.Over(out), c.transfers.Over(errOut)
 	}
 	log := console.New(out, errOut, in.LogLevel, !in.NoColor)
-	c.log = log
+	c.log, c.replay = log, console.New(errOut, errOut, in.LogLevel, !in.NoColor)
 	if warning != "" {
 		log.Warn(warning)
 	}
@@ -104,10 +105,43 @@ func run(ctx context.Context, name string, args []string, now func() time.Time) 
 		if ctx.Err() != nil {
 			err = fmt.Errorf("%w: it was told to stop", err)
 		}
-		log.Error(fmt.Sprintf("failed to %s: %v", verbs[phase], err))
+		log.Error(oneLine(fmt.Sprintf("failed to %s: %v", verbs[phase], err)))
 		return err
 	}
 	return nil
+}
+
+// streams are the two streams of this process: one file where they lead to the same terminal, pipe or
+// file, so that what is written to them stays in order and does not overwrite the other's.
+func streams(out, errs *os.File) (stdout, stderr *os.File) {
+	a, err := out.Stat()
+	if err != nil {
+		return out, errs
+	}
+	if b, err := errs.Stat(); err == nil && os.SameFile(a, b) {
+		return out, out
+	}
+	return out, errs
+}
+
+// oneLine joins the lines of an error: some platforms show only those that begin with ERROR (COMPAT).
+func oneLine(text string) string {
+	var joined strings.Builder
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		before := joined.String()
+		switch {
+		case line == "":
+			continue
+		case before == "":
+		case strings.HasSuffix(before, ":"), strings.HasSuffix(before, "."), strings.HasSuffix(before, ";"):
+			joined.WriteString(" ")
+		default:
+			joined.WriteString("; ")
+		}
+		joined.WriteString(line)
+	}
+	return joined.String()
 }
 
 // terminal reports whether people look at a file as it is written.

@@ -83,7 +83,7 @@ func TestScripts(t *testing.T) {
 // commands are what scripts can do besides.
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"phase": runPhase, "label": printLabel, "config": printConfig, "files": printFiles, "valid": validImage, "same": sameImages,
+		"phase": runPhase, "terminal": runOnTerminal, "label": printLabel, "config": printConfig, "files": printFiles, "valid": validImage, "same": sameImages,
 		"buildpack": writeModule("buildpack"), "extension": writeModule("extension"), "order": writeOrder, "fresh": freshLayers,
 		"show": show, "json": showJSON, "layer-of": layerFiles, "created": printCreated,
 		"copy": copyImage, "save": saveImage, "delete": deleteImage, "relabel": changeImage, "layer": addLayer, "attach": attachSBOM,
@@ -157,8 +157,25 @@ func runPhase(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// runOnTerminal runs a phase whose streams are one pipe: terminal CODE NAME ARG...
+func runOnTerminal(ts *testscript.TestScript, _ bool, args []string) {
+	var both bytes.Buffer
+	if got := fmt.Sprint(startPhaseTo(ts, &both, &both, args[1:])); got != args[0] {
+		ts.Fatalf("%s: exit code %s, want %s\n%s", args[1], got, args[0], &both)
+	}
+	_, err := both.WriteTo(ts.Stdout())
+	ts.Check(err)
+}
+
 // startPhase runs a phase and gives what it prints, and its exit code.
 func startPhase(ts *testscript.TestScript, args []string) (stdout, stderr string, code int) {
+	var out, errs bytes.Buffer
+	code = startPhaseTo(ts, &out, &errs, args)
+	return out.String(), errs.String(), code
+}
+
+// startPhaseTo runs a phase and gives its exit code. With the same buffer for both, its streams are one pipe.
+func startPhaseTo(ts *testscript.TestScript, stdout, stderr *bytes.Buffer, args []string) (code int) {
 	self, err := os.Open("/proc/self/exe")
 	ts.Check(err)
 	defer self.Close()
@@ -183,14 +200,13 @@ func startPhase(ts *testscript.TestScript, args []string) (stdout, stderr string
 			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: cnbUser, Gid: cnbUser}}
 		}
 	}
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Stdout, cmd.Stderr = stdout, stderr
 	err = cmd.Run()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		return out.String(), errs.String(), exit.ExitCode()
+		return exit.ExitCode()
 	}
 	ts.Check(err)
-	return out.String(), errs.String(), 0
+	return 0
 }
 
 // variables are those of the platform that a script may set.

@@ -73,7 +73,7 @@ func TestOtherCarriers(t *testing.T) {
 		{"an unknown type that says JSON", Referrer, sbom.SPDX, refer("application/json", "application/json", sbom.SPDX)},
 		{"an unknown type, a layer called a tar archive", Referrer, sbom.Syft, refer("application/vnd.example.report", string(types.OCILayer), sbom.Syft)},
 		{"an unknown type, tag-value", Referrer, sbom.SPDX, func(t *testing.T, w *world, s ocispec.Descriptor) {
-			w.refer(s, "application/vnd.example.report", "text/plain", fixture(t, "centos-7-spdx.txt"), nil)
+			w.refer(s, "application/vnd.example.report", "text/plain", anonymous(fixture(t, "centos-7-spdx.txt")), nil)
 		}},
 		{"an unknown type, an attestation", Referrer, sbom.SPDX, func(t *testing.T, w *world, s ocispec.Descriptor) {
 			statement := inToto(t, statementV1, predicateSPDX, json.RawMessage(fixtures(t)[sbom.SPDX]), s.Digest.String())

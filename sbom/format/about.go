@@ -35,8 +35,11 @@ func digestOf(s string) string {
 	return s
 }
 
+// isImagePURL reports whether a purl is that of a container image; its type may be in capital letters.
 func isImagePURL(purl string) bool {
-	return strings.HasPrefix(purl, "pkg:oci/") || strings.HasPrefix(purl, "pkg:docker/")
+	rest, ok := strings.CutPrefix(strings.ToLower(purl), "pkg:")
+	rest = strings.TrimLeft(rest, "/")
+	return ok && (strings.HasPrefix(rest, "oci/") || strings.HasPrefix(rest, "docker/"))
 }
 
 // imageDigest is the digest that the purl of a container image has as its version.
@@ -79,9 +82,10 @@ func (c *imageClaim) said(name, value string) {
 const trivyPrefix = "aquasecurity:trivy:"
 
 // about is what metadata.component says of the image. Syft has the manifest's
-// digest as its version, Trivy has properties.
+// digest as its version, Trivy has properties; the name may be "repository@sha256:…".
 func (c *cdxComponent) about() sbom.Image {
 	var claim imageClaim
+	claim.named(digestOf(c.Name))
 	claim.named(imageDigest(c.PURL))
 	if c.PURL == "" {
 		claim.named(imageDigest(c.BOMRef))
@@ -101,6 +105,7 @@ func (c *cdxComponent) about() sbom.Image {
 // in attribution texts or annotations, "ImageID: sha256:…".
 func (p *spdxPackage) about() sbom.Image {
 	var claim imageClaim
+	claim.named(digestOf(p.Name))
 	for _, ref := range p.ExternalRefs {
 		claim.named(imageDigest(ref.Locator))
 	}

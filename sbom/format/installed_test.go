@@ -174,6 +174,10 @@ func TestAbout(t *testing.T) {
 			[]sbom.Image{{ID: digest("a"), Layers: []string{digest("b"), digest("c")}, Digests: []string{digest("d")}}}},
 		{"a described SPDX package", `{"spdxVersion":"SPDX-2.3","documentDescribes":["SPDXRef-x"],"packages":[{"SPDXID":"SPDXRef-x","name":"x","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:oci/x@` + escaped + `"}]},
 			{"SPDXID":"SPDXRef-y","name":"y","primaryPackagePurpose":"CONTAINER","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:oci/y@` + escaped + `"}]}]}`, []sbom.Image{{Digests: []string{digest("a")}}}},
+		{"an SPDX package of an image in a document that does not say what it describes", `{"spdxVersion":"SPDX-2.3","packages":[{"SPDXID":"SPDXRef-x","name":"x","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:oci/x@` + escaped + `"}]}]}`, []sbom.Image{{Digests: []string{digest("a")}}}},
+		{"a described SPDX package named by digest", `{"spdxVersion":"SPDX-2.3","documentDescribes":["SPDXRef-x"],"packages":[{"SPDXID":"SPDXRef-x","name":"` + digest("a") + `"}]}`, []sbom.Image{{Digests: []string{digest("a")}}}},
+		{"a purl with a type in capital letters", `{"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{"component":{"type":"container","name":"x","purl":"pkg:OCI/x@` + escaped + `"}}}`, []sbom.Image{{Digests: []string{digest("a")}}}},
+		{"a name with a digest", `{"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{"component":{"type":"container","name":"registry.example/x@` + digest("a") + `"}}}`, []sbom.Image{{Digests: []string{digest("a")}}}},
 		{"an in-toto statement", `{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"` + digest("a")[7:] + `"}}],"predicate":` + one(sbom.SPDX, "") + `}`, []sbom.Image{{Digests: []string{digest("a")}}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

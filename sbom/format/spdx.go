@@ -94,7 +94,7 @@ func (s *spdxDocument) inventory() (*inventory, error) {
 		if err != nil {
 			return nil, err
 		}
-		if p.isRoot(c, related.described[p.ID]) {
+		if p.isRoot(c, related) {
 			if related.describes(p.ID) {
 				in.addAbout(p.about())
 			}
@@ -115,7 +115,7 @@ func (s *spdxDocument) inventory() (*inventory, error) {
 }
 
 // isRoot tells packages that stand for the image as a whole or its system.
-func (p *spdxPackage) isRoot(c claim, described bool) bool {
+func (p *spdxPackage) isRoot(c claim, related *spdxRelations) bool {
 	switch p.Purpose {
 	case "CONTAINER", "OPERATING-SYSTEM", "OPERATING_SYSTEM":
 		return true
@@ -125,7 +125,7 @@ func (p *spdxPackage) isRoot(c claim, described bool) bool {
 			return true
 		}
 	}
-	return described && !c.exact && (c.purl == "" || isImagePURL(c.purl))
+	return !c.exact && (related.described[p.ID] && c.purl == "" || related.describes(p.ID) && isImagePURL(c.purl))
 }
 
 func (p *spdxPackage) claim() (claim, error) {

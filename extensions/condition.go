@@ -69,6 +69,9 @@ func (a *analyzer) unary(op, operand string) (status, bool) {
 		return truth(operand != ""), true
 	case "-z":
 		return truth(operand == ""), true
+	}
+	a.proc.asked++
+	switch op {
 	case "-d":
 		return mayBreak, a.directory(operand)
 	case "-e":

@@ -51,6 +51,13 @@ func imageEffect(format string, args ...any) finding {
 	return finding{effect: true, depends: true, reason: fmt.Sprintf(format, args...)}
 }
 
+// where is the finding on a command that runs or not by a condition. If that asks the image, another image may
+// keep the command from being run.
+func (f finding) where(asks bool) finding {
+	f.depends = f.depends || asks && f.effect && !f.managed
+	return f
+}
+
 // join is the finding on several commands that all run. It names everything that
 // has an effect, or else everything that has none.
 func join(findings ...finding) finding {

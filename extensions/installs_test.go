@@ -267,7 +267,14 @@ func TestBeyond(t *testing.T) {
 		{"COPY x /", ByEffect, true, []string{"line 3: puts files into the image"}},
 		{"COPY x /", ByPlan, true, nil},
 		{"COPY x /", ByPlan, false, []string{"line 3: puts files into the image"}},
-		{"ENV A=b", "", true, nil}, // an image could have it
+		{"ENV A=b", "", true, nil},                     // an image could have it
+		{"RUN command -v tree || frob", "", true, nil}, // or tree
+		{"RUN if [ ! -x /usr/bin/tree ]; then frob; fi", "", true, nil},
+		{"RUN dpkg -s tree || { frob && frab; }", "", true, nil},
+		{"RUN command -v tree && frob", "", true, nil},
+		{"RUN command -v tree; frob", "", true, []string{"line 3: frob is not understood"}},
+		{"RUN frob || true", "", true, []string{"line 3: frob is not understood"}},
+		{"RUN [ a = b ] || frob", "", true, []string{"line 3: frob is not understood"}},
 		{"USER root\nRUN apt-get install -y tree\n" + reset, "", true, nil},
 		{"USER root\nRUN apt-get install -y tree\n" + reset, Strict, true, nil},
 		{"USER root\nRUN frob\nRUN apt-get install -y tree\nRUN frab\n" + reset, "", true, []string{"line 4: frob is not understood", "line 6: frab is not understood"}},

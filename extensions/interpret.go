@@ -20,6 +20,7 @@ type process struct {
 	inBroken int    // this runs only in a build that does not work
 	death    string // why the script may end with a failure before its end
 	steps    int
+	asked    int // how many conditions another image may decide otherwise
 }
 
 // A local is a variable that the script has set.
@@ -88,6 +89,13 @@ func (a *analyzer) condition(stmts ...*syntax.Stmt) finding {
 	return f
 }
 
+// asking is [analyzer.condition], and reports whether it depends on the image how it ends.
+func (a *analyzer) asking(stmts ...*syntax.Stmt) (f finding, asks bool) {
+	before := a.proc.asked
+	f = a.condition(stmts...)
+	return f, a.proc.asked > before
+}
+
 func (a *analyzer) statement(s *syntax.Stmt) finding {
 	if a.proc.steps++; a.proc.steps > maxSteps {
 		return effect("a script of more than %d steps is not read", maxSteps)
@@ -141,18 +149,18 @@ func (a *analyzer) subshell(stmts ...*syntax.Stmt) finding {
 func (a *analyzer) binary(c *syntax.BinaryCmd) finding {
 	switch c.Op {
 	case syntax.AndStmt:
-		x := a.condition(c.X)
+		x, asks := a.asking(c.X)
 		if x.exit()&mustFail != 0 {
 			return x
 		}
-		return both(x, a.perhaps(x.exit().succeeds(), c.Y))
+		return both(x, a.perhaps(x.exit().succeeds(), c.Y).where(asks))
 	case syntax.OrStmt:
-		x := a.condition(c.X)
+		x, asks := a.asking(c.X)
 		if x.exit().succeeds() {
 			return x
 		}
 		defer a.enter(x.exit())()
-		return either(x, a.perhaps(x.exit()&mustFail != 0, c.Y))
+		return either(x, a.perhaps(x.exit()&mustFail != 0, c.Y).where(asks))
 	case syntax.Pipe:
 		x, y := a.subshell(c.X), a.subshell(c.Y)
 		s := y.exit()
@@ -206,21 +214,21 @@ func (a *analyzer) ifClause(c *syntax.IfClause) finding {
 	if len(c.Cond) == 0 { // else
 		return a.statements(c.Then)
 	}
-	x := a.condition(c.Cond...)
+	x, asks := a.asking(c.Cond...)
 	switch s := x.exit(); {
 	case s.succeeds():
-		then := a.statements(c.Then)
+		then := a.statements(c.Then).where(asks)
 		return join(x, then).with(then.exit(), then.doubt)
 	case s&mustFail != 0:
-		otherwise := a.ifClause(c.Else)
+		otherwise := a.ifClause(c.Else).where(asks)
 		return join(x, otherwise).with(otherwise.exit(), otherwise.doubt)
 	}
 	before := maps.Clone(a.proc.vars)
-	then := a.statements(c.Then)
+	then := a.statements(c.Then).where(asks)
 	after := a.proc.vars
 	a.proc.vars = before
 	leave := a.enter(x.exit())
-	otherwise := a.ifClause(c.Else)
+	otherwise := a.ifClause(c.Else).where(asks)
 	leave()
 	a.merge(after)
 	f := branches(then, otherwise, x.exit()&mayFail == 0)

@@ -151,6 +151,7 @@ func (a *analyzer) lookUp(name string, args []string) (finding, bool) {
 	if len(args) != 1 || !isName.MatchString(args[0]) {
 		return finding{}, false
 	}
+	a.proc.asked++
 	f := a.reads(args[0], line)
 	if f.status == mayBreak && !a.pinned && (name != "which" || a.has("which", "debianutils", "which")) && a.inPath(args[0]) {
 		f.status = 0
@@ -262,6 +263,9 @@ func (a *analyzer) query(name string, args []string) (finding, bool) {
 // asks is the finding on a question about packages, to which it is known how it ends if byName is set.
 func (a *analyzer) asks(m *manager, tool, line string, given []string, byName bool) finding {
 	reason := line + " only prints"
+	if byName {
+		a.proc.asked++
+	}
 	switch {
 	case a.base.Set == nil:
 		return uncertain(reason, line+": no inventory says what the image has")

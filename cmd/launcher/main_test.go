@@ -290,7 +290,7 @@ func TestExecDOutput(t *testing.T) {
 func TestProfile(t *testing.T) {
 	profile := func(name string) string { return "export A=\"$A " + name + "\"; set -- changed; cd /\n" }
 	i := with("[[processes]]\ntype = \"web\"\nbuildpack-id = \"old\"\ncommand = [\"echo\"]\nargs = [\"$A\", \"in $PWD\"]\n"+
-		"[[processes]]\ntype = \"script\"\nbuildpack-id = \"old\"\ncommand = [\"echo $A in $PWD\"]\nworking-dir = \"/usr\"\n"+
+		"[[processes]]\ntype = \"script\"\nbuildpack-id = \"old\"\ncommand = [\"echo $A in $PWD, $0\"]\nworking-dir = \"/usr\"\n"+
 		"[[processes]]\ntype = \"direct\"\nbuildpack-id = \"old\"\ncommand = [\"sh\"]\nargs = [\"-c\", \"echo $A\"]\ndirect = true\n",
 		"layers/acme_new/a/profile.d/1", profile("new"), "layers/old/b/profile.d/1", profile("b"),
 		"layers/old/a/profile.d/2'$(x) y", profile("a2"), "layers/old/a/profile.d/1", "echo first in $PWD\n"+profile("a1"),
@@ -301,7 +301,7 @@ func TestProfile(t *testing.T) {
 		want string
 	}{
 		{[]string{web, "$A"}, "first in ROOT/app\n a1 a2 b new web app in ROOT/app  a1 a2 b new web app\n"},
-		{[]string{"script"}, "first in ROOT/app\na1 a2 b new app in /usr\n"}, // unquoted: no space in front
+		{[]string{"script"}, "first in ROOT/app\na1 a2 b new app in /usr, bash\n"}, // unquoted: no space in front
 		{[]string{"direct"}, "\n"},
 		{[]string{user, "echo", "$A"}, "first in ROOT/app\n a1 a2 b new app\n"},
 		{[]string{user, "--", "sh", "-c", "echo $A"}, "\n"},

@@ -55,6 +55,7 @@ func (l *Launcher) profiles(layers [][]string, processType string) ([]string, er
 // script. With some, it and they are shell-parsed tokens: each is expanded as if within double quotes,
 // after the profile scripts, whose variables it may name. In both cases a second bash
 // takes the place of the first, so that commands like ulimit work too; bash replaces itself by its only command.
+// A script's $0 is bash, with and without profile scripts.
 func script(shell string, profiles []string, dir string, tokens bool) string {
 	var s strings.Builder
 	s.WriteString("__launch=(\"$@\")\n") // a profile script may change $@
@@ -63,7 +64,7 @@ func script(shell string, profiles []string, dir string, tokens bool) string {
 	}
 	fmt.Fprintf(&s, "cd -- %s || exit 82\n", quote(dir))
 	if !tokens {
-		fmt.Fprintf(&s, "exec %s -c \"${__launch[0]}\"\n", quote(shell))
+		fmt.Fprintf(&s, "exec -a bash %s -c \"${__launch[0]}\"\n", quote(shell))
 		return s.String()
 	}
 	s.WriteString(`for __i in "${!__launch[@]}"; do

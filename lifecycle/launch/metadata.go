@@ -35,12 +35,11 @@ type Process struct {
 	BuildpackID string `toml:"buildpack-id,omitempty"`
 }
 
-// Single is the process with a command of one element; the others are arguments.
+// Single is the process with a command of one element; the others are arguments. Without
+// arguments, Args is empty and not nil, as other lifecycles write it.
 func (p Process) Single() Process {
-	if len(p.Command) > 1 {
-		p.Args = append(append([]string{}, p.Command[1:]...), p.Args...)
-		p.Command = p.Command[:1]
-	}
+	p.Args = append(append([]string{}, p.Command[min(1, len(p.Command)):]...), p.Args...)
+	p.Command = p.Command[:min(1, len(p.Command))]
 	return p
 }
 

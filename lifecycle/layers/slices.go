@@ -3,11 +3,12 @@ package layers
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
 // App describes the layers of the app directory: one for each slice, in their order,
-// and one for the files in none of them, which is last. A slice is path globs
+// and one for the files in none of them, which is last and empty if there are none. A slice is path globs
 // (buildpack.md, "launch.toml"): relative to the app directory or absolute in it, with
 // the syntax of [path.Match]; a directory stands for all that is in it. A file goes to
 // the first slice that matches it. A slice that matches none gives an empty layer. Globs
@@ -15,8 +16,8 @@ import (
 //
 // A glob is matched with the files' own names, not through symbolic links, so a link
 // never brings a file from elsewhere into an image.
-func (s Source) App(dir string, slices [][]string, outside func(slice int, glob string)) ([]*Layer, error) {
-	globs, err := sliceGlobs(dir, slices, outside)
+func (s Source) App(dir string, paths [][]string, outside func(slice int, glob string)) ([]*Layer, error) {
+	globs, err := sliceGlobs(dir, paths, outside)
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +26,7 @@ func (s Source) App(dir string, slices [][]string, outside func(slice int, glob 
 		return nil, err
 	}
 	owner := assign(entries, dir, globs)
-	layers := make([]*Layer, len(slices)+1)
+	layers := make([]*Layer, len(paths)+1)
 	for i := range layers {
 		layers[i] = &Layer{entries: pick(entries, owner, i), spool: s.Spool}
 	}
@@ -34,9 +35,9 @@ func (s Source) App(dir string, slices [][]string, outside func(slice int, glob 
 
 // sliceGlobs makes the globs absolute. It refuses those that are malformed, and leaves out
 // those that lead out of the app directory.
-func sliceGlobs(dir string, slices [][]string, outside func(int, string)) ([][]string, error) {
-	globs := make([][]string, len(slices))
-	for i, paths := range slices {
+func sliceGlobs(dir string, slicePaths [][]string, outside func(int, string)) ([][]string, error) {
+	globs := make([][]string, len(slicePaths))
+	for i, paths := range slicePaths {
 		for _, p := range paths {
 			glob := path.Clean(p)
 			if !path.IsAbs(p) {
@@ -84,7 +85,30 @@ func assign(entries []entry, dir string, globs [][]string) []int {
 			owner[i] = rest // in every image, also where a slice takes all that is in it
 		}
 	}
+	leaveEmptied(entries, owner)
 	return owner
+}
+
+// nowhere is the slice of a directory that is in others only as a parent.
+const nowhere = -1
+
+// leaveEmptied leaves a directory out of its slice, or of the rest, if all that it holds is in earlier slices:
+// these have it as a parent. A directory that was empty before stays.
+func leaveEmptied(entries []entry, owner []int) {
+	type part struct {
+		dir   string
+		slice int
+	}
+	children, left := map[string]int{}, map[part]int{}
+	for i, e := range slices.Backward(entries) {
+		name := e.header.Name
+		children[path.Dir(name)]++
+		if children[name] > 0 && left[part{name, owner[i]}] == 0 {
+			owner[i] = nowhere
+			continue
+		}
+		left[part{path.Dir(name), owner[i]}]++
+	}
 }
 
 func matches(globs []string, name string) bool {

@@ -1,0 +1,130 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+)
+
+// A Case is the inputs of two small builds and a rebase.
+type Case struct {
+	Seed        uint64            `json:"seed"`
+	PlatformAPI string            `json:"papi"`
+	Buildpacks  []Buildpack       `json:"bps"`
+	Composites  []Composite       `json:"comps"`
+	Order       []any             `json:"order"`
+	System      map[string]any    `json:"system"`
+	PlatformEnv map[string]string `json:"penv"` // <platform>/env
+	BuildConfig map[string]string `json:"bcfg"` // <build-config>/env
+	Env         map[string]string `json:"env"`  // of every phase
+	ProcessType *string           `json:"ptype"`
+	Project     map[string]any    `json:"project"`    // project-metadata.toml; nil for none
+	Tags        bool              `json:"tags"`       // a second tag
+	RunTOML     bool              `json:"runtoml"`    // the analyzer reads the run image from run.toml or stack.toml
+	Force       bool              `json:"force"`      // of the rebaser
+	LaunchEnv   map[string]string `json:"launchenv"`  // added to the image's when processes are launched
+	CacheImage  bool              `json:"cacheimage"` // instead of a cache directory
+	Creator     bool              `json:"creator"`    // instead of five phases
+}
+
+// A Buildpack has its buildpack.toml, and what its executables do.
+type Buildpack struct {
+	ID      string         `json:"id"`
+	Version string         `json:"version"`
+	TOML    map[string]any `json:"toml"`
+	Formats []string       `json:"formats"` // of SBOMs
+	Detect  struct {
+		Code int `json:"code"`
+	} `json:"detect"`
+	Plan     map[string]any `json:"plan"`
+	PlanArgs string         `json:"planargs"` // "env": it finds its paths in the environment; "arg": in its arguments
+	Build    struct {
+		Layers map[string]Layer  `json:"layers"`
+		Code   int               `json:"code"`
+		SBOM   map[string]string `json:"sbom"` // launch and build SBOMs by file name
+		Launch map[string]any    `json:"launch"`
+		Build  map[string]any    `json:"buildtoml"`
+		Store  map[string]any    `json:"store"`
+	} `json:"build"`
+}
+
+// A Layer is what a buildpack makes of one, and what it does when the layer is restored.
+type Layer struct {
+	Types   map[string]any    `json:"types"`
+	NoTypes bool              `json:"notypes"` // <layer>.toml without the table
+	NoTOML  bool              `json:"notoml"`
+	NoDir   bool              `json:"nodir"`
+	Files   map[string]string `json:"files"`
+	Meta    map[string]any    `json:"meta"`
+	SBOM    map[string]string `json:"sbom"`  // by extension
+	Again   string            `json:"again"` // replace, types, meta, delete or leave
+}
+
+// A Composite is a buildpack that is a list of orders.
+type Composite struct {
+	ID      string         `json:"id"`
+	Version string         `json:"version"`
+	TOML    map[string]any `json:"toml"`
+}
+
+// Before reports whether the case's Platform API is below 0.MINOR.
+func (c *Case) Before(minor int) bool { return minorOf(c.PlatformAPI) < minor }
+
+func minorOf(api string) int {
+	minor, _ := strconv.Atoi(strings.TrimPrefix(api, "0."))
+	return minor
+}
+
+// A plainCase has no UnmarshalJSON.
+type plainCase Case
+
+// UnmarshalJSON keeps integers apart from other numbers, which TOML does too.
+func (c *Case) UnmarshalJSON(data []byte) error {
+	dec := json.NewDecoder(strings.NewReader(string(data)))
+	dec.UseNumber()
+	if err := dec.Decode((*plainCase)(c)); err != nil {
+		return err
+	}
+	numbers(c.Project)
+	numbers(c.System)
+	for i := range c.Order {
+		c.Order[i] = numbers(c.Order[i])
+	}
+	for _, bp := range c.Composites {
+		numbers(bp.TOML)
+	}
+	for i := range c.Buildpacks {
+		bp := &c.Buildpacks[i]
+		for _, table := range []map[string]any{bp.TOML, bp.Plan, bp.Build.Launch, bp.Build.Build, bp.Build.Store} {
+			numbers(table)
+		}
+		for _, l := range bp.Build.Layers {
+			numbers(l.Types)
+			numbers(l.Meta)
+		}
+	}
+	return nil
+}
+
+// numbers replaces each json.Number in place by what the TOML encoder knows.
+func numbers(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, value := range v {
+			v[key] = numbers(value)
+		}
+	case []any:
+		for i := range v {
+			v[i] = numbers(v[i])
+		}
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return n
+		}
+		f, _ := v.Float64()
+		return f
+	}
+	return v
+}

@@ -1,6 +1,7 @@
 package platform_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -73,6 +74,20 @@ paths = ["static/*"]
 		}
 		if diff := cmp.Diff(&want, back); diff != "" {
 			t.Errorf("Platform API %s, read again: %s", test.api, diff)
+		}
+	}
+}
+
+// Before Platform API 0.10 what follows the program are arguments: an empty list if nothing does.
+func TestSingleCommandHasArgs(t *testing.T) {
+	m := platform.BuildMetadata{Processes: []launch.Process{{Type: "web", Command: launch.Command{"run"}}}}
+	for version, want := range map[uint]bool{9: true, 10: false} {
+		data, err := m.Encode(api.Version{Minor: version})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(data), "args = []\n"); got != want {
+			t.Errorf("0.%d: args = [] is written: %t, want %t\n%s", version, got, want, data)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"regexp"
 	"slices"
 
-	"github.com/baseplan/baseplan/internal/tomlfile"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
 // A Known kind of difference may occur, for a reason.

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/baseplan/baseplan/internal/tomlfile"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
 // detectScript notes what it is given and appends the build plan.

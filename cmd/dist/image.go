@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"os"
@@ -18,7 +17,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
-	"golang.org/x/crypto/x509roots/fallback/bundle"
 
 	"github.com/baseplan/baseplan/lifecycle/image"
 )
@@ -29,8 +27,12 @@ const layoutDir = "lifecycle-image"
 // image is the lifecycle image for one platform. The lifecycle is exactly its last layer, since
 // platforms take that one layer to put it onto run images; what the phases need beside
 // it is in the layer below.
-func (r *release) image(p v1.Platform, files []entry) (v1.Image, error) {
-	base, err := newLayer(surroundings())
+func (r *release) image(ctx context.Context, p v1.Platform, files []entry, described []byte) (v1.Image, error) {
+	around, err := r.surroundings(ctx, described)
+	if err != nil {
+		return nil, err
+	}
+	base, err := newLayer(around)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +43,7 @@ func (r *release) image(p v1.Platform, files []entry) (v1.Image, error) {
 	at := v1.Time{Time: r.Created}
 	img := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
 	img, err = mutate.Append(img,
-		mutate.Addendum{Layer: base, History: v1.History{Created: at, CreatedBy: "Layer: 'directories and CA certificates'"}},
+		mutate.Addendum{Layer: base, History: v1.History{Created: at, CreatedBy: "Layer: 'directories, CA certificates, time zones and settings'"}},
 		mutate.Addendum{History: v1.History{Created: at, CreatedBy: "WORKDIR /layers", EmptyLayer: true}},
 		mutate.Addendum{Layer: top, History: v1.History{Created: at, CreatedBy: "Layer: 'lifecycle'"}},
 	)
@@ -58,7 +60,7 @@ func (r *release) image(p v1.Platform, files []entry) (v1.Image, error) {
 	}
 	config = config.DeepCopy()
 	config.OS, config.Architecture, config.Created = p.OS, p.Architecture, at
-	config.Config = v1.Config{WorkingDir: "/layers", Labels: labels}
+	config.Config = v1.Config{WorkingDir: "/layers", Env: []string{"PATH=" + searchPath}, Labels: labels}
 	return mutate.ConfigFile(img, config)
 }
 
@@ -88,25 +90,6 @@ func (r *release) labels() (map[string]string, error) {
 		labels["org.opencontainers.image.revision"] = r.Commit
 	}
 	return labels, nil
-}
-
-// surroundings are what phases need beside themselves: a working directory, a place for temporary
-// files, root's home (where docker's config.json is looked for) and the certificates of
-// registries.
-func surroundings() []entry {
-	var roots bytes.Buffer
-	for root := range bundle.Roots() {
-		if root.Constraint != nil {
-			continue // its owner is trusted for old certificates only, which this file cannot tell
-		}
-		_ = pem.Encode(&roots, &pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate}) // a buffer takes all
-	}
-	return append(below("etc/ssl/certs", []entry{{name: "ca-certificates.crt", mode: 0o644, body: roots.Bytes()}}),
-		entry{name: "etc/passwd", mode: 0o644, body: []byte("root:x:0:0:root:/root:/sbin/nologin\n")},
-		entry{name: "layers/", mode: 0o755},
-		entry{name: "root/", mode: 0o700},
-		entry{name: "tmp/", mode: 0o1777},
-	)
 }
 
 func newLayer(files []entry) (v1.Layer, error) {

@@ -3,10 +3,12 @@ package main
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -44,6 +46,9 @@ func checkImage(t *testing.T, img v1.Image, p v1.Platform) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if path := "PATH=/cnb/lifecycle:"; len(config.Config.Env) != 1 || !strings.HasPrefix(config.Config.Env[0], path) {
+		t.Errorf("environment %q, want %s...", config.Config.Env, path)
+	}
 	if config.Config.WorkingDir != "/layers" || config.OS != p.OS || config.Architecture != p.Architecture {
 		t.Errorf("configuration %+v", config)
 	}
@@ -73,8 +78,82 @@ func checkImage(t *testing.T, img v1.Image, p v1.Platform) {
 	if below["tmp/"].Mode != 0o1777 || below["layers/"].Mode != 0o755 || below["root/"].Mode != 0o700 {
 		t.Errorf("directories below the lifecycle: %v", shapes(below))
 	}
+	if want, err := describe(version).TOML(); err != nil || below["cnb/lifecycle.toml"].Body != string(want) {
+		t.Errorf("cnb/lifecycle.toml has %q, want %q, %v", below["cnb/lifecycle.toml"].Body, want, err)
+	}
+	if settings, ok := below["cnb/baseplan.toml"]; ok {
+		t.Errorf("there are settings that nobody gave: %q", settings.Body)
+	}
+	for name, summer := range map[string]string{"Europe/Berlin": "CEST", "America/Argentina/Ushuaia": "-03"} {
+		zone, err := time.LoadLocationFromTZData(name, []byte(below["usr/share/zoneinfo/"+name].Body))
+		if err != nil {
+			t.Errorf("time zone %s: %v", name, err)
+			continue
+		}
+		if got, _ := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC).In(zone).Zone(); got != summer {
+			t.Errorf("time zone %s is %s in July 2026, want %s", name, got, summer)
+		}
+	}
 	checkRoots(t, below["etc/ssl/certs/ca-certificates.crt"].Body)
 	checkLabels(t, config.Config.Labels)
+}
+
+// TestSettings: the operator's policy is in the image, below the layer that platforms take as the lifecycle.
+func TestSettings(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "policy.toml")
+	const policy = "version = \"1.0\"\n[policy]\nrun-sbom = \"generate\"\n"
+	if err := os.WriteFile(path, []byte(policy), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := small(t, platforms("linux/amd64")...)
+	var err error
+	if r.Settings, err = readSettings(path); err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := made(t, r).IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := made(t, r).Image(manifest.Manifests[0].Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := img.Layers()
+	if err != nil || len(all) != 2 {
+		t.Fatalf("%d layers, %v", len(all), err)
+	}
+	if diff := cmp.Diff(file{Mode: 0o644, Body: policy}, content(t, all[0])["cnb/baseplan.toml"]); diff != "" {
+		t.Errorf("/cnb/baseplan.toml (-want +got):\n%s", diff)
+	}
+	if _, ok := content(t, all[1])["cnb/baseplan.toml"]; ok {
+		t.Error("the settings are part of the lifecycle's layer")
+	}
+}
+
+// TestBadSettings: what phases would refuse, or could not find, goes into no image.
+func TestBadSettings(t *testing.T) {
+	for content, want := range map[string]string{
+		"": `"version"`,
+		"version = \"1.0\"\n[policy]\nrun-sbom = \"sometimes\"\n":           `key "run-sbom": "sometimes" is not one of`,
+		"version = \"1.0\"\n[policy]\nkeys = [\"/keys/signer.pub\"]\n":      `key "keys": "/keys/signer.pub" is a path`,
+		"version = \"1.0\"\n[policy]\ntrusted-root = \"trusted_root.json\"": `key "trusted-root": "trusted_root.json" is a path`,
+	} {
+		path := filepath.Join(t.TempDir(), "policy.toml")
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out := t.TempDir()
+		err := run(t.Context(), []string{"-out", out, "-settings", path})
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%q: got %v, want %s", content, err, want)
+		}
+		if left, _ := os.ReadDir(out); len(left) > 0 {
+			t.Errorf("%q: %v is left", content, left)
+		}
+	}
+	if err := run(t.Context(), []string{"-out", t.TempDir(), "-settings", "lost.toml"}); err == nil || !strings.Contains(err.Error(), "lost.toml") {
+		t.Errorf("settings that are not there: %v", err)
+	}
 }
 
 func content(t *testing.T, l v1.Layer) map[string]file {

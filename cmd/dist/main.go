@@ -40,6 +40,7 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&r.Out, "out", "dist", "`folder` to write to")
 	flags.StringVar(&r.Version, "version", build.Version, "the version, without a v before it")
 	flags.StringVar(&r.Commit, "commit", "", "the commit that is built; empty: none is told")
+	settings := flags.String("settings", "", "baseplan.toml to put into the lifecycle image: the policy for its phases")
 	push := flags.String("push", "", "`reference` to push the lifecycle image to")
 	flags.Func("platforms", "only these, `OS/ARCH[,OS/ARCH...]`; default: all", func(list string) error {
 		for p := range strings.SplitSeq(list, ",") {
@@ -59,6 +60,9 @@ func run(ctx context.Context, args []string) error {
 	}
 	var err error
 	if r.Created, err = created(os.Getenv("SOURCE_DATE_EPOCH")); err != nil {
+		return err
+	}
+	if r.Settings, err = readSettings(*settings); err != nil {
 		return err
 	}
 	lifecycle, err := r.Make(ctx)

@@ -44,6 +44,8 @@ type release struct {
 	Created time.Time
 	Only    []v1.Platform // nil: all
 
+	Settings []byte // baseplan.toml of the lifecycle image; nil: it has none
+
 	// Compile makes a command of the module, such as "lifecycle", and gives the binary's path.
 	Compile  func(ctx context.Context, command string, p v1.Platform, dir string) (string, error)
 	Progress io.Writer // a line for each file
@@ -109,7 +111,11 @@ func (r *release) lifecycle(ctx context.Context, p v1.Platform) (v1.Image, error
 	if err := r.write("lifecycle", p, tarball); err != nil {
 		return nil, err
 	}
-	return r.image(p, files)
+	img, err := r.image(ctx, p, files, described)
+	if err != nil {
+		return nil, fmt.Errorf("making the image: %w", err)
+	}
+	return img, nil
 }
 
 // command makes the tarball of baseplan, and of the verifier that it starts, for one platform.

@@ -71,7 +71,8 @@ func (c *command) run(ctx context.Context, p platform.Phase) error {
 	return c.rebase(ctx)
 }
 
-// absolute makes the paths of directories absolute: they end up in images and environments.
+// absolute makes the paths of directories absolute: they end up in images and environments. The app's is that
+// of the directory itself, where it is given as a link: a layer of a link would have no files.
 func (c *command) absolute() error {
 	var errs []error
 	for _, path := range []*string{&c.App, &c.Layers, &c.Platform, &c.BuildConfig, &c.Buildpacks, &c.Extensions, &c.Generated, &c.Extended, &c.LayoutDir} {
@@ -81,6 +82,11 @@ func (c *command) absolute() error {
 		abs, err := filepath.Abs(*path)
 		*path = abs
 		errs = append(errs, err)
+	}
+	if c.App != "" {
+		if resolved, err := filepath.EvalSymlinks(c.App); err == nil { // else the phase says what is wrong with it
+			c.App = resolved
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
@@ -164,6 +165,9 @@ func (i *Image) byDiffID() (map[v1.Hash]part, error) {
 	return found, nil
 }
 
+// epoch is when a layer was made of which nobody says when, as that of all files in layers.
+var epoch = time.Date(1980, time.January, 1, 0, 0, 1, 0, time.UTC)
+
 // config is the configuration file of the image that has these layers.
 func (d *Draft) config(parts []part) ([]byte, error) {
 	cfg := d.Config
@@ -173,6 +177,9 @@ func (d *Draft) config(parts []part) ([]byte, error) {
 		cfg.RootFS.DiffIDs = append(cfg.RootFS.DiffIDs, p.diffID)
 		if !d.NoHistory {
 			cfg.History[n] = p.history
+		}
+		if cfg.History[n].Created.IsZero() {
+			cfg.History[n].Created = v1.Time{Time: epoch} // else it would say the year 1
 		}
 	}
 	raw, err := json.Marshal(cfg)

@@ -102,8 +102,11 @@ func checkWritten(t *testing.T, o *image.Opener, name string, w *image.Written, 
 		ids, by = append(ids, add.DiffID), append(by, add.History.CreatedBy)
 	}
 	var gotBy []string
-	for _, h := range img.Config.History {
+	for n, h := range img.Config.History {
 		gotBy = append(gotBy, h.CreatedBy)
+		if h.Created.Year() < 1980 {
+			t.Errorf("layer %d was created %s", n, h.Created)
+		}
 	}
 	if d.NoHistory {
 		by = make([]string, len(ids))

@@ -219,6 +219,9 @@ func (x *export) runImage() platform.AppRunImage {
 	}
 	if x.Analyzed != nil && x.Analyzed.RunImage != nil {
 		run.Reference = x.Analyzed.RunImage.Reference
+		if !isDigest(run.Reference) { // no restorer completed it
+			run.Reference = identify(x.RunImage)
+		}
 	}
 	if api.TargetData.In(x.API) {
 		names := x.runImageNames()

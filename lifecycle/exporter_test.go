@@ -469,3 +469,14 @@ func TestExportEntrypoint(t *testing.T) {
 		})
 	}
 }
+
+// TestRunImageReference: a rebase starts from the image that the label refers to, so the reference names one image for good
+// also where no restorer has made it so.
+func TestRunImageReference(t *testing.T) {
+	x := newExporting(t, nil)
+	want := x.e.Analyzed.RunImage.Reference
+	x.e.Analyzed.RunImage.Reference = x.e.Analyzed.RunImage.Image
+	if got := x.run().meta.RunImage.Reference; got != want {
+		t.Errorf("the label has the run image %q, want %q", got, want)
+	}
+}

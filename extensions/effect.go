@@ -156,7 +156,7 @@ func (a *analyzer) instruction(cmd instructions.Command) finding {
 	case *instructions.AddCommand, *instructions.CopyCommand:
 		return effect("puts files into the image")
 	}
-	return effect("changes the image's configuration")
+	return a.runtime(cmd)
 }
 
 // variable is the value of a variable in RUN and in the words of other

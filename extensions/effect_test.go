@@ -51,6 +51,44 @@ func TestNoEffect(t *testing.T) {
 	}
 }
 
+// TestRuntimeEffects holds instructions on how containers run against the image's own configuration.
+func TestRuntimeEffects(t *testing.T) {
+	base := bases(t)["debian"]
+	config := *base.Config
+	config.ExposedPorts, config.Volumes, config.StopSignal, config.Author = []string{"53/udp", "80/tcp", "81/tcp"}, []string{"/data"}, "SIGQUIT", "Somebody"
+	config.Healthcheck = `{"Test":["CMD-SHELL","curl localhost"],"Interval":5000000000,"Retries":3}`
+	base.Config = &config
+	for line, want := range map[string]string{
+		"EXPOSE 80": "", "EXPOSE 53/UDP 80-81": "", "ARG p=80\nEXPOSE $p": "", "VOLUME /data": "", `VOLUME ["/data"]`: "", "STOPSIGNAL SIGQUIT": "", "MAINTAINER Somebody": "",
+		"HEALTHCHECK --interval=5s --retries=3 CMD curl localhost": "",
+
+		"EXPOSE 82":                      "does not expose 82/tcp",
+		"EXPOSE 80/udp":                  "does not expose 80/udp",
+		"EXPOSE 80 90-91":                "does not expose 90/tcp",
+		"EXPOSE x":                       "not a port",
+		"ARG TARGETX\nEXPOSE $TARGETX":   "cannot be told",
+		"VOLUME /data /other":            "has no volume /other",
+		"STOPSIGNAL SIGTERM":             "stop signal is SIGQUIT",
+		"STOPSIGNAL QUIT":                "stop signal is SIGQUIT",
+		"MAINTAINER Another":             "author is Somebody",
+		"HEALTHCHECK NONE":               "health check is",
+		"HEALTHCHECK CMD curl localhost": "health check is",
+		`HEALTHCHECK --interval=5s --retries=3 CMD ["curl", "localhost"]`:              "health check is",
+		"HEALTHCHECK --interval=5s --retries=3 --start-interval=1s CMD curl localhost": "not understood",
+		`ENTRYPOINT ["x"]`: "changes the image's configuration",
+	} {
+		v := Check(onBase(t, "USER root", line, reset), base, nil, ByPlan)
+		if got := strings.Join(v.Reasons, "; "); want == "" && v.Outcome != NoEffect || !strings.Contains(got, want) || want != "" && v.Outcome != Apply {
+			t.Errorf("%s: %s, %s; want %q", line, v.Outcome, got, want)
+		}
+		base := base
+		base.Config = nil
+		if v := Check(onBase(t, "USER root", line, reset), base, nil, ByPlan); v.Outcome == NoEffect {
+			t.Errorf("%s: no effect on an image whose configuration is not known", line)
+		}
+	}
+}
+
 func TestReasonsOfEffects(t *testing.T) {
 	bases := bases(t)
 	for _, c := range []struct{ on, line, want string }{

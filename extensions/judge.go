@@ -25,7 +25,14 @@ type Config struct {
 	Env        []string // NAME=value
 	Labels     map[string]string
 	Shell      []string // empty: /bin/sh -c
-	Created    time.Time
+
+	ExposedPorts []string // "80/tcp"
+	Volumes      []string
+	StopSignal   string
+	Healthcheck  string // as JSON: see Docker's image specification
+	Author       string
+
+	Created time.Time
 }
 
 // A Case is all that decides about the Dockerfiles of a group.

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -45,6 +46,7 @@ type Extender struct {
 // An Extended is a base image with what Dockerfiles added.
 type Extended struct {
 	Config v1.Config
+	Author string // empty: the base's
 	Layers []*apply.Layer
 }
 
@@ -86,7 +88,7 @@ func (e *Extender) Run(ctx context.Context) (*Extended, error) {
 		}
 		return nil, fail.As(fail.Extend, fmt.Sprintf("extending the %s image", e.Kind), err)
 	}
-	return &Extended{Config: result.Config, Layers: result.Layers}, nil
+	return &Extended{Config: result.Config, Author: result.Author, Layers: result.Layers}, nil
 }
 
 // Onto is the extended image: the base, the configuration and the new layers.
@@ -96,7 +98,7 @@ func (x *Extended) Onto(base v1.Image) (v1.Image, error) {
 		return nil, err
 	}
 	config = config.DeepCopy()
-	config.Config = x.Config
+	config.Config, config.Author = x.Config, cmp.Or(x.Author, config.Author)
 	img, err := mutate.ConfigFile(base, config)
 	if err != nil {
 		return nil, err

@@ -3,10 +3,12 @@ package lifecycle
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -60,7 +62,7 @@ func (i *Inspector) Attached(ctx context.Context, img *image.Image, switched boo
 		log.Warn(fmt.Sprintf("%s: %s", img.Name, w))
 	}
 	inventory := &Inventory{Report: found.Report(nameOf(img), img.Digest.String())}
-	inventory.Report.Config = configOf(img)
+	inventory.Report.Config = ConfigOf(img)
 	for _, s := range inventory.Report.Searched {
 		text := fmt.Sprintf("an SBOM of %s is passed over: %s: %s: %s", img.Name, s.Carrier, s.Result, s.Detail)
 		switch s.Result {
@@ -119,7 +121,7 @@ func (i *Inspector) Generate(ctx context.Context, img *image.Image, before *Inve
 	if i.Scan == nil {
 		return nil, errors.New("nothing generates inventories here")
 	}
-	inventory := &Inventory{Report: attach.Report{Version: sbom.FileVersion, Image: nameOf(img), Digest: img.Digest.String(), Config: configOf(img)}}
+	inventory := &Inventory{Report: attach.Report{Version: sbom.FileVersion, Image: nameOf(img), Digest: img.Digest.String(), Config: ConfigOf(img)}}
 	if before != nil {
 		inventory.Report = before.Report
 	}
@@ -246,7 +248,7 @@ func modified(dir *os.Root, name string) time.Time {
 // Base is the image as plans are resolved and Dockerfiles are judged with it.
 func (i *Inspector) Base(img *image.Image, inventory *Inventory) BaseImage {
 	b := BaseImage{Reference: nameOf(img), Digest: img.Digest.String()}
-	b.Config = JudgedBy(configOf(img))
+	b.Config = JudgedBy(ConfigOf(img))
 	if inventory == nil || inventory.Document == nil {
 		return b
 	}
@@ -255,10 +257,18 @@ func (i *Inspector) Base(img *image.Image, inventory *Inventory) BaseImage {
 	return b
 }
 
-// configOf is what run-image.toml has of an image's configuration.
-func configOf(img *image.Image) *attach.Config {
+// ConfigOf is what run-image.toml has of an image's configuration.
+func ConfigOf(img *image.Image) *attach.Config {
 	c := img.Config.Config
-	out := &attach.Config{User: c.User, WorkingDir: c.WorkingDir, Env: c.Env, Labels: c.Labels, Shell: c.Shell}
+	out := &attach.Config{
+		User: c.User, WorkingDir: c.WorkingDir, Env: c.Env, Labels: c.Labels, Shell: c.Shell, StopSignal: c.StopSignal, Author: img.Config.Author,
+		ExposedPorts: slices.Sorted(maps.Keys(c.ExposedPorts)), Volumes: slices.Sorted(maps.Keys(c.Volumes)),
+	}
+	if c.Healthcheck != nil {
+		if check, err := json.Marshal(c.Healthcheck); err == nil {
+			out.Healthcheck = string(check)
+		}
+	}
 	if created := img.Config.Created.UTC(); !created.IsZero() {
 		out.Created = &created
 	}
@@ -270,7 +280,10 @@ func JudgedBy(c *attach.Config) *extensions.Config {
 	if c == nil {
 		return nil
 	}
-	out := &extensions.Config{User: c.User, WorkingDir: c.WorkingDir, Env: c.Env, Labels: c.Labels, Shell: c.Shell}
+	out := &extensions.Config{
+		User: c.User, WorkingDir: c.WorkingDir, Env: c.Env, Labels: c.Labels, Shell: c.Shell,
+		ExposedPorts: c.ExposedPorts, Volumes: c.Volumes, StopSignal: c.StopSignal, Healthcheck: c.Healthcheck, Author: c.Author,
+	}
 	if c.Created != nil {
 		out.Created = *c.Created
 	}

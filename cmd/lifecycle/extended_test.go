@@ -291,7 +291,7 @@ func TestKeptStaysRoots(t *testing.T) {
 	}
 	c := extending(t)
 	c.CacheDir, c.UID, c.GID = c.KanikoDir, 1000, 1000
-	mine := []string{filepath.Join(c.Extended, "run/sha256:x/index.json"), filepath.Join(c.CacheDir, "cache/baseplan-1/entry"), filepath.Join(c.CacheDir, "cache/baseplan-extended/x")}
+	mine := []string{filepath.Join(c.Extended, "run/sha256:x/index.json"), filepath.Join(c.CacheDir, "cache/baseplan-2/entry"), filepath.Join(c.CacheDir, "cache/baseplan-extended/x")}
 	given := []string{filepath.Join(c.Layers, "group.toml"), filepath.Join(c.CacheDir, "committed/x"), filepath.Join(c.CacheDir, "cache/base/sha256:x/index.json")}
 	for _, name := range append(given, mine...) {
 		must(t, os.MkdirAll(filepath.Dir(name), 0o755))

@@ -57,6 +57,7 @@ type Applier struct {
 // A Result is an extended image: the configuration and the layers to add.
 type Result struct {
 	Config   v1.Config // the image's, as the Dockerfiles changed it
+	Author   string    // of MAINTAINER; empty: as in the image
 	Layers   []*Layer
 	Executed int // instructions that were executed rather than found in the cache
 }
@@ -135,7 +136,7 @@ func (b *build) apply(ctx context.Context, dockerfiles []*extensions.Dockerfile)
 	if err := b.finish(ctx, dockerfiles, rebasable); err != nil {
 		return nil, err
 	}
-	return &Result{Config: b.config, Layers: b.layers, Executed: b.executed}, nil
+	return &Result{Config: b.config, Author: b.author, Layers: b.layers, Executed: b.executed}, nil
 }
 
 // rebasableLabel says whether an extended image may be rebased (platform.md, "extender").
@@ -145,6 +146,7 @@ const rebasableLabel = "io.buildpacks.rebasable"
 type build struct {
 	*Applier
 	config   v1.Config
+	author   string
 	layers   []*Layer
 	executed int
 

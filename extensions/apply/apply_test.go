@@ -141,6 +141,60 @@ USER ${user_id}:${group_id}
 	}
 }
 
+// TestRuntimeConfiguration sets how containers of the image run, as docker build does.
+func TestRuntimeConfiguration(t *testing.T) {
+	f := newFixture(t)
+	f.config.ExposedPorts = map[string]struct{}{"22/tcp": {}}
+	f.config.Healthcheck = &v1.HealthConfig{Test: []string{"CMD", "old"}, Retries: 9}
+	r, _, err := f.apply(t, dockerfile(t, onBase+`ARG port=8080
+ARG dir=/data
+EXPOSE ${port} 53/UDP 90-92/tcp 127.0.0.1:80:81
+VOLUME $dir /cache
+VOLUME ["/with space"]
+STOPSIGNAL SIG${sig:-QUIT}
+HEALTHCHECK --interval=5s --timeout=1m --start-period=2s --retries=3 CMD curl -f http://localhost:$port
+MAINTAINER Somebody <s@example.com>
+`))
+	check(t, err)
+	want := v1.Config{
+		User: "1000:1000", Labels: map[string]string{rebasableLabel: "false"}, StopSignal: "SIGQUIT",
+		ExposedPorts: map[string]struct{}{"22/tcp": {}, "8080/tcp": {}, "53/udp": {}, "90/tcp": {}, "91/tcp": {}, "92/tcp": {}, "81/tcp": {}},
+		Volumes:      map[string]struct{}{"/data": {}, "/cache": {}, "/with space": {}},
+		Healthcheck:  &v1.HealthConfig{Test: []string{"CMD-SHELL", "curl -f http://localhost:$port"}, Interval: 5 * time.Second, Timeout: time.Minute, StartPeriod: 2 * time.Second, Retries: 3},
+	}
+	if diff := cmp.Diff(want, r.Config); diff != "" {
+		t.Error(diff)
+	}
+	if r.Author != "Somebody <s@example.com>" {
+		t.Errorf("author %q", r.Author)
+	}
+}
+
+// TestCopyReplacesLinks copies files into directories that have a link of that name, and to links that are named.
+func TestCopyReplacesLinks(t *testing.T) {
+	f := newFixture(t, "kept/a", "kept/la -> a", "kept/up -> /kept/a", "opt/gone -> /nowhere", "todir -> kept", "tofile -> /kept/a")
+	for _, name := range []string{"la", "up", "gone", "d/la"} {
+		f.file(t, name, "new "+name)
+	}
+	for instruction, want := range map[string][]string{
+		"COPY la /kept/":     {"kept/", "kept/la"},
+		"COPY up /todir":     {"kept/", "kept/up"},
+		"ADD up /kept":       {"kept/", "kept/up"},
+		"COPY d /kept":       {"kept/", "kept/la"},
+		"COPY gone /opt/":    {"opt/", "opt/gone"},
+		"COPY la /tofile":    {"kept/", "kept/a"},
+		"COPY la /opt/gone":  {"nowhere"},
+		"ADD gone /opt/gone": {"nowhere"},
+	} {
+		f.Digest = ""
+		r, _, err := f.apply(t, dockerfile(t, onBase+instruction+"\n"))
+		check(t, err)
+		if got := content(t, r.Layers[0]); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", instruction, got, want)
+		}
+	}
+}
+
 // Every Dockerfile has to say that the image stays rebasable.
 func TestRebasable(t *testing.T) {
 	yes, no, silent := dockerfile(t, onBase+"LABEL io.buildpacks.rebasable=true\n"), dockerfile(t, onBase+"LABEL io.buildpacks.rebasable=false\n"), dockerfile(t, onBase+"LABEL a=b\n")
@@ -194,12 +248,17 @@ func TestErrorsNameTheLine(t *testing.T) {
 	for instruction, want := range map[string]string{
 		`ENTRYPOINT ["x"]`:                      "ENTRYPOINT is not among the instructions",
 		"CMD x":                                 "CMD is not among",
-		"EXPOSE 80":                             "EXPOSE is not",
-		"VOLUME /x":                             "VOLUME is not",
-		"HEALTHCHECK NONE":                      "HEALTHCHECK is not",
+		"EXPOSE $none/x":                        `"x" is not a protocol`,
+		"EXPOSE 8x":                             `"8x" is not a port`,
+		"EXPOSE 9-8":                            `"9-8" is not a port`,
+		"EXPOSE 65536":                          "not a port",
+		`VOLUME ["$none"]`:                      "VOLUME with an empty path",
+		"HEALTHCHECK --start-interval=1s CMD x": "HEALTHCHECK --start-interval is not supported",
 		"ONBUILD RUN x":                         "ONBUILD is not",
-		"STOPSIGNAL 9":                          "STOPSIGNAL is not",
-		"MAINTAINER x":                          "MAINTAINER is not",
+		"STOPSIGNAL x y":                        "", // the parser's own
+		"STOPSIGNAL now!":                       "STOPSIGNAL now!: it is not a signal",
+		"COPY a /a/":                            "writing /a/a: a file does not replace the directory",
+		"COPY d /a":                             "writing /a/file: a directory does not replace",
 		"COPY --from=other a b":                 "COPY --from is not supported",
 		"COPY --parents a b":                    "--parents is not supported",
 		"RUN --mount=type=cache,target=/x true": "RUN --mount is not supported",
@@ -220,6 +279,8 @@ func TestErrorsNameTheLine(t *testing.T) {
 		f := newFixture(t, "a/file")
 		f.file(t, "a", "a")
 		f.file(t, "b", "b")
+		f.file(t, "d/file/x", "x")
+		check(t, os.Mkdir(filepath.Join(f.root, "a/a"), 0o755))
 		check(t, os.Symlink("/etc/passwd", filepath.Join(f.App, "escape")))
 		d, err := extensions.Parse("dir/run.Dockerfile", []byte(onBase+"\n# comment\n"+instruction+"\n"), extensions.Run)
 		if err == nil {

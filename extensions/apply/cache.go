@@ -23,7 +23,7 @@ import (
 
 // storeName is the folder in the cache directory; its number changes with what
 // the keys mean.
-const storeName = "baseplan-1"
+const storeName = "baseplan-2"
 
 // A chain is the digest of an image and of the instructions applied to it: what
 // a layer's content is taken to depend on.

@@ -127,11 +127,11 @@ func (w *copier) copy(ctx context.Context, src source) error {
 		if err := w.tree.mkdirAll(dest, w.uid, w.gid); err != nil {
 			return err
 		}
-	case w.intoDir || w.tree.isDir(dest):
-		if dest, err = w.tree.resolve(path.Join(dest, src.base)); err != nil {
+	case w.intoDir || w.tree.isDir(dest): // a link of that name in the directory is replaced, not followed
+		if err := w.tree.mkdirAll(dest, w.uid, w.gid); err != nil {
 			return err
 		}
-		fallthrough
+		dest = path.Join(dest, src.base)
 	default:
 		if err := w.tree.mkdirAll(path.Dir(dest), w.uid, w.gid); err != nil {
 			return err
@@ -159,6 +159,9 @@ func (w *copier) put(dest string, e sourceFile, top bool) error {
 	if w.chmod {
 		h.Mode = unixMode(w.mode.Apply(e.mode))
 	}
+	if err := w.fits(h.Name, e.mode.IsDir()); err != nil {
+		return err
+	}
 	switch {
 	case e.hard != "":
 		h.Typeflag, h.Linkname = tar.TypeLink, path.Join(dest, e.hard)
@@ -179,6 +182,23 @@ func (w *copier) put(dest string, e sourceFile, top bool) error {
 		return w.tree.put(h, f)
 	}
 	return w.tree.put(h, nil)
+}
+
+// fits reports an error where a directory would become something else, or something else a directory.
+// A link to a directory is none.
+func (w *copier) fits(name string, dir bool) error {
+	info, err := w.tree.root.Lstat(below(name))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case dir && !info.IsDir():
+		return fmt.Errorf("writing %s: a directory does not replace what is there and is no directory", name)
+	case !dir && info.IsDir():
+		return fmt.Errorf("writing %s: a file does not replace the directory that is there", name)
+	}
+	return nil
 }
 
 // verified opens a file, whose content has to be what the instruction's key was made of: the application can

@@ -220,6 +220,28 @@ RUN ln -s /nowhere/yet /dangle
 COPY link /dangle
 COPY empty /made/
 COPY tree /`},
+	{"copy over links", `mkdir d; for i in a la up gone link d/la d/new; do echo new $i >$i; done; tar cf up.tar up la; ln -s nowhere f; mkdir e; mv f e/la`, `
+RUN ln -s a /opt/kept/la && ln -s /opt/kept/b /opt/kept/up && ln -s /nowhere /opt/gone && ln -s /opt/kept /todir && ln -s /opt/kept/a /tofile && ln -s /opt /opt/kept/down
+COPY la /opt/kept/
+COPY link /opt/
+ADD gone /opt/
+COPY up /todir
+COPY d /opt/kept
+COPY a /tofile
+ADD up.tar /opt/kept
+COPY e /opt/kept`},
+	{"configuration of containers", ``, `
+ARG port=8080
+ARG dir=/data
+EXPOSE 8001 ${port} 53/UDP 90-92/tcp
+VOLUME $dir /cache
+VOLUME ["/with space"]
+STOPSIGNAL SIG${sig:-QUIT}
+HEALTHCHECK --interval=5s --timeout=1m --start-period=2s --retries=3 CMD wget -q http://localhost:$port
+MAINTAINER Somebody <s@example.com>`},
+	{"capabilities of hard links", `echo H4sIAAAAAAACA+3WMQuCQBwF8H/R1KfwE5x/z8wpCFoMGoKmxktvCBxCT7i+fZcFYeAUWnTvtyiC3CDvPUUowvVe2UyrQlc0CH7ouzKn0ev+/jxiGcUUWBpBUxtVuePJT0kaHDbZdncUVhlTiVrnTXU2V5GrizqdS3e7mhBNadZ9b07wD9rPXOpBz2gjniT9+WfZzT+nMpEUMPI/OIsge01g/7H/2H/f919+d//5Pf/Lhct/NMbPief5R/+j/9H//irCZ8nGv9T/bgBS9D8AAAAAAAAAAADAJ27KRltPACgAAA== | base64 -d >capable.tgz`, `
+ADD capable.tgz /opt
+RUN ln /opt/capable /bin/capable4`},
 }
 
 func TestCorpus(t *testing.T) {

@@ -345,7 +345,7 @@ func (d *daemon) config(ref string) map[string]any {
 		d.t.Fatal(err)
 	}
 	got := map[string]any{}
-	for _, key := range []string{"Env", "User", "WorkingDir", "Labels", "Shell"} {
+	for _, key := range []string{"Env", "User", "WorkingDir", "Labels", "Shell", "ExposedPorts", "Volumes", "StopSignal", "Healthcheck"} {
 		got[key] = all[0].Config[key]
 	}
 	labels, _ := got["Labels"].(map[string]any)

@@ -221,9 +221,10 @@ func (a *archiver) add(f *file) error {
 		}
 		a.first[f.inode()] = h.Name
 	}
-	switch h.Typeflag {
-	case tar.TypeReg, tar.TypeDir:
+	if f.kind() == unix.S_IFREG || f.isDir() {
 		return a.addOpen(f, h)
+	}
+	switch h.Typeflag {
 	case tar.TypeSymlink:
 		var err error
 		if h.Linkname, err = a.tree.root.Readlink(below(f.path)); err != nil {
@@ -239,7 +240,8 @@ func (a *archiver) add(f *file) error {
 	return a.tar.WriteHeader(h)
 }
 
-// addOpen adds what has to be opened for its attributes, and a file's content.
+// addOpen adds what has to be opened for its attributes, and a file's content. Every name of a file has the
+// attributes: whoever unpacks the layer gives it an owner at each, and with that the kernel drops its capabilities.
 func (a *archiver) addOpen(f *file, h *tar.Header) error {
 	in, err := a.tree.root.OpenFile(below(f.path), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -256,7 +258,7 @@ func (a *archiver) addOpen(f *file, h *tar.Header) error {
 		}
 		h.PAXRecords[paxXattr+name] = value
 	}
-	if err := a.tar.WriteHeader(h); err != nil || h.Typeflag == tar.TypeDir {
+	if err := a.tar.WriteHeader(h); err != nil || h.Typeflag != tar.TypeReg {
 		return err
 	}
 	n, err := io.CopyBuffer(onlyWriter{a.tar}, io.LimitReader(in, h.Size), a.tree.buf)

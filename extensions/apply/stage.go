@@ -62,8 +62,9 @@ func newStage(b *build, d *extensions.Dockerfile) (*stage, error) {
 // extension's Dockerfile have, and against what is done of it here.
 func supported(cmd instructions.Command) error {
 	switch c := cmd.(type) {
-	case *instructions.ArgCommand, *instructions.EnvCommand, *instructions.LabelCommand, *instructions.UserCommand, *instructions.WorkdirCommand, *instructions.ShellCommand:
-		return nil
+	case *instructions.ArgCommand, *instructions.EnvCommand, *instructions.LabelCommand, *instructions.UserCommand, *instructions.WorkdirCommand, *instructions.ShellCommand,
+		*instructions.ExposeCommand, *instructions.VolumeCommand, *instructions.StopSignalCommand, *instructions.HealthCheckCommand, *instructions.MaintainerCommand:
+		return supportedConfig(cmd)
 	case *instructions.RunCommand:
 		if len(c.FlagsUsed) > 0 {
 			return fmt.Errorf("RUN --%s is not supported", c.FlagsUsed[0])
@@ -88,7 +89,7 @@ func supported(cmd instructions.Command) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("%s is not among the instructions of an extension's Dockerfile: ADD, ARG, COPY, ENV, LABEL, RUN, SHELL, USER, WORKDIR", strings.ToUpper(cmd.Name()))
+	return fmt.Errorf("%s is not among the instructions of an extension's Dockerfile that are supported: ADD, ARG, COPY, ENV, EXPOSE, HEALTHCHECK, LABEL, MAINTAINER, RUN, SHELL, STOPSIGNAL, USER, VOLUME, WORKDIR", strings.ToUpper(cmd.Name()))
 }
 
 // fail names an instruction in an error.
@@ -207,20 +208,7 @@ func (s *stage) dispatch(ctx context.Context, cmd instructions.Command) error {
 	if err := s.expand(cmd); err != nil {
 		return err
 	}
-	config := &s.b.config
 	switch c := cmd.(type) {
-	case *instructions.EnvCommand:
-		for _, e := range c.Env {
-			config.Env = setEnv(config.Env, e.Key, e.Value)
-		}
-	case *instructions.LabelCommand:
-		for _, l := range c.Labels {
-			config.Labels[l.Key] = l.Value
-		}
-	case *instructions.UserCommand:
-		config.User = c.User
-	case *instructions.ShellCommand:
-		config.Shell = c.Shell
 	case *instructions.WorkdirCommand:
 		return s.workdir(ctx, c)
 	case *instructions.RunCommand:
@@ -230,7 +218,7 @@ func (s *stage) dispatch(ctx context.Context, cmd instructions.Command) error {
 	case *instructions.AddCommand:
 		return s.copy(ctx, c, transfer{to: c.SourcesAndDest, chown: c.Chown, chmod: c.Chmod, add: true, checksum: c.Checksum, unpack: c.Unpack})
 	}
-	return nil
+	return s.configure(cmd)
 }
 
 // expand fills in the variables of an instruction.

@@ -390,6 +390,34 @@ func TestExtendedAttributes(t *testing.T) {
 	}
 }
 
+// TestAttributesOfHardLinks finds the attributes at every name of a file: docker gives a file an owner at each name
+// that it unpacks, with which the kernel drops capabilities, and sets what stands at that name.
+func TestAttributesOfHardLinks(t *testing.T) {
+	dir := t.TempDir()
+	tree := newTree(t, dir)
+	before, err := tree.scan(nil)
+	check(t, err)
+	check(t, before.settleClock())
+	check(t, os.WriteFile(filepath.Join(dir, "a"), []byte("a"), 0o644))
+	for _, name := range []string{"b", "c"} {
+		check(t, os.Link(filepath.Join(dir, "a"), filepath.Join(dir, name)))
+	}
+	if err := unix.Setxattr(filepath.Join(dir, "a"), "user.note", []byte("kept"), 0); err != nil {
+		t.Skipf("no extended attributes in %s: %v", dir, err)
+	}
+	after, err := tree.scan(nil)
+	check(t, err)
+	var layer bytes.Buffer
+	check(t, tree.writeLayer(&layer, after.since(before, nil), func(*file) bool { return false }))
+	for tr, want := tar.NewReader(&layer), []byte{tar.TypeReg, tar.TypeLink, tar.TypeLink}; len(want) > 0; want = want[1:] {
+		h, err := tr.Next()
+		check(t, err)
+		if h.Typeflag != want[0] || h.PAXRecords[paxXattr+"user.note"] != "kept" {
+			t.Errorf("%s: type %q, records %q", h.Name, h.Typeflag, h.PAXRecords)
+		}
+	}
+}
+
 // A name that would be read as a whiteout cannot be in a layer.
 func TestNamesOfWhiteouts(t *testing.T) {
 	dir := t.TempDir()

@@ -35,6 +35,12 @@ type Config struct {
 	Shell      []string          `toml:"shell,omitempty" json:"shell,omitempty"`
 	Labels     map[string]string `toml:"labels,omitempty" json:"labels,omitempty"`
 	Created    *time.Time        `toml:"created,omitempty" json:"created,omitempty"`
+
+	ExposedPorts []string `toml:"exposed-ports,omitempty" json:"exposed-ports,omitempty"` // "80/tcp"
+	Volumes      []string `toml:"volumes,omitempty" json:"volumes,omitempty"`
+	StopSignal   string   `toml:"stop-signal,omitempty" json:"stop-signal,omitempty"`
+	Healthcheck  string   `toml:"healthcheck,omitempty" json:"healthcheck,omitempty"` // as JSON
+	Author       string   `toml:"author,omitempty" json:"author,omitempty"`
 }
 
 // A Declared is a [Declaration] as it was found.

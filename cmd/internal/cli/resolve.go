@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
 	"github.com/baseplan/baseplan/sbom/attach"
@@ -175,10 +176,7 @@ func (r *resolution) detect(d resolver.Detection) (err error) {
 
 // stand is the image as Dockerfiles stand on it.
 func (b *base) stand() extensions.Base {
-	cfg := b.Config.Config
-	return extensions.Base{Reference: b.Name, Set: b.set, Config: &extensions.Config{
-		User: cfg.User, WorkingDir: cfg.WorkingDir, Env: cfg.Env, Labels: cfg.Labels, Shell: cfg.Shell, Created: b.Config.Created.Time,
-	}}
+	return extensions.Base{Reference: b.Name, Set: b.set, Config: lifecycle.JudgedBy(lifecycle.ConfigOf(b.Image))}
 }
 
 // undetected explains that no group resolves.

@@ -255,6 +255,29 @@ func TestBuildFailures(t *testing.T) {
 	}
 }
 
+// TestStartsThatFail names what is missing where the kernel only says "no such file or directory".
+func TestStartsThatFail(t *testing.T) {
+	for name, tt := range map[string]struct {
+		content, want string
+		code          fail.Code
+	}{
+		"interpreter":            {"#!/no/such/bash\n", "bin/build, /no/such/bash, does not exist", fail.BuildBuildpack},
+		"carriage return":        {"#!/bin/sh\r\n", `bin/build ends in \r: save it with Unix line ends`, fail.BuildBuildpack},
+		"carriage return of env": {"#!/usr/bin/env sh\r\n", `bin/build ends in \r: save it with Unix line ends`, fail.BuildBuildpack},
+	} {
+		w := newWorkshop(t, lifecycletest.Module{ID: "acme/app", Version: "1", Files: map[string]string{"bin/build": tt.content}})
+		if _, err := w.builder(t, "0.12").Run(t.Context()); fail.CodeOf(err) != tt.code || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: code %d: %v", name, fail.CodeOf(err), err)
+		}
+	}
+	w := newWorkshop(t, lifecycletest.Module{ID: "acme/app", Version: "1", Files: script("")})
+	b := w.builder(t, "0.12")
+	b.Host.App = filepath.Join(t.TempDir(), "gone")
+	if _, err := b.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "the working directory "+b.Host.App+" does not exist") {
+		t.Errorf("no app directory: %v", err)
+	}
+}
+
 func TestUnsupportedBuildpack(t *testing.T) {
 	w := newWorkshop(t, lifecycletest.Module{ID: "acme/app", Version: "1", API: "0.6", Files: script("")})
 	if _, err := w.builder(t, "0.12").Run(t.Context()); fail.CodeOf(err) != fail.BuildpackAPI || !strings.Contains(err.Error(), "acme/app@1") {

@@ -40,7 +40,7 @@ func fate(v extensions.Verdict) string {
 		extensions.NoEffect:   "skipped",
 		extensions.Switch:     "switches the run image to " + v.SwitchTo,
 		extensions.Pending:    "applied unless the run image turns out to have it",
-		extensions.Apply:      fmt.Sprintf("applied to the %s image", v.Dockerfile.Image),
+		extensions.Apply:      fmt.Sprintf("to be applied to the %s image", v.Dockerfile.Image),
 	}[v.Outcome]
 	if len(v.Reasons) == 0 || v.Outcome == extensions.Switch && v.Dockerfile.OnlySwitches() {
 		return what

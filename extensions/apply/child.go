@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/baseplan/baseplan/extensions/apply/program"
 )
 
 // childName is what a process that runs a command is started as.
@@ -132,7 +134,7 @@ func (c *command) start(control, null, proc *os.File) outcome {
 		cmd, err = c.startAs(file, null, nil) // in a container that may not set groups
 	}
 	if err != nil {
-		o := outcome{Failure: err.Error(), Exit: 126}
+		o := outcome{Failure: program.Explain(err, file, c.Dir).Error(), Exit: 126}
 		o.NotFound = errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
 		return o
 	}

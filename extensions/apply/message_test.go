@@ -79,3 +79,26 @@ func TestCommandOutlivesItsMessage(t *testing.T) {
 		}
 	}
 }
+
+// TestProcIsNamedWhereItIsMissed gives the hint about /proc only to commands that complain of it.
+func TestProcIsNamedWhereItIsMissed(t *testing.T) {
+	for _, c := range []struct {
+		writes []string
+		want   bool
+	}{
+		{[]string{"cat: can't open '/proc/self/status'"}, true}, {[]string{"x/pr", "oc/y"}, true}, {[]string{"/", "p", "roc"}, true},
+		{[]string{"E: unable to locate package", "/pr/oc"}, false}, {nil, false},
+	} {
+		var out bytes.Buffer
+		w := &watched{to: &out}
+		for _, text := range c.writes {
+			if _, err := w.Write([]byte(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := (&outcome{Exit: 1, NoProc: true}).err(w.proc)
+		if got := strings.Contains(err.Error(), "/proc"); got != c.want || out.String() != strings.Join(c.writes, "") {
+			t.Errorf("%q: %v", c.writes, err)
+		}
+	}
+}

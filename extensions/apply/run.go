@@ -224,7 +224,8 @@ func (b *build) start(ctx context.Context, c command, namespaces bool) error {
 	defer fromChild.Close()
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")
 	cmd.Args, cmd.Env = []string{childName}, []string{}
-	cmd.Stdout, cmd.Stderr = piped{b.Stdout}, piped{b.Stderr}
+	stdout, stderr := &watched{to: b.Stdout}, &watched{to: b.Stderr}
+	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.ExtraFiles = []*os.File{control, status}
 	cmd.Cancel = toChild.Close
 	cmd.WaitDelay = 2 * killDelay
@@ -251,14 +252,30 @@ func (b *build) start(ctx context.Context, c command, namespaces bool) error {
 	if err := errors.Join(writeErr, readErr); err != nil {
 		return fmt.Errorf("running a command: %w", errors.Join(err, waitErr))
 	}
-	return o.err(c.Root != "")
+	return o.err(c.Root != "" && (stdout.proc || stderr.proc))
 }
 
-// piped keeps an *os.File from being handed to the command itself.
-type piped struct{ io.Writer }
+// A watched writer notes whether a command mentions /proc. That it is no *os.File keeps it from being handed to
+// the command itself.
+type watched struct {
+	to   io.Writer
+	tail []byte // what may be the beginning of it
+	proc bool
+}
 
-// err makes an error of how a command ended.
-func (o *outcome) err(isolated bool) error {
+const procDir = "/proc"
+
+func (w *watched) Write(p []byte) (int, error) {
+	if !w.proc {
+		seen := append(w.tail, p...)
+		w.proc = bytes.Contains(seen, []byte(procDir))
+		w.tail = bytes.Clone(seen[max(0, len(seen)-len(procDir)+1):])
+	}
+	return w.to.Write(p)
+}
+
+// err makes an error of how a command ended; wantsProc reports whether it complained of /proc.
+func (o *outcome) err(wantsProc bool) error {
 	var reason string
 	switch {
 	case o.NoNamespace:
@@ -276,7 +293,7 @@ func (o *outcome) err(isolated bool) error {
 	default:
 		return nil
 	}
-	if isolated && o.NoProc {
+	if wantsProc && o.NoProc {
 		reason += " (there is no /proc in the isolated root, since this container may not mount one: a command that needs it has to be applied by an extender in a container of its own)"
 	}
 	return &exitError{code: o.code(), reason: reason}

@@ -24,17 +24,17 @@ type step struct {
 func (b *build) step(ctx context.Context, s step) error {
 	b.key = b.key.next(s.key...)
 	b.volatile = b.volatile || slices.ContainsFunc(s.key, func(k string) bool { return strings.Contains(k, b.BuildID) })
-	log := b.Log.With("extension", s.layer.Extension.ID, "instruction", s.layer.Instruction)
+	log := b.Log.With("extension", s.layer.Extension.ID)
 	if b.store != nil && !b.missed && !b.volatile {
 		if e, ok := b.store.load(b.key); ok {
-			log.Info("taking an instruction's layer from the cache")
+			log.Info("taking the layer from the cache of: " + s.layer.Instruction)
 			b.take(s.layer, e)
 			return nil
 		}
 	}
 	b.missed = true
 	b.executed++
-	log.Info("executing an instruction")
+	log.Info("executing " + s.layer.Instruction)
 	if err := b.catchUp(ctx); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/baseplan/baseplan/extensions/apply/program"
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/env"
 	"github.com/baseplan/baseplan/lifecycle/platform"
@@ -154,7 +155,19 @@ func (h Host) run(ctx context.Context, d *Descriptor, executable string, e *env.
 	if errors.Is(err, exec.ErrWaitDelay) { // it left a child behind that holds its output
 		return cmd.ProcessState.ExitCode(), nil
 	}
-	return 0, err
+	return 0, program.Explain(err, cmd.Path, h.App)
+}
+
+// failed is the error of an executable that ended with a status other than 0. Where that may come from the first
+// line of a script, it says so.
+func (d *Descriptor) failed(executable string, exit int) error {
+	err := fmt.Errorf("exit status %d", exit)
+	if exit == 126 || exit == 127 {
+		if reason := program.CarriageReturn(filepath.Join(d.Dir, "bin", executable)); reason != "" {
+			return fmt.Errorf("%w: %s", err, reason)
+		}
+	}
+	return err
 }
 
 // scratch makes a directory for what goes in and out of one executable.

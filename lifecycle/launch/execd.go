@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/baseplan/baseplan/extensions/apply/program"
 	"github.com/baseplan/baseplan/lifecycle/env"
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
@@ -51,7 +52,7 @@ func (l *Launcher) output(path string, environ []string) ([]byte, error) {
 	})
 	_ = w.Close() // else the pipe would never end
 	if err != nil {
-		return nil, err
+		return nil, program.Explain(err, path, l.App)
 	}
 	data, readErr := io.ReadAll(io.LimitReader(r, tomlfile.MaxSize+1))
 	_ = r.Close() // who writes more than is read must not wait

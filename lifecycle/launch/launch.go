@@ -17,6 +17,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/baseplan/baseplan/extensions/apply/program"
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/env"
 	"github.com/baseplan/baseplan/lifecycle/fail"
@@ -166,15 +167,15 @@ func (l *Launcher) workingDir(p Process) string {
 }
 
 // become replaces the launcher by a program, which is looked for in the PATH of the new environment.
-func become(program string, argv []string, dir string, e *env.Env) error {
+func become(name string, argv []string, dir string, e *env.Env) error {
 	if err := os.Chdir(dir); err != nil {
 		return fmt.Errorf("entering the working directory: %w", err)
 	}
-	path, err := lookUp(program, e.Get("PATH"))
+	path, err := lookUp(name, e.Get("PATH"))
 	if err != nil {
-		return fmt.Errorf("starting %s: %w", program, err)
+		return fmt.Errorf("starting %s: %w", name, err)
 	}
-	return fmt.Errorf("starting %s: %w", path, syscall.Exec(path, argv, e.List())) // it returns only if it fails
+	return fmt.Errorf("starting %s: %w", path, program.Explain(syscall.Exec(path, argv, e.List()), path, "")) // it returns only if it fails
 }
 
 // lookUp finds an executable as execvp does. In contrast to os/exec.LookPath it takes the

@@ -1,0 +1,133 @@
+// Package program says why a program could not be started: what the kernel answers is the same
+// "no such file or directory" for a missing script, interpreter, loader and working directory.
+package program
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// Explain adds to the error of a start what is missing or wrong. path is the program, dir the
+// working directory that it was to have, "" for that of this process.
+func Explain(err error, path, dir string) error {
+	if err == nil {
+		return nil
+	}
+	if dir != "" {
+		if reason := directory(dir); reason != "" {
+			return &explained{reason, err}
+		}
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(dir, path)
+		}
+	}
+	if reason := startable(err, path); reason != "" {
+		return &explained{reason, err}
+	}
+	return err
+}
+
+// An explained error keeps its cause, whose text says less.
+type explained struct {
+	reason string
+	err    error
+}
+
+func (e *explained) Error() string {
+	cause := e.err
+	if errno := syscall.Errno(0); errors.As(cause, &errno) {
+		cause = errno
+	}
+	return e.reason + ": " + cause.Error()
+}
+
+func (e *explained) Unwrap() error { return e.err }
+
+// directory says what is wrong with a working directory.
+func directory(dir string) string {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Sprintf("the working directory %s does not exist", dir)
+	case err == nil && !info.IsDir():
+		return fmt.Sprintf("the working directory %s is not a directory", dir)
+	}
+	return ""
+}
+
+func startable(err error, path string) string {
+	info, statErr := os.Stat(path)
+	if statErr != nil || info.IsDir() {
+		return ""
+	}
+	if errors.Is(err, os.ErrPermission) && info.Mode()&0o111 == 0 {
+		return fmt.Sprintf("%s is not executable (%s)", path, info.Mode())
+	}
+	line, isELF := firstLine(path)
+	switch {
+	case strings.HasPrefix(line, "#!"):
+		return interpreter(err, path, line)
+	case isELF && errors.Is(err, os.ErrNotExist):
+		return fmt.Sprintf("%s needs a dynamic loader that is not there: it was built for another C library", path)
+	case isELF && errors.Is(err, syscall.ENOEXEC):
+		return fmt.Sprintf("%s was built for another architecture", path)
+	case errors.Is(err, syscall.ENOEXEC):
+		return fmt.Sprintf("%s has no #! line and is no program for this machine", path)
+	}
+	return ""
+}
+
+// interpreter says what is wrong with a script's first line.
+func interpreter(err error, path, line string) string {
+	if reason := CarriageReturn(path); reason != "" {
+		return reason
+	}
+	name, _, _ := strings.Cut(strings.TrimLeft(line[2:], " \t"), " ")
+	name, _, _ = strings.Cut(name, "\t")
+	info, statErr := os.Stat(name)
+	switch {
+	case name == "":
+		return fmt.Sprintf("%s names no interpreter behind #!", path)
+	case errors.Is(statErr, os.ErrNotExist) && errors.Is(err, os.ErrNotExist):
+		return fmt.Sprintf("the interpreter of %s, %s, does not exist", path, name)
+	case statErr == nil && errors.Is(err, os.ErrPermission) && info.Mode()&0o111 == 0:
+		return fmt.Sprintf("the interpreter of %s, %s, is not executable", path, name)
+	}
+	return ""
+}
+
+// CarriageReturn says that a script's first line ends in \r, which becomes part of the interpreter's
+// name, or of its last argument; it is empty for other files.
+func CarriageReturn(path string) string {
+	if line, _ := firstLine(path); strings.HasPrefix(line, "#!") && strings.HasSuffix(line, "\r") {
+		return fmt.Sprintf(`the first line of %s ends in \r: save it with Unix line ends`, path)
+	}
+	return ""
+}
+
+// firstLine reads the first line of a file, as much of it as the kernel looks at.
+func firstLine(path string) (line string, isELF bool) {
+	info, err := os.Stat(path) // to open a device or a pipe may do something
+	if err != nil || !info.Mode().IsRegular() {
+		return "", false
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return "", false
+	}
+	defer func() { _ = f.Close() }()
+	head := make([]byte, 256)
+	n, _ := io.ReadFull(f, head)
+	head = head[:n]
+	if bytes.HasPrefix(head, []byte("\x7fELF")) {
+		return "", true
+	}
+	first, _, _ := bytes.Cut(head, []byte("\n"))
+	return string(first), false
+}

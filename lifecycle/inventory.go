@@ -171,6 +171,9 @@ func (i *Inspector) kept(img *image.Image) *sbom.Document {
 		logger(i.Log).Warn(fmt.Sprintf("a kept inventory is passed over: %v", err))
 		return nil
 	}
+	if !doc.Knows(sbom.Presence) {
+		return nil // of a version that did not look whether files are there
+	}
 	now := time.Now()
 	_ = dir.Chtimes(keptName(img), now, now) // only the order of going matters
 	return doc

@@ -36,7 +36,7 @@ func newKeeping(t *testing.T) *keeping {
 }
 
 func document(name string) *sbom.Document {
-	return &sbom.Document{Packages: []sbom.Package{{Name: name, Version: "1", Type: "deb", PURL: "pkg:deb/debian/" + name + "@1"}}}
+	return &sbom.Document{Packages: []sbom.Package{{Name: name, Version: "1", Type: "deb", PURL: "pkg:deb/debian/" + name + "@1", Known: sbom.Presence}}}
 }
 
 // names are the packages that the image has, by what is kept or by a look into it.
@@ -61,6 +61,22 @@ func forge(t *testing.T, file string) {
 	var data bytes.Buffer
 	if err := errors.Join(format.Encode(&data, document("forged"), sbom.Syft), os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, data.Bytes(), 0o644)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestKeptInventoriesLookedForFiles: one of a version that did not look whether files are there is not used.
+func TestKeptInventoriesLookedForFiles(t *testing.T) {
+	k := newKeeping(t)
+	old := document("old")
+	old.Packages[0].Known = sbom.Files
+	var data bytes.Buffer
+	if err := errors.Join(format.Encode(&data, old, sbom.Syft), os.MkdirAll(k.i.Cache, 0o755), os.WriteFile(k.file(), data.Bytes(), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"real by generated", "real by cache"} {
+		if got := k.names(t); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
 	}
 }
 

@@ -76,6 +76,11 @@ func (s *Set) missing(name string) string {
 	if u, ok := s.unready(name); ok {
 		return fmt.Sprintf("has %s, which is %s, not installed", strings.TrimSpace(u.Name+" "+u.Version), u.State)
 	}
+	for _, pkg := range s.native {
+		if file := gone(pkg)[name]; file != "" {
+			return notInImage(pkg, file)
+		}
+	}
 	switch file := strings.HasPrefix(name, "cmd:") || strings.HasPrefix(name, "so:"); {
 	case len(s.document.Packages) == 0:
 		return "has no packages"
@@ -85,6 +90,11 @@ func (s *Set) missing(name string) string {
 		return fmt.Sprintf("has no package %s; this SBOM does not list virtual packages, so whether another stands in for it is unknown", name)
 	}
 	return "has no " + name
+}
+
+// notInImage is the reason where a file that a package owns by its database is not there.
+func notInImage(pkg sbom.Package, file string) string {
+	return fmt.Sprintf("has %s %s, but its file %s is not in the image", pkg.Name, pkg.Version, file)
 }
 
 // Untyped is a package that the inventory lists without its type (it has no purl),

@@ -124,12 +124,24 @@ func (s *Set) backed(entry DeclaredEntry) (Provide, string) {
 	return p, ""
 }
 
+// absent says of which package a file is that is not in the image; empty: none is known.
+func (s *Set) absent(file string) string {
+	for _, pkg := range s.native {
+		if holds(pkg.Absent, file) {
+			return notInImage(pkg, file)
+		}
+	}
+	return ""
+}
+
 // evidence is what the inventory has for one entry of "evidence".
 func (s *Set) evidence(text string) ([]Evidence, string) {
 	if file, ok := strings.CutPrefix(text, "file:"); ok {
 		switch {
 		case holds(s.document.Files, file) || len(s.Owners(file)) > 0:
 			return []Evidence{{Pattern: text, Path: file}}, ""
+		case s.absent(file) != "":
+			return nil, s.absent(file)
 		case !s.document.Knows(sbom.Files):
 			return nil, fmt.Sprintf("this SBOM does not list files, so whether %s is there is unknown", file)
 		}

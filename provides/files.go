@@ -1,7 +1,6 @@
 package provides
 
 import (
-	"path"
 	"slices"
 	"strings"
 
@@ -36,40 +35,33 @@ func (s *Set) fileNames() map[string][]Provide {
 // unowned reports whether a file that no package owns is all that backs a provide.
 func (p Provide) unowned() bool { return p.Evidence[0].Package == "" }
 
-// commandDirs are where a shell finds commands. /usr/games is not among them:
-// images leave it out of PATH.
-var commandDirs = map[string]bool{
-	"/bin": true, "/sbin": true, "/usr/bin": true, "/usr/sbin": true, "/usr/local/bin": true, "/usr/local/sbin": true,
-}
-
-// fileName is the name that a file at this path provides, if any. Libraries lie
-// in /lib, /usr/lib, their 64-bit kin, or one folder below (Debian's multiarch).
+// fileName is the name that a file at this path provides, if any.
 func fileName(file string) (string, Kind) {
-	dir, base := path.Split(file)
-	dir = strings.TrimSuffix(dir, "/")
-	if commandDirs[dir] {
-		return "cmd:" + base, Command
-	}
-	if !library(base) {
-		return "", ""
-	}
-	if libraryDir(dir) || strings.Contains(path.Base(dir), "-linux-") && libraryDir(path.Dir(dir)) {
-		return "so:" + base, Library
+	name := sbom.FileName(file)
+	switch {
+	case strings.HasPrefix(name, "cmd:"):
+		return name, Command
+	case name != "":
+		return name, Library
 	}
 	return "", ""
 }
 
-// library reports whether a file name is that of a shared library: libz.so, libssl.so.3.
-func library(base string) bool {
-	return strings.HasSuffix(base, ".so") || strings.Contains(base, ".so.")
-}
-
-func libraryDir(dir string) bool {
-	switch strings.TrimPrefix(dir, "/usr") {
-	case "/lib", "/lib64", "/local/lib", "/local/lib64":
-		return true
+// gone maps the names of commands and libraries that the package has by its database, but of
+// which no file is in the image, to the path of such a file.
+func gone(pkg sbom.Package) map[string]string {
+	if len(pkg.Absent) == 0 {
+		return nil
 	}
-	return false
+	names := map[string]string{}
+	for _, file := range pkg.Absent {
+		names[sbom.FileName(file)] = file
+	}
+	for _, file := range pkg.Files {
+		delete(names, sbom.FileName(file))
+	}
+	delete(names, "")
+	return names
 }
 
 // spellings are the forms that a path has on systems with and without a merged

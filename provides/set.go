@@ -121,11 +121,12 @@ func (s *Set) packages() {
 		if !shadowed[pkg.Name] {
 			s.add(provideOf(pkg.Name, Package, pkg))
 		}
+		gone := gone(pkg)
 		for _, v := range pkg.Provides {
-			if v.Name != pkg.Name && !shadowed[v.Name] {
+			if v.Name != pkg.Name && !shadowed[v.Name] && gone[v.Name] == "" {
 				s.add(virtual(v, pkg))
 			}
-			if so, ok := soname(v.Name, pkg); ok {
+			if so, ok := soname(v.Name, pkg); ok && gone["so:"+so] == "" {
 				s.add(virtual(sbom.VirtualPackage{Name: "so:" + so, Version: v.Version}, pkg))
 			}
 		}
@@ -169,7 +170,7 @@ func soname(capability string, pkg sbom.Package) (string, bool) {
 		return "", false
 	}
 	name, wide := strings.CutSuffix(capability, "()(64bit)")
-	return name, library(name) && !strings.ContainsAny(name, "(/ ") && (wide || family(pkg.Arch) == "i386" || strings.HasPrefix(pkg.Arch, "armv"))
+	return name, sbom.IsLibrary(name) && !strings.ContainsAny(name, "(/ ") && (wide || family(pkg.Arch) == "i386" || strings.HasPrefix(pkg.Arch, "armv"))
 }
 
 // split parts the packages of the image's own architecture from foreign ones:

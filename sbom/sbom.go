@@ -109,6 +109,7 @@ const (
 	Virtual                    // Package.Provides is complete
 	Upstream                   // Package.Source is given where it differs from the package
 	Arch                       // Package.Arch is given
+	Presence                   // Package.Absent is complete: the image was looked at
 )
 
 // Has reports whether all of want are known.
@@ -124,6 +125,7 @@ type Package struct {
 	Source   Source // the source package that it was built from; zero: itself, or unknown
 	Provides []VirtualPackage
 	Files    []string // owned files, absolute clean paths, sorted
+	Absent   []string // commands and libraries that it owns by its database, but that the image does not have; like Files
 	Known    Facts
 }
 

@@ -12,12 +12,13 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/testdata"
 )
 
 // Debian is a Debian 12 image with the packages of a minimal base (those that
 // are essential or of priority required), the named ones, and all that they
-// depend on, with their file lists. It panics on a package that the embedded
+// depend on, with their file lists; commands and libraries are empty files. It panics on a package that the embedded
 // database has not; testdata/README.md lists those that may be asked for.
 func Debian(packages ...string) v1.Image { return Image(DebianLayer(packages...)) }
 
@@ -37,7 +38,29 @@ func DebianLayer(packages ...string) Layer {
 		}
 	}
 	l[statusPath] = status.String()
+	for _, dir := range []string{"bin", "sbin", "lib", "lib64"} {
+		l[dir] = "-> usr/" + dir
+	}
+	for name, content := range l {
+		if strings.HasSuffix(name, ".list") {
+			l.addFiles(strings.Split(content, "\n"), "usr/")
+		}
+	}
 	return l
+}
+
+// addFiles adds empty files where the paths are those of commands and libraries. On a system with a merged
+// /usr, merged is "usr/": packages own /bin/sh, which is /usr/bin/sh.
+func (l Layer) addFiles(paths []string, merged string) {
+	for i, file := range paths {
+		if sbom.FileName(file) == "" || i+1 < len(paths) && strings.HasPrefix(paths[i+1], file+"/") {
+			continue // of no interest, or a directory
+		}
+		if file = strings.TrimPrefix(file, "/"); !strings.HasPrefix(file, "usr/") {
+			file = merged + file
+		}
+		l[file] = ""
+	}
 }
 
 // Distroless is the image of [Debian] in the form of distroless images: a file
@@ -53,15 +76,36 @@ func Distroless(packages ...string) v1.Image {
 		for _, base := range []string{s.name, s.name + ":" + s.arch} {
 			if sums, ok := db["var/lib/dpkg/info/"+base+".md5sums"]; ok {
 				l["var/lib/dpkg/status.d/"+s.name+".md5sums"] = sums
+				l.addFiles(summed(sums), "")
 			}
 		}
 	}
 	return Image(l)
 }
 
+// summed are the files of a list of checksums.
+func summed(sums string) []string {
+	var files []string
+	for line := range strings.Lines(sums) {
+		_, file, _ := strings.Cut(strings.TrimSpace(line), "  ")
+		files = append(files, file)
+	}
+	return files
+}
+
 // Alpine is an Alpine image.
 func Alpine() v1.Image {
-	return Image(Layer{"lib/apk/db/installed": embedded("alpine/installed"), "etc/os-release": embedded("alpine/os-release")})
+	l := Layer{"lib/apk/db/installed": embedded("alpine/installed"), "etc/os-release": embedded("alpine/os-release")}
+	folder := ""
+	for line := range strings.Lines(l["lib/apk/db/installed"]) {
+		switch key, value, _ := strings.Cut(strings.TrimSpace(line), ":"); key {
+		case "F":
+			folder = value
+		case "R":
+			l.addFiles([]string{path.Join(folder, value)}, "")
+		}
+	}
+	return Image(l)
 }
 
 // Mariner is a CBL-Mariner 2.0 image, whose RPM database is of the sqlite kind.
@@ -69,7 +113,9 @@ func Mariner() v1.Image { return Image(MarinerLayer()) }
 
 // MarinerLayer is the only layer of [Mariner].
 func MarinerLayer() Layer {
-	return Layer{"var/lib/rpm/rpmdb.sqlite": embedded("mariner/rpmdb.sqlite.zst"), "etc/os-release": embedded("mariner/os-release")}
+	l := Layer{"var/lib/rpm/rpmdb.sqlite": embedded("mariner/rpmdb.sqlite.zst"), "etc/os-release": embedded("mariner/os-release")}
+	l.addFiles(strings.Split(embedded("mariner/files"), "\n"), "")
+	return l
 }
 
 // SUSE is a SUSE BCI 15 image, whose RPM database is of the ndb kind and lies
@@ -78,17 +124,21 @@ func SUSE() v1.Image { return Image(SUSELayer()) }
 
 // SUSELayer is the only layer of [SUSE].
 func SUSELayer() Layer {
-	return Layer{
+	l := Layer{
 		"usr/lib/sysimage/rpm/Packages.db": embedded("sle15/Packages.db.zst"),
 		"var/lib/rpm":                      "-> ../../usr/lib/sysimage/rpm",
 		"etc/os-release":                   "-> ../usr/lib/os-release",
 		"usr/lib/os-release":               embedded("sle15/os-release"),
 	}
+	l.addFiles(strings.Split(embedded("sle15/files"), "\n"), "")
+	return l
 }
 
 // BerkeleyDB is an image with an RPM database of the old kind, of one package.
 func BerkeleyDB() v1.Image {
-	return Image(Layer{"var/lib/rpm/Packages": embedded("tiny-bdb/Packages.zst"), "etc/os-release": embedded("tiny-bdb/os-release")})
+	l := Layer{"var/lib/rpm/Packages": embedded("tiny-bdb/Packages.zst"), "etc/os-release": embedded("tiny-bdb/os-release")}
+	l.addFiles(strings.Split(embedded("tiny-bdb/files"), "\n"), "")
+	return Image(l)
 }
 
 // Scratch is an image without a package database.

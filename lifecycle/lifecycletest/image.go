@@ -1,6 +1,6 @@
 // Package lifecycletest makes run images and registries in process, for tests and
 // for the demo (as net/http/httptest does for servers). The images hold the real
-// package databases of the testdata folder, not the packages themselves.
+// package databases of the testdata folder, and for the packages' commands and libraries empty files.
 //
 // Start with [Debian] and [Registry]. Functions panic where something is wrong
 // with their arguments or with the embedded data: that is a fault of the program.

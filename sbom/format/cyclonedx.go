@@ -265,6 +265,7 @@ func (c *cdxComponent) claim() claim {
 		foundBy: get("syft:package:foundBy"), data: get("syft:package:metadataType"),
 		epoch: get("syft:metadata:epoch"), arch: get("baseplan:arch"),
 		provide: c.Properties.list("syft:metadata:provides", ""), files: c.Properties.list("syft:metadata:files", ":path"),
+		absent:    c.Properties.list("baseplan:absent", ""),
 		elsewhere: elsewhere(c.Properties.list("syft:location", ":path")),
 	}
 	if out.purl == "" && strings.HasPrefix(c.BOMRef, "pkg:") {

@@ -110,6 +110,7 @@ func componentOf(p sbom.Package) cyclonedx.Component {
 	}
 	ps.addList("syft:metadata:provides", spellProvides(p), "")
 	ps.addList("syft:metadata:files", p.Files, ":path")
+	ps.addList("baseplan:absent", p.Absent, "")
 	ps.add("baseplan:arch", p.Arch)
 	ps.add("baseplan:source", formatSource(source))
 	ps.add("baseplan:known", formatKnown(p.Known))

@@ -29,6 +29,7 @@ type claim struct {
 	source  sbom.Source
 	provide []string // entries as the package manager has them: "mail-transport-agent (= 1)"
 	files   []string
+	absent  []string // of our own documents only
 	known   sbom.Facts
 	exact   bool // known comes from the document: there is nothing to conclude
 	foundBy string
@@ -111,7 +112,7 @@ func (c *claim) pkg() (p sbom.Package, distro sbom.Distro, ok bool) {
 	}
 	p.Source = other(p)
 	p.Provides = sbom.ParseVirtuals(p.Type, c.provide)
-	p.Files = cleanPaths(c.files)
+	p.Files, p.Absent = cleanPaths(c.files), cleanPaths(c.absent)
 	p.Known = c.known
 	if p.Arch != "" && !c.exact {
 		p.Known |= sbom.Arch
@@ -216,6 +217,7 @@ func distinct(packages []sbom.Package) []sbom.Package {
 		if last := len(out) - 1; last >= 0 && sbom.Compare(out[last], p) == 0 {
 			q := &out[last]
 			q.Files = sorted(slices.Concat(q.Files, p.Files))
+			q.Absent = sorted(slices.Concat(q.Absent, p.Absent))
 			q.Provides = sbom.SortVirtuals(slices.Concat(q.Provides, p.Provides))
 			q.Known |= p.Known
 			if q.Source == (sbom.Source{}) {

@@ -61,7 +61,7 @@ func (t *texts) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 var factNames = []struct {
 	fact sbom.Facts
 	name string
-}{{sbom.Files, "files"}, {sbom.Virtual, "virtual"}, {sbom.Upstream, "upstream"}, {sbom.Arch, "arch"}}
+}{{sbom.Files, "files"}, {sbom.Virtual, "virtual"}, {sbom.Upstream, "upstream"}, {sbom.Arch, "arch"}, {sbom.Presence, "presence"}}
 
 func formatFacts(f sbom.Facts) []string {
 	names := []string{}

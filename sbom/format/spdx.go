@@ -155,6 +155,7 @@ type note struct {
 	Arch     string       `json:"arch,omitzero"`
 	Source   *sbom.Source `json:"source,omitzero"`
 	Provides []string     `json:"provides,omitempty"`
+	Absent   []string     `json:"absent,omitempty"`
 }
 
 // A documentNote is the same of the document.
@@ -180,7 +181,7 @@ func (c *claim) annotated(all []spdxAnnotation) error {
 			return errors.Join(fmt.Errorf("reading the annotation of package %s", clip(c.name)), err)
 		}
 		c.known, c.exact = parseFacts(n.Known), true
-		c.kind, c.arch, c.provide = n.Type, n.Arch, n.Provides
+		c.kind, c.arch, c.provide, c.absent = n.Type, n.Arch, n.Provides, n.Absent
 		if n.Source != nil {
 			c.source = *n.Source
 		}

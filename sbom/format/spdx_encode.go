@@ -112,7 +112,7 @@ func (a annotator) note(v any) (v2_3.Annotation, error) {
 }
 
 func (a annotator) spdxPackage(p sbom.Package) (*v2_3.Package, error) {
-	facts := note{Known: formatFacts(p.Known), Type: string(p.Type), Arch: p.Arch, Provides: spellProvides(p)}
+	facts := note{Known: formatFacts(p.Known), Type: string(p.Type), Arch: p.Arch, Provides: spellProvides(p), Absent: p.Absent}
 	if p.Source != (sbom.Source{}) {
 		facts.Source = &p.Source
 	}

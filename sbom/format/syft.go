@@ -109,6 +109,7 @@ type (
 		Source   *sbom.Source `json:"source,omitzero"`
 		Provides []string     `json:"provides,omitempty"`
 		Files    []string     `json:"files,omitempty"`
+		Absent   []string     `json:"absent,omitempty"`
 	}
 )
 
@@ -158,6 +159,7 @@ func (a *syftArtifact) claim(version [3]int) (claim, error) {
 	if x := a.Baseplan; x != nil {
 		c.known, c.exact = parseFacts(x.Known), true
 		c.provide, c.files = append(c.provide, x.Provides...), append(c.files, x.Files...)
+		c.absent = x.Absent
 		if x.Arch != "" {
 			c.arch = x.Arch
 		}

@@ -86,7 +86,7 @@ func syftDistroOf(d sbom.Distro) syftDistro {
 func writeArtifact(p sbom.Package) writtenArtifact {
 	a := writtenArtifact{
 		ID: packageID(p), Name: p.Name, Version: p.Version, Type: syftType(p.Type), PURL: p.PURL,
-		Baseplan: &syftPackageExtra{Known: formatFacts(p.Known)},
+		Baseplan: &syftPackageExtra{Known: formatFacts(p.Known), Absent: p.Absent},
 	}
 	if !p.Type.OS() {
 		a.Baseplan.Arch, a.Baseplan.Provides, a.Baseplan.Files = p.Arch, spellProvides(p), p.Files

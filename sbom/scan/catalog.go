@@ -198,6 +198,7 @@ func distinct(packages []sbom.Package) []sbom.Package {
 	for _, p := range packages {
 		if last := len(out) - 1; last >= 0 && sbom.Compare(out[last], p) == 0 {
 			out[last].Files = sortedPaths(append(out[last].Files, p.Files...))
+			out[last].Absent = sortedPaths(append(out[last].Absent, p.Absent...))
 			out[last].Known |= p.Known
 			continue
 		}
@@ -220,7 +221,7 @@ func convert(p pkg.Package, found files) (sbom.Package, bool) {
 		out.Provides = sbom.ParseVirtuals(sbom.Deb, m.Provides)
 		out.Known |= sbom.Virtual
 		dpkgFiles(&out, m, found)
-		out.Files = divert(out.Files, m.Package, found[dpkgDiversions])
+		divert(&out, m.Package, found[dpkgDiversions])
 		return out, p.Version != ""
 	case pkg.ApkDBEntry:
 		out.Type, out.Arch = sbom.APK, m.Architecture

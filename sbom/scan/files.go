@@ -1,88 +1,45 @@
 package scan
 
 import (
-	"archive/tar"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"path"
+	"syscall"
 )
 
-// fromTree asks for every wanted path.
-func fromTree(ctx context.Context, tree Files) (files, error) {
-	found, b := files{}, &budget{}
-	b.left.Store(maxContent)
-	for _, name := range wantedFiles {
-		if database := logOf(name); database != "" && found[database] == nil {
-			continue
-		}
-		if err := fromArchive(ctx, tree, name, nil, found, b); err != nil {
-			return nil, err
-		}
-	}
-	for name, endings := range wantedDirs {
-		keep := func(base string) bool { return hasEnding(base, endings) }
-		if err := fromArchive(ctx, tree, name, keep, found, b); err != nil {
-			return nil, err
-		}
-	}
-	return found, nil
-}
-
-// fromArchive reads the archive of a file, or with keep those files of a folder.
-func fromArchive(ctx context.Context, tree Files, name string, keep func(base string) bool, found files, b *budget) (err error) {
-	stream, err := tree.Archive(ctx, "/"+name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stream.Close()) }()
-	for archive := tar.NewReader(&ctxReader{ctx, stream}); ; {
-		h, err := archive.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
+// fromTree reads the archive of the root directory as if it were the image's only layer. A daemon can
+// also be asked for single paths, but has to mount the image for each: that takes longer where there are hundreds.
+func fromTree(ctx context.Context, image Files) (files, *presence, error) {
+	return inRounds(func(in *interest) (t *tree, err error) {
+		stream, err := image.Archive(ctx, "/")
 		if err != nil {
-			return fmt.Errorf("reading the archive of /%s: %w", name, err)
+			return nil, err
 		}
-		at, base := name, path.Base(path.Clean(h.Name))
-		if keep != nil {
-			at = path.Join(name, base)
+		defer func() { err = errors.Join(err, stream.Close()) }()
+		b := &budget{}
+		b.left.Store(maxContent)
+		entries, err := readTar(&ctxReader{ctx, stream}, in, b)
+		if err != nil {
+			return nil, fmt.Errorf("reading the archive of /: %w", err)
 		}
-		switch {
-		case keep != nil && (!keep(base) || path.Dir(path.Dir(path.Clean(h.Name))) != "."):
-		case h.Typeflag == tar.TypeReg:
-			if found[at], err = readContent(archive, h.Size, b); err != nil {
-				return fmt.Errorf("reading /%s: %w", at, err)
-			}
-		case h.Typeflag == tar.TypeLink && keep != nil:
-			if content, ok := found[path.Join(name, path.Base(h.Linkname))]; ok {
-				found[at] = content
-			}
-		}
-	}
+		t = newTree()
+		t.apply(entries)
+		return t, nil
+	})
 }
 
-// fromDir follows links itself, as if the directory were the root; os.Root sees to it that none
-// that appears meanwhile leads out of it.
-func fromDir(ctx context.Context, name string) (files, error) {
+// openDirectory opens a root file system. Links in it are followed as if the directory were the root;
+// os.Root sees to it that none that appears meanwhile leads out of it.
+func openDirectory(ctx context.Context, name string) (*directory, error) {
 	root, err := os.OpenRoot(name)
 	if err != nil {
 		return nil, fmt.Errorf("opening root file system: %w", err)
 	}
-	defer root.Close()
 	d := &directory{ctx: ctx, root: root}
 	d.left.left.Store(maxContent)
-	found, _, err := collect(d)
-	if err != nil {
-		return nil, fmt.Errorf("reading root file system %s: %w", name, err)
-	}
-	return found, nil
+	return d, nil
 }
 
 // directory implements [fileSystem].
@@ -94,8 +51,11 @@ type directory struct {
 
 func (d *directory) lookup(name string) *node {
 	info, err := d.root.Lstat(name)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
 		return nil
+	case err != nil:
+		return &node{kind: hidden}
 	}
 	switch info.Mode().Type() {
 	case 0:
@@ -105,7 +65,7 @@ func (d *directory) lookup(name string) *node {
 	case fs.ModeSymlink:
 		target, err := d.root.Readlink(name)
 		if err != nil {
-			return nil
+			return &node{kind: hidden}
 		}
 		return &node{kind: symlink, target: target}
 	}

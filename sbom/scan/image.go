@@ -19,14 +19,19 @@ import (
 const maxRounds = 4
 
 // fromLayers reads the layers side by side and puts them upon each other.
-func fromLayers(ctx context.Context, img v1.Image, opts Options) (files, removed, error) {
+func fromLayers(ctx context.Context, img v1.Image, opts Options) (files, *presence, error) {
 	layers, err := img.Layers()
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading layers of the image: %w", err)
 	}
+	return inRounds(func(in *interest) (*tree, error) { return opts.read(ctx, layers, in) })
+}
+
+// inRounds reads an image, again if links led to where nobody looked.
+func inRounds(read func(*interest) (*tree, error)) (files, *presence, error) {
 	in := newInterest()
 	for round := 1; ; round++ {
-		t, err := opts.read(ctx, layers, in)
+		t, err := read(in)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -34,32 +39,35 @@ func fromLayers(ctx context.Context, img v1.Image, opts Options) (files, removed
 		if err != nil {
 			return nil, nil, err
 		}
-		if !in.extend(lost) || round == maxRounds {
-			return found, t.gone, nil
+		lost.names = t.linkedDirs(in)
+		if round == maxRounds || !in.extend(lost) {
+			return found, newPresence(t, in.watches), nil
 		}
 	}
 }
 
 // extend adds the places where links led to, and reports whether any is new.
-func (in *interest) extend(lost map[string][]string) bool {
+func (in *interest) extend(lost *elsewhere) bool {
 	extended := false
-	for name, endings := range lost {
-		folder, isFolder := strings.CutSuffix(name, "/")
-		switch {
-		case isFolder && !in.knows(folder):
-			in.addDir(folder, endings)
-			extended = true
-		case !isFolder && !in.wants(name):
+	for _, name := range lost.files {
+		if !in.wants(name) {
 			in.addFile(name)
 			extended = true
 		}
 	}
+	for dir, endings := range lost.dirs {
+		if _, known := in.dirs[dir]; !known {
+			in.addDir(dir, endings)
+			extended = true
+		}
+	}
+	for _, dir := range lost.names {
+		if !in.names[dir] {
+			in.addNames(dir)
+			extended = true
+		}
+	}
 	return extended
-}
-
-func (in *interest) knows(dir string) bool {
-	_, ok := in.dirs[dir]
-	return ok
 }
 
 func (o Options) read(ctx context.Context, layers []v1.Layer, in *interest) (*tree, error) {
@@ -122,15 +130,21 @@ func matches(h v1.Hash, sum hash.Hash) bool {
 	return h.Algorithm == "sha256" && h.Hex == hex.EncodeToString(sum.Sum(nil))
 }
 
+// picked is changed whenever something else is picked out of a layer for the same interest.
+const picked = "with the names of commands and libraries"
+
 // key names what was picked out of a layer by the layer and by what was to be picked.
 func (in *interest) key(diffID v1.Hash) string {
 	sum := sha256.New()
-	io.WriteString(sum, strings.Join(commandDirs, ",")+"\n")
+	io.WriteString(sum, picked+"\n")
 	for _, f := range slices.Sorted(maps.Keys(in.files)) {
 		io.WriteString(sum, f+"\n")
 	}
 	for _, d := range slices.Sorted(maps.Keys(in.dirs)) {
 		io.WriteString(sum, d+"/*"+strings.Join(in.dirs[d], ",")+"\n")
+	}
+	for _, d := range slices.Sorted(maps.Keys(in.names)) {
+		io.WriteString(sum, d+"/\n")
 	}
 	return diffID.Algorithm + "-" + diffID.Hex + "-" + hex.EncodeToString(sum.Sum(nil)[:4])
 }

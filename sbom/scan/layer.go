@@ -40,6 +40,7 @@ type kind byte
 const (
 	regular  kind = iota
 	other         // a device, a socket: in the way, but never read
+	hidden        // something that may not be looked at, or nothing
 	dir           // explicitly there: it takes the place of a link below it
 	symlink       // target as written
 	hardlink      // target is a clean path from the root
@@ -132,7 +133,7 @@ func readTar(r io.Reader, in *interest, b *budget) ([]entry, error) {
 			return nil, err
 		}
 		e := entryOf(h)
-		if e.path == "." && e.kind != opaque || e.path != "." && !in.wants(e.path) && !isCommand(e.path) {
+		if e.path == "." && e.kind != opaque || e.path != "." && !in.picks(e.path) {
 			continue
 		}
 		if err := b.take(int64(len(e.path) + len(e.target) + perEntry)); err != nil {
@@ -157,7 +158,7 @@ func entryOf(h *tar.Header) entry {
 		return entry{path: clean(folder + gone), kind: whiteout}
 	}
 	switch h.Typeflag {
-	case tar.TypeReg:
+	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
 		e.kind = regular
 	case tar.TypeDir:
 		e.kind = dir

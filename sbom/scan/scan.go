@@ -2,17 +2,16 @@
 // package databases (dpkg, apk, rpm). It alone imports Syft, whose catalogers read
 // the databases.
 //
-// Start with [Image]. It reads of an image what it needs and no more: the databases are
-// picked out of the layers as these stream by, and nothing is unpacked to disk. (An RPM
-// database passes through one temporary file, since its readers need one.)
-// [Tree] reads the same from a container in a daemon, [Dir] from a root file system.
+// Start with [Image]. It picks the databases, and the names of commands and libraries, out of the
+// layers as these stream by; nothing is unpacked to disk. (An RPM database passes through one
+// temporary file, since its readers need one.) [Tree] reads the same from a container
+// in a daemon, [Dir] from a root file system.
 //
 // An image without a package database gives a Document without Databases and packages; that is
 // no error. A database that cannot be read is one, which names it, unless another can be read.
 //
-// A command that a layer deletes, or that dpkg-divert has renamed, is none of its
-// package's files. That a file was deleted in the layer that brought it is not seen,
-// nor any deletion where there are no layers ([Tree], [Dir]).
+// Commands and libraries that a package owns by its database, but that are not in the image
+// (deleted, diverted, excluded), are in [sbom.Package.Absent]. Other files are not looked for.
 //
 // It finds what Syft finds in the places where distributions keep their databases, except for four
 // things. It reads the log beside an RPM database. Of several RPM databases in one folder it reads the one
@@ -27,6 +26,7 @@ package scan
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -42,16 +42,11 @@ type Options struct {
 
 // Image reads the layers of the image.
 func Image(ctx context.Context, img v1.Image, opts Options) (*sbom.Document, error) {
-	files, gone, err := fromLayers(ctx, img, opts)
+	files, there, err := fromLayers(ctx, img, opts)
 	if err != nil {
 		return nil, err
 	}
-	doc, err := catalog(ctx, files)
-	if err != nil {
-		return nil, err
-	}
-	gone.leaveOut(doc)
-	return doc, nil
+	return inventory(ctx, files, there)
 }
 
 // Files gives access to the files of an image by path. *image.Files of
@@ -65,19 +60,36 @@ type Files interface {
 
 // Tree reads an image that is only accessible by path, such as one in a docker daemon.
 func Tree(ctx context.Context, tree Files) (*sbom.Document, error) {
-	files, err := fromTree(ctx, tree)
+	files, there, err := fromTree(ctx, tree)
 	if err != nil {
 		return nil, err
 	}
-	return catalog(ctx, files)
+	return inventory(ctx, files, there)
 }
 
 // Dir reads a root file system, such as the program's own ("/"). Symbolic links are
 // followed as if the directory were the root: none leads out of it.
 func Dir(ctx context.Context, root string) (*sbom.Document, error) {
-	files, err := fromDir(ctx, root)
+	d, err := openDirectory(ctx, root)
 	if err != nil {
 		return nil, err
 	}
-	return catalog(ctx, files)
+	defer d.root.Close()
+	files, _, err := collect(d)
+	if err != nil {
+		return nil, fmt.Errorf("reading root file system %s: %w", root, err)
+	}
+	return inventory(ctx, files, newPresence(d, func(string) bool { return true }))
+}
+
+// inventory is what the databases say, less the commands and libraries that are not there.
+func inventory(ctx context.Context, found files, there *presence) (*sbom.Document, error) {
+	doc, err := catalog(ctx, found)
+	if err != nil {
+		return nil, err
+	}
+	for i := range doc.Packages {
+		there.check(&doc.Packages[i])
+	}
+	return doc, nil
 }

@@ -16,14 +16,9 @@ type node struct {
 
 // A tree is the part of an image's file system that is wanted: layers applied one upon the
 // other, as a container runtime does.
-type tree struct {
-	root *node
-	gone removed
-}
+type tree struct{ root *node }
 
-func newTree() *tree {
-	return &tree{&node{kind: dir, children: map[string]*node{}}, removed{}}
-}
+func newTree() *tree { return &tree{&node{kind: dir, children: map[string]*node{}}} }
 
 // apply puts a layer on top. What it removes is of the layers below, wherever in the layer the
 // whiteout stands (OCI image specification, layer.md).
@@ -31,7 +26,6 @@ func (t *tree) apply(layer []entry) {
 	for _, e := range layer {
 		switch e.kind {
 		case whiteout:
-			t.gone.remove(e.path)
 			if parent := t.folder(path.Dir(e.path), false); parent != nil {
 				delete(parent.children, path.Base(e.path))
 			}
@@ -52,7 +46,6 @@ func (t *tree) put(e entry) {
 	if e.path == "." {
 		return
 	}
-	t.gone.add(e.path)
 	parent := t.folder(path.Dir(e.path), true)
 	if parent == nil {
 		return
@@ -171,10 +164,16 @@ type fileSystem interface {
 	read(file string) ([]byte, error)
 }
 
-// collect reads the wanted files. It also returns where links led to nothing: what is there may
-// not have been looked for.
-func collect(fs fileSystem) (found files, lost map[string][]string, err error) {
-	found, lost = files{}, map[string][]string{}
+// elsewhere is where links led to: what is there may not have been looked for.
+type elsewhere struct {
+	files []string
+	dirs  map[string][]string // as wantedDirs
+	names []string            // directories of commands and libraries
+}
+
+// collect reads the wanted files.
+func collect(fs fileSystem) (found files, lost *elsewhere, err error) {
+	found, lost = files{}, &elsewhere{dirs: map[string][]string{}}
 	for _, name := range wantedFiles {
 		if err := collectFile(fs, name, found, lost); err != nil {
 			return nil, nil, err
@@ -183,7 +182,7 @@ func collect(fs fileSystem) (found files, lost map[string][]string, err error) {
 	for name, endings := range wantedDirs {
 		n, real := resolve(fs, name)
 		if real != name && real != "" {
-			lost[real+"/"] = endings
+			lost.dirs[real] = endings
 		}
 		if n == nil || n.kind != dir {
 			continue
@@ -204,11 +203,11 @@ func collect(fs fileSystem) (found files, lost map[string][]string, err error) {
 	return found, lost, nil
 }
 
-func collectFile(fs fileSystem, name string, found files, lost map[string][]string) error {
+func collectFile(fs fileSystem, name string, found files, lost *elsewhere) error {
 	n, real := resolve(fs, name)
 	switch {
 	case n == nil && real != name && real != "":
-		lost[real] = nil
+		lost.files = append(lost.files, real)
 	case n != nil && n.kind == regular:
 		content, err := fs.read(real)
 		if err != nil {

@@ -4,6 +4,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/baseplan/baseplan/sbom"
 )
 
 // wantedFiles are the files that catalogers and the search for the distribution read.
@@ -59,21 +61,25 @@ const (
 	rpmManifest    = "var/lib/rpmmanifest/container-manifest-2"
 )
 
-// An interest is what to pick out of a layer: the content of wanted files, and every
-// entry above them, since a symbolic link or a whiteout there decides what the path means.
+// An interest is what to pick out of a layer: the content of wanted files, the names of commands and
+// libraries, and every entry above them, since a symbolic link or a whiteout there decides what the path means.
 type interest struct {
 	files map[string]bool
 	dirs  map[string][]string
+	names map[string]bool // directories behind links; see watches
 	above map[string]bool
 }
 
 func newInterest() *interest {
-	in := &interest{files: map[string]bool{}, dirs: map[string][]string{}, above: map[string]bool{}}
+	in := &interest{files: map[string]bool{}, dirs: map[string][]string{}, names: map[string]bool{}, above: map[string]bool{}}
 	for _, f := range wantedFiles {
 		in.addFile(f)
 	}
 	for d, endings := range wantedDirs {
 		in.addDir(d, endings)
+	}
+	for _, d := range slices.Concat(sbom.CommandDirs, sbom.LibraryDirs) {
+		in.addAbove(d)
 	}
 	return in
 }
@@ -88,20 +94,42 @@ func (in *interest) addDir(name string, endings []string) {
 	in.addAbove(name)
 }
 
+// addNames watches a directory to which a link leads.
+func (in *interest) addNames(name string) {
+	in.names[name] = true
+	in.addAbove(name)
+}
+
 func (in *interest) addAbove(dir string) {
 	for ; dir != "." && !in.above[dir]; dir = path.Dir(dir) {
 		in.above[dir] = true
 	}
 }
 
-// wants reports whether an entry at the path is picked.
+// wants reports whether the content of a file at the path is picked.
 func (in *interest) wants(name string) bool {
-	if in.files[name] || in.above[name] {
+	if in.files[name] {
 		return true
 	}
 	dir, base := path.Split(name)
 	endings, ok := in.dirs[strings.TrimSuffix(dir, "/")]
 	return ok && hasEnding(base, endings)
+}
+
+// watches reports whether it matters that there is something at the path, whatever its content.
+func (in *interest) watches(name string) bool {
+	return sbom.FileName(name) != "" || len(in.names) > 0 && in.holdsNames(path.Dir(name))
+}
+
+// holdsNames reports whether commands or libraries in the directory are watched.
+func (in *interest) holdsNames(dir string) bool {
+	return slices.Contains(sbom.CommandDirs, dir) || slices.Contains(sbom.LibraryDirs, dir) || sbom.IsMultiarchDir(dir) ||
+		in.names[dir] || strings.Contains(path.Base(dir), "-linux-") && in.names[path.Dir(dir)]
+}
+
+// picks reports whether an entry at the path is picked.
+func (in *interest) picks(name string) bool {
+	return in.above[name] || in.wants(name) || in.watches(name) || sbom.IsMultiarchDir(name)
 }
 
 func hasEnding(name string, endings []string) bool {

@@ -53,8 +53,9 @@ func TestDaemon(t *testing.T) {
 		t.Fatal("DOCKER_HOST is not set: start a docker daemon and set it to its socket (unix:///…)")
 	}
 	for name, l := range map[string]lifecycletest.Layer{
-		"debian": lifecycletest.DebianLayer("curl"),
-		"suse":   lifecycletest.SUSELayer(),
+		"debian":                      lifecycletest.DebianLayer("curl"),
+		"debian without curl's files": debianWith(layer{curlFile: "-", curlLib: "-"}),
+		"suse":                        lifecycletest.SUSELayer(),
 		"usr-merged alpine": {
 			"usr/lib/apk/db/installed": apk("a", "b"), "lib": "-> usr/lib",
 			"etc/os-release": "-> ../usr/lib/os-release", "usr/lib/os-release": "ID=alpine\nVERSION_ID=3.23\n",
@@ -62,7 +63,7 @@ func TestDaemon(t *testing.T) {
 		"scratch": {"app": "x"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tag := "baseplan-e2e:" + strings.ReplaceAll(name, " ", "-")
+			tag := "baseplan-e2e:" + strings.NewReplacer(" ", "-", "'", "").Replace(name)
 			importImage(t, tag, l)
 			want, err := scan.Image(t.Context(), lifecycletest.Image(l), scan.Options{})
 			if err != nil {

@@ -40,6 +40,7 @@ type Restorer struct {
 	UID, GID int         // whose layers are that root restores
 
 	SkipLayers bool // restore nothing but store.toml
+	SkipStore  bool // restore no store.toml either
 	SkipSBOM   bool
 
 	Log *slog.Logger // nil: silent
@@ -129,7 +130,7 @@ func (r *restoring) buildpack(m platform.Module, skip bool) error {
 		return fmt.Errorf("removing what an earlier build left: %w", err)
 	}
 	app := r.Analyzed.Metadata.Buildpack(m.ID)
-	if app != nil && app.Store != nil {
+	if app != nil && app.Store != nil && !r.SkipStore {
 		if err := dir.WriteStore(*app.Store); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/cache"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/image"
@@ -117,7 +118,7 @@ func (c *command) restoreWith(ctx context.Context, analyzed *platform.Analyzed, 
 	uid, gid := c.user()
 	r := lifecycle.Restorer{
 		API: c.api, Group: group, Analyzed: analyzed, Cache: kept, Layers: c.Layers, ExecEnv: c.ExecEnv, UID: uid, GID: gid,
-		SkipLayers: c.SkipLayers || c.SkipRestore, SkipSBOM: c.SkipSBOM, Log: c.log,
+		SkipLayers: c.SkipLayers || c.SkipRestore, SkipStore: c.SkipRestore && !api.StoreOnSkip.In(c.api), SkipSBOM: c.SkipSBOM, Log: c.log,
 	}
 	return errors.Join(r.Run(ctx), closeCache(kept))
 }

@@ -27,6 +27,8 @@ var (
 	SBOM = Feature{Since: Version{0, 8}}
 	// SourceDateEpoch: the platform chooses when an app image was created.
 	SourceDateEpoch = Feature{Since: Version{0, 9}}
+	// StoreOnSkip: a creator that restores nothing still restores store.toml.
+	StoreOnSkip = Feature{Since: Version{0, 9}}
 	// LifecycleSBOM: the SBOMs of lifecycle and launcher are kept with those of buildpacks.
 	LifecycleSBOM = Feature{Since: Version{0, 11}}
 	// History: app images tell of each layer how it was created.

@@ -96,7 +96,7 @@ var specified = []input{
 	{flag: "image", env: "CNB_RUN_IMAGE", in: Rebase, to: ref(func(i *Inputs) *string { return &i.RunImage }), help: "the same as -run-image (deprecated)"},
 	{flag: "skip-layers", env: "CNB_SKIP_LAYERS", in: Analyze, to: yes(func(i *Inputs) *bool { return &i.SkipLayers }), help: "do not restore the SBOM layer of the previous image"},
 	{flag: "skip-layers", env: "CNB_SKIP_LAYERS", in: Restore, to: yes(func(i *Inputs) *bool { return &i.SkipLayers }), help: "restore no layers"},
-	{flag: "skip-restore", env: "CNB_SKIP_RESTORE", in: Create, to: yes(func(i *Inputs) *bool { return &i.SkipRestore }), help: "restore nothing but store.toml"},
+	{flag: "skip-restore", env: "CNB_SKIP_RESTORE", in: Create, to: yes(func(i *Inputs) *bool { return &i.SkipRestore }), help: "restore nothing but store.toml; below Platform API 0.9, nothing"},
 	{env: "CNB_SKIP_SBOM", in: Analyze | Restore | Export | Create, to: yes(func(i *Inputs) *bool { return &i.SkipSBOM }), help: "make and restore no SBOM layers"},
 	{flag: "stack", env: "CNB_STACK_PATH", def: "/cnb/stack.toml", in: Analyze | Export | Create, until: 12, to: str(func(i *Inputs) *string { return &i.Stack }), help: "path of stack.toml"},
 	{flag: "system", env: "CNB_SYSTEM_PATH", def: "/cnb/system.toml", in: Detect | Create, from: 15, to: str(func(i *Inputs) *string { return &i.System }), help: "path of system.toml"},

@@ -45,11 +45,10 @@ func (b *Builder) Run(ctx context.Context) (*platform.BuildMetadata, error) {
 			if ctx.Err() != nil {
 				return nil, context.Cause(ctx)
 			}
-			code := fail.Build
 			if _, broken := errors.AsType[*buildpack.BrokenError](err); broken {
-				code = fail.BuildBuildpack
+				return nil, fail.As(fail.BuildBuildpack, "", err) // it names the buildpack
 			}
-			return nil, fail.As(code, "building with "+m.String(), err)
+			return nil, fail.As(fail.Build, "building with "+m.String(), err)
 		}
 	}
 	return r.metadata(), nil

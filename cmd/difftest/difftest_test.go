@@ -105,6 +105,17 @@ func TestReport(t *testing.T) {
 	}
 }
 
+func TestWholeBuild(t *testing.T) {
+	phases := observation(t, `{"codes": {"analyzer": 0, "detector": 20}, "toml@analyzer": 1, "toml@detector": 2, "restored": {}, "dump": 3}`)
+	creator := observation(t, `{"codes": {"creator": 20}, "toml@creator": 2, "dump": 3}`)
+	wholeBuild(phases)
+	wholeBuild(creator)
+	want := observation(t, `{"exit": 20, "toml": 2, "dump": 3}`)
+	if diff := cmp.Diff([]any{want, want}, []any{phases, creator}); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // A seed is always the same case, and its files can be written.
 func TestRandom(t *testing.T) {
 	seen := map[string]bool{}

@@ -6,6 +6,7 @@
 //	difftest A_BIN B_BIN [-seeds 1-50]
 //	difftest -against FILE A_BIN
 //	difftest -record FILE A_BIN
+//	difftest -self A_BIN
 //
 // A_BIN and B_BIN are folders that hold `lifecycle` (all phases, by the name that it is called by) and
 // `launcher`. Cases are made from seeds, or read from FILE, which has what was observed
@@ -36,6 +37,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.against, "against", "", "`file` of cases and of what was observed: compare with that, instead of a second lifecycle")
 	flag.StringVar(&o.record, "record", "", "`file` to write cases and observations of the lifecycle to, instead of comparing")
+	flag.BoolVar(&o.self, "self", false, "compare ways in which one lifecycle does the same: five phases and the creator, a cache directory and a cache image")
 	flag.StringVar(&o.cases, "cases", "", "`file` of cases, as -record writes; default: made from seeds")
 	flag.StringVar(&o.known, "known", "", "with -against, `file` of the kinds of difference that may occur; default: those of cmd/difftest/known.toml")
 	flag.Var(&o.seeds, "seeds", "`seeds` of the cases, such as 1-20,31")
@@ -59,6 +61,7 @@ type options struct {
 	bins    []string
 	seeds   seeds
 	verbose bool
+	self    bool
 }
 
 // seeds is a flag: a list of numbers and of ranges.
@@ -91,7 +94,7 @@ func (s *seeds) Set(text string) error {
 // check says what is missing.
 func (o *options) check() error {
 	want := 2
-	if o.against != "" || o.record != "" {
+	if o.against != "" || o.record != "" || o.self {
 		want = 1
 	}
 	switch {
@@ -143,6 +146,9 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 		return o.recordAll(ctx, out, r, sides[0])
 	case o.against != "":
 		return o.replay(ctx, out, r, sides[0])
+	}
+	if o.self {
+		return o.compareSelf(ctx, out, r, sides[0])
 	}
 	return o.compareSides(ctx, out, r, sides)
 }

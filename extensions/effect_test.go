@@ -51,6 +51,36 @@ func TestNoEffect(t *testing.T) {
 	}
 }
 
+// TestMountEffects has mounts over directories of which nothing depends, and over others.
+func TestMountEffects(t *testing.T) {
+	base := bases(t)["debian"]
+	const install = " apt-get install -y curl"
+	for flags, want := range map[string]Outcome{
+		"--mount=type=cache,target=/var/cache/apt,sharing=locked":                                        NoEffect,
+		"--mount=type=cache,target=/var/cache/apt --mount=type=cache,target=/var/lib/apt/lists,id=lists": NoEffect,
+		"--mount=type=tmpfs,target=/tmp --mount=type=cache,target=/root/.cache/pip":                      NoEffect,
+		"--mount=type=cache,target=/var/lib/dpkg":                                                        Apply,
+		"--mount=type=tmpfs,target=/usr":                                                                 Apply,
+		"--mount=type=tmpfs,target=/tmp/../usr":                                                          Apply,
+		"--mount=type=tmpfs,target=tmp":                                                                  Apply,
+		"--mount=type=bind,source=x,target=/tmp":                                                         Apply,
+		"--mount=target=/tmp":                                                                            Apply,
+		"--mount=type=cache,from=x,target=/tmp":                                                          Apply,
+		"--mount=type=secret,id=x,target=/tmp":                                                           Apply,
+		"--mount=type=ssh,target=/tmp":                                                                   Apply,
+		"--mount=type=cache,target=/tmp --mount=type=tmpfs,target=/usr":                                  Apply,
+		"--mount=type=cache,target=/tmp --network=none":                                                  Apply,
+		"--mount=type=cache,target=${TARGETX}":                                                           Apply,
+	} {
+		if v := Check(onBase(t, "USER root", "RUN "+flags+install, reset), base, nil, ByPlan); v.Outcome != want {
+			t.Errorf("%s: %s, want %s: %v", flags, v.Outcome, want, v.Reasons)
+		}
+	}
+	if v := Check(onBase(t, "USER root", "RUN --mount=type=cache,target=/var/cache/apt apt-get install -y libgd3", reset), base, nil, ByEffect); v.Outcome != Apply {
+		t.Errorf("an install of what is missing: %s", v.Outcome)
+	}
+}
+
 // TestRuntimeEffects holds instructions on how containers run against the image's own configuration.
 func TestRuntimeEffects(t *testing.T) {
 	base := bases(t)["debian"]

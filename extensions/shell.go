@@ -1,6 +1,7 @@
 package extensions
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -15,9 +16,10 @@ import (
 
 // run is the finding on a RUN instruction.
 func (a *analyzer) run(c *instructions.RunCommand) finding {
+	if doubt := a.flags(c); doubt != "" {
+		return effect("%s", doubt)
+	}
 	switch {
-	case len(c.FlagsUsed) > 0:
-		return effect("RUN --%s is not understood", c.FlagsUsed[0])
 	case !c.PrependShell && len(c.Files) > 0:
 		return effect("a here-document in a list of words is not understood")
 	case !c.PrependShell && len(c.CmdLine) > 0 && slices.Contains(builtins, c.CmdLine[0]):
@@ -42,6 +44,35 @@ func (a *analyzer) run(c *instructions.RunCommand) finding {
 		return effect("a script with an interpreter of its own is not understood")
 	}
 	return a.script(script)
+}
+
+// mountable are directories of which nothing depends on what is in them: a mount over one does not change what a
+// command does to the image. Over any other, such as a package database, it may.
+var mountable = []string{"/tmp", "/var/tmp", "/var/cache/apt", "/var/cache/dnf", "/var/cache/libdnf5", "/var/cache/yum", "/var/cache/tdnf", "/var/cache/zypp", "/var/cache/apk", "/var/lib/apt/lists", "/root/.cache"}
+
+// flags says what is not understood of the flags of a RUN.
+func (a *analyzer) flags(c *instructions.RunCommand) string {
+	for _, flag := range c.FlagsUsed {
+		if flag != "mount" {
+			return fmt.Sprintf("RUN --%s is not understood", flag)
+		}
+	}
+	known := true
+	err := c.Expand(func(word string) (string, error) {
+		value, ok := a.word(word)
+		known = known && ok
+		return value, nil
+	})
+	if err != nil || !known {
+		return "RUN --mount: what is mounted cannot be told"
+	}
+	for _, m := range instructions.GetMounts(c) {
+		plain := m.From == "" && m.Source == "" && (m.Type == instructions.MountTypeCache || m.Type == instructions.MountTypeTmpfs)
+		if !plain || !slices.ContainsFunc(mountable, func(dir string) bool { return m.Target == dir || strings.HasPrefix(path.Clean(m.Target), dir+"/") }) {
+			return fmt.Sprintf("RUN --mount=type=%s,target=%s is not understood", m.Type, m.Target)
+		}
+	}
+	return ""
 }
 
 // builtins are commands that only shells have.

@@ -230,6 +230,11 @@ COPY d /opt/kept
 COPY a /tofile
 ADD up.tar /opt/kept
 COPY e /opt/kept`},
+	{"mounts", `mkdir -p src/d; echo tool >src/tool; echo x >src/d/x; echo one >one`, `
+RUN mkdir -p /var/cache/x /scratch && echo old > /var/cache/x/old
+RUN --mount=type=cache,target=/var/cache/x --mount=type=tmpfs,target=/scratch --mount=type=bind,source=src,target=/opt/kept --mount=source=one,target=/etc/alpine-release \
+	test ! -e /var/cache/x/old && cat /opt/kept/tool /opt/kept/d/x /etc/alpine-release > /seen && ls -ld /var/cache/x /scratch | cut -c1-10 >> /seen && touch /var/cache/x/new /scratch/new
+RUN --mount=type=cache,target=/var/cache/x ls /var/cache/x >> /seen; ls /opt/kept >> /seen`},
 	{"configuration of containers", ``, `
 ARG port=8080
 ARG dir=/data

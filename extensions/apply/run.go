@@ -29,13 +29,17 @@ func (s *stage) run(ctx context.Context, c *instructions.RunCommand) error {
 	if err != nil {
 		return err
 	}
+	mounts, mountKeys, err := s.mounts(c)
+	if err != nil {
+		return err
+	}
 	config := &s.b.config
 	env, keyed := s.environment(strings.Join(argv, " ") + script.Data)
 	user, dir := config.User, s.absolute(".")
 	return s.b.step(ctx, step{
 		layer: s.layer(c),
-		key:   slices.Concat([]string{"RUN", script.Data, user, dir}, argv, []string{"env"}, keyed),
-		run:   true,
+		key:   slices.Concat([]string{"RUN", script.Data, user, dir}, argv, []string{"env"}, keyed, mountKeys),
+		run:   true, mounts: mounts,
 		do: func(ctx context.Context) error {
 			return s.b.execute(ctx, user, command{Args: argv, Script: script, Env: env, Dir: dir})
 		},

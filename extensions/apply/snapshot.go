@@ -93,23 +93,28 @@ func (s *scanner) dir(fd int, name string) error {
 		return &pathError{"reading", name, err}
 	}
 	for _, base := range names {
-		f := file{path: name + "/" + base}
-		if s.skip[f.path] {
-			continue
-		}
-		if err := unix.Fstatat(fd, base, &f.stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-			return &pathError{"reading", f.path, err}
-		}
-		f.stat.Atim = unix.Timespec{}
-		if !f.isDir() {
-			s.files = append(s.files, f)
-			continue
-		}
-		if err := s.enter(fd, base, f); err != nil {
+		if err := s.one(fd, name, base); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// one looks at a file, or a directory and all in it.
+func (s *scanner) one(fd int, dir, base string) error {
+	f := file{path: strings.TrimSuffix(dir, "/") + "/" + base}
+	if s.skip[f.path] {
+		return nil
+	}
+	if err := unix.Fstatat(fd, base, &f.stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return &pathError{"reading", f.path, err}
+	}
+	f.stat.Atim = unix.Timespec{}
+	if !f.isDir() {
+		s.files = append(s.files, f)
+		return nil
+	}
+	return s.enter(fd, base, f)
 }
 
 func (s *scanner) enter(parent int, base string, f file) error {

@@ -66,10 +66,7 @@ func supported(cmd instructions.Command) error {
 		*instructions.ExposeCommand, *instructions.VolumeCommand, *instructions.StopSignalCommand, *instructions.HealthCheckCommand, *instructions.MaintainerCommand:
 		return supportedConfig(cmd)
 	case *instructions.RunCommand:
-		if len(c.FlagsUsed) > 0 {
-			return fmt.Errorf("RUN --%s is not supported", c.FlagsUsed[0])
-		}
-		return nil
+		return supportedRun(c)
 	case *instructions.CopyCommand:
 		switch {
 		case c.From != "":
@@ -90,6 +87,24 @@ func supported(cmd instructions.Command) error {
 		return nil
 	}
 	return fmt.Errorf("%s is not among the instructions of an extension's Dockerfile that are supported: ADD, ARG, COPY, ENV, EXPOSE, HEALTHCHECK, LABEL, MAINTAINER, RUN, SHELL, STOPSIGNAL, USER, VOLUME, WORKDIR", strings.ToUpper(cmd.Name()))
+}
+
+// supportedRun reports an error for flags of RUN that are not supported.
+func supportedRun(c *instructions.RunCommand) error {
+	for _, flag := range c.FlagsUsed {
+		if flag != "mount" {
+			return fmt.Errorf("RUN --%s is not supported", flag)
+		}
+	}
+	if err := c.Expand(func(word string) (string, error) { return word, nil }); err != nil {
+		return nil //nolint:nilerr // it may be right once variables are filled in
+	}
+	for _, m := range instructions.GetMounts(c) {
+		if err := supportedMount(m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fail names an instruction in an error.

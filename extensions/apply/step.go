@@ -18,6 +18,8 @@ type step struct {
 	key   []string // all that its outcome depends on, beside what went before
 	run   bool     // it is a RUN
 	do    func(context.Context) error
+
+	mounts []mount
 }
 
 // step takes a layer from the cache, or executes an instruction and takes what it changed.
@@ -38,10 +40,17 @@ func (b *build) step(ctx context.Context, s step) error {
 	if err := b.catchUp(ctx); err != nil {
 		return err
 	}
+	if len(s.mounts) > 0 {
+		show, err := b.hide(s.mounts)
+		if err != nil {
+			return err
+		}
+		defer show()
+	}
 	if err := b.snapshot(); err != nil {
 		return err
 	}
-	if err := s.do(ctx); err != nil {
+	if err := b.mounted(ctx, s.mounts, s.do); err != nil {
 		return err
 	}
 	return b.record(s)

@@ -175,7 +175,7 @@ func (b *build) fill(ctx context.Context, m mount, real string) error {
 	if err := b.tree.mkdirAll(path.Dir(real), 0, 0); err != nil {
 		return err
 	}
-	if m.cache != "" && b.store != nil {
+	if m.cache != "" {
 		b.loadMount(ctx, m.cache, real)
 	}
 	if m.bind != nil {
@@ -265,11 +265,17 @@ func subtree(parent *os.File, real string) ([]change, error) {
 	return all, nil
 }
 
+// mountStore is where the content of caches is kept: with the cached layers or, where nothing is cached, for the
+// instructions of this build.
+func (b *build) mountStore() *store {
+	if b.store != nil {
+		return b.store
+	}
+	return &store{dir: b.Spool, log: b.Log}
+}
+
 // keepMount keeps the content of a cache for later builds. That it cannot is no error.
 func (b *build) keepMount(name, real string) {
-	if b.store == nil {
-		return
-	}
 	err := func() error {
 		t, err := openTree(filepath.Join(b.tree.dir, real))
 		if err != nil {
@@ -280,7 +286,7 @@ func (b *build) keepMount(name, real string) {
 		if err != nil {
 			return err
 		}
-		tmp, err := os.MkdirTemp(b.store.dir, "new-")
+		tmp, err := os.MkdirTemp(b.mountStore().dir, "new-")
 		if err != nil {
 			return err
 		}
@@ -293,7 +299,7 @@ func (b *build) keepMount(name, real string) {
 		if err != nil {
 			return errors.Join(err, os.RemoveAll(tmp))
 		}
-		return b.store.replace(tmp, filepath.Join(b.store.dir, name))
+		return b.mountStore().replace(tmp, filepath.Join(b.mountStore().dir, name))
 	}()
 	if err != nil {
 		b.Log.Warn("keeping the content of a cache mount", "error", err)
@@ -302,7 +308,7 @@ func (b *build) keepMount(name, real string) {
 
 // loadMount brings the content of a cache back. One that cannot be read begins empty.
 func (b *build) loadMount(ctx context.Context, name, real string) {
-	dir := filepath.Join(b.store.dir, name)
+	dir := filepath.Join(b.mountStore().dir, name)
 	f, err := openRegular(filepath.Join(dir, layerFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return
@@ -323,7 +329,7 @@ func (b *build) loadMount(ctx context.Context, name, real string) {
 	}
 	if err != nil {
 		b.Log.Warn("dropping the content of a cache mount", "error", err)
-		b.store.drop(dir)
+		b.mountStore().drop(dir)
 		_ = b.tree.remove(real)
 	}
 }

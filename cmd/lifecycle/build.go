@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 
+	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
 	"github.com/baseplan/baseplan/lifecycle/fail"
@@ -28,8 +30,21 @@ func (c *command) build(ctx context.Context) error {
 	if err != nil {
 		return fail.As(fail.Build, "", err)
 	}
+	c.warnUnapplied(group)
 	_, err = c.buildWith(ctx, group, *plan, c.host(target(analyzed)))
 	return err
+}
+
+// warnUnapplied warns of Dockerfiles for the build image, which the extender applies before it builds. The builder has
+// no input for their directory.
+func (c *command) warnUnapplied(group platform.Group) {
+	left, err := lifecycle.Left(filepath.Join(c.Layers, "generated"), group, extensions.Build)
+	if err != nil {
+		c.log.Debug(fmt.Sprintf("looking for Dockerfiles of the build image: %v", err))
+	}
+	for _, d := range left {
+		c.log.Warn(fmt.Sprintf("%s was not applied to the build image: run extender -kind build in place of the builder", d.Path))
+	}
 }
 
 // buildWith runs the buildpacks and writes metadata.toml.

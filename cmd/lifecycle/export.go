@@ -178,16 +178,20 @@ func (c *command) cache(opener *image.Opener, ctx context.Context) (cache.Cache,
 }
 
 // extendedImage opens the extended run image; nil where nothing was left to apply. That none
-// is there is only right if no Dockerfile asks for it (DESIGN section 4).
+// is there is only right if no Dockerfile asks for it (DESIGN section 4). One that is there counts also if the
+// Dockerfiles are not where this phase looks for them: the extender may have been given another directory.
 func (c *command) extendedImage(ctx context.Context, opener *image.Opener, analyzed *platform.Analyzed, group platform.Group) (*image.Image, error) {
 	if !analyzed.RunImage.Extend || c.Extended == "" {
 		return nil, nil
 	}
 	left, err := lifecycle.Left(c.Generated, group, extensions.Run)
-	if err != nil || len(left) == 0 {
+	if err != nil {
 		return nil, err
 	}
 	digest := digestOf(analyzed.RunImage.Reference)
+	if len(left) == 0 && isEmpty(filepath.Join(c.Extended, "run", digest)) {
+		return nil, nil
+	}
 	if _, err := v1.NewHash(digest); err != nil {
 		return nil, fmt.Errorf("the run image %s is to be extended, and %s names it without a digest: run the restorer before", analyzed.RunImage.Name(), c.Analyzed)
 	}

@@ -113,7 +113,7 @@ func (c *command) extendBuild(ctx context.Context, group platform.Group, analyze
 	if err != nil {
 		return fail.As(fail.Build, "", err)
 	}
-	if err := c.drop(nil); err != nil {
+	if err := c.drop(nil, c.Layers); err != nil { // the platform may have made it, as root, for this phase alone
 		return err
 	}
 	if err := refuseRoot(fail.Build); err != nil {

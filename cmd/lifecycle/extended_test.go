@@ -316,3 +316,29 @@ func owner(t *testing.T, name string) uint32 {
 	must(t, syscall.Lstat(name, &st))
 	return st.Uid
 }
+
+// TestExtendedWithoutDockerfiles exports with an extended image whose Dockerfiles the exporter does not find.
+func TestExtendedWithoutDockerfiles(t *testing.T) {
+	run := lifecycletest.Debian()
+	base := digestString(t, run)
+	c := extending(t)
+	c.Generated = filepath.Join(c.Layers, "generated")
+	analyzed := &platform.Analyzed{RunImage: &platform.RunImage{Reference: "registry.example/run@" + base, Extend: true}}
+	opener := &image.Opener{Platform: &v1.Platform{OS: "linux", Architecture: "amd64"}}
+	if img, err := c.extendedImage(t.Context(), opener, analyzed, platform.Group{}); img != nil || err != nil {
+		t.Errorf("nothing was extended: got %v, %v", img, err)
+	}
+	made := lifecycletest.With(run, lifecycletest.Layer{"made": "1"})
+	must(t, saveExtended(filepath.Join(c.Extended, "run", base), made, nil))
+	must(t, c.recordExtended(base, made))
+	img, err := c.extendedImage(t.Context(), opener, analyzed, platform.Group{})
+	must(t, err)
+	if img == nil || img.Digest.String() != digestString(t, made) {
+		t.Fatalf("got %v, want the extended image", img)
+	}
+	must(t, img.Close())
+	analyzed.RunImage.Extend = false
+	if img, err := c.extendedImage(t.Context(), opener, analyzed, platform.Group{}); img != nil || err != nil {
+		t.Errorf("extend is false: got %v, %v", img, err)
+	}
+}

@@ -143,6 +143,9 @@ func (b *build) mount(ctx context.Context, m mount) (back func(ok bool) error, e
 	if err != nil {
 		return nil, err
 	}
+	if info, err := b.tree.root.Lstat(below(real)); err == nil && m.bind == nil && m.cache == "" {
+		m.mode = unixMode(info.Mode()) // a tmpfs has the mode of the directory that it covers
+	}
 	restore, err := b.setAsideAll(ctx, real, m.bind == nil || m.bind.dir)
 	if err != nil {
 		return nil, err

@@ -42,20 +42,12 @@ func (o *Opener) openLayout(_ context.Context, rest string) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading OCI layout: %w", err)
 	}
-	if empty(root) { // made for an image to come
-		return nil, errors.Join(fmt.Errorf("reading OCI layout: %w: %s is empty", ErrNotFound, dir), root.Close())
-	}
 	img, err := o.fromLayout(layout{files.FS{Root: root, Large: true}}, digest, tag)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("reading OCI layout %s: %w", dir, err), root.Close())
 	}
 	img.close = root.Close
 	return img, nil
-}
-
-func empty(dir *os.Root) bool {
-	entries, err := fs.ReadDir(dir.FS(), ".")
-	return err == nil && len(entries) == 0
 }
 
 func isDir(name string) bool {
@@ -87,6 +79,9 @@ func (l layout) readSmall(name string) ([]byte, error) {
 // fromLayout opens the manifest of that digest, or of that name, or the only one.
 func (o *Opener) fromLayout(l layout, digest, tag string) (*Image, error) {
 	raw, err := l.readSmall("index.json")
+	if errors.Is(err, fs.ErrNotExist) { // a directory for an image to come, which may be tried for writing right now
+		return nil, fmt.Errorf("%w: there is no index.json", ErrNotFound)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ func TestExplain(t *testing.T) {
 		}
 	}
 	missing := &fs.PathError{Op: "fork/exec", Path: "/no/such", Err: syscall.ENOENT}
-	if err := program.Explain(missing, missing.Path, dir); err != error(missing) {
+	if err := program.Explain(missing, missing.Path, dir); !errors.Is(err, error(missing)) || err.Error() != missing.Error() {
 		t.Errorf("got %v", err)
 	}
 	if program.Explain(nil, "/bin/sh", "") != nil {

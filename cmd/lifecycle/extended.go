@@ -59,8 +59,12 @@ func (c *command) recordExtended(base string, img v1.Image) error {
 		return err
 	}
 	if info, err := os.Lstat(dir); err != nil || !info.IsDir() || ownedBy(info, os.Geteuid()) != nil {
-		c.log.Warn(fmt.Sprintf("%s is not this user's alone: the exporter is not told which image was made", dir))
-		return nil
+		// Some platforms give all of the kaniko directory to the build image's user before each build. A record
+		// of an earlier build must not stay there: the exporter would hold this image against it.
+		if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o755)); err != nil {
+			c.log.Warn(fmt.Sprintf("%s is not this user's alone, so the exporter is not told which image was made: %v", dir, err))
+			return nil
+		}
 	}
 	if err := os.RemoveAll(name); err != nil {
 		return err

@@ -304,7 +304,7 @@ func TestLyingSBOM(t *testing.T) {
 	dir := t.TempDir()
 	lie := filepath.Join(dir, "lie.cdx.json")
 	s.baseplan("sbom", "generate", honest, "--file", lie)
-	s.attach(s.RunImage, "--sbom", lie)
+	s.attach(s.RunImage, "--sbom", lie, "--force") // without, it is refused
 	t.Run("believed", func(t *testing.T) {
 		s.five(t, plain)
 		s.prints(t, "no curl\nno tree")
@@ -333,6 +333,7 @@ func TestDockerfileThatDoesMore(t *testing.T) {
 	s.RunImage = s.run("curl", apt+"curl")
 	s.attach(s.RunImage)
 	t.Run("by plan", func(t *testing.T) {
+		s.Env = []string{"CNB_RUN_IMAGE_PROOF=plan"}
 		s.five(t, plain)
 		s.prints(t, "/usr/bin/curl\nno tree")
 	})

@@ -141,6 +141,7 @@ func TestDaemonRebuildAndRebase(t *testing.T) {
 		want := map[string]string{
 			"launch/acme_ruby/gems/sbom.cdx.json":                  `{"of": "gems"}`,
 			"launch/buildpacksio_lifecycle/launcher/sbom.cdx.json": `{"of": "launcher"}`,
+			"launch/sbom.legacy.json":                              "null\n",
 		}
 		if diff := gocmp.Diff(want, contents(t, filepath.Join(root, "layers/sbom"))); diff != "" {
 			t.Error(diff)

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -228,7 +229,7 @@ func (b *build) start(ctx context.Context, c command, namespaces bool) error {
 	defer fromChild.Close()
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")
 	cmd.Args, cmd.Env = []string{childName}, []string{}
-	stdout, stderr := &watched{to: b.Stdout}, &watched{to: b.Stderr}
+	stdout, stderr := b.outputs()
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.ExtraFiles = []*os.File{control, status}
 	cmd.Cancel = toChild.Close
@@ -257,6 +258,16 @@ func (b *build) start(ctx context.Context, c command, namespaces bool) error {
 		return fmt.Errorf("running a command: %w", errors.Join(err, waitErr))
 	}
 	return o.err(c.Root != "" && (stdout.proc || stderr.proc))
+}
+
+// outputs returns the writers for a command's output. It is one if both streams go to the same writer: os/exec then
+// makes one pipe, which keeps the order of lines.
+func (b *build) outputs() (stdout, stderr *watched) {
+	stdout = &watched{to: b.Stdout}
+	if reflect.TypeOf(b.Stdout).Comparable() && b.Stdout == b.Stderr {
+		return stdout, stdout
+	}
+	return stdout, &watched{to: b.Stderr}
 }
 
 // A watched writer notes whether a command mentions /proc. That it is no *os.File keeps it from being handed to

@@ -37,7 +37,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		if again, err := api.Parse(v.String()); err != nil || again != v {
-			t.Errorf("%q is read as %v, which is read as %v, %v", s, v, again, err)
+			t.Errorf("Parse(%q) = %v, and Parse(%[2]q) = %v, %v", s, v, again, err)
 		}
 	})
 }
@@ -79,11 +79,11 @@ func TestSupported(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", tt.api.Name, diff)
 		}
 		if !slices.IsSortedFunc(tt.api.Supported, api.Version.Compare) {
-			t.Errorf("%s: not ascending", tt.api.Name)
+			t.Errorf("%s: versions are not in ascending order", tt.api.Name)
 		}
 		for _, v := range tt.api.Deprecated {
 			if !slices.Contains(tt.api.Supported, v) {
-				t.Errorf("%s %v is deprecated, but not supported", tt.api.Name, v)
+				t.Errorf("%s API %v is deprecated but not supported", tt.api.Name, v)
 			}
 		}
 	}
@@ -102,7 +102,7 @@ func TestCheck(t *testing.T) {
 		{"deprecated", "0.7", api.Warn, request, ""},
 		{"deprecated, no mode", "0.7", "", request, ""},
 		{"deprecated, quiet", "0.7", api.Quiet, "", ""},
-		{"deprecated, an error", "0.7", api.Error, "", request + ", and CNB_DEPRECATION_MODE is error"},
+		{"deprecated, error", "0.7", api.Error, "", request + ", and CNB_DEPRECATION_MODE is error"},
 		{"too new", "0.9", "", "", "version 0.9 is not supported: use one of 0.7, 0.8"},
 		{"missing", "", "", "", "no version given: set one of 0.7, 0.8"},
 		{"malformed", "x", "", "", `parsing API version "x": want MAJOR.MINOR, such as 0.12`},
@@ -134,7 +134,7 @@ func TestFeatureIn(t *testing.T) {
 		}
 	}
 	if !api.ProcessExecEnv.In(parse(t, "1.0")) || api.ProcessExecEnv.In(parse(t, "0.14")) {
-		t.Error("a feature without an end must hold from its first version on")
+		t.Error("a Feature without Until must hold for every version from Since on")
 	}
 }
 

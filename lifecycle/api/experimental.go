@@ -2,12 +2,12 @@ package api
 
 import "fmt"
 
-// An ExperimentalMode is what CNB_EXPERIMENTAL_MODE asks for when an experimental feature
-// is used (platform.md, "Experimental Features").
+// An ExperimentalMode is a value of CNB_EXPERIMENTAL_MODE (platform.md, "Experimental Features").
+// Any value but "warn" and "silent" means error.
 type ExperimentalMode string
 
-// Allow decides about a feature: an error says that it must not be used, a warning what to
-// tell of it.
+// Allow reports whether an experimental feature may be used: it returns an error if not, and
+// the warning to log, if any.
 func (m ExperimentalMode) Allow(feature string) (warning string, err error) {
 	switch m {
 	case "warn":

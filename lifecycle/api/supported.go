@@ -9,15 +9,15 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/fail"
 )
 
-// An API is one of the two interfaces whose versions are negotiated.
+// An API is the Platform API or the Buildpack API.
 type API struct {
-	Name       string    // as people write it: "Platform"
-	Code       fail.Code // of the error when a version is not spoken here
+	Name       string    // "Platform" or "Buildpack"
+	Code       fail.Code // the exit code for an unsupported version
 	Supported  []Version // ascending
 	Deprecated []Version // ascending, a subset of Supported
 }
 
-// The two interfaces, with every version that is spoken here. None is deprecated yet.
+// The APIs with their supported versions. None is deprecated yet.
 var (
 	Platform  = API{Name: "Platform", Code: fail.PlatformAPI, Supported: minors(7, 15)}
 	Buildpack = API{Name: "Buildpack", Code: fail.BuildpackAPI, Supported: minors(7, 12)}
@@ -31,20 +31,19 @@ func minors(from, to uint) []Version {
 	return all
 }
 
-// A DeprecationMode is what CNB_DEPRECATION_MODE asks for when a deprecated version is used.
+// A DeprecationMode is a value of CNB_DEPRECATION_MODE: what to do about a deprecated version.
 type DeprecationMode string
 
-// The modes; anything else counts as Warn.
+// The deprecation modes. Any other value means Warn.
 const (
 	Warn  DeprecationMode = "warn"
 	Quiet DeprecationMode = "quiet"
 	Error DeprecationMode = "error"
 )
 
-// Check reads the version that requester ("the platform", a buildpack's id) wants.
-// The warning is what to tell of a deprecated version; it is empty otherwise. An error
-// has the code of the API: the version is missing, malformed, not spoken here, or
-// deprecated while mode is [Error].
+// Check parses the version that requester ("the platform", a buildpack's ID) asks for.
+// It returns a warning if the version is deprecated, and an error with the API's code if the
+// version is missing, malformed or unsupported, or deprecated while mode is [Error].
 func (a API) Check(version, requester string, mode DeprecationMode) (v Version, warning string, err error) {
 	op := fmt.Sprintf("checking the %s API of %s", a.Name, requester)
 	if version == "" {

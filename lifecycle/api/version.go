@@ -1,9 +1,8 @@
-// Package api knows the versions of the Platform API and of the Buildpack API:
-// how they compare, which are spoken here, and what came or went with them.
+// Package api defines the versions of the Platform API and the Buildpack API: how they
+// compare, which are supported, and what changed in them.
 //
-// Start with [Version]. A difference between versions is asked for by the name of
-// a [Feature], never by comparing numbers in a phase. The specification:
-// https://github.com/buildpacks/spec#api-versions.
+// Start with [Version]. Phases do not compare version numbers; they ask whether a version
+// has a [Feature]. See https://github.com/buildpacks/spec#api-versions.
 package api
 
 import (
@@ -12,12 +11,12 @@ import (
 	"strings"
 )
 
-// A Version is that of an API, such as 0.12. The zero value is no version of any API.
+// A Version is a version of an API, such as 0.12. The zero value is not a valid version.
 type Version struct {
 	Major, Minor uint
 }
 
-// Parse reads a version such as "0.12", or "1" for "1.0".
+// Parse parses a version such as "0.12", or "1" for "1.0".
 func Parse(s string) (Version, error) {
 	major, minor, dotted := strings.Cut(s, ".")
 	v := Version{}
@@ -34,7 +33,7 @@ func Parse(s string) (Version, error) {
 	return v, nil
 }
 
-// number reads digits without sign, space or superfluous zeros in front.
+// number parses decimal digits without sign, space or leading zeros.
 func number(s string) (uint, bool) {
 	if len(s) > 1 && s[0] == '0' {
 		return 0, false
@@ -48,7 +47,7 @@ func number(s string) (uint, bool) {
 	return uint(n), err == nil
 }
 
-// Compare is -1, 0 or 1 as v is older than w, the same, or newer.
+// Compare returns -1 if v is older than w, 0 if they are equal, and 1 if v is newer.
 func (v Version) Compare(w Version) int {
 	switch {
 	case v == w:
@@ -59,17 +58,17 @@ func (v Version) Compare(w Version) int {
 	return 1
 }
 
-// IsZero tells whether v is no version at all.
+// IsZero reports whether v is the zero value.
 func (v Version) IsZero() bool { return v == Version{} }
 
 func (v Version) String() string {
 	return strconv.FormatUint(uint64(v.Major), 10) + "." + strconv.FormatUint(uint64(v.Minor), 10)
 }
 
-// MarshalText writes a version as [Version.String] does.
+// MarshalText implements [encoding.TextMarshaler]; the text is that of [Version.String].
 func (v Version) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
-// UnmarshalText reads a version as [Parse] does.
+// UnmarshalText implements [encoding.TextUnmarshaler] by [Parse].
 func (v *Version) UnmarshalText(text []byte) error {
 	parsed, err := Parse(string(text))
 	if err != nil {

@@ -1,10 +1,10 @@
-// Package env makes the environment in which buildpacks and processes run.
+// Package env builds the environment in which buildpacks and processes run.
 //
-// Start with an [Env], from [ForBuild] or [ForLaunch], and change it layer by layer,
-// in the order of the group, by [Env.AddLayers]. The rules are those of "Environment" in
+// Start with an [Env] from [ForBuild] or [ForLaunch] and add each buildpack's layers, in the
+// order of the group, with [Env.AddLayers]. The rules are in
 // https://github.com/buildpacks/spec/blob/main/buildpack.md#environment; they are the
 // same in every Buildpack API from 0.7 to 0.12. The package reads directories of
-// environment files, but neither the process's own environment nor any setting.
+// environment files, but not the environment of the calling process.
 package env
 
 import (
@@ -17,8 +17,8 @@ type Env struct {
 	vars map[string]string
 }
 
-// Of takes entries of the form NAME=VALUE, as os.Environ gives them. Of several
-// entries with one name the last counts; what has no name is left out.
+// Of returns an Env with entries of the form NAME=VALUE, as in os.Environ. Of several
+// entries with the same name the last counts; entries without a name are ignored.
 func Of(entries []string) *Env {
 	e := &Env{vars: make(map[string]string, len(entries)+8)}
 	for _, entry := range entries {
@@ -29,16 +29,16 @@ func Of(entries []string) *Env {
 	return e
 }
 
-// inherited are the variables of a base image that reach buildpacks: those of platform.md,
-// "Buildpack Environment", and those that platforms and buildpacks have come to rely on.
+// inherited lists the variables of a base image that buildpacks see: those of platform.md,
+// "Buildpack Environment", and those that platforms and buildpacks rely on.
 var inherited = []string{
 	"PATH", "LD_LIBRARY_PATH", "LIBRARY_PATH", "CPATH", "PKG_CONFIG_PATH",
 	"HOME", "HOSTNAME", "CNB_STACK_ID",
 	"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy",
 }
 
-// ForBuild is what buildpacks see of the lifecycle's own environment, given as os.Environ
-// gives it: a short list of variables and nothing else, so that no credential gets through.
+// ForBuild returns the variables of environ, in the form of os.Environ, that buildpacks see:
+// a fixed short list, so that credentials do not reach them.
 func ForBuild(environ []string) *Env {
 	e := Of(environ)
 	for name := range e.vars {
@@ -49,8 +49,8 @@ func ForBuild(environ []string) *Env {
 	return e
 }
 
-// ForLaunch is what a process sees of the launcher's own environment, given as os.Environ
-// gives it: everything but the launcher's inputs, and PATH without hidden directories
+// ForLaunch returns the variables of environ, in the form of os.Environ, that a launched process
+// sees: all but the launcher's inputs, and PATH without the hidden directories
 // (/cnb/process, /cnb/lifecycle).
 func ForLaunch(environ []string, hidden ...string) *Env {
 	e := Of(environ)
@@ -64,10 +64,10 @@ func ForLaunch(environ []string, hidden ...string) *Env {
 	return e
 }
 
-// Get is the value of a variable, empty where it is not set.
+// Get returns the value of a variable, or "" if it is not set.
 func (e *Env) Get(name string) string { return e.vars[name] }
 
-// Set gives a variable a value.
+// Set sets a variable.
 func (e *Env) Set(name, value string) {
 	if e.vars == nil {
 		e.vars = map[string]string{}
@@ -75,7 +75,7 @@ func (e *Env) Set(name, value string) {
 	e.vars[name] = value
 }
 
-// List is the environment as entries of the form NAME=VALUE, sorted by name.
+// List returns the variables as entries of the form NAME=VALUE, sorted.
 func (e *Env) List() []string {
 	list := make([]string, 0, len(e.vars))
 	for name, value := range e.vars {
@@ -85,10 +85,10 @@ func (e *Env) List() []string {
 	return list
 }
 
-// Clone is a copy that can be changed without e.
+// Clone returns an independent copy of e.
 func (e *Env) Clone() *Env { return Of(e.List()) }
 
-// prepend puts value before what name holds, with delimiter between the two if both are there.
+// prepend puts value before the value of name, separated by delimiter unless that is empty.
 func (e *Env) prepend(name, value, delimiter string) {
 	if old := e.Get(name); old != "" {
 		value += delimiter + old
@@ -96,7 +96,7 @@ func (e *Env) prepend(name, value, delimiter string) {
 	e.Set(name, value)
 }
 
-// append puts value behind what name holds, with delimiter between the two if both are there.
+// append puts value after the value of name, separated by delimiter unless that is empty.
 func (e *Env) append(name, value, delimiter string) {
 	if old := e.Get(name); old != "" {
 		value = old + delimiter + value

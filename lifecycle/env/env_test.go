@@ -12,7 +12,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/env"
 )
 
-// write makes files under a new directory; a name that ends in / is a directory.
+// write creates files in a new directory; a name that ends in / is a directory.
 func write(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root := t.TempDir()
@@ -52,7 +52,7 @@ func TestAddLayers(t *testing.T) {
 		base  []string
 		files map[string]string // <buildpack>/<layer>/..., buildpacks in order of their names
 		phase env.Phase
-		want  []string // ROOT stands for the directory of the files
+		want  []string // ROOT stands for the directory of files
 	}{
 		{"paths at launch", []string{"PATH=/usr/bin"},
 			map[string]string{"1/a/bin/": "", "1/b/bin/": "", "2/c/bin/": "", "1/a/lib/": "", "1/a/include/": "", "1/a/pkgconfig/": ""}, launch,
@@ -66,11 +66,11 @@ func TestAddLayers(t *testing.T) {
 		{"paths at build", nil,
 			map[string]string{"1/a/bin/": "", "1/a/lib/": "", "1/a/include/": "", "1/a/pkgconfig/": ""}, env.Build,
 			[]string{"CPATH=ROOT/1/a/include", "LD_LIBRARY_PATH=ROOT/1/a/lib", "LIBRARY_PATH=ROOT/1/a/lib", "PATH=ROOT/1/a/bin", "PKG_CONFIG_PATH=ROOT/1/a/pkgconfig"}},
-		{"a file named bin is no path", nil, map[string]string{"1/a/bin": ""}, launch, nil},
+		{"a file named bin is not a path", nil, map[string]string{"1/a/bin": ""}, launch, nil},
 		{"no suffix overrides", []string{"A=base"}, map[string]string{"1/a/env/A": "x", "1/b/env/A": "y", "2/a/env/A": "z"}, launch, []string{"A=z"}},
 		{"override", []string{"A=base"}, map[string]string{"1/a/env/A.override": "x"}, launch, []string{"A=x"}},
 		{"default: the first one counts", []string{"A="}, map[string]string{"1/a/env/A.default": "x", "1/b/env/A.default": "y", "2/a/env/A.default": "z"}, launch, []string{"A=x"}},
-		{"default is no override", []string{"A=base"}, map[string]string{"1/a/env/A.default": "x"}, launch, []string{"A=base"}},
+		{"default does not override", []string{"A=base"}, map[string]string{"1/a/env/A.default": "x"}, launch, []string{"A=base"}},
 		{"default: env before env.launch before its process", nil,
 			map[string]string{"1/a/env.launch/web/A.default": "p", "1/a/env.launch/A.default": "l", "1/a/env/A.default": "e", "1/a/env.launch/web/B.default": "p", "1/a/env.launch/B.default": "l"}, web,
 			[]string{"A=e", "B=l"}},
@@ -80,12 +80,12 @@ func TestAddLayers(t *testing.T) {
 		{"prepend within a layer", nil, map[string]string{"1/a/env/A.prepend": "e", "1/a/env.launch/A.prepend": "l", "1/a/env.launch/web/A.prepend": "p"}, web, []string{"A=ple"}},
 		{"override within a layer", nil, map[string]string{"1/a/env/A": "e", "1/a/env.launch/A": "l", "1/a/env.launch/web/A": "p"}, web, []string{"A=p"}},
 		{"delimiter", []string{"A=base"}, map[string]string{"1/a/env/A.append": "x", "1/a/env/A.delim": ";", "1/b/env/A.prepend": "y", "1/b/env/A.delim": ":"}, launch, []string{"A=y:base;x"}},
-		{"delimiter with nothing there", nil, map[string]string{"1/a/env/A.append": "x", "1/a/env/A.delim": ";"}, launch, []string{"A=x"}},
+		{"delimiter without a previous value", nil, map[string]string{"1/a/env/A.append": "x", "1/a/env/A.delim": ";"}, launch, []string{"A=x"}},
 		{"delimiter holds for its layer", []string{"A=base"}, map[string]string{"1/a/env/A.delim": ";", "1/a/env.launch/A.append": "x", "1/b/env.launch/A.append": "y"}, launch, []string{"A=base;xy"}},
 		{"delimiter alone sets nothing", nil, map[string]string{"1/a/env/A.delim": ";"}, launch, nil},
 		{"PATH has no delimiter of its own", []string{"PATH=/usr/bin"}, map[string]string{"1/a/env/PATH.prepend": "/x"}, launch, []string{"PATH=/x/usr/bin"}},
 		{"paths before env files", []string{"PATH=/usr/bin"}, map[string]string{"1/a/bin/": "", "1/a/env/PATH.prepend": "/x", "1/a/env/PATH.delim": ":"}, launch, []string{"PATH=/x:ROOT/1/a/bin:/usr/bin"}},
-		{"contents stay as they are", nil, map[string]string{"1/a/env/A": " $B \n"}, launch, []string{"A= $B \n"}},
+		{"contents are not changed", nil, map[string]string{"1/a/env/A": " $B \n"}, launch, []string{"A= $B \n"}},
 		{"unknown suffixes change nothing", []string{"A=base"}, map[string]string{"1/a/env/A.Append": "x", "1/a/env/A.append.bak": "x", "1/a/env/.append": "x"}, launch, []string{"A=base"}},
 		{"launch does not see env.build", nil, map[string]string{"1/a/env.build/A": "x", "1/a/env/B": "x"}, launch, []string{"B=x"}},
 		{"build does not see env.launch", nil, map[string]string{"1/a/env.build/A": "x", "1/a/env.launch/B": "x", "1/a/env/C": "x"}, env.Build, []string{"A=x", "C=x"}},
@@ -122,7 +122,7 @@ func TestAddLayersRefuses(t *testing.T) {
 			root := write(t, map[string]string{tt.file: tt.content})
 			err := env.Of(nil).AddLayers(layersOf(t, root), env.Build)
 			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), tt.file) {
-				t.Errorf("got %v, want %q and the file", err, tt.want)
+				t.Errorf("got %v, want %q and the path", err, tt.want)
 			}
 		})
 	}
@@ -158,7 +158,7 @@ func TestForLaunch(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if got := env.ForLaunch(nil, "/cnb/process").List(); len(got) != 0 {
-		t.Errorf("PATH appeared out of nothing: %q", got)
+		t.Errorf("got %q, want no PATH", got)
 	}
 }
 
@@ -174,7 +174,7 @@ func TestAddPlatform(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"A=layer", "B=b", "PATH=/usr/bin"}, before.List()); diff != "" {
-		t.Errorf("the clone changed too (-want +got):\n%s", diff)
+		t.Errorf("the clone changed (-want +got):\n%s", diff)
 	}
 	if err := e.AddPlatform(filepath.Join(dir, "missing")); err != nil {
 		t.Errorf("no directory: %v", err)

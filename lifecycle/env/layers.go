@@ -5,16 +5,17 @@ import (
 	"path/filepath"
 )
 
-// A Phase is where an environment is for; it decides which parts of a layer count.
+// A Phase is the phase that an environment is for, [Build] or [Launch]. It selects the files and
+// directories of a layer that apply.
 type Phase struct {
-	own     string // the directory of env files beside env/
-	process string // the process type, whose own directory lies within
+	envDir  string // the directory of env files besides env/
+	process string // the process type, which names a subdirectory of envDir
 	paths   []layerPath
 
 	interleaved bool // each layer's env files apply before the next layer
 }
 
-// A layerPath is a variable that holds a directory of every layer that has it.
+// A layerPath is a path variable and the layer directory that it lists.
 type layerPath struct{ name, dir string }
 
 // buildpack.md, "Layer Paths".
@@ -22,23 +23,22 @@ var buildPaths = []layerPath{
 	{"PATH", "bin"}, {"LD_LIBRARY_PATH", "lib"}, {"LIBRARY_PATH", "lib"}, {"CPATH", "include"}, {"PKG_CONFIG_PATH", "pkgconfig"},
 }
 
-// Build is the environment of later buildpacks' bin/build.
-var Build = Phase{own: "env.build", paths: buildPaths, interleaved: true}
+// Build is the phase in which bin/build of later buildpacks runs.
+var Build = Phase{envDir: "env.build", paths: buildPaths, interleaved: true}
 
-// Launch is the environment of a process. Type is empty for one that no buildpack defined.
+// Launch returns the phase that runs a process. processType is empty for a user's command.
 func Launch(processType string) Phase {
-	return Phase{own: "env.launch", process: processType, paths: buildPaths[:2]}
+	return Phase{envDir: "env.launch", process: processType, paths: buildPaths[:2]}
 }
 
-// AddLayers adds what one buildpack's layers contribute: their bin, lib and other
-// directories, and the changes that their env directories ask for. Layers are absolute
-// paths in ascending order of name; all of them must be meant for this phase. Call it
-// for the buildpacks in the order of the group.
+// AddLayers adds the layers of one buildpack: their bin, lib and other directories, and the
+// files in their env directories. The layers are absolute paths in ascending order of name;
+// all of them must be available in phase. Call it for each buildpack in the order of the group.
 //
-// Each layer's directories are prepended, so of two layers with the same file the one
-// that is last by name wins. buildpack.md, "Environment", can be read the other way, but
-// buildpacks name their layers for this order. For a build, a layer's env files apply
-// right after its directories; for a launch, after the directories of all layers.
+// Each layer's directories are prepended, so that of two layers with the same file the last
+// one by name wins. buildpack.md, "Environment", can be read the other way, but
+// buildpacks name their layers for this order. In [Build], a layer's env files apply
+// right after its directories; in [Launch], after the directories of all layers.
 func (e *Env) AddLayers(layers []string, phase Phase) error {
 	for _, layer := range layers {
 		e.addPaths(layer, phase)
@@ -71,9 +71,9 @@ func (e *Env) addPaths(layer string, phase Phase) {
 
 // addFiles applies a layer's env files.
 func (e *Env) addFiles(layer string, phase Phase) error {
-	dirs := []string{filepath.Join(layer, "env"), filepath.Join(layer, phase.own)}
+	dirs := []string{filepath.Join(layer, "env"), filepath.Join(layer, phase.envDir)}
 	if phase.process != "" {
-		dirs = append(dirs, filepath.Join(layer, phase.own, phase.process))
+		dirs = append(dirs, filepath.Join(layer, phase.envDir, phase.process))
 	}
 	return e.modify(dirs, override)
 }

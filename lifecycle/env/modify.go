@@ -14,7 +14,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/files"
 )
 
-// The suffixes of env files, which say how they change their variable.
+// The suffixes of env files.
 const (
 	appendTo   = "append"
 	prependTo  = "prepend"
@@ -28,10 +28,10 @@ type change struct {
 	name, action, value string
 }
 
-// modify applies the env files of one layer's directories, in the order given; bare is what a file
-// without a suffix does. Directories that do not exist are left out.
+// modify applies the env files of one layer's directories, in the given order. bare is the action of
+// files without a suffix. Directories that do not exist are skipped.
 func (e *Env) modify(dirs []string, bare string) error {
-	delimiters := map[string]string{} // they hold from their directory on, for the rest of the layer
+	delimiters := map[string]string{} // valid in their directory and the later ones
 	for _, dir := range dirs {
 		changes, err := readChanges(dir, bare)
 		if err != nil {
@@ -64,8 +64,8 @@ func (e *Env) apply(c change, delimiter string) {
 	}
 }
 
-// readChanges reads the env files of a directory in order of their names. The variable's name ends
-// at the first period; files with a suffix that the specification does not know change nothing.
+// readChanges reads the env files of a directory, sorted by name. The variable's name ends
+// at the first period; files with an unknown suffix change nothing.
 func readChanges(dir, bare string) ([]change, error) {
 	files, err := readFiles(dir)
 	if err != nil {
@@ -85,13 +85,14 @@ func readChanges(dir, bare string) ([]change, error) {
 	return changes, nil
 }
 
-// A file is one file of a directory and what it holds, unchanged.
+// A file is the name and the exact content of a file.
 type file struct{ name, value string }
 
-// readFiles reads what is no directory in dir, sorted by name; nothing where dir does not exist.
+// readFiles reads the files in dir but not its subdirectories, sorted by name. A dir that does not
+// exist has no files.
 func readFiles(dir string) ([]file, error) { return anywhere.files(dir) }
 
-// A reader is how files are reached.
+// A reader reads a file system.
 type reader struct {
 	readDir func(name string) ([]fs.DirEntry, error)
 	stat    func(name string) (fs.FileInfo, error)
@@ -100,7 +101,7 @@ type reader struct {
 
 var anywhere = reader{os.ReadDir, os.Stat, files.Read}
 
-// in reaches what is in a directory; a link that leads out of it is an error.
+// in returns a reader of a directory that refuses symbolic links out of it.
 func in(root *os.Root) reader {
 	return reader{
 		readDir: func(name string) ([]fs.DirEntry, error) { return fs.ReadDir(root.FS(), name) },
@@ -149,8 +150,8 @@ func (r reader) files(dir string) ([]file, error) {
 	return files, nil
 }
 
-// modeOf is the type of an entry, links followed: mounted secrets and config maps are
-// links, some of them to directories. Only for links does it ask the file system.
+// modeOf returns the type of an entry, following symbolic links: mounted secrets and config maps are
+// links, some of them to directories.
 func (r reader) modeOf(entry fs.DirEntry, path string) (fs.FileMode, error) {
 	if entry.Type()&fs.ModeSymlink == 0 {
 		return entry.Type(), nil
@@ -162,8 +163,8 @@ func (r reader) modeOf(entry fs.DirEntry, path string) (fs.FileMode, error) {
 	return info.Mode(), nil
 }
 
-// AddPlatform adds the user's variables: the files of <platform>/env, whose names are taken whole.
-// Layer path variables go before what is there, others replace it. Leave it out for a buildpack with
+// AddPlatform adds the user-provided variables in dir, <platform>/env; a file's whole name is the name of the
+// variable. Path variables are prepended, others replace the value. Do not call it for a buildpack with
 // clear-env = true.
 func (e *Env) AddPlatform(dir string) error {
 	all, err := readFiles(dir)
@@ -173,8 +174,8 @@ func (e *Env) AddPlatform(dir string) error {
 	return err
 }
 
-// AddPlatformOf adds them as [Env.AddPlatform] does, for an executable that may read less than this process: a link
-// that leads out of <platform> is an error.
+// AddPlatformOf is like [Env.AddPlatform] for <platform>, but a symbolic link out of <platform> is an error. Use it
+// for an executable that may read less than this process.
 func (e *Env) AddPlatformOf(platform string) error {
 	root, err := os.OpenRoot(platform)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -202,8 +203,8 @@ func (e *Env) addPlatform(all []file) {
 	}
 }
 
-// AddBuildConfig adds the operator's variables: the files of <build-config>/env. Their suffixes mean
-// what they mean in a layer, but a file without one gives a default.
+// AddBuildConfig adds the operator-provided variables in dir, <build-config>/env. Suffixes work as in
+// a layer, but a file without one sets a default.
 func (e *Env) AddBuildConfig(dir string) error {
 	return e.modify([]string{dir}, setDefault)
 }

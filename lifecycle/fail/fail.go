@@ -1,7 +1,7 @@
-// Package fail gives errors the exit codes of the Platform Interface.
+// Package fail attaches the exit codes of the Platform Interface to errors.
 //
 // Phases return an [Error]; only a main function turns it into an exit status,
-// by [CodeOf]. The codes are those of the tables "Outputs" in the specification,
+// with [CodeOf]. The codes are those in the "Outputs" tables of
 // https://github.com/buildpacks/spec/blob/main/platform.md.
 package fail
 
@@ -10,7 +10,7 @@ import "errors"
 // A Code is the exit status of a phase.
 type Code int
 
-// The exit codes of the specification, and 1 for what it does not name.
+// The exit codes of the specification, and Generic for all other errors.
 const (
 	Success           Code = 0
 	Generic           Code = 1
@@ -18,23 +18,23 @@ const (
 	PlatformAPI       Code = 11  // Platform API incompatibility
 	BuildpackAPI      Code = 12  // Buildpack API incompatibility
 	Detect            Code = 20  // no group passed, and none of them errored
-	DetectBuildpack   Code = 21  // no group passed, and some buildpack errored
+	DetectBuildpack   Code = 21  // no group passed, and a buildpack errored
 	DetectOther       Code = 22  // detection failed otherwise
 	Analyze           Code = 32  // analysis failed
 	Restore           Code = 42  // restoration failed
-	BuildBuildpack    Code = 51  // a buildpack's bin/build failed
+	BuildBuildpack    Code = 51  // bin/build of a buildpack failed
 	Build             Code = 52  // the build failed otherwise
 	Export            Code = 62  // export failed
 	Rebase            Code = 72  // rebase failed
 	Launch            Code = 82  // launch failed
-	GenerateExtension Code = 91  // an extension's bin/generate failed
+	GenerateExtension Code = 91  // bin/generate of an extension failed
 	Generate          Code = 92  // generation failed otherwise
 	Extend            Code = 102 // extension failed
 )
 
-// An Error is what a phase was doing when it failed, and the exit code that stands for it.
+// An Error is an error with the operation that failed and an exit code.
 type Error struct {
-	Op   string // what was being done: "reading order"; may be empty
+	Op   string // such as "reading order"; may be empty
 	Code Code
 	Err  error // the cause, never nil
 }
@@ -49,8 +49,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// As says what was being done when err came, and gives it a code unless an error
-// inside it already has one: whoever is nearest to the cause knows best. Nil stays nil.
+// As wraps err in an [Error]. If err already wraps an Error, its code is kept, since it is closer
+// to the cause. As returns nil if err is nil.
 func As(code Code, op string, err error) error {
 	if err == nil {
 		return nil
@@ -61,7 +61,7 @@ func As(code Code, op string, err error) error {
 	return &Error{Op: op, Code: code, Err: err}
 }
 
-// CodeOf is the exit code for err: 0 for nil, 1 where no [Error] is inside.
+// CodeOf returns the exit code for err: [Success] for nil, [Generic] if err does not wrap an [Error].
 func CodeOf(err error) Code {
 	if err == nil {
 		return Success

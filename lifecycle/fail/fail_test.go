@@ -23,7 +23,7 @@ func TestCodeOf(t *testing.T) {
 		{"with a code", missing, 22, "reading order: file does not exist"},
 		{"wrapped by fmt", fmt.Errorf("detecting: %w", missing), 22, "detecting: reading order: file does not exist"},
 		{"joined", errors.Join(errors.New("a"), missing), 22, "a\nreading order: file does not exist"},
-		{"the inner code stays", fail.As(fail.Generic, "creating", missing), 22, "creating: reading order: file does not exist"},
+		{"the inner code is kept", fail.As(fail.Generic, "creating", missing), 22, "creating: reading order: file does not exist"},
 		{"no operation", fail.As(fail.Launch, "", errors.New("odd")), 82, "odd"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -36,6 +36,6 @@ func TestCodeOf(t *testing.T) {
 		})
 	}
 	if !errors.Is(missing, fs.ErrNotExist) {
-		t.Error("the cause is no longer found behind the code")
+		t.Error("errors.Is does not find the cause")
 	}
 }

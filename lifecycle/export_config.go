@@ -257,7 +257,7 @@ func (x *export) buildLabel() platform.BuildLabel {
 	for _, p := range x.Build.Processes {
 		var command any = []string(p.Command)
 		if !api.CommandList.In(x.API) {
-			p = p.Single()
+			p = p.SingleCommand()
 			command = p.Command[0]
 		}
 		lp := platform.LabelProcess{

@@ -18,7 +18,7 @@ func main() {
 	os.Exit(int(fail.CodeOf(err)))
 }
 
-// run returns only with an error: else the launcher has become the process.
+// run replaces the launcher by the process. It returns only if that fails.
 func run() error {
 	mode := api.DeprecationMode(os.Getenv("CNB_DEPRECATION_MODE"))
 	version, warning, err := api.Platform.Check(os.Getenv("CNB_PLATFORM_API"), "the platform (CNB_PLATFORM_API)", mode)
@@ -28,7 +28,7 @@ func run() error {
 	if warning != "" {
 		warn(warning)
 	}
-	warnOfProcessType()
+	warnProcessType()
 	app, err := dir("CNB_APP_DIR", "/workspace")
 	if err != nil {
 		return err
@@ -44,11 +44,11 @@ func run() error {
 	return l.Run(os.Args[0], os.Args[1:])
 }
 
-// warnOfProcessType says that CNB_PROCESS_TYPE no longer chooses the process, where that makes a difference.
-func warnOfProcessType() {
-	asked := os.Getenv("CNB_PROCESS_TYPE")
-	if asked != "" && asked != filepath.Base(os.Args[0]) {
-		warn(fmt.Sprintf("CNB_PROCESS_TYPE=%s is ignored: to start that process, use /cnb/process/%[1]s as the entrypoint", asked))
+// warnProcessType warns if CNB_PROCESS_TYPE, which no longer selects the process, names another one.
+func warnProcessType() {
+	requested := os.Getenv("CNB_PROCESS_TYPE")
+	if requested != "" && requested != filepath.Base(os.Args[0]) {
+		warn(fmt.Sprintf("CNB_PROCESS_TYPE=%s is ignored: to start that process, use /cnb/process/%[1]s as the entrypoint", requested))
 	}
 }
 

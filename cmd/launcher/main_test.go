@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// launcher is the real one, built as it is released.
+// launcher is the path of the launcher, built as for a release.
 var launcher string
 
 func TestMain(m *testing.M) {
@@ -37,14 +37,14 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// An image is what an app image has beside the launcher: layers and app under one root.
+// An image describes the files of an app image besides the launcher: layers and app under one root.
 type image struct {
-	files map[string]string // a name that ends in * is made executable without it
-	api   string            // of the platform; empty: 0.15
+	files map[string]string // the file NAME* is an executable NAME
+	api   string            // Platform API; empty means 0.15
 	env   []string
 }
 
-// A result is what came of a launch; ROOT stands for the image's root in both texts.
+// A result is the output and exit code of a launch. ROOT stands for the image's root in the output.
 type result struct {
 	Stdout, Stderr string
 	Code           int
@@ -85,15 +85,15 @@ func (i image) make(t testing.TB) (root string, environ []string) {
 	}, i.env...)
 }
 
-// launch runs the launcher as argv says, in the image.
+// launch runs the launcher with argv in the image.
 func (i image) launch(t *testing.T, argv ...string) result {
 	t.Helper()
 	root, environ := i.make(t)
 	var stdout, stderr bytes.Buffer
 	cmd := &exec.Cmd{Path: launcher, Args: argv, Env: environ, Dir: "/", Stdout: &stdout, Stderr: &stderr}
 	err := cmd.Run()
-	if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
-		t.Fatalf("%v: %v", exit, err)
+	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
+		t.Fatal(err)
 	}
 	return result{
 		strings.ReplaceAll(stdout.String(), root, "ROOT"), strings.ReplaceAll(stderr.String(), root, "ROOT"), cmd.ProcessState.ExitCode(),
@@ -105,12 +105,12 @@ const (
 	user = "/cnb/lifecycle/launcher"
 )
 
-// metadata has buildpacks "old" (Buildpack API below 0.9) and "new" (0.9 or later).
+// metadata returns a metadata.toml with the buildpacks "old" (Buildpack API below 0.9) and "acme/new" (0.9 or later).
 func metadata(oldAPI, newAPI, processes string) string {
 	return fmt.Sprintf("[[buildpacks]]\nid = \"old\"\napi = %q\n[[buildpacks]]\nid = \"acme/new\"\napi = %q\n%s", oldAPI, newAPI, processes)
 }
 
-// with is an image whose metadata define these processes.
+// with returns an image with these processes and files, given as pairs of name and content.
 func with(processes string, files ...string) image {
 	i := image{files: map[string]string{"layers/config/metadata.toml": metadata("0.8", "0.9", processes)}}
 	for n := 0; n < len(files); n += 2 {
@@ -134,12 +134,12 @@ func TestArguments(t *testing.T) {
 	for _, tt := range []struct {
 		name, processes string
 		argv            []string
-		before, from10  string // output below Platform API 0.10, and from it on
+		before, from10  string // output before and since Platform API 0.10
 	}{
 		{"default arguments", newList, []string{web}, "[a][$HOME]", "[a][$HOME]"},
-		{"default arguments, user's", newList, []string{web, "u", "v"}, "[a][$HOME][u][v]", "[u][v]"},
+		{"default arguments, user's arguments", newList, []string{web, "u", "v"}, "[a][$HOME][u][v]", "[u][v]"},
 		{"a command that is a string", newString, []string{web}, "[a]", "[a]"},
-		{"called by a relative name", newList, []string{"web"}, "[a][$HOME]", "[a][$HOME]"},
+		{"relative argv[0]", newList, []string{"web"}, "[a][$HOME]", "[a][$HOME]"},
 		{"direct", oldDirect, []string{web}, "[a][$HOME]", "[a][$HOME]"},
 		{"direct, user's arguments", oldDirect, []string{web, "u"}, "[a][$HOME][u]", "[a][$HOME][u]"},
 		{"shell tokens", oldShell, []string{web}, "[a  b][/root]['q'][*]", "[a  b][/root]['q'][*]"},
@@ -150,7 +150,7 @@ func TestArguments(t *testing.T) {
 		{"user's script", newList, []string{user, "printf '[%s]' $HOME a | cat"}, "[/root][a]", "[/root][a]"},
 		{"user's direct command", newList, []string{user, "--", "printf", "[%s]", "$HOME"}, "[$HOME]", "[$HOME]"},
 		{"user's builtin", newList, []string{user, "type", "-t", "cd"}, "builtin\n", "builtin\n"},
-		{"-- behind a process is an argument", newList, []string{web, "--", "u"}, "[a][$HOME][--][u]", "[--][u]"},
+		{"-- after a process is an argument", newList, []string{web, "--", "u"}, "[a][$HOME][--][u]", "[--][u]"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, version := range platforms {
@@ -233,7 +233,7 @@ PATH=ROOT/layers/old/b/bin:ROOT/layers/old/a/bin:/usr/bin:/bin
 	}
 }
 
-// execd is an executable that writes its name to stdout and an assignment to file descriptor 3.
+// execd returns an executable that writes its name to stdout and an assignment to file descriptor 3.
 func execd(assignment string) string {
 	return "#!/bin/bash\necho \"$0 in $PWD, A=$A, app=$CNB_APP_DIR\"\nread -r line; echo \"read $?\" >&2\necho '" + assignment + "' >&3\n"
 }
@@ -267,12 +267,12 @@ func TestExecDOutput(t *testing.T) {
 		{"nothing", "#!/bin/sh\n", "1\n", ""},
 		{"more than a pipe holds", "#!/bin/bash\nprintf 'A = \"%0100000d\"' 0 >&3\n", "100001\n", ""},
 		{"a failure", "#!/bin/sh\necho 'A = \"x\"' >&3\nexit 3\n", "", file + "exit status 3\n"},
-		{"no program", "not a program", "", file + "ROOT/layers/old/a/exec.d/1 has no #! line and is no program for this machine: exec format error\n"},
-		{"no string", "#!/bin/sh\necho 'A = 1' >&3\n", "", file + "output on file descriptor 3: "},
+		{"not a program", "not a program", "", file + "ROOT/layers/old/a/exec.d/1 has no #! line and is no program for this machine: exec format error\n"},
+		{"not a string", "#!/bin/sh\necho 'A = 1' >&3\n", "", file + "output on file descriptor 3: "},
 		{"a table", "#!/bin/sh\necho '[A]' >&3\necho 'B = \"x\"' >&3\n", "", file + "output on file descriptor 3: "},
-		{"no TOML", "#!/bin/sh\necho 'A=x' >&3\n", "", file + "output on file descriptor 3: "},
-		{"no name", "#!/bin/sh\necho '\"A=B\" = \"x\"' >&3\n", "", file + "output on file descriptor 3: \"A=B\" is no name of a variable"},
-		{"a NUL byte", "#!/bin/sh\necho 'A = \"\\u0000\"' >&3\n", "", file + "output on file descriptor 3: the value of A has a NUL byte"},
+		{"not TOML", "#!/bin/sh\necho 'A=x' >&3\n", "", file + "output on file descriptor 3: "},
+		{"invalid name", "#!/bin/sh\necho '\"A=B\" = \"x\"' >&3\n", "", file + "output on file descriptor 3: invalid variable name \"A=B\""},
+		{"a NUL byte", "#!/bin/sh\necho 'A = \"\\u0000\"' >&3\n", "", file + "output on file descriptor 3: the value of A contains a NUL byte"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := with(process, "layers/old/a/exec.d/1*", tt.script).launch(t, web)
@@ -337,7 +337,7 @@ func TestWorkingDir(t *testing.T) {
 	}
 }
 
-// A launch is no child: the process has the launcher's own id, in every way of starting it.
+// The launcher replaces itself, it starts no child: the process has the launcher's ID.
 func TestReplacesItself(t *testing.T) {
 	i := with("[[processes]]\ntype = \"web\"\nbuildpack-id = \"acme/new\"\ncommand = [\"ROOT/layers/old/a/bin/pid\"]\n"+
 		"[[processes]]\ntype = \"script\"\nbuildpack-id = \"old\"\ncommand = [\"pid\"]\n"+
@@ -351,7 +351,7 @@ func TestReplacesItself(t *testing.T) {
 			t.Errorf("%q: %v", argv, err)
 		}
 		if got, want := strings.TrimSpace(stdout.String()), fmt.Sprint(cmd.Process.Pid); got != want {
-			t.Errorf("%q: process %s, started as %s", argv, got, want)
+			t.Errorf("%q: process ID is %s, want %s", argv, got, want)
 		}
 	}
 }
@@ -374,10 +374,10 @@ func TestFailures(t *testing.T) {
 		{"odd Platform API", with(process).platform("x"), []string{web}, 11, `parsing API version "x"`},
 		{"old Buildpack API", broken(metadata("0.6", "0.9", process)), []string{web}, 12, "checking the Buildpack API of buildpack old: version 0.6 is not supported"},
 		{"no Buildpack API", broken("[[buildpacks]]\nid = \"old\"\n"), []string{user, "true"}, 12, "no version given"},
-		{"no command", with(process), []string{user}, 82, `"launcher" is no process type: give a command, or one of /cnb/process/{web} as entrypoint`},
+		{"no command", with(process), []string{user}, 82, `the image has no process type "launcher": give a command, or use one of /cnb/process/{web} as the entrypoint`},
 		{"no command after --", with(process), []string{user, "--"}, 82, "no command given"},
-		{"no such process", with(process), []string{"/cnb/process/worker"}, 82, `"worker" is no process type`},
-		{"CNB_PROCESS_TYPE chooses nothing", with(process).environ("CNB_PROCESS_TYPE=web"), []string{user}, 82, "no command given"},
+		{"no such process", with(process), []string{"/cnb/process/worker"}, 82, `the image has no process type "worker"`},
+		{"CNB_PROCESS_TYPE does not select a process", with(process).environ("CNB_PROCESS_TYPE=web"), []string{user}, 82, "no command given"},
 		{"no metadata, no command", image{}, []string{user}, 82, "the image defines no process types"},
 		{"no such program", with(process), []string{user, "--", "no-such-program"}, 82, `starting no-such-program: no such executable in PATH "/usr/bin:/bin"`},
 		{"not executable", with(process, "app/x", ""), []string{user, "--", "./x"}, 82, "starting ./x: ./x is not executable (-rw-r--r--): permission denied"},
@@ -386,15 +386,15 @@ func TestFailures(t *testing.T) {
 		{"no working directory", with(process + "working-dir = \"/no/such\"\n"), []string{web}, 82, "entering the working directory: chdir /no/such"},
 		{"no working directory, shell", with("[[processes]]\ntype = \"web\"\ncommand = [\"a\"]\nargs = [\"b\"]\nworking-dir = \"/no/such\"\n"), []string{web}, 82, "/no/such"},
 		{"token with a syntax error", with(process), []string{user, "echo", "$("}, 82, "unexpected EOF"},
-		{"no TOML", broken("[[processes]\n"), []string{web}, 82, "metadata.toml, line 2"},
+		{"not TOML", broken("[[processes]\n"), []string{web}, 82, "metadata.toml, line 2"},
 		{"wrong type", broken("processes = 1\n"), []string{web}, 82, "metadata.toml"},
 		{"command of a wrong type", broken("[[processes]]\ntype = \"web\"\ncommand = 1\n"), []string{web}, 82, `key "command": want a string or a list of strings, not int64`},
 		{"command of numbers", broken("[[processes]]\ntype = \"web\"\ncommand = [1]\n"), []string{web}, 82, `key "command": want strings, not int64`},
 		{"process without a command", broken("[[processes]]\ntype = \"web\"\n"), []string{web}, 82, `process "web" has no command`},
-		{"process without a type", broken("[[processes]]\ncommand = [\"a\"]\n"), []string{web}, 82, `process 1: "" is no process type`},
-		{"process that leaves its directory", broken("[[processes]]\ntype = \"../x\"\ncommand = [\"a\"]\n"), []string{web}, 82, `"../x" is no process type`},
+		{"process without a type", broken("[[processes]]\ncommand = [\"a\"]\n"), []string{web}, 82, `process 1: invalid type ""`},
+		{"process that leaves its directory", broken("[[processes]]\ntype = \"../x\"\ncommand = [\"a\"]\n"), []string{web}, 82, `process 1: invalid type "../x"`},
 		{"buildpack without an id", broken("[[buildpacks]]\napi = \"0.9\"\n"), []string{web}, 82, "buildpack 1 has no id"},
-		{"buildpack that leaves the layers", broken("[[buildpacks]]\nid = \"..\"\napi = \"0.9\"\n" + process), []string{web}, 82, `".." is no buildpack id`},
+		{"buildpack that leaves the layers", broken("[[buildpacks]]\nid = \"..\"\napi = \"0.9\"\n" + process), []string{web}, 82, `invalid buildpack ID ".."`},
 		{"environment file with a NUL byte", with(process, "layers/old/a/env/A", "\x00"), []string{web}, 82, "ROOT/layers/old/a/env/A"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -416,7 +416,7 @@ func TestExitCode(t *testing.T) {
 
 const maxSize = 2_900_000 // bytes
 
-// The launcher is in every app image: what is in it, and how big it is, is part of each.
+// The launcher is part of every app image, so its dependencies and its size are fixed here.
 func TestDependencies(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".").Output()
 	if err != nil {
@@ -434,12 +434,12 @@ func TestDependencies(t *testing.T) {
 		t.Fatal(err)
 	}
 	if info.Size() > maxSize {
-		t.Errorf("the launcher has %d bytes, at most %d are allowed", info.Size(), maxSize)
+		t.Errorf("the launcher has %d bytes, want at most %d", info.Size(), maxSize)
 	}
 }
 
-// BenchmarkLaunch starts /bin/true without the launcher and by it, in images with some layers that have bin, lib and two
-// env files each; the difference is the launcher's share. Another launcher can be timed in its place: LAUNCHER=/path.
+// BenchmarkLaunch starts /bin/true directly and with the launcher, in images with some layers that each have bin, lib and
+// two env files. The difference is the launcher's overhead. LAUNCHER=/path measures another launcher.
 func BenchmarkLaunch(b *testing.B) {
 	path := launcher
 	if other := os.Getenv("LAUNCHER"); other != "" {
@@ -467,7 +467,7 @@ func start(b *testing.B, path string, environ []string) {
 	}
 }
 
-// A user's command runs in the app's directory, wherever the container starts.
+// A user's command runs in the app directory, whatever the working directory of the container.
 func TestUsersCommandsRunInTheApp(t *testing.T) {
 	for _, argv := range [][]string{{user, "--", "pwd"}, {user, "pwd", "-L"}, {user, "pwd"}} {
 		if diff := cmp.Diff(result{Stdout: "ROOT/app\n"}, (image{}).launch(t, argv...)); diff != "" {
@@ -476,7 +476,7 @@ func TestUsersCommandsRunInTheApp(t *testing.T) {
 	}
 }
 
-// CNB_PROCESS_TYPE chose the process before Platform API 0.4. Who still sets it is told.
+// CNB_PROCESS_TYPE selected the process before Platform API 0.4. The launcher warns if it is set.
 func TestProcessTypeVariable(t *testing.T) {
 	processes := "[[processes]]\ntype = \"web\"\nbuildpack-id = \"acme/new\"\ncommand = [\"printf\", \"web[%s]\"]\n" +
 		"[[processes]]\ntype = \"worker\"\nbuildpack-id = \"acme/new\"\ncommand = [\"printf\", \"worker[%s]\"]\n"

@@ -10,8 +10,8 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/api"
 )
 
-// choose finds what to start, by platform.md, "launcher": the process that the launcher is
-// called as, else the command in args. Its Args are final, Direct is the strategy.
+// choose selects what to start (platform.md, "launcher"): the process named by self, else the command
+// in args. In the returned process, Args are the complete arguments, and Direct is false for a shell.
 func (l *Launcher) choose(m Metadata, self string, args []string) (Process, error) {
 	name := filepath.Base(self)
 	p, found, err := l.find(m.Processes, name)
@@ -31,26 +31,27 @@ func (l *Launcher) choose(m Metadata, self string, args []string) (Process, erro
 	return Process{Command: Command{args[0]}, Args: args[1:], Direct: direct}, nil
 }
 
-// find looks for a process by type. Where several have the type, the last one of those counts that
-// may run here. It is an error if there are some, but none may.
+// find returns the last eligible process of a type. It is an error if the type has processes, but none of
+// them is eligible.
 func (l *Launcher) find(processes []Process, name string) (p Process, found bool, err error) {
-	var elsewhere []string
+	var otherEnvs []string
 	for _, candidate := range processes {
 		switch {
 		case candidate.Type != name:
 		case l.eligible(candidate):
 			p, found = candidate, true
 		default:
-			elsewhere = append(elsewhere, candidate.ExecEnv...)
+			otherEnvs = append(otherEnvs, candidate.ExecEnv...)
 		}
 	}
-	if !found && elsewhere != nil {
+	if !found && otherEnvs != nil {
 		return Process{}, false, fmt.Errorf("choosing process %q: it is for the execution environments %s, and CNB_EXEC_ENV is %q",
-			name, strings.Join(elsewhere, ", "), l.execEnv())
+			name, strings.Join(otherEnvs, ", "), l.execEnv())
 	}
 	return p, found, nil
 }
 
+// eligible reports whether p may run in the execution environment.
 func (l *Launcher) eligible(p Process) bool {
 	return !api.ProcessExecEnv.In(l.API) || len(p.ExecEnv) == 0 ||
 		slices.Contains(p.ExecEnv, "*") || slices.Contains(p.ExecEnv, l.execEnv())
@@ -63,13 +64,13 @@ func (l *Launcher) execEnv() string {
 	return l.ExecEnv
 }
 
-// withArgs settles a process's arguments and strategy. Buildpacks that have default arguments know no shell,
-// and from Platform API 0.10 the user's arguments take the place of these defaults. In all other cases
-// the user's arguments come behind the process's own.
+// withArgs adds the user's arguments to p and decides whether p runs in a shell. Processes of buildpacks
+// with default arguments do not, and since Platform API 0.10 the user's arguments replace their defaults.
+// Otherwise the user's arguments follow those of the process.
 func (l *Launcher) withArgs(p Process, buildpacks []Buildpack, user []string) Process {
 	fixed := p.Command[1:]
 	args := slices.Concat(p.Args, user)
-	if p.definedSince(api.DefaultArgs, buildpacks) {
+	if p.definedWith(api.DefaultArgs, buildpacks) {
 		p.Direct = true
 		if len(user) > 0 && api.UserArgsReplace.In(l.API) {
 			args = user
@@ -80,9 +81,9 @@ func (l *Launcher) withArgs(p Process, buildpacks []Buildpack, user []string) Pr
 	return p
 }
 
-// definedSince tells whether the API of the buildpack that defined p has a feature. An unknown buildpack
-// has none: the process is then started just as the metadata say.
-func (p Process) definedSince(f api.Feature, buildpacks []Buildpack) bool {
+// definedWith reports whether the Buildpack API of the buildpack that defined p has feature f. An unknown
+// buildpack has no features, so the process is started as metadata.toml says.
+func (p Process) definedWith(f api.Feature, buildpacks []Buildpack) bool {
 	for _, b := range buildpacks {
 		if b.ID == p.BuildpackID {
 			v, err := api.Parse(b.API)
@@ -102,6 +103,6 @@ func noCommand(processes []Process, name string) error {
 	if len(types) == 0 {
 		return errors.New("choosing a process: no command given, and the image defines no process types")
 	}
-	return fmt.Errorf("choosing a process: no command given, and %q is no process type: give a command, or one of /cnb/process/{%s} as entrypoint",
+	return fmt.Errorf("choosing a process: no command given, and the image has no process type %q: give a command, or use one of /cnb/process/{%s} as the entrypoint",
 		name, strings.Join(types, ","))
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
-// runExecD runs the exec.d executables of all layers in turn; what each of them writes is in
-// the environment of the next one.
+// runExecD runs the exec.d executables of all layers in order. The variables that one writes are in
+// the environment of the next.
 func (l *Launcher) runExecD(layers [][]string, processType string, e *env.Env) error {
 	files, err := filesOf(layers, "exec.d", processType)
 	if err != nil {
@@ -34,8 +34,8 @@ func (l *Launcher) runExecD(layers [][]string, processType string, e *env.Env) e
 	return nil
 }
 
-// output runs an executable in the app directory and gives what it writes to file descriptor 3. Its other
-// output is the launcher's; it cannot read the process's input.
+// output runs an executable in the app directory and returns what it writes to file descriptor 3. Its stdout
+// and stderr are the launcher's; its stdin is empty.
 func (l *Launcher) output(path string, environ []string) ([]byte, error) {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
@@ -50,12 +50,12 @@ func (l *Launcher) output(path string, environ []string) ([]byte, error) {
 	p, err := os.StartProcess(path, []string{path}, &os.ProcAttr{
 		Dir: l.App, Env: environ, Files: []*os.File{null, os.Stdout, os.Stderr, w},
 	})
-	_ = w.Close() // else the pipe would never end
+	_ = w.Close() // or the pipe would never end
 	if err != nil {
 		return nil, program.Explain(err, path, l.App)
 	}
 	data, readErr := io.ReadAll(io.LimitReader(r, tomlfile.MaxSize+1))
-	_ = r.Close() // who writes more than is read must not wait
+	_ = r.Close() // so that an executable that writes more does not block
 	state, err := p.Wait()
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func (l *Launcher) output(path string, environ []string) ([]byte, error) {
 	return data, readErr
 }
 
-// decodeVars reads variables as exec.d executables write them (buildpack.md, "Exec.d Output").
+// decodeVars parses the output of an exec.d executable (buildpack.md, "Exec.d Output").
 func decodeVars(data []byte) (map[string]string, error) {
 	var vars map[string]string
 	if err := tomlfile.Decode(data, "variables", &vars); err != nil {
@@ -77,11 +77,11 @@ func decodeVars(data []byte) (map[string]string, error) {
 	}
 	for name, value := range vars {
 		if !isBareKey(name) {
-			return nil, fmt.Errorf("%q is no name of a variable: want letters, digits, _ and -", name)
+			return nil, fmt.Errorf("invalid variable name %q: use letters, digits, _ and -", name)
 		}
 		for _, c := range []byte(value) {
 			if c == 0 {
-				return nil, fmt.Errorf("the value of %s has a NUL byte, which no variable can hold", name)
+				return nil, fmt.Errorf("the value of %s contains a NUL byte", name)
 			}
 		}
 	}

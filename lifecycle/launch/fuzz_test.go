@@ -17,17 +17,17 @@ func FuzzDecodeMetadata(f *testing.F) {
 		}
 		for _, b := range m.Buildpacks {
 			if dir, err := b.dir("/layers"); err == nil && filepath.Dir(dir) != "/layers" {
-				t.Errorf("buildpack %q leads to %s", b.ID, dir)
+				t.Errorf("the layers of buildpack %q are in %s", b.ID, dir)
 			}
 		}
 		l := Launcher{App: "/workspace", Layers: "/layers"}
 		for _, p := range m.Processes {
 			if dir := filepath.Join("/exec.d", p.Type); filepath.Dir(dir) != "/exec.d" {
-				t.Errorf("process %q leads to %s", p.Type, dir)
+				t.Errorf("the exec.d directory of process %q is %s", p.Type, dir)
 			}
 			chosen, err := l.choose(m, "/cnb/process/"+p.Type, []string{"user"})
 			if err != nil || chosen.Type != p.Type || len(chosen.Command) != 1 || len(chosen.Args) == 0 {
-				t.Errorf("process %q is chosen as %+v, %v", p.Type, chosen, err)
+				t.Errorf("choosing process %q: got %+v, %v", p.Type, chosen, err)
 			}
 		}
 	})

@@ -1,11 +1,12 @@
-// Package launch starts the process of an app image, as the launcher does.
+// Package launch implements the launcher, which starts a process of an app image.
 //
-// Start with [Launcher]. What it does: choose a process from metadata.toml or take the
-// user's command, build its environment from the layers, run exec.d executables, and become
-// the process, in a shell that sources profile scripts where the process wants one. See
+// Start with [Launcher]. It chooses a process from metadata.toml or takes the user's command,
+// builds the environment from the layers, runs exec.d executables, and replaces itself by the
+// process, in a shell that sources profile scripts unless the process is direct. See
 // https://github.com/buildpacks/spec/blob/main/platform.md#launcher.
 //
-// It is part of every app image: nothing but the standard library and TOML.
+// The launcher is part of every app image, so this package uses only the standard library
+// and a TOML parser.
 package launch
 
 import (
@@ -23,27 +24,27 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/fail"
 )
 
-// Where the launcher and its names stand in an app image.
+// The directories of process symlinks and of the launcher in an app image.
 const (
 	ProcessDir   = "/cnb/process"
 	LifecycleDir = "/cnb/lifecycle"
 )
 
-// A Launcher becomes a process of the app.
+// A Launcher starts a process of an app image.
 type Launcher struct {
-	API     api.Version // of the platform
-	App     string      // directory of the app, absolute
-	Layers  string      // directory of the layers, absolute
-	ExecEnv string      // execution environment; empty: production
-	Environ []string    // the launcher's own environment, as from os.Environ
-	// Deprecation says what to do about buildpacks with a deprecated API; Warn takes the warning, nil drops it.
-	Deprecation api.DeprecationMode
-	Warn        func(string)
+	API     api.Version // Platform API
+	App     string      // absolute path of the app directory
+	Layers  string      // absolute path of the layers directory
+	ExecEnv string      // execution environment; empty means production
+	Environ []string    // the launcher's environment, as from os.Environ
+
+	Deprecation api.DeprecationMode // for buildpacks with a deprecated API
+	Warn        func(string)        // called with a warning about a deprecated API; may be nil
 }
 
-// Run chooses what to start by the name that the launcher is called by and by the arguments that follow it,
-// and becomes that process. It returns only if that cannot be done, with code 12 for a
-// buildpack whose API is not supported and 82 for all else. On the way it changes the working directory.
+// Run replaces the current process by the one that self, the launcher's argv[0], and args, its arguments,
+// select. It returns only if it fails, with exit code 12 if the API of a buildpack is not
+// supported, and 82 otherwise. It may have changed the working directory then.
 func (l *Launcher) Run(self string, args []string) error {
 	return fail.As(fail.Launch, "", l.run(self, args))
 }
@@ -65,8 +66,8 @@ func (l *Launcher) run(self string, args []string) error {
 		return err
 	}
 	e := env.ForLaunch(l.Environ, ProcessDir, LifecycleDir)
-	for _, own := range layers {
-		if err := e.AddLayers(own, env.Launch(p.Type)); err != nil {
+	for _, dirs := range layers {
+		if err := e.AddLayers(dirs, env.Launch(p.Type)); err != nil {
 			return err
 		}
 	}
@@ -74,9 +75,9 @@ func (l *Launcher) run(self string, args []string) error {
 		return err
 	}
 	if p.Direct {
-		return become(p.Command[0], append([]string{p.Command[0]}, p.Args...), l.workingDir(p), e)
+		return execIn(l.workingDir(p), p.Command[0], append([]string{p.Command[0]}, p.Args...), e)
 	}
-	return l.becomeShell(p, layers, e)
+	return l.execShell(p, layers, e)
 }
 
 func (l *Launcher) checkBuildpacks(buildpacks []Buildpack) error {
@@ -92,7 +93,7 @@ func (l *Launcher) checkBuildpacks(buildpacks []Buildpack) error {
 	return nil
 }
 
-// layersOf lists each buildpack's layers, ascending by name; in an app image they are all launch layers.
+// layersOf returns the layers of each buildpack, sorted by name. In an app image all of them are launch layers.
 func (l *Launcher) layersOf(buildpacks []Buildpack) ([][]string, error) {
 	all := make([][]string, 0, len(buildpacks))
 	for _, b := range buildpacks {
@@ -100,16 +101,17 @@ func (l *Launcher) layersOf(buildpacks []Buildpack) ([][]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		own, err := list(dir, fs.FileMode.IsDir)
+		dirs, err := list(dir, fs.FileMode.IsDir)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, own)
+		all = append(all, dirs)
 	}
 	return all, nil
 }
 
-// list gives the paths in dir whose mode, links followed, is wanted; none where dir does not exist.
+// list returns the paths in dir for whose mode, following symbolic links, want returns true. A dir that does
+// not exist is empty.
 func list(dir string, want func(fs.FileMode) bool) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
@@ -136,7 +138,7 @@ func list(dir string, want func(fs.FileMode) bool) ([]string, error) {
 	return paths, nil
 }
 
-// filesOf lists the files in a directory of every layer: first those directly in it, then
+// filesOf returns the files in directory dir of every layer: first those directly in it, then
 // those in its subdirectory for the process type.
 func filesOf(layers [][]string, dir, processType string) ([]string, error) {
 	dirs := []string{dir}
@@ -145,8 +147,8 @@ func filesOf(layers [][]string, dir, processType string) ([]string, error) {
 	}
 	var all []string
 	for _, d := range dirs {
-		for _, own := range layers {
-			for _, layer := range own {
+		for _, dirs := range layers {
+			for _, layer := range dirs {
 				files, err := list(filepath.Join(layer, d), fs.FileMode.IsRegular)
 				if err != nil {
 					return nil, err
@@ -158,7 +160,7 @@ func filesOf(layers [][]string, dir, processType string) ([]string, error) {
 	return all, nil
 }
 
-// workingDir is where p starts; a relative one is meant from the app directory.
+// workingDir returns the directory in which p starts. A relative one is relative to the app directory.
 func (l *Launcher) workingDir(p Process) string {
 	if filepath.IsAbs(p.WorkingDir) {
 		return p.WorkingDir
@@ -166,8 +168,8 @@ func (l *Launcher) workingDir(p Process) string {
 	return filepath.Join(l.App, p.WorkingDir)
 }
 
-// become replaces the launcher by a program, which is looked for in the PATH of the new environment.
-func become(name string, argv []string, dir string, e *env.Env) error {
+// execIn replaces the launcher by a program, found in the PATH of e, and returns only if that fails.
+func execIn(dir, name string, argv []string, e *env.Env) error {
 	if err := os.Chdir(dir); err != nil {
 		return fmt.Errorf("entering the working directory: %w", err)
 	}
@@ -175,11 +177,11 @@ func become(name string, argv []string, dir string, e *env.Env) error {
 	if err != nil {
 		return fmt.Errorf("starting %s: %w", name, err)
 	}
-	return fmt.Errorf("starting %s: %w", path, program.Explain(syscall.Exec(path, argv, e.List()), path, "")) // it returns only if it fails
+	return fmt.Errorf("starting %s: %w", path, program.Explain(syscall.Exec(path, argv, e.List()), path, ""))
 }
 
-// lookUp finds an executable as execvp does. In contrast to os/exec.LookPath it takes the
-// PATH of the process to be, and lets PATH have relative directories, as a shell does.
+// lookUp finds an executable in path as execvp does. Unlike os/exec.LookPath it takes the value of
+// PATH as an argument, and allows relative directories in it, as a shell does.
 func lookUp(program, path string) (string, error) {
 	if strings.Contains(program, "/") {
 		return program, nil

@@ -10,13 +10,13 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
-// Metadata is <layers>/config/metadata.toml as far as the launcher reads it.
+// Metadata holds the part of <layers>/config/metadata.toml that the launcher reads.
 type Metadata struct {
 	Buildpacks []Buildpack `toml:"buildpacks"` // in the order of bin/build
 	Processes  []Process   `toml:"processes"`
 }
 
-// A Buildpack is one of those that built the image.
+// A Buildpack is a buildpack that took part in the build.
 type Buildpack struct {
 	ID  string `toml:"id"`
 	API string `toml:"api"`
@@ -27,27 +27,27 @@ type Process struct {
 	Type       string   `toml:"type"`
 	Command    Command  `toml:"command"`
 	Args       []string `toml:"args,omitempty"`
-	Direct     bool     `toml:"direct"` // not in a shell
+	Direct     bool     `toml:"direct"` // run without a shell
 	WorkingDir string   `toml:"working-dir,omitempty"`
 	ExecEnv    []string `toml:"exec-env,omitempty"`
-	// BuildpackID names the buildpack that defined the process: its API decides how the process is
-	// started. The specification asks for that but has no key for it; all lifecycles write this one.
+	// BuildpackID is the buildpack that defined the process. Its API decides how the process is
+	// started. The specification has no key for it; all lifecycles write this one.
 	BuildpackID string `toml:"buildpack-id,omitempty"`
 }
 
-// Single is the process with a command of one element; the others are arguments. Without
-// arguments, Args is empty and not nil, as other lifecycles write it.
-func (p Process) Single() Process {
+// SingleCommand returns p with all but the first element of Command moved to Args. Args is never
+// nil, so that it is written as an empty list, as other lifecycles do.
+func (p Process) SingleCommand() Process {
 	p.Args = append(append([]string{}, p.Command[min(1, len(p.Command)):]...), p.Args...)
 	p.Command = p.Command[:min(1, len(p.Command))]
 	return p
 }
 
-// A Command is a program and the arguments that are always passed to it. In
-// files of Platform API 0.9 and older it is a string, the program alone.
+// A Command is a program and the arguments that are always passed to it. Up to
+// Platform API 0.9 it is written as a string, the program.
 type Command []string
 
-// UnmarshalTOML reads a list of strings, or one string.
+// UnmarshalTOML accepts a list of strings or a string.
 func (c *Command) UnmarshalTOML(v any) error {
 	switch v := v.(type) {
 	case string:
@@ -68,7 +68,7 @@ func (c *Command) UnmarshalTOML(v any) error {
 	return fmt.Errorf("key \"command\": want a string or a list of strings, not %T", v)
 }
 
-// ReadMetadata reads metadata.toml in a layers directory. An image without the file has no buildpacks.
+// ReadMetadata reads config/metadata.toml in a layers directory. It returns the zero value if there is no such file.
 func ReadMetadata(layers string) (Metadata, error) {
 	path := filepath.Join(layers, "config", "metadata.toml")
 	data, err := os.ReadFile(path)
@@ -81,7 +81,7 @@ func ReadMetadata(layers string) (Metadata, error) {
 	return decodeMetadata(data, path)
 }
 
-// decodeMetadata reads what stands in the file at path.
+// decodeMetadata parses and validates the content of the file at path.
 func decodeMetadata(data []byte, path string) (Metadata, error) {
 	var m Metadata
 	if err := tomlfile.Decode(data, path, &m); err != nil {
@@ -94,7 +94,7 @@ func decodeMetadata(data []byte, path string) (Metadata, error) {
 	}
 	for i, p := range m.Processes {
 		if p.Type == "" || strings.ContainsAny(p.Type, "/\x00") || p.Type == "." || p.Type == ".." {
-			return m, fmt.Errorf("reading %s: process %d: %q is no process type", path, i+1, p.Type)
+			return m, fmt.Errorf("reading %s: process %d: invalid type %q", path, i+1, p.Type)
 		}
 		if len(p.Command) == 0 || p.Command[0] == "" {
 			return m, fmt.Errorf("reading %s: process %q has no command", path, p.Type)
@@ -103,11 +103,11 @@ func decodeMetadata(data []byte, path string) (Metadata, error) {
 	return m, nil
 }
 
-// dir is the buildpack's directory among the layers; an id cannot lead out of it.
+// dir returns the buildpack's directory below layers. It rejects an ID that would leave layers.
 func (b Buildpack) dir(layers string) (string, error) {
 	name := strings.ReplaceAll(b.ID, "/", "_")
 	if name == "." || name == ".." {
-		return "", fmt.Errorf("finding the layers of a buildpack: %q is no buildpack id", b.ID)
+		return "", fmt.Errorf("finding the layers of a buildpack: invalid buildpack ID %q", b.ID)
 	}
 	return filepath.Join(layers, name), nil
 }

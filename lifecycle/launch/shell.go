@@ -11,12 +11,12 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/env"
 )
 
-// bash is the shell that the specification means (README.md, "Operating System Conventions").
+// bash is the shell that the specification requires (README.md, "Operating System Conventions").
 const bash = "/bin/bash"
 
-// becomeShell replaces the launcher by one bash, which sources the profile scripts in the app directory
+// execShell replaces the launcher by bash, which sources the profile scripts in the app directory
 // and then replaces itself by the command, in its working directory.
-func (l *Launcher) becomeShell(p Process, layers [][]string, e *env.Env) error {
+func (l *Launcher) execShell(p Process, layers [][]string, e *env.Env) error {
 	profiles, err := l.profiles(layers, p.Type)
 	if err != nil {
 		return err
@@ -24,38 +24,38 @@ func (l *Launcher) becomeShell(p Process, layers [][]string, e *env.Env) error {
 	shell := bash
 	if _, err := os.Stat(shell); err != nil {
 		if shell, err = lookUp("bash", e.Get("PATH")); err != nil {
-			return fmt.Errorf("starting %s in a shell: the image has no bash: use a process that is direct, or put -- before the command", p.Command[0])
+			return fmt.Errorf("starting %s in a shell: the image has no bash: use a direct process, or put -- before the command", p.Command[0])
 		}
 	}
 	if len(profiles) == 0 && len(p.Args) == 0 { // the first bash would have nothing to do
-		return become(shell, []string{"bash", "-c", p.Command[0]}, l.workingDir(p), e)
+		return execIn(l.workingDir(p), shell, []string{"bash", "-c", p.Command[0]}, e)
 	}
 	argv := []string{"bash", "-c", script(shell, profiles, l.workingDir(p), len(p.Args) > 0), "bash", p.Command[0]}
-	return become(shell, append(argv, p.Args...), l.App, e)
+	return execIn(l.App, shell, append(argv, p.Args...), e)
 }
 
-// profiles are the scripts to be sourced before the command.
+// profiles returns the scripts to source before the command.
 func (l *Launcher) profiles(layers [][]string, processType string) ([]string, error) {
 	paths, err := filesOf(layers, "profile.d", processType)
 	if err != nil {
 		return nil, err
 	}
-	own := filepath.Join(l.App, ".profile")
-	info, err := os.Stat(own)
+	appProfile := filepath.Join(l.App, ".profile")
+	info, err := os.Stat(appProfile)
 	switch {
 	case err == nil && info.Mode().IsRegular():
-		paths = append(paths, own)
+		paths = append(paths, appProfile)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("looking for profile scripts: %w", err)
 	}
 	return paths, nil
 }
 
-// script is what bash runs; the command and its arguments are $1 and on. Without arguments the command is a
-// script. With some, it and they are shell-parsed tokens: each is expanded as if within double quotes,
-// after the profile scripts, whose variables it may name. In both cases a second bash
-// takes the place of the first, so that commands like ulimit work too; bash replaces itself by its only command.
-// A script's $0 is bash, with and without profile scripts.
+// script returns the script that bash runs with the command and its arguments as positional parameters.
+// Without arguments the command is a script. With arguments, the command and the arguments are tokens: each is
+// expanded as if within double quotes, after the profile scripts, so it may use their variables. In both
+// cases a second bash replaces the first, so that builtins such as ulimit work; bash execs its only command.
+// $0 of the command is bash, with or without profile scripts.
 func script(shell string, profiles []string, dir string, tokens bool) string {
 	var s strings.Builder
 	s.WriteString("__launch=(\"$@\")\n") // a profile script may change $@
@@ -76,5 +76,5 @@ done
 	return s.String()
 }
 
-// quote makes s one word for bash.
+// quote quotes s as a single word for bash.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -86,7 +86,7 @@ func (m *BuildMetadata) Encode(v api.Version) ([]byte, error) {
 	for _, p := range m.Processes {
 		var command any = []string(p.Command)
 		if !api.CommandList.In(v) {
-			p = p.Single()
+			p = p.SingleCommand()
 			command = p.Command[0]
 		}
 		var args *[]string // as the buildpack wrote them: [] or nothing

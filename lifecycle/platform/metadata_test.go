@@ -70,7 +70,7 @@ paths = ["static/*"]
 		}
 		want := *m
 		if !api.CommandList.In(test.api) {
-			want.Processes = []launch.Process{m.Processes[0].Single()}
+			want.Processes = []launch.Process{m.Processes[0].SingleCommand()}
 		}
 		if diff := cmp.Diff(&want, back); diff != "" {
 			t.Errorf("Platform API %s, read again: %s", test.api, diff)

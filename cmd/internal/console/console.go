@@ -1,5 +1,5 @@
-// Package console prints what phases log, as people know it: plain lines, information to
-// stdout, warnings and errors to stderr (platform.md, "Outputs").
+// Package console prints log records as plain lines: information to stdout, warnings and
+// errors to stderr (platform.md, "Outputs").
 //
 // Start with [New].
 package console
@@ -21,7 +21,7 @@ const (
 	reset  = "\x1b[0m"
 )
 
-// A Handler prints records of a logger.
+// A Handler is a [slog.Handler] that prints records for people.
 type Handler struct {
 	Out, Err io.Writer
 	Level    slog.Level
@@ -30,16 +30,16 @@ type Handler struct {
 	mu *sync.Mutex
 }
 
-// New is a logger that prints to out and errOut. A level that is not known counts as info.
+// New returns a logger that prints to out and errOut. An unknown level means info.
 func New(out, errOut io.Writer, level string, color bool) *slog.Logger {
 	levels := map[string]slog.Level{"debug": slog.LevelDebug, "warn": slog.LevelWarn, "error": slog.LevelError}
 	return slog.New(&Handler{Out: out, Err: errOut, Level: levels[level], Color: color, mu: &sync.Mutex{}})
 }
 
-// Enabled says whether records of a level are printed.
+// Enabled reports whether records of a level are printed.
 func (h *Handler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.Level }
 
-// Handle prints one record, on a line or more.
+// Handle prints a record. A message of several lines stays so.
 func (h *Handler) Handle(_ context.Context, r slog.Record) error {
 	text := r.Message
 	r.Attrs(func(a slog.Attr) bool {
@@ -64,8 +64,8 @@ func (h *Handler) Handle(_ context.Context, r slog.Record) error {
 	return err
 }
 
-// WithAttrs leaves the attributes out: the lines are for people.
+// WithAttrs returns h: the attributes of a logger are not printed.
 func (h *Handler) WithAttrs([]slog.Attr) slog.Handler { return h }
 
-// WithGroup changes nothing.
+// WithGroup returns h: groups are not printed.
 func (h *Handler) WithGroup(string) slog.Handler { return h }

@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// Transfers tells on a terminal how much has gone to and come from registries, for as long as
-// something moves: a line that is written over, and cleared in the end.
+// Transfers shows on a terminal how many bytes were sent and received: a line that is
+// overwritten while data is transferred and that [Transfers.Clear] removes.
 type Transfers struct {
 	Out  io.Writer     // the terminal
-	Wait time.Duration // before a transfer is worth telling of, and between changes of the line; 0: 1 s
+	Wait time.Duration // before the line appears, and between updates; 0 means 1 s
 
 	mu             sync.Mutex
 	sent, received int64
-	told           time.Time
+	updated        time.Time // last update of the line, or the start of the first transfer
 	shown          bool
 }
 
-// Wrap is a transport that tells of what the next one sends and receives.
+// Wrap returns a transport that counts what next sends and receives.
 func (t *Transfers) Wrap(next http.RoundTripper) http.RoundTripper { return wrapped{t, next} }
 
 type wrapped struct {
@@ -31,17 +31,17 @@ type wrapped struct {
 // RoundTrip implements [http.RoundTripper].
 func (t wrapped) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.mu.Lock()
-	if t.told.IsZero() {
-		t.told = time.Now()
+	if t.updated.IsZero() {
+		t.updated = time.Now()
 	}
 	t.mu.Unlock()
 	if r.Body != nil && r.Body != http.NoBody {
 		r = r.Clone(r.Context())
-		r.Body = counted{r.Body, func(n int) { t.move(n, 0) }}
+		r.Body = counted{r.Body, func(n int) { t.add(n, 0) }}
 	}
 	response, err := t.next.RoundTrip(r)
 	if err == nil && response.Body != nil {
-		response.Body = counted{response.Body, func(n int) { t.move(0, n) }}
+		response.Body = counted{response.Body, func(n int) { t.add(0, n) }}
 	}
 	return response, err
 }
@@ -56,7 +56,7 @@ func (t *Transfers) Clear() {
 	}
 }
 
-// Over is a writer to the same terminal, whose lines take the place of this one.
+// Over returns a writer to the same terminal that clears the line before each write to w.
 func (t *Transfers) Over(w io.Writer) io.Writer { return over{t, w} }
 
 type over struct {
@@ -70,7 +70,8 @@ func (o over) Write(p []byte) (int, error) {
 	return o.Writer.Write(p)
 }
 
-func (t *Transfers) move(sent, received int) {
+// add counts bytes and updates the line if it is due.
+func (t *Transfers) add(sent, received int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.sent += int64(sent)
@@ -79,24 +80,24 @@ func (t *Transfers) move(sent, received int) {
 	if wait == 0 {
 		wait = time.Second
 	}
-	if time.Since(t.told) < wait {
+	if time.Since(t.updated) < wait {
 		return
 	}
-	t.told, t.shown = time.Now(), true
+	t.updated, t.shown = time.Now(), true
 	_, _ = fmt.Fprintf(t.Out, "\r\x1b[K%.1f MB sent, %.1f MB received", float64(t.sent)/1e6, float64(t.received)/1e6)
 }
 
-// counted tells how much of a body was read.
+// counted is a body that calls count with the number of bytes of each read.
 type counted struct {
 	io.ReadCloser
-	tell func(int)
+	count func(int)
 }
 
 // Read implements [io.Reader].
 func (c counted) Read(p []byte) (int, error) {
 	n, err := c.ReadCloser.Read(p)
 	if n > 0 {
-		c.tell(n)
+		c.count(n)
 	}
 	return n, err
 }

@@ -44,6 +44,6 @@ func TestTransfers(t *testing.T) {
 	_ = response.Body.Close()
 	quiet.Clear()
 	if out.Len() > 0 {
-		t.Errorf("a short transfer is told of: %q", &out)
+		t.Errorf("a short transfer is shown: %q", &out)
 	}
 }

@@ -1,7 +1,7 @@
-// Command baseplan-verifier verifies one Sigstore bundle for the lifecycle or
-// for baseplan, which start it where an operator's policy names identities. It
-// reads a request from standard input and writes its answer to standard output:
-// see package keyless. It reaches no network and reads no file.
+// Command baseplan-verifier verifies a Sigstore bundle. The lifecycle and baseplan
+// run it if the operator's policy names identities. It reads a request from
+// standard input and writes the answer to standard output; see package keyless.
+// It uses no network and reads no files.
 package main
 
 import (

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 
 const digest = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
 
-// program makes this binary the verifier.
+// program returns a verifier that runs this test binary.
 func program(t *testing.T, trustedRoot []byte) *keyless.Program {
 	self, err := os.Executable()
 	check(t, err)
@@ -30,7 +30,7 @@ func program(t *testing.T, trustedRoot []byte) *keyless.Program {
 	return &keyless.Program{Path: path, TrustedRoot: trustedRoot}
 }
 
-// TestVerifier asks the program as the lifecycle does.
+// TestVerifier runs the program as the lifecycle does.
 func TestVerifier(t *testing.T) {
 	a, err := keylesstest.New()
 	check(t, err)

@@ -1,15 +1,13 @@
-// Package build says which version of baseplan a binary is of. It is the one place where
-// that stands.
+// Package build holds the version of baseplan.
 package build
 
-// Version is the version; Commit is where it was built from, empty for none. The linker sets
-// both: see the Makefile.
+// Version and the Commit it was built from, which may be empty. The linker sets both; see the Makefile.
 var (
 	Version = "1.0.0-dev"
 	Commit  = ""
 )
 
-// String is VERSION or VERSION+COMMIT, as `PHASE -version` prints it.
+// String returns VERSION or VERSION+COMMIT, as `PHASE -version` prints it.
 func String() string {
 	if Commit == "" {
 		return Version

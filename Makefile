@@ -1,13 +1,15 @@
 # Everything is plain go commands; this file only names them.
 GOFLAGS_RELEASE = -trimpath -ldflags '-s -w'
+# What is released is built, and tested, with a module graph of its own: see the file.
+RELEASE  = GOFLAGS="$$(go env GOFLAGS) '-modfile=$(CURDIR)/cmd/dist/release.mod'"
 PURE     = ./sbom/tomlfile/... ./sbom ./sbom/format ./provides ./resolver ./resolver/advise ./extensions
 # A count of inputs (or a time, but Go may take the end of that for a failure of what is being tried).
 FUZZTIME = 20000x
 
-.PHONY: build dist tekton demo test race lint bench fuzz size compat e2e
+.PHONY: build dist tekton demo test race lint tidy bench fuzz size compat e2e
 
 build: ## bin/baseplan, bin/lifecycle, bin/launcher, bin/baseplan-verifier
-	CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/ ./cmd/baseplan ./cmd/lifecycle ./cmd/launcher ./cmd/baseplan-verifier
+	$(RELEASE) CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/ ./cmd/baseplan ./cmd/lifecycle ./cmd/launcher ./cmd/baseplan-verifier
 
 # VERSION=1.2.3 is that of the tag on this commit where there is one. PLATFORMS=linux/amd64 makes less; REGISTRY=host/repo:tag pushes the lifecycle image;
 # SETTINGS=baseplan.toml puts your policy into it.
@@ -25,7 +27,7 @@ demo: ## the main job on images made here: needs nothing but Go
 	go run ./cmd/demo
 
 test: ## no docker, no network
-	go test ./...
+	$(RELEASE) go test ./...
 
 race:
 	go test -race $(PURE)
@@ -35,6 +37,9 @@ lint:
 	go vet ./... && go vet -tags e2e ./...
 	go tool -modfile=.ci/tools.mod staticcheck ./...
 	go tool -modfile=.ci/tools.mod go-errorlint ./...
+
+tidy: ## go.mod, its go line, and the graph of the release
+	.ci/tidy
 
 bench: ## prints times, memory and the ratios that are promised; those against Syft want root and mmdebstrap
 	go test -run '^$$' -bench . -benchmem ./sbom/format ./provides ./resolver ./extensions ./lifecycle ./lifecycle/layers ./lifecycle/cache ./lifecycle/image ./extensions/apply ./cmd/launcher
@@ -47,8 +52,9 @@ fuzz: ## every fuzz target with FUZZTIME inputs
 			echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p || exit 1; \
 		done; done
 
-size: build ## the stripped binaries and what they may weigh
-	@check() { bytes=$$(stat -c %s bin/$$1); echo "bin/$$1: $$bytes bytes of at most $$2"; test $$bytes -le $$2; }; \
+size: build ## the stripped binaries as released and what they may weigh, and what they weigh as "go install" builds them
+	@mkdir -p bin/installed && CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/installed/ ./cmd/baseplan ./cmd/lifecycle ./cmd/launcher ./cmd/baseplan-verifier
+	@check() { bytes=$$(stat -c %s bin/$$1); echo "bin/$$1: $$bytes bytes of at most $$2; with the graph of go.mod: $$(stat -c %s bin/installed/$$1)"; test $$bytes -le $$2; }; \
 	check baseplan 35000000 && check lifecycle 36000000 && check launcher 2900000 && check baseplan-verifier 20000000
 
 compat: build ## builds as another lifecycle was observed to do them, and each in two ways; needs root, Linux on amd64 and a user 1000

@@ -162,7 +162,7 @@ func (r *release) binaries(ctx context.Context, p v1.Platform, commands ...strin
 func (r *release) compile(ctx context.Context, command string, p v1.Platform, dir string) (string, error) {
 	path := filepath.Join(dir, command)
 	vars := module + "/cmd/internal/build."
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
+	cmd := exec.CommandContext(ctx, "go", "build", "-modfile=cmd/dist/release.mod", "-trimpath", "-buildvcs=false",
 		"-ldflags", "-s -w -X "+vars+"Version="+r.Version+" -X "+vars+"Commit="+r.Commit, "-o", path, module+"/cmd/"+command)
 	cmd.Dir = r.Source
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOEXPERIMENT=", "GOOS="+p.OS, "GOARCH="+p.Architecture,

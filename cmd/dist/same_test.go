@@ -54,7 +54,7 @@ func copied(t *testing.T) string {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	for _, path := range append(strings.Fields(string(out)), root+"/go.mod", root+"/go.sum", root+"/LICENSE") {
+	for _, path := range append(strings.Fields(string(out)), root+"/go.mod", root+"/go.sum", root+"/cmd/dist/release.mod", root+"/cmd/dist/release.sum", root+"/LICENSE") {
 		name, err := filepath.Rel(root, path)
 		if err != nil {
 			t.Fatal(err)

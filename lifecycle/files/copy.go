@@ -11,14 +11,14 @@ import (
 	"syscall"
 )
 
-// CopyTree copies what is in a directory into another one, which is made if need be. Modes stay:
-// a file that only its owner may read stays one. So do links, and if this process is root owners,
-// without which a copy of somebody's setuid file would be root's. What is no file, directory or
-// link is refused. A directory that was there keeps its mode and owner.
+// CopyTree copies the content of a directory to another directory, which is created if it does not
+// exist; an existing one keeps its mode and owner. Modes and symbolic links are preserved. If the process is
+// root, so are owners; otherwise a copy of another user's setuid file would be root's. Anything but files,
+// directories and symbolic links is an error.
 func CopyTree(to string, from *os.Root) error {
-	made := os.Mkdir(to, 0o700)
-	if made != nil && !errors.Is(made, fs.ErrExist) {
-		return made
+	mkdirErr := os.Mkdir(to, 0o700)
+	if mkdirErr != nil && !errors.Is(mkdirErr, fs.ErrExist) {
+		return mkdirErr
 	}
 	dest, err := os.OpenRoot(to)
 	if err != nil {
@@ -29,18 +29,18 @@ func CopyTree(to string, from *os.Root) error {
 	if err := fs.WalkDir(from.FS(), ".", c.copy); err != nil {
 		return err
 	}
-	for _, dir := range slices.Backward(c.dirs) { // a directory may forbid to write
-		if dir.name == "." && made != nil {
+	for _, dir := range slices.Backward(c.dirs) { // last, since a directory may be read-only
+		if dir.name == "." && mkdirErr != nil {
 			continue
 		}
-		if err := c.dress(dir.name, dir.info); err != nil {
+		if err := c.setAttributes(dir.name, dir.info); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// CopyFile copies a regular file of a directory as [CopyTree] does.
+// CopyFile copies the regular file name in from to the path to, as [CopyTree] does.
 func CopyFile(to string, from *os.Root, name string) error {
 	dest, err := os.OpenRoot(filepath.Dir(to))
 	if err != nil {
@@ -51,7 +51,7 @@ func CopyFile(to string, from *os.Root, name string) error {
 	return c.file(name, filepath.Base(to))
 }
 
-// A copying is one run of CopyTree.
+// A copying is the state of a CopyTree.
 type copying struct {
 	from, to *os.Root
 	dirs     []named
@@ -84,9 +84,9 @@ func (c *copying) copy(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		return errors.Join(c.to.Symlink(target, name), c.own(name, info))
+		return errors.Join(c.to.Symlink(target, name), c.chown(name, info))
 	}
-	return fmt.Errorf("%s is neither a file nor a directory nor a link: it cannot be copied", filepath.Join(c.from.Name(), name))
+	return fmt.Errorf("%s is not a file, directory or symbolic link, and cannot be copied", filepath.Join(c.from.Name(), name))
 }
 
 func (c *copying) file(name, as string) error {
@@ -95,7 +95,7 @@ func (c *copying) file(name, as string) error {
 		return err
 	}
 	defer in.Close()
-	info, err := in.Stat() // of what was opened, whatever has that name now
+	info, err := in.Stat() // of the opened file, since the name may have been replaced
 	if err != nil {
 		return err
 	}
@@ -110,18 +110,18 @@ func (c *copying) file(name, as string) error {
 	if err := errors.Join(err, out.Close()); err != nil {
 		return err
 	}
-	return c.dress(as, info)
+	return c.setAttributes(as, info)
 }
 
-// dress gives a file or directory owner and mode; the owner first, since a change of that takes setuid away.
-func (c *copying) dress(name string, info fs.FileInfo) error {
-	if err := c.own(name, info); err != nil {
+// setAttributes sets the owner and then the mode: a change of owner clears the setuid bit.
+func (c *copying) setAttributes(name string, info fs.FileInfo) error {
+	if err := c.chown(name, info); err != nil {
 		return err
 	}
 	return c.to.Chmod(name, info.Mode())
 }
 
-func (c *copying) own(name string, info fs.FileInfo) error {
+func (c *copying) chown(name string, info fs.FileInfo) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || os.Geteuid() != 0 {
 		return nil
@@ -129,7 +129,7 @@ func (c *copying) own(name string, info fs.FileInfo) error {
 	return c.to.Lchown(name, int(st.Uid), int(st.Gid))
 }
 
-// RemoveTree removes a directory and all in it, also directories that forbid to write.
+// RemoveTree removes a directory and its content, including read-only directories.
 func RemoveTree(dir string) error {
 	err := os.RemoveAll(dir)
 	if !errors.Is(err, fs.ErrPermission) {
@@ -137,7 +137,7 @@ func RemoveTree(dir string) error {
 	}
 	_ = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if d != nil && d.IsDir() && err == nil {
-			err = os.Chmod(name, 0o700) //nolint:gosec // it goes
+			err = os.Chmod(name, 0o700) //nolint:gosec // it is removed next
 		}
 		return err
 	})

@@ -1,9 +1,9 @@
-// Package files reads and writes files where somebody else may write, too: a buildpack, or
-// an earlier build that left a cache.
+// Package files reads and writes files in directories that others can write to, such as a
+// buildpack or an earlier build.
 //
-// Start with [Within]. A phase with credentials or as root must not be led elsewhere by a
-// symbolic link, nor wait for the other end of a pipe. So below a base directory no link is
-// followed at any component, and only regular files are opened.
+// Start with [Within]. A phase that runs as root or has credentials must not follow a symbolic
+// link that a buildpack made, nor block on a named pipe. So below a base directory no
+// component of a path may be a symbolic link, and only regular files are opened.
 package files
 
 import (
@@ -20,20 +20,20 @@ import (
 )
 
 var (
-	// ErrNotRegular is wrapped by errors about a file that is a link, a pipe, a device or the like.
+	// ErrNotRegular is wrapped by errors about a symbolic link, pipe, device or the like in place of a file.
 	ErrNotRegular = errors.New("it is not a regular file")
 
-	// ErrNotDirectory is wrapped by errors about what stands in place of a directory, a link to one included.
+	// ErrNotDirectory is wrapped by errors about anything in place of a directory, including a link to one.
 	ErrNotDirectory = errors.New("it is not a directory")
 
-	// ErrReplaced is wrapped by errors about what was another thing once it was open.
+	// ErrReplaced is wrapped by errors about a file or directory that was replaced while it was opened.
 	ErrReplaced = errors.New("it was replaced while it was opened")
 )
 
-// Open opens a regular file for reading, following links: for files of the platform and the
-// operator, which Kubernetes mounts as links.
+// Open opens a regular file for reading. It follows symbolic links; use it for files of the platform
+// and the operator, which Kubernetes mounts as links.
 func Open(name string) (*os.File, error) {
-	info, err := os.Stat(name) // to open a device may do something
+	info, err := os.Stat(name) // since opening a device may have side effects
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func Open(name string) (*os.File, error) {
 	return checked(f, name, nil)
 }
 
-// checked closes a file that is not regular, or not the one that was looked at.
+// checked returns f, or closes it and returns an error if it is not regular, or is not the file want.
 func checked(f *os.File, name string, want fs.FileInfo) (*os.File, error) {
 	info, err := f.Stat()
 	switch {
@@ -63,7 +63,7 @@ func checked(f *os.File, name string, want fs.FileInfo) (*os.File, error) {
 	return f, nil
 }
 
-// Read reads a file as [Open] opens it.
+// Read returns the content of a file opened with [Open].
 func Read(name string) ([]byte, error) { return all(Open(name)) }
 
 func all(f *os.File, err error) ([]byte, error) {
@@ -74,7 +74,7 @@ func all(f *os.File, err error) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
-// Below reports whether a path is in a directory, by name, and which it is there.
+// Below reports whether name is below base, judging by the paths alone, and returns its path relative to base.
 func Below(base, name string) (rel string, ok bool) {
 	if base == "" {
 		return "", false
@@ -88,10 +88,10 @@ func Below(base, name string) (rel string, ok bool) {
 	return rel, err == nil && rel != "." && filepath.IsLocal(rel)
 }
 
-// Within opens the directory rel of a base directory. Links are followed up to the base,
-// whose path is the platform's, and not below it. With create, what is missing below the
-// base is made. The error wraps [fs.ErrNotExist] if something is missing, and
-// [ErrNotDirectory] if something else stands in the way.
+// Within opens the directory rel below base. Symbolic links are followed in the path of base, which
+// the platform chooses, but not below it. With create, missing directories below base are
+// created. The error wraps [fs.ErrNotExist] if a directory is missing, and
+// [ErrNotDirectory] if a component is not a directory.
 func Within(base, rel string, create bool) (*os.Root, error) {
 	dir, err := os.OpenRoot(base)
 	if err != nil {
@@ -110,8 +110,8 @@ func Within(base, rel string, create bool) (*os.Root, error) {
 	return dir, nil
 }
 
-// Child opens a directory in a directory, as [Within] does. That it is the very one of that name is seen
-// afterwards, since an os.Root follows links that stay within.
+// Child opens the directory name in dir, as [Within] does. Since an os.Root follows links that stay within
+// it, Child compares the opened directory with the result of Lstat.
 func Child(dir *os.Root, name string, create bool) (*os.Root, error) {
 	if !filepath.IsLocal(name) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: ErrNotDirectory}
@@ -124,7 +124,7 @@ func Child(dir *os.Root, name string, create bool) (*os.Root, error) {
 	path := filepath.Join(dir.Name(), name)
 	info, err := dir.Lstat(name)
 	if err != nil {
-		return nil, at(err, path)
+		return nil, withPath(err, path)
 	}
 	if !info.IsDir() {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: ErrNotDirectory}
@@ -143,41 +143,41 @@ func Child(dir *os.Root, name string, create bool) (*os.Root, error) {
 	return next, nil
 }
 
-// OpenIn opens a regular file of a directory for reading; a link is none.
+// OpenIn opens the regular file name in dir for reading. A symbolic link is an error.
 func OpenIn(dir *os.Root, name string) (*os.File, error) { return openIn(dir, name, os.O_RDONLY) }
 
-// EditIn opens a regular file of a directory for reading and writing; a link is none.
+// EditIn opens the regular file name in dir for reading and writing. A symbolic link is an error.
 func EditIn(dir *os.Root, name string) (*os.File, error) { return openIn(dir, name, os.O_RDWR) }
 
 func openIn(dir *os.Root, name string, flag int) (*os.File, error) {
 	path := filepath.Join(dir.Name(), name)
 	info, err := dir.Lstat(name)
 	if err != nil {
-		return nil, at(err, path)
+		return nil, withPath(err, path)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: ErrNotRegular}
 	}
 	f, err := dir.OpenFile(name, flag|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
 	if err != nil {
-		return nil, at(err, path)
+		return nil, withPath(err, path)
 	}
 	return checked(f, path, info)
 }
 
-// at has an error name the whole path.
-func at(err error, path string) error {
+// withPath replaces the path in a PathError by the full path.
+func withPath(err error, path string) error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return &fs.PathError{Op: p.Op, Path: path, Err: p.Err}
 	}
 	return err
 }
 
-// ReadIn reads a file as [OpenIn] opens it.
+// ReadIn returns the content of a file opened with [OpenIn].
 func ReadIn(dir *os.Root, name string) ([]byte, error) { return all(OpenIn(dir, name)) }
 
-// OpenWithin opens a regular file for reading. If it is in the base directory, no link is followed
-// below that; else it is one of the platform's, opened by [Open].
+// OpenWithin opens a regular file for reading. If it is below base, no symbolic link is followed below
+// base; otherwise it is a file of the platform, opened with [Open].
 func OpenWithin(base, name string) (*os.File, error) {
 	rel, ok := Below(base, name)
 	if !ok {
@@ -185,16 +185,16 @@ func OpenWithin(base, name string) (*os.File, error) {
 	}
 	dir, err := Within(base, filepath.Dir(rel), false)
 	if err != nil {
-		return nil, at(err, name)
+		return nil, withPath(err, name)
 	}
 	defer dir.Close()
 	return OpenIn(dir, filepath.Base(rel))
 }
 
-// ReadWithin reads a file as [OpenWithin] opens it.
+// ReadWithin returns the content of a file opened with [OpenWithin].
 func ReadWithin(base, name string) ([]byte, error) { return all(OpenWithin(base, name)) }
 
-// Create makes a new file in a directory under a name of its own that begins with a prefix.
+// Create creates a new file in dir with a unique name that begins with prefix, and returns the name.
 func Create(dir *os.Root, prefix string, mode fs.FileMode) (*os.File, string, error) {
 	for {
 		name := prefix + strconv.FormatUint(rand.Uint64(), 36)
@@ -205,9 +205,8 @@ func Create(dir *os.Root, prefix string, mode fs.FileMode) (*os.File, string, er
 	}
 }
 
-// WriteIn writes a file of a directory whole or not at all. A regular file of that name is replaced,
-// and the new one keeps its owner, group and mode, see [Keep]; a new file has mode 0644. A link is
-// replaced, not followed.
+// WriteIn writes a file in dir atomically. If it replaces a regular file, owner, group and mode are
+// kept, see [KeepAttributes]; otherwise the mode is 0644. A symbolic link is replaced, not followed.
 func WriteIn(dir *os.Root, name string, data []byte) (err error) {
 	old, _ := dir.Lstat(name)
 	f, temp, err := Create(dir, "."+name+".", 0o600)
@@ -221,17 +220,17 @@ func WriteIn(dir *os.Root, name string, data []byte) (err error) {
 		}
 	}()
 	_, err = f.Write(data)
-	if err := errors.Join(err, Keep(f, old), f.Close()); err != nil {
+	if err := errors.Join(err, KeepAttributes(f, old), f.Close()); err != nil {
 		return err
 	}
 	return dir.Rename(temp, name)
 }
 
-// Keep gives a new file the owner, group and permissions of the one that it replaces: other
-// programs may have to write that file again, as another user. What this process may not give
-// stays its own, and whoever could read the old file can read the new one. If old is nil or no
-// regular file, the mode is 0644.
-func Keep(f *os.File, old fs.FileInfo) error {
+// KeepAttributes gives a new file the owner, group and permissions of the file that it replaces, since
+// other programs may have to write that file as another user. If the process may not change the owner or
+// group, it makes the file readable for all, so that everybody who could read the old file can read the
+// new one. If old is nil or not a regular file, the mode is 0644.
+func KeepAttributes(f *os.File, old fs.FileInfo) error {
 	if old == nil || !old.Mode().IsRegular() {
 		return f.Chmod(0o644)
 	}
@@ -252,8 +251,8 @@ func sameOwner(info fs.FileInfo, want *syscall.Stat_t) bool {
 	return ok && st.Uid == want.Uid && st.Gid == want.Gid
 }
 
-// WriteWithin writes a file as [WriteIn] does, and makes its directory if need be. If it is
-// in the base directory, no link is followed below that.
+// WriteWithin writes a file as [WriteIn] does, and creates its directory if it does not exist. If the
+// file is below base, no symbolic link is followed below base.
 func WriteWithin(base, name string, data []byte) error {
 	rel, ok := Below(base, name)
 	if !ok {
@@ -270,7 +269,7 @@ func WriteWithin(base, name string, data []byte) error {
 	return WriteIn(dir, filepath.Base(rel), data)
 }
 
-// RemoveWithin removes a path and all in it, if it is there. No link is followed below the base.
+// RemoveWithin removes rel below base, with its content, if it exists. No symbolic link is followed below base.
 func RemoveWithin(base, rel string) error {
 	dir, err := Within(base, filepath.Dir(rel), false)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -7,12 +7,11 @@ import (
 	"syscall"
 )
 
-// MaxFile is how long a file of an [FS] may be.
+// MaxFile is the maximum size of a file in an [FS].
 const MaxFile = 64 << 20
 
-// An FS is the files and directories below a root, of which none leads out of it. A pipe or a device, which somebody
-// may have put there to have this process wait or read for ever, is refused, and so is a file longer than MaxFile
-// unless Large is set.
+// An FS is a file system of the files below a root. It refuses symbolic links out of the root, and pipes and devices,
+// on which a read may never end. It also refuses files larger than [MaxFile] unless Large is set.
 type FS struct {
 	Root  *os.Root
 	Large bool
@@ -20,7 +19,7 @@ type FS struct {
 
 // Open implements [fs.FS].
 func (f FS) Open(name string) (fs.File, error) {
-	if _, err := f.Stat(name); err != nil { // to open a device may do something
+	if _, err := f.Stat(name); err != nil { // since opening a device may have side effects
 		return nil, err
 	}
 	file, err := f.Root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
@@ -47,8 +46,8 @@ func (f FS) Stat(name string) (fs.FileInfo, error) {
 }
 
 var (
-	errOdd  = errors.New("neither a file nor a directory")
-	errLong = errors.New("too long a file")
+	errSpecial  = errors.New("neither a file nor a directory")
+	errTooLarge = errors.New("file too large")
 )
 
 func (f FS) check(name string, info fs.FileInfo) error {
@@ -56,9 +55,9 @@ func (f FS) check(name string, info fs.FileInfo) error {
 	case info.IsDir():
 		return nil
 	case !info.Mode().IsRegular():
-		return &fs.PathError{Op: "open", Path: name, Err: errOdd}
+		return &fs.PathError{Op: "open", Path: name, Err: errSpecial}
 	case info.Size() > MaxFile && !f.Large:
-		return &fs.PathError{Op: "open", Path: name, Err: errLong}
+		return &fs.PathError{Op: "open", Path: name, Err: errTooLarge}
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func WriteFile(path string, data []byte) (err error) {
 		}
 	}()
 	_, err = tmp.Write(data)
-	err = errors.Join(err, files.Keep(tmp, old), tmp.Close())
+	err = errors.Join(err, files.KeepAttributes(tmp, old), tmp.Close())
 	if err != nil {
 		return err
 	}

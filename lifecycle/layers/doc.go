@@ -1,27 +1,23 @@
-// Package layers makes the layers of an app image: tars that are the same, byte by
-// byte, whenever and wherever the same directory is archived.
+// Package layers makes the layers of an app image: reproducible tars of directories.
 //
-// Start with [Source.Dir], which describes a buildpack's layer, the launcher's
-// configuration (<layers>/config) or the SBOMs (<layers>/sbom/launch).
-// [Source.App] divides the app directory into its slices; [Launcher] and [Processes]
-// are the layers of the lifecycle's own. [Source.Extract] is the way back, for layers
-// that a cache kept.
+// Start with [Source.Dir], which returns the layer of a buildpack's layer directory, of
+// <layers>/config or of <layers>/sbom/launch. [Source.App] divides the app directory into
+// slices; [Launcher] and [Processes] return the lifecycle's own layers. [Source.Extract]
+// unpacks a cached layer.
 //
-// What the tars look like:
+// The format of the tars:
 //
-//   - Names are absolute, directories have no slash at the end. The parents of a
-//     directory come first, then what is in it, each directory sorted by name.
-//   - Every time is 1980-01-01T00:00:01Z (platform.md, "Build Reproducibility"), the
-//     owner is the one of the [Source], as a number. Modes are those of the files.
-//   - Symbolic links stay links, wherever they lead; nothing is read through them.
-//     Sockets are left out.
-//   - Hard links become files of their own and extended attributes are left out:
-//     existing app images and caches have their layers so, and a layer with other
-//     bytes would have to be built, pushed and pulled again.
+//   - Names are absolute, without a slash at the end. The parents of a directory
+//     come first, then its content, each directory sorted by name.
+//   - All times are 1980-01-01T00:00:01Z (platform.md, "Build Reproducibility"). The
+//     owner is that of the [Source], by number. Modes are those of the files.
+//   - Symbolic links are archived as links and not followed. Sockets are skipped.
+//   - Hard links become separate files, and extended attributes are dropped, as in
+//     existing app images and caches. Otherwise every layer would change and have
+//     to be pushed and pulled again.
 //
-// A [Layer] is a v1.Layer of go-containerregistry. Its bytes are streamed from the
-// files; they are hashed once and compressed once, and neither before somebody asks.
+// A [Layer] is a v1.Layer of go-containerregistry. Its bytes are read from the files on
+// demand. They are hashed and compressed at most once.
 //
-// This package does not know which directories become layers, and in which order:
-// that is the exporter's.
+// The exporter decides which directories become layers, and in which order.
 package layers

@@ -14,13 +14,13 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/files"
 )
 
-// Extract unpacks an uncompressed layer, which has to be one of the directory: an entry
-// elsewhere, or written through a symbolic link that leads out of the directory, is an
-// error, and so is what may do more than its owner: a device, or a file with capabilities. What
-// was in the directory is replaced; no link is followed on the way to it from s.Base. The reader is read to its end, so that
-// one which verifies a digest has its say; after an error the directory is gone.
+// Extract unpacks an uncompressed layer of the directory dir, whose content it replaces. An entry outside
+// dir, or one that would be written through a symbolic link out of dir, is an error. So is an entry with
+// privileges of its own: a device, or a file with capabilities. No symbolic link is followed between s.Base
+// and dir. Extract reads r to its end, so that a reader that verifies a digest can report a mismatch. After
+// an error dir does not exist.
 //
-// What root extracts belongs to s.UID and s.GID, whatever the layer says.
+// If the process is root, the files belong to s.UID and s.GID, whatever the layer says.
 func (s Source) Extract(r io.Reader, dir string) (err error) {
 	if err := checkPath(dir); err != nil {
 		return fmt.Errorf("extracting %q: %w", dir, err)
@@ -65,7 +65,7 @@ type extraction struct {
 	root  *os.Root
 	dir   string
 	chown bool
-	dirs  []*tar.Header // their modes come last: they may forbid to write
+	dirs  []*tar.Header // their modes are set last, since they may be read-only
 }
 
 func (x *extraction) entries(r *tar.Reader) error {
@@ -97,7 +97,7 @@ func (x *extraction) entry(h *tar.Header, r io.Reader, buf []byte) error {
 		return errors.New("it is not in the directory")
 	}
 	if !within(full, x.dir) {
-		return nil // a parent
+		return nil // a parent of dir
 	}
 	if hasCapabilities(h) {
 		return errors.New("a file with capabilities is not restored")
@@ -113,7 +113,7 @@ func (x *extraction) entry(h *tar.Header, r io.Reader, buf []byte) error {
 		if err := x.root.Symlink(h.Linkname, name); err != nil {
 			return err
 		}
-		return x.own(h)
+		return x.setOwner(h)
 	case tar.TypeFifo:
 		return errors.New("a named pipe is not restored")
 	case tar.TypeChar, tar.TypeBlock:
@@ -136,20 +136,20 @@ func (x *extraction) file(name string, h *tar.Header, r io.Reader, buf []byte) e
 	if err == nil && x.chown {
 		err = f.Chown(x.UID, x.GID)
 	}
-	if err == nil { // after the owner, whose change takes setuid away
+	if err == nil { // after the owner, since a change of owner clears the setuid bit
 		err = f.Chmod(fileMode(h))
 	}
 	return errors.Join(err, f.Close())
 }
 
 func (x *extraction) attributes(h *tar.Header) error {
-	if err := x.own(h); err != nil {
+	if err := x.setOwner(h); err != nil {
 		return err
 	}
 	return x.root.Chmod(x.name(h), fileMode(h))
 }
 
-func (x *extraction) own(h *tar.Header) error {
+func (x *extraction) setOwner(h *tar.Header) error {
 	if !x.chown {
 		return nil
 	}
@@ -160,8 +160,8 @@ func fileMode(h *tar.Header) fs.FileMode {
 	return h.FileInfo().Mode() & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)
 }
 
-// hasCapabilities reports whether an entry has the extended attribute of file capabilities, by any of the names
-// that archivers have for it.
+// hasCapabilities reports whether an entry has the extended attribute of file capabilities, under any of the
+// names that archivers use for it.
 func hasCapabilities(h *tar.Header) bool {
 	for key := range h.PAXRecords {
 		if strings.HasSuffix(key, ".security.capability") {

@@ -20,39 +20,37 @@ import (
 	"github.com/klauspost/pgzip"
 )
 
-// Epoch is the modification time of everything in a layer.
+// Epoch is the modification time of all entries of a layer.
 var Epoch = time.Date(1980, time.January, 1, 0, 0, 1, 0, time.UTC)
 
-// ErrChanged is wrapped by errors of a [Layer] whose files are not any more what they
-// were when the layer was described.
+// ErrChanged is wrapped by errors of a [Layer] whose files have changed since it was made.
 var ErrChanged = errors.New("the file changed while it was read")
 
-// A Layer is a tar that is made from its files whenever it is read, so the files have
-// to stay as they are. Its methods may be called at the same time.
+// A Layer is a tar that is generated from its files whenever it is read, so the files must
+// not change. Its methods may be called concurrently.
 type Layer struct {
 	entries []entry
 	spool   string // directory of the temporary file with the compressed layer
 
-	mu     sync.Mutex // guards what follows, and so lets only one caller hash or compress
+	mu     sync.Mutex // guards the fields below, so that only one caller hashes or compresses
 	diffID v1.Hash    // zero: not hashed yet
-	length int64      // of the tar; known with diffID
+	length int64      // of the tar; set with diffID
 	packed *packed    // nil: not compressed yet
 }
 
-// An entry is a header and, for a regular file, where its content is.
+// An entry is a header and, for a regular file, the path of its content.
 type entry struct {
 	header tar.Header
 	file   string      // on disk; empty: no content
-	info   fs.FileInfo // of file, as it was found
+	info   fs.FileInfo // of file when the layer was made
 }
 
 var _ v1.Layer = (*Layer)(nil)
 
-// Empty says that there is nothing in the layer: a slice that matches no file.
+// Empty reports whether the layer has no entries, such as a slice that matches no file.
 func (l *Layer) Empty() bool { return len(l.entries) == 0 }
 
-// DiffID is the digest of the uncompressed tar. The files are read and hashed for it
-// unless they were before.
+// DiffID returns the digest of the uncompressed tar. The first call reads and hashes the files.
 func (l *Layer) DiffID() (v1.Hash, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -64,7 +62,7 @@ func (l *Layer) DiffID() (v1.Hash, error) {
 	return l.diffID, nil
 }
 
-// UncompressedSize is the number of bytes of the tar; see [Layer.DiffID].
+// UncompressedSize returns the size of the uncompressed tar; see [Layer.DiffID].
 func (l *Layer) UncompressedSize() (int64, error) {
 	if _, err := l.DiffID(); err != nil {
 		return 0, err
@@ -74,18 +72,18 @@ func (l *Layer) UncompressedSize() (int64, error) {
 	return l.length, nil
 }
 
-// Uncompressed streams the tar.
+// Uncompressed returns a stream of the uncompressed tar.
 func (l *Layer) Uncompressed() (io.ReadCloser, error) {
 	r, w := io.Pipe()
 	go func() { w.CloseWithError(l.write(w)) }()
 	return r, nil
 }
 
-// MediaType is that of a gzipped layer of docker's image format.
+// MediaType returns the type of a gzipped layer in Docker's image format.
 func (l *Layer) MediaType() (types.MediaType, error) { return types.DockerLayer, nil }
 
-// Digest is the digest of the compressed layer, which is compressed for it unless it
-// was before. Ask for DiffID first where the layer may be known by that already.
+// Digest returns the digest of the compressed layer. The first call compresses it; where the
+// layer may be known by its diff ID, call DiffID first.
 func (l *Layer) Digest() (v1.Hash, error) {
 	p, err := l.compressed()
 	if err != nil {
@@ -94,7 +92,7 @@ func (l *Layer) Digest() (v1.Hash, error) {
 	return p.digest, nil
 }
 
-// Size is the number of bytes of the compressed layer; see [Layer.Digest].
+// Size returns the size of the compressed layer; see [Layer.Digest].
 func (l *Layer) Size() (int64, error) {
 	p, err := l.compressed()
 	if err != nil {
@@ -103,7 +101,7 @@ func (l *Layer) Size() (int64, error) {
 	return p.size, nil
 }
 
-// Compressed is the gzipped tar; see [Layer.Digest].
+// Compressed returns the compressed layer; see [Layer.Digest].
 func (l *Layer) Compressed() (io.ReadCloser, error) {
 	p, err := l.compressed()
 	if err != nil {
@@ -112,7 +110,7 @@ func (l *Layer) Compressed() (io.ReadCloser, error) {
 	return reader{io.NewSectionReader(p.file, 0, p.size), p}, nil
 }
 
-// A reader keeps the spool file from being collected, and so closed, while it is read.
+// A reader keeps the spool file reachable, so that it is not finalized and closed while it is read.
 type reader struct {
 	*io.SectionReader
 	from *packed
@@ -120,7 +118,7 @@ type reader struct {
 
 func (reader) Close() error { return nil }
 
-// Close gives back the space of the compressed layer. The layer can still be used.
+// Close frees the disk space of the compressed layer. The layer can still be used.
 func (l *Layer) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -132,8 +130,8 @@ func (l *Layer) Close() error {
 	return p.file.Close()
 }
 
-// A packed layer is its gzipped tar in a file that has no name any more, so that a
-// killed process leaves nothing behind.
+// A packed layer is its gzipped tar in an unlinked file, so that a killed process leaves
+// nothing behind.
 type packed struct {
 	file   *os.File
 	digest v1.Hash
@@ -166,7 +164,7 @@ func (l *Layer) pack(p *packed) error {
 	defer func() { compressors <- gz }()
 	sum := sha256.New()
 	gz.Reset(io.MultiWriter(p.file, sum))
-	// The size of the blocks decides about the bytes, how many are compressed at once does not.
+	// The bytes depend on the block size, but not on the number of blocks compressed at once.
 	err := gz.SetConcurrency(256<<10, min(4, runtime.GOMAXPROCS(0)))
 	if err != nil {
 		return fmt.Errorf("compressing layer: %w", err)
@@ -176,7 +174,7 @@ func (l *Layer) pack(p *packed) error {
 	} else {
 		err = l.write(gz)
 	}
-	// Closed also after an error, since it has goroutines; its own error is then the lesser one.
+	// Close ends its goroutines, also after an error, which then matters more than that of Close.
 	if closeErr := gz.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("compressing layer: %w", closeErr)
 	}
@@ -188,17 +186,17 @@ func (l *Layer) pack(p *packed) error {
 	return err
 }
 
-// compressors are two, since each takes some MB and keeps several cores busy.
+// compressors holds the writers in use at a time: two, since each takes some MB and several cores.
 var compressors = func() chan *pgzip.Writer {
 	all := make(chan *pgzip.Writer, 2)
 	for range cap(all) {
-		gz, _ := pgzip.NewWriterLevel(io.Discard, pgzip.BestSpeed) // the level is a valid one
+		gz, _ := pgzip.NewWriterLevel(io.Discard, pgzip.BestSpeed) // fails only for an invalid level
 		all <- gz
 	}
 	return all
 }()
 
-// writeHashed writes the tar and learns its digest on the way.
+// writeHashed writes the tar and sets diffID and length.
 func (l *Layer) writeHashed(w io.Writer) error {
 	counted := counter{Hash: sha256.New()}
 	if w == io.Discard {
@@ -228,7 +226,7 @@ func digestOf(sum hash.Hash) v1.Hash {
 	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum.Sum(nil))}
 }
 
-// write writes the tar. It touches nothing of the layer but its entries, which never change.
+// write writes the tar. It needs no lock, since it only reads l.entries, which never change.
 func (l *Layer) write(w io.Writer) error {
 	tw := tar.NewWriter(w)
 	buf := buffers.Get().(*[]byte)
@@ -250,7 +248,7 @@ func (e *entry) write(tw *tar.Writer, buf []byte) error {
 	if e.file == "" {
 		return tw.WriteHeader(&e.header)
 	}
-	// O_NOFOLLOW: a link may have come where the file was. O_NONBLOCK: so may a pipe.
+	// The file may have been replaced by a symbolic link (O_NOFOLLOW) or a pipe (O_NONBLOCK).
 	f, err := os.OpenFile(e.file, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return err
@@ -262,7 +260,7 @@ func (e *entry) write(tw *tar.Writer, buf []byte) error {
 	if err := tw.WriteHeader(&e.header); err != nil {
 		return err
 	}
-	// Both are wrapped to have the copy use the buffer.
+	// The wrappers hide ReaderFrom and WriterTo, so that the buffer is used.
 	n, err := io.CopyBuffer(struct{ io.Writer }{tw}, struct{ io.Reader }{io.LimitReader(f, e.header.Size)}, buf)
 	if err != nil {
 		return err
@@ -273,8 +271,8 @@ func (e *entry) write(tw *tar.Writer, buf []byte) error {
 	return e.unchanged(f)
 }
 
-// unchanged holds the file against what it was when the layer was described: a layer
-// is read more than once but hashed only once.
+// unchanged returns ErrChanged if the file differs from when the layer was made. A layer is
+// read more than once but hashed only once.
 func (e *entry) unchanged(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {

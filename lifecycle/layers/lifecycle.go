@@ -16,15 +16,15 @@ const (
 	processDir   = "/cnb/process"
 )
 
-// Launcher describes the layer with the launcher, read from a file of this machine.
-// It belongs to root (platform.md, "exporter").
+// Launcher returns the layer with the launcher, whose content is a file on this machine.
+// Its owner is root (platform.md, "exporter").
 func Launcher(file string) (*Layer, error) {
 	info, err := os.Stat(file)
 	if err == nil && !info.Mode().IsRegular() {
 		err = errors.New("not a regular file")
 	}
 	if err == nil {
-		file, err = filepath.EvalSymlinks(file) // a layer reads no links
+		file, err = filepath.EvalSymlinks(file) // a Layer does not follow links
 	}
 	if err != nil {
 		return nil, fmt.Errorf("archiving launcher %s: %w", file, err)
@@ -35,13 +35,13 @@ func Launcher(file string) (*Layer, error) {
 	}}, nil
 }
 
-// Processes describes the layer with a link to the launcher for each process type, by
-// which an app image starts it (platform.md, "exporter").
+// Processes returns the layer with a symbolic link to the launcher for each process type
+// (platform.md, "exporter").
 func Processes(types []string) (*Layer, error) {
 	entries := []entry{rootDir("/cnb"), rootDir(processDir)}
 	for _, t := range slices.Compact(slices.Sorted(slices.Values(types))) {
 		if t == "" || t == "." || t == ".." || strings.ContainsAny(t, "/\x00") {
-			return nil, fmt.Errorf("archiving process types: %q cannot be the name of a file: rename the process", t)
+			return nil, fmt.Errorf("archiving process types: %q is not a valid file name: rename the process", t)
 		}
 		entries = append(entries, entry{header: tar.Header{
 			Typeflag: tar.TypeSymlink, Name: path.Join(processDir, t), Linkname: launcherPath, Mode: 0o755, ModTime: Epoch,

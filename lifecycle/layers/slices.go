@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// App describes the layers of the app directory: one for each slice, in their order,
-// and one for the files in none of them, which is last and empty if there are none. A slice is path globs
-// (buildpack.md, "launch.toml"): relative to the app directory or absolute in it, with
-// the syntax of [path.Match]; a directory stands for all that is in it. A file goes to
-// the first slice that matches it. A slice that matches none gives an empty layer. Globs
-// that lead out of the app directory match nothing; outside is told of them, it may be nil.
+// App returns the layers of the app directory: one for each slice, in order, and a last one
+// for the files in no slice. Layers may be empty. A slice is a list of globs
+// (buildpack.md, "launch.toml") with the syntax of [path.Match], relative to the app directory
+// or absolute within it; a directory stands for its whole content. A file belongs to the first
+// slice that matches it. Globs outside the app directory match nothing; App calls
+// outside for them, if it is not nil.
 //
-// A glob is matched with the files' own names, not through symbolic links, so a link
+// A glob is matched with the names of files, not through symbolic links, so a link
 // never brings a file from elsewhere into an image.
 func (s Source) App(dir string, paths [][]string, outside func(slice int, glob string)) ([]*Layer, error) {
 	globs, err := sliceGlobs(dir, paths, outside)
@@ -33,8 +33,7 @@ func (s Source) App(dir string, paths [][]string, outside func(slice int, glob s
 	return layers, nil
 }
 
-// sliceGlobs makes the globs absolute. It refuses those that are malformed, and leaves out
-// those that lead out of the app directory.
+// sliceGlobs returns the globs as absolute ones, without those outside the app directory.
 func sliceGlobs(dir string, slicePaths [][]string, outside func(int, string)) ([][]string, error) {
 	globs := make([][]string, len(slicePaths))
 	for i, paths := range slicePaths {
@@ -58,11 +57,11 @@ func sliceGlobs(dir string, slicePaths [][]string, outside func(int, string)) ([
 	return globs, nil
 }
 
-// assign gives for each entry the slice that it is in. Entries follow their parents, so
-// what holds for a directory is known when its files come.
+// assign returns the slice of each entry. Entries follow their parents, so the slice of a
+// directory is known before that of its content.
 func assign(entries []entry, dir string, globs [][]string) []int {
 	rest := len(globs)
-	slice := make(map[string]int, len(entries)) // of directories as they are matched
+	slice := make(map[string]int, len(entries)) // by directory
 	owner := make([]int, len(entries))
 	for i, e := range entries {
 		name := e.header.Name
@@ -70,10 +69,10 @@ func assign(entries []entry, dir string, globs [][]string) []int {
 		if !within(name, dir) {
 			continue
 		}
-		if above, ok := slice[path.Dir(name)]; ok {
-			owner[i] = above
+		if parent, ok := slice[path.Dir(name)]; ok {
+			owner[i] = parent
 		}
-		// An earlier slice wins over the one that has the directory.
+		// An earlier slice wins over that of the directory.
 		for n := range globs[:owner[i]] {
 			if matches(globs[n], name) {
 				owner[i] = n
@@ -82,45 +81,45 @@ func assign(entries []entry, dir string, globs [][]string) []int {
 		}
 		slice[name] = owner[i]
 		if name == dir {
-			owner[i] = rest // in every image, also where a slice takes all that is in it
+			owner[i] = rest // so that every image has it, even if a slice takes all its content
 		}
 	}
-	leaveEmptied(entries, owner)
+	dropEmptied(entries, owner)
 	return owner
 }
 
-// nowhere is the slice of a directory that is in others only as a parent.
-const nowhere = -1
+// parentOnly is the slice of a directory that other slices have only as a parent.
+const parentOnly = -1
 
-// leaveEmptied leaves a directory out of its slice, or of the rest, if all that it holds is in earlier slices:
-// these have it as a parent. A directory that was empty before stays.
-func leaveEmptied(entries []entry, owner []int) {
+// dropEmptied removes a directory from its slice, or from the rest, if all its content is in earlier slices:
+// these have it as a parent. An empty directory stays.
+func dropEmptied(entries []entry, owner []int) {
 	type part struct {
 		dir   string
 		slice int
 	}
-	children, left := map[string]int{}, map[part]int{}
+	children, remaining := map[string]int{}, map[part]int{}
 	for i, e := range slices.Backward(entries) {
 		name := e.header.Name
 		children[path.Dir(name)]++
-		if children[name] > 0 && left[part{name, owner[i]}] == 0 {
-			owner[i] = nowhere
+		if children[name] > 0 && remaining[part{name, owner[i]}] == 0 {
+			owner[i] = parentOnly
 			continue
 		}
-		left[part{path.Dir(name), owner[i]}]++
+		remaining[part{path.Dir(name), owner[i]}]++
 	}
 }
 
 func matches(globs []string, name string) bool {
 	for _, g := range globs {
-		if ok, _ := path.Match(g, name); ok { // malformed globs are refused before
+		if ok, _ := path.Match(g, name); ok { // sliceGlobs rejects malformed globs
 			return true
 		}
 	}
 	return false
 }
 
-// pick is the entries of a slice with all their parents.
+// pick returns the entries of a slice with all their parents.
 func pick(entries []entry, owner []int, slice int) []entry {
 	wanted := map[string]bool{}
 	for i, e := range entries {

@@ -15,22 +15,23 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/files"
 )
 
-// A Source describes layers of directories.
+// A Source makes layers of directories.
 type Source struct {
-	// Root is the directory that stands for the image's root on this machine; empty: /.
-	// The paths of the layers begin below it.
+	// Root is the directory on this machine that stands for the image's root; empty means /.
+	// The paths of layers are relative to it.
 	Root string
-	// Base is <layers>, absolute in Root. Directories above it, and above one that is not in it, keep their
-	// owner in a layer: they are the image's and not the build user's. Empty: all above a directory do. Below it no
-	// link is followed on the way to a layer's directory; if it is empty, [Source.Extract] follows none below Root.
+	// Base is <layers>, an absolute path in Root. Parent directories in Base get the owner UID and GID; all other
+	// parents keep theirs, since they belong to the image and not to the build user. No symbolic link is followed
+	// between Base and the directory of a layer. If Base is empty, all parents keep their owner, and
+	// [Source.Extract] follows no link below Root.
 	Base string
 
-	UID, GID int    // whose the files are in the layers, and after [Source.Extract] by root
-	Spool    string // directory for temporary files; empty: that of the system
+	UID, GID int    // owner of the files in layers, and of files extracted by root
+	Spool    string // directory for temporary files; empty means os.TempDir
 }
 
-// Dir describes the layer of an absolute directory and all in it, with the entries of
-// its parents. The error wraps fs.ErrNotExist if there is no such directory.
+// Dir returns the layer of an absolute directory with its content and its parents.
+// The error wraps fs.ErrNotExist if the directory does not exist.
 func (s Source) Dir(dir string) (*Layer, error) {
 	entries, err := s.tree(dir)
 	if err != nil {
@@ -39,12 +40,12 @@ func (s Source) Dir(dir string) (*Layer, error) {
 	return &Layer{entries: entries, spool: s.Spool}, nil
 }
 
-// tree is the entries of the parents of dir, of dir, and of what is in it.
+// tree returns the entries of the parents of dir, of dir, and of its content.
 func (s Source) tree(dir string) ([]entry, error) {
 	if err := checkPath(dir); err != nil {
 		return nil, fmt.Errorf("archiving %q: %w", dir, err)
 	}
-	if err := s.checkWay(dir); err != nil {
+	if err := s.checkLinks(dir); err != nil {
 		return nil, fmt.Errorf("archiving %s: %w", dir, err)
 	}
 	entries, err := s.parents(dir)
@@ -68,7 +69,7 @@ func (s Source) tree(dir string) ([]entry, error) {
 			return err
 		}
 		if info.Mode()&fs.ModeSocket != 0 {
-			return nil // a tar has no sockets, and nobody listens at the other end
+			return nil // a tar cannot hold sockets
 		}
 		e, err := s.entry(path.Join(dir, strings.TrimPrefix(file, root)), file, info)
 		entries = append(entries, e)
@@ -80,8 +81,8 @@ func (s Source) tree(dir string) ([]entry, error) {
 	return entries, nil
 }
 
-// checkWay makes sure that the way from s.Base to a directory in it goes through no link.
-func (s Source) checkWay(dir string) error {
+// checkLinks returns an error if the path from s.Base to a directory in it contains a symbolic link.
+func (s Source) checkLinks(dir string) error {
 	if s.Base == "" {
 		return nil
 	}
@@ -136,12 +137,12 @@ func (s Source) entry(name, file string, info fs.FileInfo) (entry, error) {
 	case mode&fs.ModeNamedPipe != 0:
 		e.header.Typeflag = tar.TypeFifo
 	default:
-		return entry{}, fmt.Errorf("%s is a device (%s): remove it, an app has no use for it", name, mode)
+		return entry{}, fmt.Errorf("%s is a device (%s), which a layer cannot have: remove it", name, mode)
 	}
 	return e, nil
 }
 
-// modeBits is the mode as tars have it.
+// modeBits returns the mode in the format of a tar header.
 func modeBits(m fs.FileMode) int64 {
 	bits := int64(m.Perm())
 	if m&fs.ModeSetuid != 0 {
@@ -156,10 +157,10 @@ func modeBits(m fs.FileMode) int64 {
 	return bits
 }
 
-// checkPath refuses what would not mean the same directory in an image.
+// checkPath refuses paths that may name another directory in an image.
 func checkPath(name string) error {
 	if !path.IsAbs(name) || path.Clean(name) != name || name == "/" || strings.ContainsRune(name, 0) {
-		return errors.New("the path has to be absolute, without . or .. or a slash at the end, and not / itself")
+		return errors.New("the path must be absolute, without . or .. or a slash at the end, and must not be /")
 	}
 	return nil
 }

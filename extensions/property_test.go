@@ -12,6 +12,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"pgregory.net/rapid"
 
+	_ "github.com/baseplan/baseplan/testdata/seed"
+
 	"github.com/baseplan/baseplan/sbom"
 )
 

@@ -403,6 +403,7 @@ func TestTarget(t *testing.T) {
 		{"hidden", []L{{"etc/os-release": release}, {"etc/.wh..wh..opq": ""}}, nil, ""},
 		{"none", []L{{"etc/passwd": ""}}, nil, ""},
 		{"bionic", []L{{"etc/passwd": ""}}, map[string]string{"io.buildpacks.stack.id": "io.buildpacks.stacks.bionic"}, "ubuntu 18.04"},
+		{"of another system", []L{{"etc/os-release": release}}, nil, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			img := lifecycletest.Labelled(lifecycletest.Image(tt.layers...), tt.labels)
@@ -410,6 +411,9 @@ func TestTarget(t *testing.T) {
 			check(t, err)
 			cfg = cfg.DeepCopy()
 			cfg.Variant = "v2"
+			if tt.name == "of another system" {
+				cfg.OS = "freebsd"
+			}
 			img, err = mutate.ConfigFile(img, cfg)
 			check(t, err)
 			target, err := lifecycle.TargetOf(t.Context(), &image.Image{Name: "run", Config: cfg, Image: img})
@@ -420,7 +424,7 @@ func TestTarget(t *testing.T) {
 				return
 			}
 			check(t, err)
-			want := &platform.Target{OS: "linux", Arch: "amd64", Variant: "v2"}
+			want := &platform.Target{OS: cfg.OS, Arch: "amd64", Variant: "v2"}
 			if name, version, ok := strings.Cut(tt.want, " "); ok {
 				want.Distro = &platform.Distro{Name: name, Version: version}
 			}

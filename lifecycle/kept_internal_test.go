@@ -102,6 +102,18 @@ func TestKeptInventoriesAreThisUsers(t *testing.T) {
 	}
 }
 
+// TestKeptFileIsThisUsers has another user's file in this user's directory.
+func TestKeptFileIsThisUsers(t *testing.T) {
+	k := newKeeping(t)
+	forge(t, k.file())
+	asked := 0
+	user = func() int { asked++; return os.Geteuid() + asked/2 } // the directory's owner is looked at first
+	t.Cleanup(func() { user = os.Geteuid })
+	if got := k.names(t); got != "real by generated" {
+		t.Errorf("another user's file is believed: %s", got)
+	}
+}
+
 // TestOwned holds the owner of directory and file against the user, apart.
 func TestOwned(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")

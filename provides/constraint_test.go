@@ -6,6 +6,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	_ "github.com/baseplan/baseplan/testdata/seed"
+
 	"github.com/baseplan/baseplan/provides"
 )
 
@@ -28,6 +30,7 @@ func TestConstraint(t *testing.T) {
 		{"17", []version{d("17-1"), d("17.0.12+7-2~deb12u1"), r("1:17.0.18.0.8-2.el9"), a("17.0.18_p8-r0"), v("17"), v("17.0.12.1"), v("17.0.12+7")},
 			[]version{d("170.1-1"), d("1.17-1"), d("17~ea-1"), d("17.0.0~rc1-1"), a("17_rc1-r0"), a("17.0_beta2-r0"), v("17.0.0-rc.1"), v(""), d("16.9-1"), d("18-1")}},
 		{"17.*", []version{d("17.0.12-1"), d("17-1")}, []version{d("18.0-1"), d("170-1")}},
+		{"= 17.*", []version{d("17.0.12-1"), d("17-1"), r("17.0.18-2.el9")}, []version{d("18.0-1"), d("170-1"), d("17~ea-1")}},
 		{"17.0.x", []version{d("17.0.12-1")}, []version{d("17.1-1")}},
 		{"v18", []version{d("18.20.4+dfsg-1")}, []version{d("19-1")}},
 		{"18.20.4", []version{d("18.20.4+dfsg-1~deb12u3")}, []version{d("18.20.40-1")}},

@@ -144,7 +144,7 @@ func TestForeignArchitecture(t *testing.T) {
 	))
 	for name, want := range map[string]bool{
 		"curl": false, "curl:i386": true, "libc6": true, "libc6:i386": true, "tzdata": true, "so:libc.so.6": false,
-		"pkg:deb/curl": false, "pkg:deb/curl?arch=i386": true,
+		"pkg:deb/curl": false, "pkg:deb/curl?arch=i386": true, "pkg:deb/curl?arch=amd64": false, "pkg:deb/curl?distro=i386": false,
 	} {
 		if got := s.Answer(name, ""); got.Met != want {
 			t.Errorf("Answer(%q) = %v, want %v", name, got.Met, want)
@@ -153,6 +153,16 @@ func TestForeignArchitecture(t *testing.T) {
 	for name, want := range map[string]int{"curl": 0, "curl:i386": 1, "libc6": 1, "libc6:amd64": 1, "tzdata": 1} {
 		if got := s.Installed(sbom.Deb, name); len(got) != want {
 			t.Errorf("Installed(%q): %d packages, want %d", name, len(got), want)
+		}
+	}
+}
+
+// TestArchitectureBesideThePURL: where the purl leaves the architecture out, the package's own counts.
+func TestArchitectureBesideThePURL(t *testing.T) {
+	s := set(t, document(sbom.Package{Type: sbom.Deb, Name: "curl", Version: "1-1", Arch: "amd64", PURL: "pkg:deb/debian/curl@1-1"}))
+	for name, want := range map[string]bool{"arch=amd64": true, "arch=arm64": false, "distro=amd64": false, "arch=amd64&distro=debian-12": false} {
+		if got := s.Answer("pkg:deb/curl?"+name, ""); got.Met != want {
+			t.Errorf("%s: %v, want %v", name, got.Met, want)
 		}
 	}
 }

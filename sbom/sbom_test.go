@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	_ "github.com/baseplan/baseplan/testdata/seed"
+
 	"github.com/baseplan/baseplan/sbom"
 )
 

@@ -19,6 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
+
+	_ "github.com/baseplan/baseplan/testdata/seed"
 )
 
 // An item is an entry of a tar in a test: "name" a file with its name for content,

@@ -24,6 +24,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 	"pgregory.net/rapid"
 
+	_ "github.com/baseplan/baseplan/testdata/seed"
+
 	"github.com/baseplan/baseplan/lifecycle/layers"
 )
 

@@ -40,6 +40,18 @@ func TestDecodeGroup(t *testing.T) {
 	}
 }
 
+// TestCheckID lets every id through that is harmless as the name of a file.
+func TestCheckID(t *testing.T) {
+	for id, want := range map[string]bool{
+		"a": true, "a/b": true, "A-b.c_d": true, "a b": true, "a~b": true, "ä": true, "...": true,
+		"": false, ".": false, "..": false, "config": false, "sbom": false, "generated": false, `a\b`: false, "a\x1f": false, "a\x00b": false, "a\nb": false,
+	} {
+		if err := platform.CheckID(id); (err == nil) != want {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+}
+
 func TestDecodeBuildPlan(t *testing.T) {
 	text := "[[entries]]\n[[entries.providers]]\nid = \"a\"\nversion = \"1\"\n[[entries.providers]]\nid = \"e\"\nversion = \"1\"\nextension = true\n" +
 		"[[entries.requires]]\nname = \"x\"\n[entries.requires.metadata]\nversion = \"1.*\"\n"

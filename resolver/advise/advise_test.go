@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	_ "github.com/baseplan/baseplan/testdata/seed"
 )
 
 func TestPlans(t *testing.T) {

@@ -124,6 +124,7 @@ func TestPURLWins(t *testing.T) {
 		{"name", `{"name":"curl:amd64","version":"1-1","type":"deb","purl":"pkg:deb/debian/curl@1-1"}`, "deb curl 1-1", "pkg:deb/debian/curl@1-1"},
 		{"version", `{"name":"curl","version":"2-1","type":"deb","purl":"pkg:deb/debian/curl@1-1"}`, "deb curl 1-1", "pkg:deb/debian/curl@1-1"},
 		{"architecture", `{"name":"curl","version":"1-1","type":"deb","purl":"pkg:deb/debian/curl@1-1?arch=arm64","metadata":{"architecture":"amd64"}}`, "deb curl 1-1 arm64", "pkg:deb/debian/curl@1-1?arch=arm64"},
+		{"architecture that the purl leaves out", `{"name":"curl","version":"1-1","type":"deb","purl":"pkg:deb/debian/curl@1-1","metadata":{"architecture":"amd64"}}`, "deb curl 1-1 amd64", "pkg:deb/debian/curl@1-1"},
 		{"type", `{"name":"curl","version":"1-1","type":"rpm","purl":"pkg:deb/debian/curl@1-1"}`, "deb curl 1-1", "pkg:deb/debian/curl@1-1"},
 		{"another type than an operating system's", `{"name":"curl","version":"1-1","type":"deb","purl":"pkg:npm/curl@1-1"}`, "npm curl 1-1", "pkg:npm/curl@1-1"},
 		{"alpine", `{"name":"curl","version":"8.1-r2","type":"apk","purl":"pkg:alpine/curl@8.1-r2?arch=x86_64"}`, "apk curl 8.1-r2 x86_64", "pkg:apk/alpine/curl@8.1-r2?arch=x86_64"},

@@ -2,7 +2,9 @@ package format_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +17,8 @@ import (
 	"github.com/spdx/tools-golang/spdx/v2/common"
 	"github.com/spdx/tools-golang/tagvalue"
 	"pgregory.net/rapid"
+
+	_ "github.com/baseplan/baseplan/testdata/seed"
 
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/format"
@@ -128,6 +132,38 @@ func TestEncodeAnyName(t *testing.T) {
 		if diff := cmp.Diff([]string{"/a\ufffd"}, there(t, doc, f).Packages[0].Files); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", f, diff)
 		}
+	}
+}
+
+// TestSPDXIdentifiers: whatever a package is called, its identifier is one that SPDX allows, and
+// its own (SPDX 2.3, 7.2: letters, numbers, "." and "-").
+func TestSPDXIdentifiers(t *testing.T) {
+	names := []string{"azAZ09.-", "@`[{/:", "g++", "libstdc++6", "a_b", "a b", "ä"}
+	doc := &sbom.Document{}
+	for _, name := range names {
+		doc.Packages = append(doc.Packages, sbom.Package{Type: sbom.Deb, Name: name, Version: "1"})
+	}
+	var b bytes.Buffer
+	if err := format.Encode(&b, doc, sbom.SPDX); err != nil {
+		t.Fatal(err)
+	}
+	var written struct {
+		Packages []struct{ Name, SPDXID string }
+	}
+	if err := json.Unmarshal(b.Bytes(), &written); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, p := range written.Packages {
+		got[p.Name] = regexp.MustCompile("-[0-9a-f]{16}$").ReplaceAllString(p.SPDXID, "")
+	}
+	want := map[string]string{
+		"image": "SPDXRef-DocumentRoot", "azAZ09.-": "SPDXRef-Package-deb-azAZ09.-", "@`[{/:": "SPDXRef-Package-deb-------",
+		"g++": "SPDXRef-Package-deb-g--", "libstdc++6": "SPDXRef-Package-deb-libstdc--6", "a_b": "SPDXRef-Package-deb-a-b",
+		"a b": "SPDXRef-Package-deb-a-b", "ä": "SPDXRef-Package-deb--",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("identifiers (-want +got):\n%s", diff)
 	}
 }
 

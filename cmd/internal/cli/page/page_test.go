@@ -18,6 +18,8 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	_ "github.com/baseplan/baseplan/testdata/seed"
+
 	"github.com/baseplan/baseplan/cmd/internal/cli/page"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"

@@ -6,7 +6,7 @@ PURE     = ./sbom/tomlfile/... ./sbom ./sbom/format ./provides ./resolver ./reso
 # A count of inputs (or a time, but Go may take the end of that for a failure of what is being tried).
 FUZZTIME = 20000x
 
-.PHONY: build dist tekton demo test race lint tidy bench fuzz size compat e2e
+.PHONY: build dist tekton demo test race lint tidy bench fuzz mutate size compat e2e
 
 build: ## bin/baseplan, bin/lifecycle, bin/launcher, bin/baseplan-verifier
 	$(RELEASE) CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/ ./cmd/baseplan ./cmd/lifecycle ./cmd/launcher ./cmd/baseplan-verifier
@@ -51,6 +51,9 @@ fuzz: ## every fuzz target with FUZZTIME inputs
 		for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$p/*_test.go | cut -d' ' -f2); do \
 			echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p || exit 1; \
 		done; done
+
+mutate: ## changes the code of the pure packages in small ways: prints the changes that no test notices
+	go run ./cmd/mutate -n 60 $(PURE)
 
 size: build ## the stripped binaries as released and what they may weigh, and what they weigh as "go install" builds them
 	@mkdir -p bin/installed && CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/installed/ ./cmd/baseplan ./cmd/lifecycle ./cmd/launcher ./cmd/baseplan-verifier

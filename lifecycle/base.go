@@ -15,6 +15,7 @@ type BaseImage struct {
 	Config    *extensions.Config // nil: not known
 	Carrier   attach.Carrier     // where the inventory is from
 	Why       string             // why no inventory is known, for people; empty: nothing is said
+	Extended  bool               // the run image with the layers of extensions, whose scan finds no declaration
 }
 
 // unknown is how resolution.toml spells that no inventory is known.

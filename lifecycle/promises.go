@@ -15,18 +15,11 @@ func Promised(r *platform.Resolution) bool {
 	return r != nil && (len(r.Relies) > 0 || slices.ContainsFunc(r.Requirements, promisedByRunImage))
 }
 
-// Broken returns an error that names what was relied on in the run image and is missing in another image that
+// Broken returns an error that names what was relied on in the run image and is missing in the image that
 // replaces it: every requirement that only the run image meets, and what Dockerfiles were left out for. A name that
-// the publisher of the first image declared counts only if the other image provides it too, as in the restorer.
-func Broken(r *platform.Resolution, final BaseImage) error { return broken(r, final, false) }
-
-// BrokenByExtension is [Broken] for the run image with the layers of extensions. The scan of that image finds no
-// declaration, so a declared name still counts if its evidence is there.
-func BrokenByExtension(r *platform.Resolution, extended BaseImage) error {
-	return broken(r, extended, true)
-}
-
-func broken(r *platform.Resolution, final BaseImage, extended bool) error {
+// the publisher of the first image declared counts only if the other image provides it too, as in the restorer. In an
+// extended image it still counts if its evidence is there.
+func Broken(r *platform.Resolution, final BaseImage) error {
 	if !Promised(r) {
 		return nil
 	}
@@ -36,7 +29,7 @@ func broken(r *platform.Resolution, final BaseImage, extended bool) error {
 			continue
 		}
 		a := final.Set.Answer(req.Name, req.Version)
-		if a.Met || extended && final.Set.Recheck(req.Name, req.Version, req.Evidence).Met {
+		if a.Met || final.Extended && final.Set.Recheck(req.Name, req.Version, req.Evidence).Met {
 			continue
 		}
 		why := "which " + a.Reason

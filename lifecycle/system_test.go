@@ -133,14 +133,14 @@ func TestDeclaredNamesSurviveAnExtension(t *testing.T) {
 		Distro:   sbom.Distro{ID: "debian", Version: "12"},
 		Packages: []sbom.Package{{Type: sbom.Deb, Name: "openssl", Version: "3.0.15-1", PURL: "pkg:deb/debian/openssl@3.0.15-1"}},
 	}, nil, nil)
-	if err := lifecycle.BrokenByExtension(r, lifecycle.BaseImage{Reference: "extended", Set: set}); err != nil {
+	if err := lifecycle.Broken(r, lifecycle.BaseImage{Reference: "extended", Set: set, Extended: true}); err != nil {
 		t.Errorf("openssl is there: %v", err)
 	}
 	if err := lifecycle.Broken(r, lifecycle.BaseImage{Reference: "another", Set: set}); err == nil {
 		t.Error("another image does not declare tls-runtime")
 	}
 	r.Requirements[0].Evidence = []string{"pkg:deb/debian/gnutls-bin"}
-	if err := lifecycle.BrokenByExtension(r, lifecycle.BaseImage{Reference: "extended", Set: set}); err == nil {
+	if err := lifecycle.Broken(r, lifecycle.BaseImage{Reference: "extended", Set: set, Extended: true}); err == nil {
 		t.Error("gnutls-bin is not there")
 	}
 }

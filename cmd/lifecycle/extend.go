@@ -202,8 +202,8 @@ func (c *command) keepsPromise(ctx context.Context) error {
 		return fmt.Errorf("looking at what the extended run image holds: %w", err)
 	}
 	c.settings.Mapping = r.Mapping
-	return lifecycle.BrokenByExtension(r, lifecycle.BaseImage{
-		Reference: "extended " + r.Result.RunImage, Set: c.provides(doc, nil, "the extended run image"), Carrier: attach.Generated,
+	return lifecycle.Broken(r, lifecycle.BaseImage{
+		Reference: "extended " + r.Result.RunImage, Set: c.provides(doc, nil, "the extended run image"), Carrier: attach.Generated, Extended: true,
 	})
 }
 

@@ -115,5 +115,5 @@ func (c *command) keepsPromiseIn(ctx context.Context, img *image.Image, r *platf
 	if err != nil {
 		return errors.Join(errors.New("looking at what the extended run image holds"), err)
 	}
-	return lifecycle.BrokenByExtension(r, lifecycle.BaseImage{Reference: img.Name, Set: c.provides(doc, nil, img.Name)})
+	return lifecycle.Broken(r, lifecycle.BaseImage{Reference: img.Name, Set: c.provides(doc, nil, img.Name), Extended: true})
 }

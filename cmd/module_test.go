@@ -2,7 +2,6 @@ package cmd_test
 
 import (
 	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -62,20 +61,14 @@ func TestTestRequirements(t *testing.T) {
 }
 
 // published lists what the published packages import, tests left out.
-func published(t *testing.T) []string {
+func published(t *testing.T) (imports []string) {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, module+"...").Output()
-	if err != nil {
-		t.Fatalf("listing packages: %v", err)
-	}
-	var all []string
-	for line := range strings.Lines(string(out)) {
-		fields := strings.Fields(line)
-		if !slices.Contains(unpublished, strings.TrimPrefix(fields[0], module)) {
-			all = append(all, fields[1:]...)
+	for _, p := range packages(t) {
+		if !slices.Contains(unpublished, p.name()) {
+			imports = append(imports, p.Imports...)
 		}
 	}
-	return all
+	return imports
 }
 
 func read(t *testing.T, path string) string {

@@ -264,7 +264,7 @@ func (b *build) start(ctx context.Context, c command, namespaces bool) error {
 // makes one pipe, which keeps the order of lines.
 func (b *build) outputs() (stdout, stderr *watched) {
 	stdout = &watched{to: b.Stdout}
-	if reflect.TypeOf(b.Stdout).Comparable() && b.Stdout == b.Stderr {
+	if reflect.ValueOf(b.Stdout).Comparable() && b.Stdout == b.Stderr {
 		return stdout, stdout
 	}
 	return stdout, &watched{to: b.Stderr}

@@ -88,7 +88,7 @@ func (e *Env) List() []string {
 // Clone returns an independent copy of e.
 func (e *Env) Clone() *Env { return Of(e.List()) }
 
-// prepend puts value before the value of name, separated by delimiter unless that is empty.
+// prepend puts value before the value of name, with delimiter between the two if name has a value.
 func (e *Env) prepend(name, value, delimiter string) {
 	if old := e.Get(name); old != "" {
 		value += delimiter + old
@@ -96,7 +96,7 @@ func (e *Env) prepend(name, value, delimiter string) {
 	e.Set(name, value)
 }
 
-// append puts value after the value of name, separated by delimiter unless that is empty.
+// append puts value after the value of name, with delimiter between the two if name has a value.
 func (e *Env) append(name, value, delimiter string) {
 	if old := e.Get(name); old != "" {
 		value = old + delimiter + value

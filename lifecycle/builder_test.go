@@ -3,7 +3,6 @@ package lifecycle_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
@@ -287,48 +287,53 @@ func TestUnsupportedBuildpack(t *testing.T) {
 
 // TestStopping cancels a build whose buildpack does not listen to SIGTERM and has a child of its own.
 func TestStopping(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "started")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	w := newWorkshop(t, lifecycletest.Module{ID: "acme/app", Version: "1", Files: script(`
 sleep 1000 &
-echo $! > "$layers/child"
 trap 'echo asked > "$layers/asked"' TERM
-echo $$ > "$layers/self.new" && mv "$layers/self.new" "$layers/self"
+echo "$$ $!" > ` + pipe + `
 while :; do sleep 0.05; done`)})
 	b := w.builder(t, "0.12")
 	b.Host.Grace = 200 * time.Millisecond
 	ctx, cancel := context.WithCancel(t.Context())
+	processes := map[string]int{}
+	started := make(chan error, 1)
 	go func() {
-		for ctx.Err() == nil {
-			if _, err := os.Stat(w.path("layers/acme_app/self")); err == nil {
-				cancel()
+		defer cancel()
+		started <- func() error {
+			pids, err := os.ReadFile(pipe)
+			if err != nil {
+				return err
 			}
-			time.Sleep(5 * time.Millisecond)
-		}
+			for i, name := range []string{"self", "child"} {
+				pid, err := strconv.Atoi(strings.Fields(string(pids))[i])
+				if err != nil {
+					return err
+				}
+				if processes[name], err = unix.PidfdOpen(pid, 0); err != nil {
+					return err
+				}
+			}
+			return nil
+		}()
 	}()
 	if _, err := b.Run(ctx); err == nil {
 		t.Error("a build that was stopped succeeded")
 	}
+	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
 	if got := read(t, w.path("layers/acme_app/asked")); got != "asked\n" {
 		t.Errorf("SIGTERM was not passed on: %q", got)
 	}
-	for _, name := range []string{"self", "child"} {
-		pid, err := strconv.Atoi(strings.TrimSpace(read(t, w.path("layers/acme_app/"+name))))
-		if err != nil {
-			t.Fatal(err)
+	for name, process := range processes {
+		if n, err := unix.Poll([]unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}}, 10_000); n != 1 { // a signal takes a moment
+			_ = unix.PidfdSendSignal(process, unix.SIGKILL, nil, 0)
+			t.Errorf("%s is still there: %v", name, err)
 		}
-		for deadline := time.Now().Add(10 * time.Second); !ended(pid); time.Sleep(time.Millisecond) { // a signal takes a moment
-			if time.Now().After(deadline) {
-				_ = syscall.Kill(pid, syscall.SIGKILL)
-				t.Fatalf("%s (%d) is still there", name, pid)
-			}
-		}
+		_ = unix.Close(process)
 	}
-}
-
-// ended reports whether a process is gone, or a zombie that nobody has asked for yet.
-func ended(pid int) bool {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return true
-	}
-	return strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))[0] == "Z"
 }

@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
+	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 
@@ -34,9 +35,7 @@ func newExportable(t *testing.T, registry *lifecycletest.Host) exportable {
 		t.Fatal(err)
 	}
 	content := make([]byte, 4<<20)
-	for i := range content {
-		content[i] = byte(rand.Uint32())
-	}
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(content)
 	for name, text := range map[string]string{
 		"layers/analyzed.toml":        fmt.Sprintf("[run-image]\nreference = \"%s@%s\"\nimage = %q\n", strings.TrimSuffix(e.run, ":killed"), img.Digest, e.run),
 		"layers/group.toml":           "[[group]]\nid = \"acme/app\"\nversion = \"1\"\napi = \"0.10\"\n",
@@ -65,32 +64,68 @@ func (e exportable) exporter(ctx context.Context, name string) *exec.Cmd {
 	return cmd
 }
 
-// TestKilledExporter kills exporters at any time: there is no image or a whole one, and the
-// cache is what it was or what it is to be.
+// A reaper is a registry that kills a process before a request, which is then lost, or after it.
+type reaper struct {
+	registry http.Handler
+	mu       sync.Mutex
+	requests int
+	at       int // the request to kill at; 0: none
+	after    bool
+	kill     func()
+	serving  sync.WaitGroup
+}
+
+func (r *reaper) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	r.serving.Add(1)
+	defer r.serving.Done()
+	r.mu.Lock()
+	r.requests++
+	now, after := r.requests == r.at, r.after
+	r.mu.Unlock()
+	if now && !after {
+		r.kill()
+		return
+	}
+	r.registry.ServeHTTP(w, req)
+	if now && after {
+		_ = http.NewResponseController(w).Flush() // so that the process goes on before it ends
+		r.kill()
+	}
+}
+
+// TestKilledExporter kills exporters before and after each request: there is no image or a
+// whole one, and the cache is what it was or what it is to be.
 func TestKilledExporter(t *testing.T) {
 	registry := lifecycletest.Registry()
 	defer registry.Close()
 	e := newExportable(t, registry)
-	start := time.Now()
-	if out, err := e.exporter(t.Context(), registry.Name+"/app:whole").CombinedOutput(); err != nil {
+	r := &reaper{registry: registry.Handler()}
+	front := httptest.NewServer(r)
+	defer front.Close()
+	host := strings.TrimPrefix(front.URL, "http://")
+	if out, err := e.exporter(t.Context(), host+"/app:whole").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	length := time.Since(start)
-	for n := range 12 {
-		name := fmt.Sprintf("%s/app:%d", registry.Name, n)
+	for n := range 2 * r.requests {
+		name := fmt.Sprintf("app:%d", n)
 		if n%2 == 0 { // the cache has to change, too
 			if err := os.WriteFile(filepath.Join(e.dir, "layers/acme_app/two/file"), fmt.Append(nil, n), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
-		cmd := e.exporter(t.Context(), name)
+		cmd := e.exporter(t.Context(), host+"/"+name)
+		started := make(chan struct{})
+		r.mu.Lock()
+		r.requests, r.at, r.after = 0, 1+n/2, n%2 == 1
+		r.kill = func() { <-started; _ = cmd.Process.Kill() }
+		r.mu.Unlock()
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(rand.Int64N(int64(length))))
-		_ = cmd.Process.Signal(syscall.SIGKILL)
+		close(started)
 		_ = cmd.Wait()
-		img, err := (&image.Opener{}).Open(t.Context(), name)
+		r.serving.Wait()
+		img, err := (&image.Opener{}).Open(t.Context(), registry.Name+"/"+name)
 		if err == nil {
 			err = validate.Image(img.Image)
 		} else if errors.Is(err, image.ErrNotFound) {

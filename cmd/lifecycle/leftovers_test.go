@@ -6,7 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestSettle ends what a command left running in a session of its own.
@@ -22,16 +23,16 @@ func TestSettle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	process, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(process)
 	if err := settle(os.Getuid()); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		if _, err := os.Stat("/proc/" + strconv.Itoa(pid)); err != nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d is still there", pid)
-		}
+	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}}, 10_000); n != 1 {
+		t.Fatalf("%d is still there: %v", pid, err)
 	}
 	if left, err := childrenOf(os.Getuid()); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)

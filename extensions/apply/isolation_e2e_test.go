@@ -11,12 +11,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sys/unix"
 
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/extensions/apply"
@@ -239,16 +240,20 @@ func TestCancellation(t *testing.T) {
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v", err)
 			}
-			deadline := time.Now().Add(5 * time.Second)
-			for {
-				out, _ := exec.Command("pgrep", "-f", "^sleep 1001").Output()
-				if len(out) == 0 {
-					return
+			out, _ := exec.Command("pgrep", "-f", "^sleep 1001").Output()
+			for field := range strings.FieldsSeq(string(out)) {
+				pid, err := strconv.Atoi(field)
+				if err != nil {
+					t.Fatal(err)
 				}
-				if time.Now().After(deadline) {
-					t.Fatalf("left running: %s", out)
+				process, err := unix.PidfdOpen(pid, 0)
+				if err != nil {
+					continue // it has ended
 				}
-				time.Sleep(50 * time.Millisecond)
+				if n, err := unix.Poll([]unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}}, 5_000); n != 1 {
+					t.Errorf("left running: %d, %v", pid, err)
+				}
+				_ = unix.Close(process)
 			}
 		})
 	}

@@ -3,7 +3,9 @@
 package attach
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -11,9 +13,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // With tag e2e every test that runs on all registries runs on Debian's
@@ -35,20 +37,23 @@ var dockerRegistry = sync.OnceValue(func() http.Handler {
 	at := l.Addr().String()
 	_ = l.Close()
 	config := filepath.Join(e2eDir, "config.yml")
-	text := fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %q}}\nhttp: {addr: %q}\n", filepath.Join(e2eDir, "data"), at)
+	text := fmt.Sprintf("version: 0.1\nlog: {level: info, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %q}}\nhttp: {addr: %q}\n", filepath.Join(e2eDir, "data"), at)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		panic(err)
 	}
 	e2eProcess = exec.Command(binary, "serve", config)
+	stderr, err := e2eProcess.StderrPipe()
+	if err != nil {
+		panic(err)
+	}
 	if err := e2eProcess.Start(); err != nil {
 		panic(err)
 	}
-	for range 100 {
-		if resp, err := http.Get("http://" + at + "/v2/"); err == nil {
-			_ = resp.Body.Close()
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		if strings.Contains(lines.Text(), "listening on") {
+			go func() { _, _ = io.Copy(io.Discard, stderr) }()
 			return httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: at})
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 	panic("docker-registry does not answer")
 })

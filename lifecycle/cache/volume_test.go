@@ -3,10 +3,10 @@ package cache_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,10 +15,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sys/unix"
 
 	"github.com/baseplan/baseplan/lifecycle/cache"
 	"github.com/baseplan/baseplan/lifecycle/layers"
@@ -204,8 +204,9 @@ func TestCommitCutOff(t *testing.T) {
 	}
 }
 
-// A process that commits without end is killed, many times, wherever it may be. It
-// has many layers, so that much of its time goes into replacing one folder by another.
+// A process that commits without end is killed many times, after another number of changes in
+// its directory each time. A commit makes six, so each of its steps is met. It has many layers, so that
+// what follows a change, such as the removal of a folder, takes the process longer than it takes us to kill it.
 func TestKilledCommitsLeaveACache(t *testing.T) {
 	const many = 100
 	if dir := os.Getenv("CACHE_TEST_COMMIT_WITHOUT_END"); dir != "" {
@@ -219,9 +220,8 @@ func TestKilledCommitsLeaveACache(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	random := rand.New(rand.NewPCG(1, 2))
-	for range 20 {
-		killed(t, dir, time.Duration(random.IntN(6000))*time.Microsecond)
+	for n := range 24 {
+		killed(t, dir, n)
 		c := &cache.Volume{Dir: dir}
 		m, err := c.Metadata(t.Context())
 		check(t, err)
@@ -237,22 +237,35 @@ func TestKilledCommitsLeaveACache(t *testing.T) {
 	}
 }
 
-// killed kills the process after its first commit, and after that delay.
-func killed(t *testing.T, dir string, after time.Duration) {
+// killed kills the process once the given number of files and folders have come, gone or changed their
+// name in its directory after its first commit.
+func killed(t *testing.T, dir string, changes int) {
 	t.Helper()
+	watch, err := unix.InotifyInit1(unix.IN_CLOEXEC)
+	check(t, err)
+	defer unix.Close(watch)
 	cmd := exec.Command(os.Args[0], "-test.run", "^TestKilledCommitsLeaveACache$")
 	cmd.Env = append(os.Environ(), "CACHE_TEST_COMMIT_WITHOUT_END="+dir, "TMPDIR="+t.TempDir())
 	out, err := cmd.StdoutPipe()
 	check(t, err)
 	check(t, cmd.Start())
 	defer func() { _ = cmd.Wait() }()
+	defer func() { check(t, cmd.Process.Kill()) }()
 	line := make([]byte, len("committed\n"))
 	_, err = out.Read(line)
 	if err != nil || string(line) != "committed\n" {
 		t.Errorf("the process said %q, %v", line, err)
 	}
-	time.Sleep(after)
-	check(t, cmd.Process.Kill())
+	_, err = unix.InotifyAddWatch(watch, dir, unix.IN_CREATE|unix.IN_DELETE|unix.IN_MOVED_FROM|unix.IN_MOVED_TO)
+	check(t, err)
+	buffer := make([]byte, unix.SizeofInotifyEvent+unix.NAME_MAX+1)
+	for changes > 0 {
+		n, err := unix.Read(watch, buffer)
+		check(t, err)
+		for event := buffer[:n]; len(event) > 0; changes-- {
+			event = event[unix.SizeofInotifyEvent+binary.NativeEndian.Uint32(event[12:]):]
+		}
+	}
 }
 
 // asNobody runs f as a user who owns nothing: root may write everywhere.

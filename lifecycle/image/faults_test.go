@@ -318,37 +318,6 @@ func TestRegistryIsNotThere(t *testing.T) {
 	}
 }
 
-// TestSlowTransfer takes longer than what counts as stalled, but never stands still.
-func TestSlowTransfer(t *testing.T) {
-	registry := lifecycletest.Registry()
-	defer registry.Close()
-	o := &image.Opener{Stall: time.Second}
-	d := draft(t, open(t, o, registry.Push("run:1", lifecycletest.Alpine())))
-	layer := filesLayer(t, "slow", random("slow", 1000))
-	if _, err := layer.Digest(); err != nil {
-		t.Fatal(err)
-	}
-	d.Layers = []image.Add{{Layer: slowLayer{layer}}}
-	if _, err := (&image.Writer{Opener: o}).Write(t.Context(), d, registry.Name+"/app:1"); err != nil {
-		t.Error(err)
-	}
-}
-
-// A slowLayer gives 100 bytes in 150 ms.
-type slowLayer struct{ v1.Layer }
-
-func (l slowLayer) Compressed() (io.ReadCloser, error) {
-	r, err := l.Layer.Compressed()
-	return slow{r}, err
-}
-
-type slow struct{ io.ReadCloser }
-
-func (s slow) Read(p []byte) (int, error) {
-	time.Sleep(150 * time.Millisecond)
-	return s.ReadCloser.Read(p[:min(len(p), 100)])
-}
-
 func TestCancelWrite(t *testing.T) {
 	registry := lifecycletest.Registry()
 	defer registry.Close()

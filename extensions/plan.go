@@ -36,7 +36,7 @@ func (c *Case) plan(d *Dockerfile, base Base) proof {
 		if !slices.Contains(all.names, req.Name) {
 			all.names = append(all.names, req.Name)
 		}
-		if more := AsksMore(req.Metadata); len(more) > 0 {
+		if more := req.Asks; len(more) > 0 {
 			all.met, all.can = false, false
 			lacking = append(lacking, fmt.Sprintf("%s, required by %s, asks for more than its name: %s", req.Name, req.By.ID, strings.Join(more, ", ")))
 			continue
@@ -61,24 +61,6 @@ func (c *Case) plan(d *Dockerfile, base Base) proof {
 	}
 	all.reasons = append(lacking, all.reasons...)
 	return all
-}
-
-// described are the keys of a requirement's metadata that ask for nothing beyond its name and version: who needs it
-// when, and where the version was found.
-var described = []string{"version", "version-source", "launch", "build", "cache"}
-
-// AsksMore are the keys of a requirement's metadata by which it may ask for more than a name and
-// a version, as for the packages that a generic extension is to install. What they mean is between the buildpack and the
-// extension, so a proof by plan is not enough then.
-func AsksMore(metadata map[string]any) []string {
-	var keys []string
-	for key := range metadata {
-		if !slices.Contains(described, key) {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 func unmet(base Base, answer provides.Answer) string {

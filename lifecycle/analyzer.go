@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/layers"
@@ -42,16 +43,15 @@ type Analyzer struct {
 	SkipSBOM    bool   // leave them
 	LaunchCache string // directory of the launch cache; empty: there is none
 
-	Inspector *Inspector // of the run image; nil: inventories are off
+	Reader *base.Reader // of the run image; nil: inventories are off
 
 	Log *slog.Logger // nil: silent
 }
 
 // An Analysis is what an analyzer found.
 type Analysis struct {
-	Analyzed  *platform.Analyzed
-	Inventory *Inventory // of the run image; nil: inventories are off
-	RunImage  BaseImage
+	Analyzed *platform.Analyzed
+	RunImage base.Image // its report is nil if inventories are off
 }
 
 // Run looks at the images. A missing previous image is no error, nor is one that is no app image. Its
@@ -234,22 +234,17 @@ func (a *Analyzer) runImage(ctx context.Context, out *Analysis) error {
 		}
 	}
 	out.Analyzed.RunImage = run
-	if a.Inspector == nil {
-		out.RunImage = BaseImage{Reference: reference}
+	if a.Reader == nil {
+		out.RunImage = base.Image{Reference: reference}
 		return nil
 	}
-	if out.Inventory, err = a.Inspector.Attached(ctx, img, false); err != nil {
+	if out.RunImage, err = a.Reader.Attached(ctx, img, reference); err != nil {
 		return err
 	}
-	out.Inventory.Report.Image = reference
-	if out.Inventory.Document == nil && a.Inspector.Policy == platform.Generate {
-		if out.Inventory, err = a.Inspector.Generate(ctx, img, out.Inventory); err != nil {
-			return err
-		}
+	if out.RunImage.Set == nil && a.Reader.Policy == platform.Generate {
+		out.RunImage, err = a.Reader.Generate(ctx, img, out.RunImage)
 	}
-	out.RunImage = a.Inspector.Base(img, out.Inventory)
-	out.RunImage.Reference = reference
-	return nil
+	return err
 }
 
 // openRunImage opens the run image that is given, or else chooses one of run.toml (platform.md, "Run

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 
 	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
@@ -99,7 +100,7 @@ func TestAnalyzeFirstBuild(t *testing.T) {
 	if diff := gocmp.Diff(want, out.Analyzed); diff != "" {
 		t.Error(diff)
 	}
-	if out.Inventory != nil {
+	if out.RunImage.Report != nil {
 		t.Error("an inventory, though they are off")
 	}
 
@@ -321,7 +322,7 @@ func TestAnalyzeInventory(t *testing.T) {
 			a := lifecycle.Analyzer{
 				API: version(t, "0.15"), Images: &image.Writer{Opener: opener}, Names: []string{host.Name + "/app:1"}, RunImage: tt.run,
 				Layers: "/layers", Root: t.TempDir(),
-				Inspector: &lifecycle.Inspector{Images: opener, Finder: &attach.Finder{}, Policy: tt.policy, Scan: scanned},
+				Reader: &base.Reader{Images: opener, Finder: &attach.Finder{}, Policy: tt.policy, Scan: scanned},
 			}
 			out, err := a.Run(t.Context())
 			if tt.code != 0 {
@@ -331,17 +332,17 @@ func TestAnalyzeInventory(t *testing.T) {
 				return
 			}
 			check(t, err)
-			report := out.Inventory.Report
+			report := out.RunImage.Report
 			if report.Image != tt.run || report.Config == nil || !strings.HasSuffix(out.Analyzed.RunImage.Reference, report.Digest) {
 				t.Errorf("the report is not about the run image: %+v", report)
 			}
 			if tt.want == "" {
-				if out.Inventory.Document != nil || len(report.Searched) == 0 {
+				if out.RunImage.Set != nil || len(report.Searched) == 0 {
 					t.Errorf("%+v", report)
 				}
 				return
 			}
-			doc, err := format.Decode(strings.NewReader(string(out.Inventory.Data)), "run-image.sbom")
+			doc, err := format.Decode(strings.NewReader(string(out.RunImage.Data)), "run-image.sbom")
 			check(t, err)
 			if report.SBOM.Carrier != tt.want || report.SBOM.Packages != len(doc.Packages) || doc.Format != report.SBOM.Format {
 				t.Errorf("%+v", report.SBOM)

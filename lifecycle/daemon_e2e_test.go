@@ -14,6 +14,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/lifecycle/platform"
@@ -47,8 +48,8 @@ func pulled(t *testing.T, host *lifecycletest.Host, name string, img v1.Image) s
 
 func inDaemon(name string) string { return "docker://" + name }
 
-func daemonInspector(opener *image.Opener) *lifecycle.Inspector {
-	return &lifecycle.Inspector{Images: opener, Finder: &attach.Finder{}, Scan: scanTree}
+func daemonInspector(opener *image.Opener) *base.Reader {
+	return &base.Reader{Images: opener, Finder: &attach.Finder{}, Scan: scanTree}
 }
 
 // TestDaemonAnalyze finds target and SBOM of an image that is not saved.
@@ -61,7 +62,7 @@ func TestDaemonAnalyze(t *testing.T) {
 	opener := amd64()
 	a := lifecycle.Analyzer{
 		API: version(t, "0.15"), Images: &image.Writer{Opener: opener}, Ref: inDaemon, Names: []string{"baseplan-e2e/none:1"},
-		RunImage: run, Layers: "/layers", Root: t.TempDir(), Inspector: daemonInspector(opener),
+		RunImage: run, Layers: "/layers", Root: t.TempDir(), Reader: daemonInspector(opener),
 	}
 	out, err := a.Run(t.Context())
 	check(t, err)
@@ -75,7 +76,7 @@ func TestDaemonAnalyze(t *testing.T) {
 	if out.Analyzed.PreviousImage != nil {
 		t.Errorf("%+v", out.Analyzed.PreviousImage)
 	}
-	if r := out.Inventory.Report; r.SBOM == nil || r.SBOM.Carrier != attach.Referrer || r.Digest != id {
+	if r := out.RunImage.Report; r.SBOM == nil || r.SBOM.Carrier != attach.Referrer || r.Digest != id {
 		t.Errorf("%+v", r)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/platform"
@@ -31,10 +32,10 @@ type Detector struct {
 	Experimental api.ExperimentalMode // decides about extensions before Platform API 0.13
 
 	Policy   platform.Policy
-	RunImage BaseImage // the run image; its zero value provides nothing
+	RunImage base.Image // the run image; its zero value provides nothing
 	// Inventory is asked for the run image when it provides nothing so far and every group
 	// has failed; nil: that cannot be known here (DESIGN section 1, auto).
-	Inventory func(context.Context) (BaseImage, error)
+	Inventory func(context.Context) (base.Image, error)
 
 	Log    *slog.Logger // nil: silent
 	Replay *slog.Logger // gets the details of a detection that failed, at info level; nil: Log
@@ -43,7 +44,7 @@ type Detector struct {
 // A Detection is the group that was chosen.
 type Detection struct {
 	*resolver.Resolution
-	RunImage BaseImage // as it took part, or could have
+	RunImage base.Image // as it took part, or could have
 	modules  map[resolver.Module]*buildpack.Descriptor
 }
 
@@ -134,13 +135,13 @@ func (r *detecting) choose(ctx context.Context, order resolver.OrderFile) (*reso
 		Nested: r.nested, Mismatch: r.mismatch,
 		Detect: func(m []resolver.Module) ([]resolver.Outcome, error) { return r.detect(ctx, m) },
 	}
-	late := r.policy() == platform.Auto && r.RunImage.generated()
+	late := r.policy() == platform.Auto && r.RunImage.Generated()
 	if r.RunImage.Set != nil && !late {
 		search.Run = r.RunImage.Set
 	}
 	found, err := search.Select()
 	if err == nil && late && r.RunImage.Set != nil {
-		found.Ask(r.RunImage.Set, nil)
+		found.Resolution = found.Asking(r.RunImage.Set, nil)
 	}
 	if _, undetected := errors.AsType[*resolver.UndetectedError](err); !undetected || search.Run != nil {
 		return found, err

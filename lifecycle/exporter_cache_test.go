@@ -308,11 +308,12 @@ func TestExportToLayout(t *testing.T) {
 // TestExportRemembersWhatItReliesOn is the label of FORMATS and the table of report.toml.
 func TestExportRemembersWhatItReliesOn(t *testing.T) {
 	x := newExporting(t, nil)
+	app := &platform.ResolvedModule{Kind: "buildpack", ID: "acme/app", Version: "1.2.3"}
 	x.e.Resolution = &platform.Resolution{
 		RunImage: platform.ResolvedImage{Inventory: "referrer"},
 		Requirements: []platform.Requirement{
-			{Name: "curl", RequiredBy: "acme/app@1.2.3", Version: ">= 7", MetBy: []string{"run-image"}, Rule: "deb", Evidence: []string{"pkg:deb/debian/curl"}},
-			{Name: "tree", RequiredBy: "acme/app@1.2.3", MetBy: []string{"run-image", "build-image"}, Rule: "deb", Evidence: []string{"pkg:deb/debian/tree"}},
+			{Name: "curl", RequiredBy: "acme/app@1.2.3", By: app, Version: ">= 7", MetBy: []string{"run-image"}, Rule: "deb", Evidence: []string{"pkg:deb/debian/curl"}},
+			{Name: "tree", RequiredBy: "acme/app@1.2.3", By: app, MetBy: []string{"run-image", "build-image"}, Rule: "deb", Evidence: []string{"pkg:deb/debian/tree"}},
 			{Name: "jre", RequiredBy: "acme/app@1.2.3", MetBy: []string{"run-image", "acme/jre@1"}, Rule: "deb", Evidence: []string{"pkg:deb/debian/openjdk"}},
 			{Name: "make", RequiredBy: "acme/app@1.2.3", MetBy: []string{"build-image"}, Rule: "deb", Evidence: []string{"pkg:deb/debian/make"}},
 		},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/extensions/apply"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/layers"
 	"github.com/baseplan/baseplan/lifecycle/platform"
@@ -57,7 +58,7 @@ func Left(generated string, group platform.Group, kind extensions.Image) ([]*ext
 	for _, m := range group.Extensions {
 		all = append(all, m.Resolver(resolver.Extension))
 	}
-	found, err := readGenerated(generated, all)
+	found, err := base.ReadGenerated(generated, all, false)
 	if err != nil {
 		return nil, err
 	}

@@ -134,16 +134,3 @@ func copyTree(from, to string) error {
 	}
 	return files.CopyFile(to, root, filepath.Base(from))
 }
-
-// readGenerated reads the Dockerfiles in <generated>. Extensions and buildpacks can write there, and a phase may be root.
-func readGenerated(generated string, modules []resolver.Module) ([]*extensions.Dockerfile, error) {
-	root, err := os.OpenRoot(filepath.Dir(generated))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	return extensions.Read(files.FS{Root: root}, filepath.Base(generated), modules)
-}

@@ -12,12 +12,12 @@ import (
 
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/resolver"
-	"github.com/baseplan/baseplan/sbom/attach"
 )
 
 // A Generator has the extensions of a group generate their Dockerfiles, chooses the run image and
@@ -38,11 +38,11 @@ type Generator struct {
 	// BuildInventory tells what the build image holds, RunInventory the run image of which no
 	// inventory is known yet; each is asked only if a verdict depends on it. Lookup tells of an image that a Dockerfile
 	// switches to. Nil: it cannot be known here.
-	BuildInventory func(context.Context) (BaseImage, error)
-	RunInventory   func(context.Context) (BaseImage, error)
-	Lookup         func(context.Context, string) (BaseImage, error)
+	BuildInventory func(context.Context) (base.Image, error)
+	RunInventory   func(context.Context) (base.Image, error)
+	Lookup         func(context.Context, string) (base.Image, error)
 	// Alternatives are the other run images that are known, for the same target; nil: none are.
-	Alternatives func(context.Context) ([]BaseImage, error)
+	Alternatives func(context.Context) ([]base.Image, error)
 
 	// Settle is called after each executable, before what it left is read: where that is done
 	// with more rights than the executable had, nothing of it may be running any more. Nil: it may.
@@ -58,9 +58,7 @@ type Generation struct {
 	Plan       platform.Plan
 	Analyzed   *platform.Analyzed
 	Resolution *platform.Resolution // nil: inventories are off
-	Judged     extensions.Result
-	Final      BaseImage // the run image that was chosen, as far as it is known
-	Enough     []string  // other run images on which no run.Dockerfile would be left, best first
+	Judged     *base.Judgement
 }
 
 // Run generates and judges. Its error has code 91 where an extension fails, else 92.
@@ -80,8 +78,10 @@ func (g *Generator) Run(ctx context.Context) (*Generation, error) {
 	if err != nil {
 		return nil, fail.As(fail.Generate, "reading the generated Dockerfiles", err)
 	}
-	out := &Generation{Group: group, Plan: g.plan()}
-	g.judge(ctx, files, out)
+	out := &Generation{Group: group, Plan: g.plan(), Judged: base.Judge(ctx, base.Question{
+		Dockerfiles: files, Resolution: g.Detection.Resolution, Run: g.Detection.RunImage, Policy: g.Policy, Built: g.Built, Mapping: g.Mapping,
+		ReadRun: g.RunInventory, ReadBuild: g.BuildInventory, Lookup: g.Lookup, Alternatives: g.Alternatives, Log: g.Log,
+	})}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -93,7 +93,8 @@ func (g *Generator) Run(ctx context.Context) (*Generation, error) {
 	}
 	out.Analyzed = g.analyzed(out.Judged)
 	if !g.off() {
-		out.Resolution = g.resolution(out)
+		record := out.Judged.Record()
+		out.Resolution = &record
 		g.tell(out)
 	}
 	return out, nil
@@ -157,7 +158,7 @@ func (g *Generator) read() ([]*extensions.Dockerfile, error) {
 	if g.Generated == "" {
 		return nil, nil
 	}
-	files, err := readGenerated(g.Generated, g.extensions())
+	files, err := base.ReadGenerated(g.Generated, g.extensions(), false)
 	if err != nil {
 		return nil, err
 	}
@@ -170,90 +171,8 @@ func (g *Generator) read() ([]*extensions.Dockerfile, error) {
 	return files, nil
 }
 
-// judge gives the verdicts. Inventories are generated only where one depends on them.
-func (g *Generator) judge(ctx context.Context, files []*extensions.Dockerfile, out *Generation) {
-	run, build := g.Detection.RunImage, BaseImage{}
-	if !g.off() && slices.ContainsFunc(files, func(d *extensions.Dockerfile) bool { return d.Image == extensions.Build }) {
-		build = g.ask(ctx, g.BuildInventory, "build image", build)
-	}
-	looked := map[string]BaseImage{}
-	try := func() {
-		g.Detection.Ask(asBase(run.Set), asBase(build.Set))
-		out.Judged = extensions.Judge(g.ruled(extensions.Case{
-			Dockerfiles: files, Resolution: g.Detection.Resolution, Run: run.Stand(), Build: build.Stand(), Lookup: g.lookup(ctx, looked),
-		}))
-	}
-	if g.off() {
-		run.Set = nil
-	}
-	try()
-	if run.Set == nil && !g.off() && !out.Judged.Switched && pending(out.Judged, extensions.Run) {
-		run = g.ask(ctx, g.RunInventory, "run image", run)
-		try()
-	}
-	out.Final = run
-	if out.Judged.Switched {
-		out.Final = looked[out.Judged.RunImage]
-		out.Final.Reference = out.Judged.RunImage
-	}
-	g.Detection.RunImage = run
-	g.alternatives(ctx, files, build, out)
-}
-
-// ruled is a case under the policy.
-func (g *Generator) ruled(c extensions.Case) extensions.Case {
-	g.Policy.Rule(&c, g.Built)
-	return c
-}
-
-// asBase is a set as the resolver takes it.
-func asBase(set *provides.Set) resolver.Base {
-	if set == nil {
-		return nil
-	}
-	return set
-}
-
-func pending(r extensions.Result, image extensions.Image) bool {
-	return slices.ContainsFunc(r.Verdicts, func(v extensions.Verdict) bool {
-		return v.Outcome == extensions.Pending && v.Dockerfile.Image == image
-	})
-}
-
-// ask learns what an image holds; where that fails, or cannot be done here, it stays as it is.
-func (g *Generator) ask(ctx context.Context, inventory func(context.Context) (BaseImage, error), what string, now BaseImage) BaseImage {
-	if inventory == nil {
-		return now
-	}
-	image, err := inventory(ctx)
-	if err != nil {
-		logger(g.Log).Warn(fmt.Sprintf("what the %s holds cannot be told, so nothing is left out for it: %v", what, err))
-		return now
-	}
-	return image
-}
-
-// lookup finds images that are switched to, once each.
-func (g *Generator) lookup(ctx context.Context, looked map[string]BaseImage) func(string) *extensions.Base {
-	if g.Lookup == nil || g.off() {
-		return nil
-	}
-	return func(ref string) *extensions.Base {
-		image, known := looked[ref]
-		if !known {
-			var err error
-			if image, err = g.Lookup(ctx, ref); err != nil {
-				logger(g.Log).Warn(fmt.Sprintf("the run image %s, which an extension switches to, cannot be read yet: %v", ref, err))
-			}
-			looked[ref] = image
-		}
-		stand := image.Stand()
-		return &stand
-	}
-}
-
 // applicable refuses what this version of the Platform API has no way to apply.
-func (g *Generator) applicable(judged extensions.Result) error {
+func (g *Generator) applicable(judged *base.Judgement) error {
 	if api.RunImageExtension.In(g.API) || !judged.ExtendRun {
 		return nil
 	}
@@ -271,7 +190,7 @@ func (g *Generator) applicable(judged extensions.Result) error {
 }
 
 // analyzed is analyzed.toml with the run image that was chosen.
-func (g *Generator) analyzed(judged extensions.Result) *platform.Analyzed {
+func (g *Generator) analyzed(judged *base.Judgement) *platform.Analyzed {
 	a := platform.Analyzed{}
 	if g.Analyzed != nil {
 		a = *g.Analyzed
@@ -297,23 +216,11 @@ func (g *Generator) analyzed(judged extensions.Result) *platform.Analyzed {
 	return &a
 }
 
-// resolution is resolution.toml.
-func (g *Generator) resolution(out *Generation) *platform.Resolution {
-	r := platform.Outcome(g.Detection.Resolution, out.Judged)
-	r.Policy = g.Policy
-	if built := g.Built.UTC().Truncate(time.Second); !g.Built.IsZero() {
-		r.Policy.Built = &built
-	}
-	r.RunImage = g.Detection.RunImage.Resolved()
-	r.Mapping = g.Mapping
-	return &r
-}
-
 // tell logs the run image's part, in at most one line for each extension.
 func (g *Generator) tell(out *Generation) {
 	log := logger(g.Log)
 	if lines := summary(out); len(lines) > 0 {
-		log.Info(fmt.Sprintf("Run image %s (inventory: %s)", out.Judged.RunImage, inventoryOf(out)))
+		log.Info(fmt.Sprintf("Run image %s (inventory: %s)", out.Judged.RunImage, out.Judged.Final.Inventory()))
 		for _, line := range lines {
 			log.Info("  " + line)
 		}
@@ -326,11 +233,4 @@ func (g *Generator) tell(out *Generation) {
 	for _, r := range out.Resolution.Requirements {
 		log.Debug(fmt.Sprintf("%s %s, required by %s: met by %q (%q)", r.Name, r.Version, r.RequiredBy, r.MetBy, r.Evidence))
 	}
-}
-
-func inventoryOf(out *Generation) attach.Carrier {
-	if out.Final.Set == nil {
-		return unknown
-	}
-	return out.Final.Carrier
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/sbom"
@@ -16,14 +17,16 @@ import (
 // the label that says so, nothing is looked for.
 func (x *rebase) checkRequirements(ctx context.Context) error {
 	label := x.app.Config.Config.Labels[platform.RequirementsLabel]
-	if label == "" || x.Check == "off" || x.Inspector == nil {
+	if label == "" || x.Check == "off" || x.Reader == nil {
 		return nil
 	}
 	required, err := DecodeRequirements(label)
 	if err != nil {
 		return x.lacking([]error{fmt.Errorf("reading label %s of %s: %w", platform.RequirementsLabel, x.app.Name, err)})
 	}
-	inventory, err := x.inspect(ctx)
+	reader := x.Reader.Other()
+	reader.Mapping = nil // what the label has as evidence counts, not what it is called here
+	run, err := reader.Read(ctx, x.run, x.name)
 	if err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -31,17 +34,16 @@ func (x *rebase) checkRequirements(ctx context.Context) error {
 		x.log.Warn(fmt.Sprintf("what the run image %s holds cannot be told, so it is not known whether it has what the app relies on: %v", x.name, err))
 		return nil
 	}
-	set := ProvidesOf(inventory.Document, nil, inventory.Report.Declaration, x.name, x.log)
 	var missing []error
 	for _, req := range required {
-		answer := set.Recheck(req.Name, req.Constraint, req.Evidence)
+		answer := run.Set.Recheck(req.Name, req.Constraint, req.Evidence)
 		if answer.Met {
 			x.log.Debug(fmt.Sprintf("%s is met: %s", req.Name, answer.Reason))
 			continue
 		}
 		missing = append(missing, fmt.Errorf("%s: the run image is %s: %s", Relies(req), x.name, answer.Reason))
 	}
-	x.compare(ctx, inventory)
+	x.compare(ctx, run)
 	return x.lacking(missing)
 }
 
@@ -82,18 +84,9 @@ func (x *rebase) lacking(missing []error) error {
 	return x.forced("the new run image lacks what the app relies on", missing)
 }
 
-// inspect learns what the new run image holds.
-func (x *rebase) inspect(ctx context.Context) (*Inventory, error) {
-	inventory, err := x.Inspector.Attached(ctx, x.run, true)
-	if err != nil || inventory.Document != nil {
-		return inventory, err
-	}
-	return x.Inspector.Generate(ctx, x.run, inventory)
-}
-
 // compare lists the packages that go and come, where that costs little: both run images have an SBOM.
-func (x *rebase) compare(ctx context.Context, now *Inventory) {
-	if carrier := now.Report.SBOM.Carrier; carrier == attach.Generated || carrier == attach.Cache {
+func (x *rebase) compare(ctx context.Context, now base.Image) {
+	if now.Generated() {
 		return
 	}
 	before, err := x.Images.Open(ctx, x.ref(x.metadata.RunImage.Reference))
@@ -102,12 +95,12 @@ func (x *rebase) compare(ctx context.Context, now *Inventory) {
 		return
 	}
 	defer before.Close()
-	inventory, err := x.Inspector.Attached(ctx, before, true)
-	if err != nil || inventory.Document == nil {
+	old, err := x.Reader.Other().Attached(ctx, before, "")
+	if err != nil || old.Set == nil {
 		x.log.Debug(fmt.Sprintf("the old run image %s is not compared: it has no SBOM that can be used (%v)", before.Name, err))
 		return
 	}
-	gone, come := attach.Differ(inventory.Document, now.Document)
+	gone, come := attach.Differ(old.Document(), now.Document())
 	for _, list := range []struct {
 		what     string
 		packages []string

@@ -11,6 +11,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/layers"
@@ -30,8 +31,8 @@ type Rebaser struct {
 	RunImage string   // the new run image; empty: as the app image names it
 	Force    bool     // rebase although it is not safe
 
-	Check     string     // CNB_REBASE_CHECK, what happens if the new run image lacks something: fail, warn, off; empty: fail
-	Inspector *Inspector // of the new run image; nil: it is not looked into
+	Check  string       // CNB_REBASE_CHECK, what happens if the new run image lacks something: fail, warn, off; empty: fail
+	Reader *base.Reader // of the new run image; nil: it is not looked into
 
 	Log *slog.Logger // nil: silent
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 
 	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
@@ -49,8 +50,8 @@ func newRebasing(t *testing.T, old, next v1.Image, requirements string, change f
 	x.registry.Push("run:stable", labelledForRebase(t, next, change))
 	out.r = lifecycle.Rebaser{
 		API: version(t, "0.15"), Images: &image.Writer{Opener: x.opener}, Names: x.e.Names, Registry: x.registry.Name,
-		Inspector: &lifecycle.Inspector{Images: x.opener, Finder: &attach.Finder{}, Scan: scanned, Log: out.said.log(slog.LevelInfo)},
-		Log:       out.said.log(slog.LevelInfo),
+		Reader: &base.Reader{Images: x.opener, Finder: &attach.Finder{}, Scan: scanned, Log: out.said.log(slog.LevelInfo)},
+		Log:    out.said.log(slog.LevelInfo),
 	}
 	return out
 }
@@ -297,7 +298,7 @@ func TestRebaseCheck(t *testing.T) {
 				ref := r.registry.Name + "/run:stable"
 				attached(t, ref, labelledForRebase(t, tt.next, later))
 				attached(t, r.before.meta.RunImage.Reference, labelledForRebase(t, with, func(*v1.ConfigFile) {}))
-				r.r.Inspector.Scan = nil // what is attached has to do
+				r.r.Reader.Scan = nil // what is attached has to do
 			}
 			r.r.Check, r.r.Force = tt.check, tt.force
 			_, err := r.r.Run(t.Context())
@@ -328,7 +329,7 @@ func TestRebaseCheck(t *testing.T) {
 // TestRebaseWithoutInventory: what cannot be told is said, and no reason to refuse.
 func TestRebaseWithoutInventory(t *testing.T) {
 	r := newRebasing(t, oldRun, newRun, `{"version": "1.0", "requirements": [{"name": "curl", "evidence": ["pkg:deb/debian/curl"]}]}`, func(*v1.ConfigFile) {})
-	r.r.Inspector.Scan = nil
+	r.r.Reader.Scan = nil
 	_, err := r.r.Run(t.Context())
 	check(t, err)
 	if !strings.Contains(r.said.String(), "cannot be told") {

@@ -6,15 +6,19 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 
+	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/resolver"
 	"github.com/baseplan/baseplan/sbom/attach"
 )
 
@@ -37,7 +41,7 @@ type BaseRestorer struct {
 	Resolution *platform.Resolution // nil: inventories are off, or the detector was another lifecycle's
 	Policy     platform.Policy
 	Built      time.Time      // the time of the build, where the detector did not record it
-	Inspector  *Inspector     // nil: inventories are off
+	Reader     *base.Reader   // nil: inventories are off
 	Searched   *attach.Report // run-image.toml, what the analyzer found; nil: it left nothing
 
 	Log *slog.Logger // nil: silent
@@ -47,7 +51,7 @@ type BaseRestorer struct {
 type Bases struct {
 	Analyzed   *platform.Analyzed
 	Resolution *platform.Resolution // nil: there was none
-	Inventory  *Inventory           // of the run image, if it had to be learnt; nil: what is known is still true
+	RunImage   *base.Image          // if it had to be read; nil: what is known is still true
 }
 
 // Run completes. Verdicts may turn the extension of the run image off, never on, and never undo a switch.
@@ -80,7 +84,7 @@ func (x *bases) complete(ctx context.Context) error {
 	if x.out.Analyzed.RunImage != nil {
 		run := *x.out.Analyzed.RunImage
 		x.out.Analyzed.RunImage = &run
-		if err := x.look(ctx); err != nil {
+		if err := x.judge(ctx); err != nil {
 			return err
 		}
 		if err := x.settle(ctx); err != nil {
@@ -88,6 +92,96 @@ func (x *bases) complete(ctx context.Context) error {
 		}
 	}
 	return x.saveBuildImage(ctx)
+}
+
+// judge answers what the detector left open, since it cannot look into the run image (docs/design.md, Resolution).
+func (x *bases) judge(ctx context.Context) error {
+	if x.Resolution == nil || x.Reader == nil {
+		return nil
+	}
+	policy := x.Policy.Stricter(x.Resolution.Policy)
+	judged := base.FromRecord(x.Resolution)
+	if policy.RunSBOM == platform.Off || !judged.Open() {
+		return nil
+	}
+	final, err := x.read(ctx, judged, policy)
+	broken := judged.Switched && judged.Promised()
+	if err != nil && ctx.Err() == nil && !broken && policy.RunSBOM != platform.Attached {
+		x.log.Warn(fmt.Sprintf("what the run image %s holds cannot be told, so nothing more is left out for it: %v", x.out.Analyzed.RunImage.Name(), err))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	left, err := x.dockerfiles()
+	if err != nil {
+		return err
+	}
+	return x.settleVerdicts(judged, judged.Continue(ctx, left, final, policy))
+}
+
+// read reads the run image. What the analyzer did not find is not looked for again.
+func (x *bases) read(ctx context.Context, judged *base.Judgement, policy platform.Policy) (base.Image, error) {
+	img, err := x.runImage(ctx)
+	if err != nil {
+		return base.Image{}, err
+	}
+	reader := *x.Reader
+	reader.Policy, reader.Mapping = policy.RunSBOM, judged.Mapping
+	found := base.Image{Reference: x.out.Analyzed.RunImage.Name()}
+	switch s := x.Searched; {
+	case judged.Switched:
+		reader = *reader.Other()
+	case s != nil && s.SBOM == nil && s.Digest == img.Digest.String() && x.counts(s.Declaration):
+		found.Report = s
+	}
+	if found, err = reader.Complete(ctx, img, found); err != nil {
+		return base.Image{}, err
+	}
+	x.out.RunImage = &found
+	return found, nil
+}
+
+// counts reports whether a declaration that the analyzer found, if it found one, counts for this phase: the analyzer
+// may not have known the keys of the builder's policy.
+func (x *bases) counts(d *attach.Declared) bool {
+	return d == nil || x.Reader.Finder.Trust.CheckDeclared(*d) == nil
+}
+
+// dockerfiles returns the Dockerfiles of the run image that are not left out yet.
+func (x *bases) dockerfiles() ([]*extensions.Dockerfile, error) {
+	modules := []resolver.Module{}
+	for _, m := range x.Group.Extensions {
+		modules = append(modules, m.Resolver(resolver.Extension))
+	}
+	all, err := base.ReadGenerated(x.Generated, modules, false)
+	if err != nil {
+		return nil, fmt.Errorf("reading the generated Dockerfiles: %w", err)
+	}
+	return slices.DeleteFunc(all, func(d *extensions.Dockerfile) bool { return d.Image != extensions.Run }), nil
+}
+
+// settleVerdicts leaves out what need not be applied. The extension of the run image can only be turned off.
+func (x *bases) settleVerdicts(before, now *base.Judgement) error {
+	run := x.out.Analyzed.RunImage
+	run.Extend = run.Extend && now.ExtendRun
+	now.ExtendRun = run.Extend
+	var again []extensions.Verdict
+	for i, v := range now.Verdicts {
+		if v.Dockerfile != before.Verdicts[i].Dockerfile {
+			again = append(again, v)
+			x.log.Info(fmt.Sprintf("  %s: %s", v.Dockerfile.Extension.ID, fate(v)))
+		}
+	}
+	if _, err := Prune(filepath.Dir(x.Generated), again); err != nil {
+		return err
+	}
+	record := now.Record()
+	x.out.Resolution = &record
+	if run.Extend {
+		return nil // the extender rechecks the extended image
+	}
+	return before.Recheck(now.Final)
 }
 
 func (x *bases) close() {

@@ -23,6 +23,7 @@ import (
 
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/image"
@@ -81,9 +82,9 @@ func (d *detectedBuild) detect(run string, user lifecycletest.Module, exts ...li
 	t := d.t
 	t.Helper()
 	opener := amd64()
-	inspector := &lifecycle.Inspector{Images: opener, Finder: &attach.Finder{}, Policy: d.policy.RunSBOM, Scan: d.scan, Cache: filepath.Join(d.dir, "cache/run-image"), Log: d.log.log(slog.LevelInfo)}
+	inspector := &base.Reader{Images: opener, Finder: &attach.Finder{}, Policy: d.policy.RunSBOM, Scan: d.scan, Cache: filepath.Join(d.dir, "cache/run-image"), Log: d.log.log(slog.LevelInfo)}
 	a := lifecycle.Analyzer{
-		API: version(t, d.api), Images: &image.Writer{Opener: opener}, Ref: d.ref, Names: []string{d.door.name + "/app:1"}, RunImage: run, Layers: "/layers", Root: d.dir, Inspector: inspector,
+		API: version(t, d.api), Images: &image.Writer{Opener: opener}, Ref: d.ref, Names: []string{d.door.name + "/app:1"}, RunImage: run, Layers: "/layers", Root: d.dir, Reader: inspector,
 	}
 	var err error
 	d.analysis, err = a.Run(t.Context())
@@ -117,10 +118,10 @@ func (d *detectedBuild) detect(run string, user lifecycletest.Module, exts ...li
 	check(t, err)
 	d.bases = lifecycle.BaseRestorer{
 		API: a.API, Images: opener, Analyzed: d.made.Analyzed, Kaniko: filepath.Join(d.dir, "kaniko"),
-		Group: d.made.Group, Generated: generated, Resolution: d.through(d.made.Resolution), Inspector: inspector, Log: d.log.log(slog.LevelInfo),
+		Group: d.made.Group, Generated: generated, Resolution: d.through(d.made.Resolution), Reader: inspector, Log: d.log.log(slog.LevelInfo),
 	}
-	if d.analysis.Inventory != nil {
-		d.bases.Searched = &d.analysis.Inventory.Report
+	if d.analysis.RunImage.Report != nil {
+		d.bases.Searched = d.analysis.RunImage.Report
 	}
 	d.door.requests = nil
 }
@@ -199,8 +200,8 @@ func TestSecondLookSkips(t *testing.T) {
 			if out.Analyzed.RunImage.Reference != before.Reference || !d.made.Analyzed.RunImage.Extend {
 				t.Errorf("reference %s, was %s; the input is changed: %t", out.Analyzed.RunImage.Reference, before.Reference, !d.made.Analyzed.RunImage.Extend)
 			}
-			if out.Inventory.Report.SBOM.Carrier != attach.Generated || out.Resolution.RunImage.Inventory != "generated" {
-				t.Errorf("the inventory is %+v", out.Inventory.Report.SBOM)
+			if out.RunImage.Report.SBOM.Carrier != attach.Generated || out.Resolution.RunImage.Inventory != "generated" {
+				t.Errorf("the inventory is %+v", out.RunImage.Report.SBOM)
 			}
 			want := []platform.RunImageRequirement{{Name: "curl", Constraint: ">= 7", Rule: "deb", Evidence: []string{"pkg:deb/debian/curl"}, RequiredBy: "acme/app"}}
 			if diff := gocmp.Diff(want, out.Resolution.Relies); diff != "" {
@@ -240,7 +241,7 @@ func TestSecondLookUsesWhatWasKept(t *testing.T) {
 				layers++
 			}
 		}
-		if got := out.Inventory.Report.SBOM.Carrier; got != "cache" && got != "generated" {
+		if got := out.RunImage.Report.SBOM.Carrier; got != "cache" && got != "generated" {
 			t.Errorf("the inventory is from %q", got)
 		}
 	}
@@ -297,7 +298,7 @@ func TestSecondLookPolicies(t *testing.T) {
 			d.bases.Policy = tt.restorer
 			out := d.restore()
 			if tt.want == "" {
-				if out.Resolution != nil || out.Inventory != nil || !out.Analyzed.RunImage.Extend {
+				if out.Resolution != nil || out.RunImage != nil || !out.Analyzed.RunImage.Extend {
 					t.Errorf("%+v", out)
 				}
 				return
@@ -405,7 +406,7 @@ func TestSecondLookAfterSwitch(t *testing.T) {
 			if run.Image != next || !strings.HasPrefix(run.Reference, d.door.name+"/php@sha256:") || run.Target == nil || run.Target.Distro.Name != "debian" {
 				t.Errorf("%+v", run)
 			}
-			if out.Resolution.RunImage.Image != next || out.Inventory.Report.Image != next {
+			if out.Resolution.RunImage.Image != next || out.RunImage.Report.Image != next {
 				t.Errorf("%+v", out.Resolution.RunImage)
 			}
 		})
@@ -419,7 +420,7 @@ func TestPureSwitchNeedsNoInventory(t *testing.T) {
 	d.detect(d.push("run:1", lifecycletest.Debian()), d.user(needsCurl), extension("acme/curl", "curl", "FROM "+next+"\n"))
 	out := d.restore()
 	d.want(out, false, map[string]string{"acme/curl": "switch"}, "acme_curl/run.Dockerfile")
-	if out.Inventory != nil || !strings.Contains(out.Analyzed.RunImage.Reference, "/curl@sha256:") {
+	if out.RunImage != nil || !strings.Contains(out.Analyzed.RunImage.Reference, "/curl@sha256:") {
 		t.Errorf("%+v", out)
 	}
 	for _, req := range d.door.asked() {
@@ -553,12 +554,12 @@ func TestSecondLookKeepsTheBuildersKeys(t *testing.T) {
 		ref := d.push("php:8", next)
 		attached(t, d.host.Name+"/php:8", next)
 		d.detect(d.push("run:1", lifecycletest.Debian()), d.user(needsBoth), extension("acme/php", "php", "FROM "+ref+"\n"), extension("acme/curl", "curl", installCurl))
-		d.bases.Inspector.Finder.Trust.Keys = keys
+		d.bases.Reader.Finder.Trust.Keys = keys
 		want := attach.Referrer
 		if keys != nil {
 			want = attach.Generated
 		}
-		if got := d.restore().Inventory.Report.SBOM.Carrier; got != want {
+		if got := d.restore().RunImage.Report.SBOM.Carrier; got != want {
 			t.Errorf("with the keys %v the inventory is from %q, want %q", keys, got, want)
 		}
 	}

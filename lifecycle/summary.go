@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/baseplan/baseplan/extensions"
-	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
 // summary says what became of each extension, a line each, and what the run image alone
@@ -25,7 +24,7 @@ func summary(out *Generation) []string {
 		lines = append(lines, id+": "+strings.Join(parts[id], "; "))
 	}
 	for _, r := range out.Resolution.Requirements {
-		if len(r.MetBy) == 1 && r.MetBy[0] == platform.RunImageProvider {
+		if r.OnlyRunImage() {
 			lines = append(lines, fmt.Sprintf("%s, required by %s: provided by the run image", strings.TrimSpace(r.Name+" "+r.Version), r.RequiredBy))
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/lifecycle/platform"
@@ -116,10 +117,10 @@ func TestGeneratorRefuses(t *testing.T) {
 // TestWhatDockerfilesWereLeftOutForIsPromised: another extension may have taken it away.
 func TestWhatDockerfilesWereLeftOutForIsPromised(t *testing.T) {
 	r := &platform.Resolution{Relies: []platform.RunImageRequirement{{Name: "curl", Rule: "deb", Evidence: []string{"pkg:deb/debian/curl"}, RequiredBy: "acme/app"}}}
-	if !lifecycle.Promised(r) {
+	if !base.FromRecord(r).Promised() {
 		t.Error("nothing is promised")
 	}
-	if err := lifecycle.Broken(r, lifecycle.BaseImage{Reference: "final"}); err == nil || !strings.Contains(err.Error(), "curl") {
+	if err := base.FromRecord(r).Recheck(base.Image{Reference: "final"}); err == nil || !strings.Contains(err.Error(), "curl") {
 		t.Errorf("an image of which nothing is known keeps the promise: %v", err)
 	}
 }
@@ -127,20 +128,20 @@ func TestWhatDockerfilesWereLeftOutForIsPromised(t *testing.T) {
 // TestDeclaredNamesSurviveAnExtension: the extended image has no declaration, but what that named as evidence.
 func TestDeclaredNamesSurviveAnExtension(t *testing.T) {
 	r := &platform.Resolution{Requirements: []platform.Requirement{{
-		Name: "tls-runtime", RequiredBy: "acme/app@1", MetBy: []string{platform.RunImageProvider}, Evidence: []string{"pkg:deb/debian/openssl"},
+		Name: "tls-runtime", RequiredBy: "acme/app@1", By: &platform.ResolvedModule{Kind: "buildpack", ID: "acme/app", Version: "1"}, MetBy: []string{platform.RunImageProvider}, Evidence: []string{"pkg:deb/debian/openssl"},
 	}}}
 	set, _ := provides.From(&sbom.Document{
 		Distro:   sbom.Distro{ID: "debian", Version: "12"},
 		Packages: []sbom.Package{{Type: sbom.Deb, Name: "openssl", Version: "3.0.15-1", PURL: "pkg:deb/debian/openssl@3.0.15-1"}},
 	}, nil, nil)
-	if err := lifecycle.Broken(r, lifecycle.BaseImage{Reference: "extended", Set: set, Extended: true}); err != nil {
+	if err := base.FromRecord(r).Recheck(base.Image{Reference: "extended", Set: set, Extended: true}); err != nil {
 		t.Errorf("openssl is there: %v", err)
 	}
-	if err := lifecycle.Broken(r, lifecycle.BaseImage{Reference: "another", Set: set}); err == nil {
+	if err := base.FromRecord(r).Recheck(base.Image{Reference: "another", Set: set}); err == nil {
 		t.Error("another image does not declare tls-runtime")
 	}
 	r.Requirements[0].Evidence = []string{"pkg:deb/debian/gnutls-bin"}
-	if err := lifecycle.Broken(r, lifecycle.BaseImage{Reference: "extended", Set: set, Extended: true}); err == nil {
+	if err := base.FromRecord(r).Recheck(base.Image{Reference: "extended", Set: set, Extended: true}); err == nil {
 		t.Error("gnutls-bin is not there")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
@@ -33,7 +34,7 @@ func undetectable(t *testing.T, modules ...string) lifecycle.Detector {
 	return lifecycle.Detector{
 		API: version(t, "0.15"), Host: buildpack.Host{App: dir, Platform: filepath.Join(dir, "platform")},
 		Store: buildpack.Store{Buildpacks: filepath.Join(dir, "buildpacks")}, Order: resolver.OrderFile{Order: resolver.Order{group}},
-		RunImage: lifecycle.BaseImage{Reference: "registry/run:1"},
+		RunImage: base.Image{Reference: "registry/run:1"},
 	}
 }
 
@@ -62,9 +63,9 @@ func TestInventoryOnlyIfItMayHelp(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d, asked := undetectable(t, test.modules...), false
-			d.Inventory = func(context.Context) (lifecycle.BaseImage, error) {
+			d.Inventory = func(context.Context) (base.Image, error) {
 				asked = true
-				return lifecycle.BaseImage{}, errors.New("the registry does not answer")
+				return base.Image{}, errors.New("the registry does not answer")
 			}
 			_, err := d.Run(t.Context())
 			if code := fail.CodeOf(err); code != fail.Detect && code != fail.DetectBuildpack || asked != test.want {
@@ -93,8 +94,8 @@ func TestRemedies(t *testing.T) {
 		{"attached, in the builder only", func(d *lifecycle.Detector) { d.Policy.RunSBOM = platform.Attached }, unknown + attach + "."},
 		{"off", func(d *lifecycle.Detector) { d.Policy.RunSBOM = platform.Off }, reason},
 		{"the creator", func(d *lifecycle.Detector) {
-			d.Inventory = func(context.Context) (lifecycle.BaseImage, error) {
-				return lifecycle.BaseImage{}, errors.New("the registry does not answer")
+			d.Inventory = func(context.Context) (base.Image, error) {
+				return base.Image{}, errors.New("the registry does not answer")
 			}
 		}, reason + " What the run image registry/run:1 holds is not known: generating an inventory failed." + attach + "."},
 	} {
@@ -116,9 +117,9 @@ func TestRemedies(t *testing.T) {
 // TestOutputIsToldOnce: a group that is tried again does not run, and its output is not told again.
 func TestOutputIsToldOnce(t *testing.T) {
 	d := undetectable(t, "acme/a", "echo looking\n"+requires)
-	d.Inventory = func(context.Context) (lifecycle.BaseImage, error) {
+	d.Inventory = func(context.Context) (base.Image, error) {
 		set, _ := provides.From(&sbom.Document{}, nil, nil)
-		return lifecycle.BaseImage{Reference: "registry/run:1", Set: set}, nil
+		return base.Image{Reference: "registry/run:1", Set: set}, nil
 	}
 	var all record
 	d.Log = all.log(slog.LevelDebug)

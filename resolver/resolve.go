@@ -142,7 +142,7 @@ func (s *search) requirements(t *trial) []Requirement {
 		}
 		for _, r := range sec.requires {
 			req := Requirement{
-				Name: r.require.Name, By: module, Version: r.constraint, Contexts: r.contexts, Metadata: r.require.Metadata,
+				Name: r.require.Name, By: module, Version: r.constraint, Contexts: r.contexts, Asks: r.require.Asks(),
 				Run: r.run, Build: r.build,
 			}
 			req.Providers = slices.Clone(providers[req.Name])
@@ -200,26 +200,56 @@ func (r Require) Constraint() (string, error) {
 
 func notText(v any) string { return fmt.Sprintf("not text: %v", v) }
 
-// Ask asks base images about the requirements of a trial that was chosen without
-// them: an inventory that was generated for the verdicts must not change what is
-// detected. Group, plan and providers stay as they are.
-func (r *Resolution) Ask(run, build Base) {
-	for i, req := range r.Requirements {
-		r.Requirements[i].Run, r.Requirements[i].Build = Require{Name: req.Name, Metadata: req.Metadata}.ask(run, build)
+// Asking returns the resolution with the answers of base images that took no part in it: an
+// inventory that is generated for the verdicts must not change what is detected. Group, plan and
+// providers stay as they are, and so do the answers of an image that is nil.
+func (r *Resolution) Asking(run, build Base) *Resolution {
+	out := *r
+	out.Requirements = slices.Clone(r.Requirements)
+	for i := range out.Requirements {
+		req := &out.Requirements[i]
+		if run != nil && in(Launch, req.Contexts) {
+			req.Run = run.Answer(req.Name, req.Version)
+		}
+		if build != nil && in(Build, req.Contexts) {
+			req.Build = build.Answer(req.Name, req.Version)
+		}
 	}
+	return &out
 }
+
+// in reports whether a requirement is one of a context: it flags it, or none.
+func in(c Context, flagged []Context) bool { return len(flagged) == 0 || slices.Contains(flagged, c) }
 
 // ask asks the run image about launch and about entries without a flag, the
 // build image about build and about entries without a flag.
 func (r Require) ask(run, build Base) (atRun, atBuild provides.Answer) {
 	contexts := r.Contexts()
-	if slices.Contains(contexts, Launch) || len(contexts) == 0 {
+	if in(Launch, contexts) {
 		atRun = r.answer(run)
 	}
-	if slices.Contains(contexts, Build) || len(contexts) == 0 {
+	if in(Build, contexts) {
 		atBuild = r.answer(build)
 	}
 	return atRun, atBuild
+}
+
+// described are the keys of metadata that ask for nothing beyond a name and a version: who needs it
+// when, and where the version was found.
+var described = []string{"version", "version-source", "launch", "build", "cache"}
+
+// Asks returns the keys of the metadata by which the entry may ask for more than a name and a
+// version, in order, such as the packages that a generic extension is to install. What they mean is
+// between the buildpack and the extension, so a proof by plan is not enough then.
+func (r Require) Asks() []string {
+	var keys []string
+	for key := range r.Metadata {
+		if !slices.Contains(described, key) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 // answer asks a base image, if there is one.

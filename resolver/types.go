@@ -73,7 +73,7 @@ type Requirement struct {
 	By       Module
 	Version  string    // the constraint, metadata.version; empty: any
 	Contexts []Context // as flagged, build before launch; empty: neither flag is set
-	Metadata map[string]any
+	Asks     []string  // keys of the metadata that ask for more than a name and a version; see [Require.Asks]
 
 	Providers []Module        // the elements of the group that provide it, in order
 	Run       provides.Answer // the run image's, where the launch context or none is flagged

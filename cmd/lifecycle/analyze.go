@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 
 	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/image"
@@ -34,7 +35,7 @@ func (c *command) analyze(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return fail.As(fail.Analyze, "", errors.Join(c.write(c.Analyzed, found.Analyzed), c.writeInventory(found.Inventory)))
+	return fail.As(fail.Analyze, "", errors.Join(c.write(c.Analyzed, found.Analyzed), c.writeInventory(found.RunImage)))
 }
 
 // namesOf are all names of run images, whose registries may be asked.
@@ -47,7 +48,7 @@ func namesOf(r *platform.RunFile) []string {
 }
 
 func (c *command) analysis(ctx context.Context, opener *image.Opener, runFile *platform.RunFile) (*lifecycle.Analysis, error) {
-	inspector, err := c.inspector(opener, c.policy())
+	reader, err := c.reader(opener, c.policy())
 	if err != nil {
 		return nil, fail.As(fail.Analyze, "", err)
 	}
@@ -56,7 +57,7 @@ func (c *command) analysis(ctx context.Context, opener *image.Opener, runFile *p
 		API: c.api, Images: &image.Writer{Opener: opener}, Ref: c.Ref, Names: c.Images, Registry: c.registry(),
 		Previous: c.PreviousImage, RunImage: c.RunImage, RunFile: runFile, CacheImage: c.CacheImage,
 		Layers: c.Layers, UID: uid, GID: gid, SkipSBOM: c.SkipLayers || c.SkipSBOM || c.SkipRestore, LaunchCache: c.launchCache(),
-		Inspector: inspector, Log: c.log,
+		Reader: reader, Log: c.log,
 	}
 	return a.Run(ctx)
 }
@@ -76,8 +77,8 @@ func (c *command) registry() string {
 // keptInventories is the folder of a cache directory with inventories that were generated.
 const keptInventories = "run-image"
 
-// inspector learns what base images hold; nil where inventories are off.
-func (c *command) inspector(opener *image.Opener, policy platform.Policy) (*lifecycle.Inspector, error) {
+// reader returns a reader of base images; nil if inventories are off.
+func (c *command) reader(opener *image.Opener, policy platform.Policy) (*base.Reader, error) {
 	if policy.RunSBOM == platform.Off {
 		return nil, nil
 	}
@@ -88,14 +89,14 @@ func (c *command) inspector(opener *image.Opener, policy platform.Policy) (*life
 	if err != nil {
 		return nil, err
 	}
-	i := &lifecycle.Inspector{
-		Images: opener, Policy: policy.RunSBOM, Mapping: c.settings.Mapping, Scan: scanImage, Log: c.log,
+	r := &base.Reader{
+		Images: opener, Ref: c.Ref, Policy: policy.RunSBOM, Mapping: c.settings.Mapping, Scan: scanImage, Log: c.log,
 		Finder: &attach.Finder{Platform: c.RunSBOMPath, Trust: trust, Keychain: opener.Keychain, TransportFor: opener.RepositoryTransport},
 	}
 	if c.CacheDir != "" && !c.sharesUser {
-		i.Cache = filepath.Join(c.CacheDir, keptInventories)
+		r.Cache = filepath.Join(c.CacheDir, keptInventories)
 	}
-	return i, nil
+	return r, nil
 }
 
 // scanImage reads the packages of an image out of the image itself.
@@ -108,18 +109,18 @@ func scanImage(ctx context.Context, img *image.Image) (*sbom.Document, error) {
 
 // writeInventory leaves the run image's inventory for the detector, in place of what an
 // earlier build left.
-func (c *command) writeInventory(i *lifecycle.Inventory) error {
+func (c *command) writeInventory(run base.Image) error {
 	var errs []error
 	for _, f := range []sbom.Format{sbom.CycloneDX, sbom.SPDX, sbom.Syft} {
 		errs = append(errs, remove(c.sbomPath(f)))
 	}
 	errs = append(errs, remove(c.own("run-image.toml")))
-	if i == nil {
+	if run.Report == nil {
 		return errors.Join(errs...)
 	}
-	errs = append(errs, c.write(c.own("run-image.toml"), i.Report))
-	if i.Document != nil {
-		errs = append(errs, files.WriteWithin(c.Layers, c.sbomPath(i.Report.SBOM.Format), i.Data))
+	errs = append(errs, c.write(c.own("run-image.toml"), run.Report))
+	if run.Data != nil {
+		errs = append(errs, files.WriteWithin(c.Layers, c.sbomPath(run.Report.SBOM.Format), run.Data))
 	}
 	return errors.Join(errs...)
 }

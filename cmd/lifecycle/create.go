@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"reflect"
 	"slices"
 
 	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/image"
@@ -83,7 +83,7 @@ func (x *creation) analyzing(ctx context.Context) (err error) {
 	if x.found, err = x.analysis(ctx, x.opener, x.runFile); err != nil {
 		return err
 	}
-	return fail.As(fail.Analyze, "", errors.Join(x.write(x.Analyzed, x.found.Analyzed), x.writeInventory(x.found.Inventory)))
+	return fail.As(fail.Analyze, "", errors.Join(x.write(x.Analyzed, x.found.Analyzed), x.writeInventory(x.found.RunImage)))
 }
 
 // detecting refuses, too, what could not be kept or applied later: before any buildpack builds.
@@ -92,8 +92,8 @@ func (x *creation) detecting(ctx context.Context) (err error) {
 		return err
 	}
 	err = x.writeDetection(x.made)
-	if err == nil && x.made.Judged.Switched && !x.made.Judged.ExtendRun {
-		err = lifecycle.Broken(x.made.Resolution, x.made.Final)
+	if err == nil && x.made.Resolution != nil && x.made.Judged.Switched && !x.made.Judged.ExtendRun {
+		err = x.made.Judged.Recheck(x.made.Judged.Final)
 	}
 	if err == nil && x.extends() {
 		err = x.mayExtend(x.made)
@@ -182,7 +182,7 @@ func (c *command) share() error {
 
 // liaison lets detection generate inventories and look at images that are switched to.
 func (c *command) liaison(opener *image.Opener, found *lifecycle.Analysis, runFile *platform.RunFile) *liaison {
-	var alternatives func(context.Context) ([]lifecycle.BaseImage, error)
+	var alternatives func(context.Context) ([]base.Image, error)
 	l := &liaison{prepare: func(d *lifecycle.Detector, g *lifecycle.Generator) {
 		if os.Geteuid() == 0 { // bin/detect and bin/generate never run as root
 			user := &buildpack.User{UID: c.UID, GID: c.GID}
@@ -193,40 +193,37 @@ func (c *command) liaison(opener *image.Opener, found *lifecycle.Analysis, runFi
 		g.Alternatives = alternatives
 	}}
 	policy := c.policy()
-	inspector, err := c.inspector(opener, policy)
-	if err != nil || inspector == nil {
+	reader, err := c.reader(opener, policy)
+	if err != nil || reader == nil {
 		return l
 	}
+	run := found.Analyzed.RunImage
 	if policy.RunSBOM != platform.Attached {
-		l.inventory = func(ctx context.Context) (lifecycle.BaseImage, error) {
-			base, err := c.inspected(ctx, opener, inspector, found.Analyzed.RunImage.Reference, found.Inventory)
-			base.Reference = found.Analyzed.RunImage.Name()
-			return base, err
+		l.inventory = func(ctx context.Context) (base.Image, error) {
+			return reader.CompleteReference(ctx, run.Reference, found.RunImage)
 		}
 	}
-	l.lookup = func(ctx context.Context, ref string) (lifecycle.BaseImage, error) {
-		return c.inspected(ctx, opener, inspector, ref, nil)
-	}
-	alternatives = func(ctx context.Context) ([]lifecycle.BaseImage, error) {
-		return c.otherRunImages(ctx, opener, inspector, found.Analyzed.RunImage, runFile)
+	l.lookup = reader.Other().ReadReference
+	alternatives = func(ctx context.Context) ([]base.Image, error) {
+		return c.otherRunImages(ctx, reader.Other(), run, runFile)
 	}
 	return l
 }
 
 // otherRunImages are the images of run.toml but for the run image, as far as they can be read
 // and are for the same target.
-func (c *command) otherRunImages(ctx context.Context, opener *image.Opener, inspector *lifecycle.Inspector, run *platform.RunImage, runFile *platform.RunFile) ([]lifecycle.BaseImage, error) {
-	var all []lifecycle.BaseImage
+func (c *command) otherRunImages(ctx context.Context, reader *base.Reader, run *platform.RunImage, runFile *platform.RunFile) ([]base.Image, error) {
+	var all []base.Image
 	var errs []error
 	for _, names := range runFile.Images {
-		if names.Image == "" || names.Has(run.Name()) || slices.ContainsFunc(all, func(b lifecycle.BaseImage) bool { return names.Has(b.Reference) }) {
+		if names.Image == "" || names.Has(run.Name()) || slices.ContainsFunc(all, func(b base.Image) bool { return names.Has(b.Reference) }) {
 			continue
 		}
-		image, same, err := c.sameTarget(ctx, opener, names.Image, run.Target)
+		image, same, err := c.sameTarget(ctx, reader.Images, names.Image, run.Target)
 		if err == nil && same {
-			var base lifecycle.BaseImage
-			if base, err = c.inspectedImage(ctx, image, names.Image, inspector, nil); err == nil {
-				all = append(all, base)
+			var other base.Image
+			if other, err = reader.Read(ctx, image, names.Image); err == nil {
+				all = append(all, other)
 			}
 		}
 		if image != nil {
@@ -250,33 +247,4 @@ func (c *command) sameTarget(ctx context.Context, opener *image.Opener, ref stri
 	a, b := *have, *want
 	a.ID, b.ID = "", ""
 	return img, reflect.DeepEqual(a, b), nil
-}
-
-// inspected opens an image and learns what it holds: what is attached, else what is in it.
-// With an inventory the search was made already.
-func (c *command) inspected(ctx context.Context, opener *image.Opener, inspector *lifecycle.Inspector, ref string, searched *lifecycle.Inventory) (lifecycle.BaseImage, error) {
-	img, err := opener.Open(ctx, c.Ref(ref))
-	if err != nil {
-		return lifecycle.BaseImage{}, err
-	}
-	defer img.Close()
-	return c.inspectedImage(ctx, img, ref, inspector, searched)
-}
-
-func (c *command) inspectedImage(ctx context.Context, img *image.Image, ref string, inspector *lifecycle.Inspector, searched *lifecycle.Inventory) (lifecycle.BaseImage, error) {
-	inventory, err := searched, error(nil)
-	if inventory == nil {
-		if inventory, err = inspector.Attached(ctx, img, true); err != nil {
-			return lifecycle.BaseImage{}, err
-		}
-	}
-	if inventory.Document == nil && inspector.Policy != platform.Attached {
-		c.log.Info(fmt.Sprintf("Reading the packages of %s, since no SBOM is attached", ref))
-		if inventory, err = inspector.Generate(ctx, img, inventory); err != nil {
-			return lifecycle.BaseImage{}, err
-		}
-	}
-	base := inspector.Base(img, inventory)
-	base.Reference = ref
-	return base, nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/platform"
@@ -43,13 +44,13 @@ func (c *command) detect(ctx context.Context) error {
 
 // A liaison is what the creator, which reaches images, adds to detection.
 type liaison struct {
-	inventory func(context.Context) (lifecycle.BaseImage, error)
-	lookup    func(context.Context, string) (lifecycle.BaseImage, error)
+	inventory func(context.Context) (base.Image, error)
+	lookup    func(context.Context, string) (base.Image, error)
 	prepare   func(*lifecycle.Detector, *lifecycle.Generator) // more of either
 }
 
 // detection detects and generates, and reaches no image where there is no liaison.
-func (c *command) detection(ctx context.Context, analyzed *platform.Analyzed, run lifecycle.BaseImage, l *liaison) (*lifecycle.Generation, error) {
+func (c *command) detection(ctx context.Context, analyzed *platform.Analyzed, run base.Image, l *liaison) (*lifecycle.Generation, error) {
 	if l == nil {
 		l = &liaison{}
 	}
@@ -133,11 +134,11 @@ func (c *command) writeDetection(g *lifecycle.Generation) error {
 
 // leftInventory is what the analyzer left of the run image's inventory. What another
 // image's analysis left, or cannot be read, is passed over.
-func (c *command) leftInventory(analyzed *platform.Analyzed) (lifecycle.BaseImage, error) {
+func (c *command) leftInventory(analyzed *platform.Analyzed) (base.Image, error) {
 	if err := c.readSettings(); err != nil {
-		return lifecycle.BaseImage{}, err
+		return base.Image{}, err
 	}
-	var run lifecycle.BaseImage
+	var run base.Image
 	if analyzed.RunImage == nil {
 		run.Why = "the analyzer recorded no run image"
 		return run, nil
@@ -159,7 +160,7 @@ func (c *command) leftInventory(analyzed *platform.Analyzed) (lifecycle.BaseImag
 		run.Why = "the analyzer's run-image.toml is about another image"
 		return run, nil
 	}
-	run.Digest, run.Config = report.Digest, lifecycle.JudgedBy(report.Config)
+	run.Digest, run.Config = report.Digest, base.JudgedBy(report.Config)
 	if report.SBOM == nil {
 		run.Why = "the analyzer found no SBOM attached to it, and generated none"
 		return run, nil
@@ -168,7 +169,7 @@ func (c *command) leftInventory(analyzed *platform.Analyzed) (lifecycle.BaseImag
 }
 
 // believed is a run image with the inventory that the analyzer left, as far as it counts here.
-func (c *command) believed(run lifecycle.BaseImage, report *attach.Report) (lifecycle.BaseImage, error) {
+func (c *command) believed(run base.Image, report *attach.Report) (base.Image, error) {
 	trust, err := c.trust(c.policy())
 	if err != nil {
 		return run, err
@@ -216,12 +217,12 @@ func (c *command) readSBOM(f sbom.Format) (*sbom.Document, error) {
 
 // provides is what an inventory provides, by the operator's mapping and the publisher's word.
 func (c *command) provides(doc *sbom.Document, declared *attach.Declared, name string) *provides.Set {
-	return lifecycle.ProvidesOf(doc, c.settings.Mapping, declared, name, c.log)
+	return base.ProvidesOf(doc, c.settings.Mapping, declared, name, c.log)
 }
 
 // writeProvides leaves for extensions what the run image provides, or takes away what an
 // earlier build left.
-func (c *command) writeProvides(run lifecycle.BaseImage) error {
+func (c *command) writeProvides(run base.Image) error {
 	path := c.own("run-image.provides.toml")
 	if run.Set == nil {
 		return errors.Join(remove(path), remove(c.own("resolution.toml")))
@@ -238,7 +239,7 @@ func remove(path string) error {
 
 // inventoryPaths are the files about the run image that extensions may read; empty where
 // nothing is known of it.
-func (c *command) inventoryPaths(run lifecycle.BaseImage) (providesPath, sbomPath string) {
+func (c *command) inventoryPaths(run base.Image) (providesPath, sbomPath string) {
 	if run.Set == nil {
 		return "", ""
 	}
@@ -257,14 +258,14 @@ func exists(path string) bool {
 }
 
 // ownInventory is what the image that this process runs in holds: the build image.
-func (c *command) ownInventory(ctx context.Context) (lifecycle.BaseImage, error) {
+func (c *command) ownInventory(ctx context.Context) (base.Image, error) {
 	start := time.Now()
 	doc, err := scan.Dir(ctx, "/")
 	if err != nil {
-		return lifecycle.BaseImage{}, err
+		return base.Image{}, err
 	}
 	c.log.Debug(fmt.Sprintf("Read the packages of the build image in %s", time.Since(start).Round(time.Millisecond)))
-	return lifecycle.BaseImage{Carrier: attach.Generated, Set: c.provides(doc, nil, "the build image")}, nil
+	return base.Image{Carrier: attach.Generated, Set: c.provides(doc, nil, "the build image")}, nil
 }
 
 // ensureDir makes a directory of the platform that need not be there yet.

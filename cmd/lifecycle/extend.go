@@ -18,10 +18,12 @@ import (
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/extensions/apply"
 	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
 	"github.com/baseplan/baseplan/sbom/scan"
 )
@@ -53,12 +55,12 @@ func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed 
 		return nil
 	}
 	reference := analyzed.RunImage.Reference
-	base, err := c.savedBase(ctx, reference)
+	saved, err := c.savedBase(ctx, reference)
 	if err != nil {
 		return err
 	}
-	defer base.Close()
-	e := c.extender(group, extensions.Run, reference, base)
+	defer saved.Close()
+	e := c.extender(group, extensions.Run, reference, saved)
 	e.Root = apply.Root{Dir: "/", Exclude: []string{c.Layers, c.App}}
 	if err := c.makeSpool(e); err != nil {
 		return err
@@ -68,10 +70,13 @@ func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed 
 	if err != nil {
 		return err
 	}
-	if err := c.keepsPromise(ctx); err != nil {
-		return err
+	if r := c.resolution(); r != nil {
+		read := func() (*sbom.Document, error) { return scan.Dir(ctx, "/") } // this container is the extended image now
+		if err := c.recheck(base.FromRecord(r), "extended "+r.Result.RunImage, read); err != nil {
+			return err
+		}
 	}
-	img, err := extended.Onto(base.Image)
+	img, err := extended.Onto(saved.Image)
 	if err != nil {
 		return err
 	}
@@ -99,12 +104,12 @@ func (c *command) extendBuild(ctx context.Context, group platform.Group, analyze
 		if analyzed.BuildImage == nil {
 			return fmt.Errorf("%s names no build image: give the restorer -build-image", c.Analyzed)
 		}
-		base, err := c.savedBase(ctx, analyzed.BuildImage.Reference)
+		saved, err := c.savedBase(ctx, analyzed.BuildImage.Reference)
 		if err != nil {
 			return err
 		}
-		defer base.Close()
-		e := c.extender(group, extensions.Build, analyzed.BuildImage.Reference, base)
+		defer saved.Close()
+		e := c.extender(group, extensions.Build, analyzed.BuildImage.Reference, saved)
 		if host, err = c.applyInPlace(ctx, e, host); err != nil {
 			return err
 		}
@@ -190,20 +195,18 @@ func isEmpty(dir string) bool {
 	return errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0
 }
 
-// keepsPromise looks in the extended image, which this container is now, for what only the run
-// image was counted on for.
-func (c *command) keepsPromise(ctx context.Context) error {
-	r := c.resolution()
-	if !lifecycle.Promised(r) {
+// recheck looks in the extended run image for what only the run image was counted on for. An image that is
+// read is one of which an inventory is generated.
+func (c *command) recheck(judged *base.Judgement, name string, read func() (*sbom.Document, error)) error {
+	if !judged.Promised() {
 		return nil
 	}
-	doc, err := scan.Dir(ctx, "/")
+	doc, err := read()
 	if err != nil {
 		return fmt.Errorf("looking at what the extended run image holds: %w", err)
 	}
-	c.settings.Mapping = r.Mapping
-	return lifecycle.Broken(r, lifecycle.BaseImage{
-		Reference: "extended " + r.Result.RunImage, Set: c.provides(doc, nil, "the extended run image"), Carrier: attach.Generated, Extended: true,
+	return judged.Recheck(base.Image{
+		Reference: name, Set: base.ProvidesOf(doc, judged.Mapping, nil, name, c.log), Carrier: attach.Generated, Extended: true,
 	})
 }
 

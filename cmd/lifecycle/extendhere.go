@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,16 +14,16 @@ import (
 	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
 	"github.com/baseplan/baseplan/lifecycle/image"
-	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom"
 )
 
 // mayExtend reports why the creator may not apply Dockerfiles itself; nil: it may.
 func (c *command) mayExtend(made *lifecycle.Generation) error {
 	switch {
 	case c.policy().ExtendInCreator == "never":
-		return made.Unapplied("CNB_EXTEND_IN_CREATOR is never")
+		return made.Judged.Unapplied("CNB_EXTEND_IN_CREATOR is never")
 	case os.Geteuid() != 0:
-		return made.Unapplied(fmt.Sprintf("the creator runs as user %d, and it takes root", os.Geteuid()))
+		return made.Judged.Unapplied(fmt.Sprintf("the creator runs as user %d, and it takes root", os.Geteuid()))
 	}
 	return nil
 }
@@ -90,7 +89,10 @@ func (c *command) extendIsolated(ctx context.Context, opener *image.Opener, made
 		return nil, err
 	}
 	out := &image.Image{Name: "extended " + made.Analyzed.RunImage.Name(), Image: img, Config: config}
-	return out, c.keepsPromiseIn(ctx, out, made.Resolution)
+	if made.Resolution == nil {
+		return out, nil
+	}
+	return out, c.recheck(made.Judged, out.Name, func() (*sbom.Document, error) { return scanImage(ctx, out) })
 }
 
 // contents open the layers of an image, the lowest first.
@@ -104,16 +106,4 @@ func contents(img v1.Image) ([]func() (io.ReadCloser, error), error) {
 		all = append(all, l.Uncompressed)
 	}
 	return all, nil
-}
-
-// keepsPromiseIn looks in an extended image for what only the run image was counted on for.
-func (c *command) keepsPromiseIn(ctx context.Context, img *image.Image, r *platform.Resolution) error {
-	if !lifecycle.Promised(r) {
-		return nil
-	}
-	doc, err := scanImage(ctx, img)
-	if err != nil {
-		return errors.Join(errors.New("looking at what the extended run image holds"), err)
-	}
-	return lifecycle.Broken(r, lifecycle.BaseImage{Reference: img.Name, Set: c.provides(doc, nil, img.Name), Extended: true})
 }

@@ -22,13 +22,13 @@ func (c *command) rebaseOnly(ctx context.Context) error {
 	if err := c.drop(opener); err != nil {
 		return err
 	}
-	inspector, err := c.inspector(opener, c.policy())
+	reader, err := c.reader(opener, c.policy())
 	if err != nil {
 		return err
 	}
 	r := lifecycle.Rebaser{
 		API: c.api, Images: &image.Writer{Opener: opener}, Ref: c.Ref, Names: c.Images, Registry: c.registry(),
-		Previous: c.PreviousImage, RunImage: c.RunImage, Force: c.Force, Check: c.RebaseCheck, Inspector: inspector, Log: c.log,
+		Previous: c.PreviousImage, RunImage: c.RunImage, Force: c.Force, Check: c.RebaseCheck, Reader: reader, Log: c.log,
 	}
 	report, err := r.Run(ctx)
 	if report != nil {

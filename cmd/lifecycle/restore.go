@@ -83,7 +83,7 @@ func (c *command) completeBases(ctx context.Context, opener *image.Opener, analy
 	if resolution != nil { // what held in the builder, where it is stricter
 		policy = policy.Stricter(resolution.Policy)
 	}
-	inspector, err := c.inspector(opener, policy)
+	reader, err := c.reader(opener, policy)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (c *command) completeBases(ctx context.Context, opener *image.Opener, analy
 	}
 	b := lifecycle.BaseRestorer{
 		API: c.api, Images: opener, Ref: c.Ref, Analyzed: analyzed, RunFile: runFile, BuildImage: c.BuildImage, Kaniko: c.ownKaniko(),
-		Group: group, Generated: c.Generated, Resolution: resolution, Policy: policy, Built: c.now(), Inspector: inspector, Searched: searched, Log: c.log,
+		Group: group, Generated: c.Generated, Resolution: resolution, Policy: policy, Built: c.now(), Reader: reader, Searched: searched, Log: c.log,
 	}
 	bases, err := b.Run(ctx)
 	if err != nil {
@@ -102,8 +102,8 @@ func (c *command) completeBases(ctx context.Context, opener *image.Opener, analy
 	if err := c.write(c.Analyzed, bases.Analyzed); err != nil {
 		return nil, err
 	}
-	if bases.Inventory != nil {
-		if err := c.writeInventory(bases.Inventory); err != nil {
+	if bases.RunImage != nil {
+		if err := c.writeInventory(*bases.RunImage); err != nil {
 			return nil, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/sbom/tomlfile"
@@ -74,3 +75,7 @@ func WriteFile(path string, data []byte) (err error) {
 	}
 	return os.Rename(tmp.Name(), path)
 }
+
+// EscapeID returns a module's ID as it stands in file names: slashes become underscores
+// (platform.md, "generated").
+func EscapeID(id string) string { return strings.ReplaceAll(id, "/", "_") }

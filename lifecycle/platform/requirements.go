@@ -2,7 +2,6 @@ package platform
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/sbom"
@@ -43,9 +42,9 @@ func (r *Resolution) RunImageRequirements() *Requirements {
 		}
 	}
 	for _, req := range r.Requirements {
-		if req.byRunImage() {
+		if req.OnlyRunImage() {
 			add(RunImageRequirement{
-				Name: req.Name, Constraint: req.Version, Rule: req.Rule, Evidence: req.Evidence, RequiredBy: withoutVersion(req.RequiredBy),
+				Name: req.Name, Constraint: req.Version, Rule: req.Rule, Evidence: req.Evidence, RequiredBy: req.Requirer().ID,
 			})
 		}
 	}
@@ -61,19 +60,4 @@ func (r *Resolution) RunImageRequirements() *Requirements {
 func (r RunImageRequirement) equal(other RunImageRequirement) bool {
 	return r.Name == other.Name && r.Constraint == other.Constraint && r.Rule == other.Rule &&
 		slices.Equal(r.Evidence, other.Evidence) && r.RequiredBy == other.RequiredBy && r.ProvedByEffect == other.ProvedByEffect
-}
-
-// byRunImage reports whether nothing but the run image meets a requirement, at least in the context in which a
-// run image can.
-func (r Requirement) byRunImage() bool {
-	module := func(by string) bool { return by != RunImageProvider && by != BuildImageProvider }
-	return slices.Contains(r.MetBy, RunImageProvider) && !slices.ContainsFunc(r.MetBy, module)
-}
-
-// withoutVersion is the ID of id@version.
-func withoutVersion(module string) string {
-	if n := strings.LastIndex(module, "@"); n > 0 {
-		return module[:n]
-	}
-	return module
 }

@@ -2,11 +2,20 @@ package platform
 
 import (
 	"fmt"
+	"slices"
 
+	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/provides"
+	"github.com/baseplan/baseplan/resolver"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
 	"github.com/baseplan/baseplan/sbom/tomlfile"
+)
+
+// The names under which base images stand in met-by.
+const (
+	RunImageProvider   = "run-image"
+	BuildImageProvider = "build-image"
 )
 
 // A Resolution is <layers>/resolution.toml: everything that a later phase, or a
@@ -45,6 +54,58 @@ type Requirement struct {
 	MetBy      []string `toml:"met-by,omitempty" json:"met-by,omitempty"`     // run-image, build-image, id@version
 	Rule       string   `toml:"rule,omitempty" json:"rule,omitempty"`         // deb, rpm, apk, semver
 	Evidence   []string `toml:"evidence,omitempty" json:"evidence,omitempty"` // version-free purl patterns
+
+	// A buildpack and an extension may share id@version, so phases read these instead.
+	By        *ResolvedModule  `toml:"by,omitempty" json:"-"`        // the module in required-by
+	Providers []ResolvedModule `toml:"providers,omitempty" json:"-"` // the modules in met-by, in order
+}
+
+// OnlyRunImage reports whether nothing but the run image meets a requirement, at least in the context in which
+// a run image can.
+func (r Requirement) OnlyRunImage() bool {
+	module := func(by string) bool { return by != RunImageProvider && by != BuildImageProvider }
+	return slices.Contains(r.MetBy, RunImageProvider) && !slices.ContainsFunc(r.MetBy, module)
+}
+
+// Requirer returns the module in required-by. Without its parts it is a buildpack with that text as its ID.
+func (r Requirement) Requirer() resolver.Module {
+	if r.By == nil || r.By.Module().String() != r.RequiredBy {
+		return resolver.Module{Kind: resolver.Buildpack, ID: r.RequiredBy}
+	}
+	return r.By.Module()
+}
+
+// Modules returns the modules in met-by, which follow the images there; nil if their parts are not recorded.
+func (r Requirement) Modules() []resolver.Module {
+	first := len(r.MetBy) - len(r.Providers)
+	if first < 0 {
+		return nil
+	}
+	var all []resolver.Module
+	for i, p := range r.Providers {
+		if p.Module().String() != r.MetBy[first+i] {
+			return nil
+		}
+		all = append(all, p.Module())
+	}
+	return all
+}
+
+// A ResolvedModule is a buildpack or an extension of the group.
+type ResolvedModule struct {
+	Kind    string `toml:"kind"` // buildpack or extension
+	ID      string `toml:"id"`
+	Version string `toml:"version,omitempty"`
+}
+
+// ResolvedModuleOf returns a module as resolution.toml has it.
+func ResolvedModuleOf(m resolver.Module) *ResolvedModule {
+	return &ResolvedModule{string(m.Kind), m.ID, m.Version}
+}
+
+// Module is the inverse of [ResolvedModuleOf].
+func (m ResolvedModule) Module() resolver.Module {
+	return resolver.Module{Kind: resolver.Kind(m.Kind), ID: m.ID, Version: m.Version}
 }
 
 // A Verdict is what became of one Dockerfile.
@@ -59,6 +120,34 @@ type Verdict struct {
 	Along        bool          `toml:"goes-along,omitempty" json:"goes-along,omitempty"`     // it is applied only since others of its image are
 	Reasons      []string      `toml:"reasons,omitempty" json:"reasons,omitempty"`
 	Instructions []Instruction `toml:"instructions,omitempty" json:"instructions,omitempty"` // where the proof was by effect
+}
+
+// VerdictOf returns a verdict as resolution.toml has it.
+func VerdictOf(v extensions.Verdict) Verdict {
+	d := v.Dockerfile
+	out := Verdict{
+		Extension: d.Extension.ID, Image: string(d.Image), Dockerfile: d.Path,
+		Verdict: string(v.Outcome), SwitchTo: v.SwitchTo, AlwaysApply: d.AlwaysApply, SatisfiedBy: d.SatisfiedBy, Along: v.Along, Reasons: v.Reasons,
+	}
+	for _, i := range v.Instructions {
+		out.Instructions = append(out.Instructions, Instruction{Line: i.Line, Effect: i.Effect, Reason: i.Reason, Lacks: i.Lacks, Manager: i.Manager})
+	}
+	return out
+}
+
+// Judged returns the verdict on a Dockerfile without content.
+func (v Verdict) Judged() extensions.Verdict {
+	out := extensions.Verdict{
+		Dockerfile: &extensions.Dockerfile{
+			Extension: resolver.Module{Kind: resolver.Extension, ID: v.Extension}, Image: extensions.Image(v.Image), Path: v.Dockerfile,
+			Wishes: extensions.Wishes{AlwaysApply: v.AlwaysApply, SatisfiedBy: v.SatisfiedBy},
+		},
+		Outcome: extensions.Outcome(v.Verdict), SwitchTo: v.SwitchTo, Along: v.Along, Reasons: v.Reasons,
+	}
+	for _, i := range v.Instructions {
+		out.Instructions = append(out.Instructions, extensions.Instruction{Line: i.Line, Effect: i.Effect, Reason: i.Reason, Lacks: i.Lacks, Manager: i.Manager})
+	}
+	return out
 }
 
 // An Instruction is one line of a Dockerfile and whether it has an effect.

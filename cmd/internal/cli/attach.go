@@ -278,7 +278,11 @@ func (m *material) fitting(ctx context.Context, t attach.Target) error {
 		Ref: t.Ref, Digest: t.Digest, Image: t.Image, Index: t.Index,
 		HasDatabase: func(context.Context) (bool, error) { return false, nil }, // packages are compared later
 	}
-	return m.source.believe(ctx, m.flags.sbom, m.document, subject, t.Ref.String())
+	outcome, why, err := subject.Doubt(ctx, m.document)
+	if err != nil || outcome == "" {
+		return err
+	}
+	return notOf(m.flags.sbom, t.Ref.String(), outcome, why)
 }
 
 // check refuses a declaration that the inventory does not back.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
@@ -49,22 +50,12 @@ if nothing would change, 3 if something would.`,
 		if err != nil {
 			return err
 		}
-		b, err := s.base(cmd.Context(), image)
+		b, err := s.read(cmd.Context(), image)
 		if err != nil {
 			return err
 		}
-		lookup := func(ref string) *extensions.Base {
-			other, err := s.other().base(cmd.Context(), ref)
-			if err != nil {
-				c.warn("the image of FROM cannot be read, so what stands on it cannot be judged: %v", err)
-				return nil
-			}
-			stand := other.stand()
-			return &stand
-		}
-		rules := extensions.Case{Lookup: lookup}
-		policy.Rule(&rules, c.now())
-		return c.checked(rules.Check(d, b.stand()), b, *output)
+		q := base.Question{Lookup: s.lookup, Policy: policy, Built: c.now(), Log: c.log()}
+		return c.checked(base.Check(cmd.Context(), q, d, b), b, *output)
 	}
 	return cmd
 }
@@ -94,12 +85,12 @@ type checkDocument struct {
 	platform.Verdict
 }
 
-func (c *Console) checked(v extensions.Verdict, b *base, output string) error {
+func (c *Console) checked(v extensions.Verdict, b base.Image, output string) error {
 	var err error
 	if output == "json" {
-		err = c.json(checkDocument{b.Name, platform.VerdictOf(v)})
+		err = c.json(checkDocument{b.Reference, platform.VerdictOf(v)})
 	} else {
-		fmt.Fprintf(c.Out, "%s on %s: %s\n\n", v.Dockerfile.Path, b.Name, v.Outcome)
+		fmt.Fprintf(c.Out, "%s on %s: %s\n\n", v.Dockerfile.Path, b.Reference, v.Outcome)
 		t := &table{width: c.width(), head: []string{"LINE", "EFFECT", "INSTRUCTION", "WHY"}}
 		for _, i := range v.Instructions {
 			t.row(fmt.Sprint(i.Line), yesNo(i.Effect), shorten(i.Text, c.width()/3), i.Reason)

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strconv"
 	"time"
@@ -50,6 +52,21 @@ func (c *Console) progress(format string, args ...any) (done func()) {
 
 func (c *Console) warn(format string, args ...any) {
 	fmt.Fprintf(c.Err, "warning: "+format+"\n", args...)
+}
+
+// log returns a logger whose warnings are printed as warn prints them.
+func (c *Console) log() *slog.Logger { return slog.New(warnings{c}) }
+
+// warnings is a [slog.Handler] that prints warnings and errors.
+type warnings struct{ c *Console }
+
+func (warnings) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+func (w warnings) WithAttrs([]slog.Attr) slog.Handler             { return w }
+func (w warnings) WithGroup(string) slog.Handler                  { return w }
+
+func (w warnings) Handle(_ context.Context, r slog.Record) error {
+	w.c.warn("%s", r.Message)
+	return nil
 }
 
 // json prints one value, indented, as the whole of the output.

@@ -72,17 +72,17 @@ func (s *source) findAll(ctx context.Context, ref string, verify bool) (*carried
 	defer img.Close()
 	f := &carried{image: img, verified: verify}
 	done := s.console.progress("reading what %s carries", ref)
-	finder := attach.Finder{Trust: s.trust, Keychain: s.images.Keychain, TransportFor: s.images.RepositoryTransport}
-	f.found, err = finder.FindAll(ctx, s.subject(img))
+	reader := s.reader()
+	f.found, err = reader.Finder.FindAll(ctx, reader.Subject(img))
 	done()
 	if err != nil || !verify || f.found.Found == nil {
 		return f, err
 	}
-	b := &base{Image: img}
-	if err := s.generate(ctx, b); err != nil {
+	doc, err := s.scan(ctx, img)
+	if err != nil {
 		return nil, err
 	}
-	f.lies, f.omits = attach.Differ(f.found.Found.Document, b.document)
+	f.lies, f.omits = attach.Differ(f.found.Found.Document, doc)
 	return f, nil
 }
 

@@ -12,13 +12,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/baseplan/baseplan/extensions"
-	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
-	"github.com/baseplan/baseplan/sbom/format"
 	"github.com/baseplan/baseplan/sbom/scan"
 )
 
@@ -34,29 +33,6 @@ type source struct {
 	fresh   bool            // --generate: look at the image itself, whatever is attached
 	policy  platform.Policy // the operator's
 	exactly bool            // --platform was given: an image of another one will not do
-}
-
-// A base is an image that was opened, what it holds and what it provides.
-type base struct {
-	*image.Image
-	document *sbom.Document
-	carrier  attach.Carrier
-	detail   string          // where the inventory is, or why it had to be generated
-	found    *attach.Finding // the SBOM, if it is attached
-	searched []attach.Searched
-	set      *provides.Set
-}
-
-// origin is where the inventory is from, as run-image.toml has it.
-func (b *base) origin() attach.Source {
-	s := attach.Source{Carrier: b.carrier, Format: b.document.Format, Reference: b.detail, Packages: len(b.document.Packages)}
-	if b.found != nil {
-		s.Signature, s.Unbound = b.found.Signature, b.found.Unbound
-	}
-	if c := b.document.Created.UTC(); !c.IsZero() {
-		s.Created = &c
-	}
-	return s
 }
 
 // inventoryFlags adds the flags by which a command finds an inventory.
@@ -119,13 +95,13 @@ func (c *Console) judging(cmd *cobra.Command, proof string) (*source, platform.P
 	return s, p, nil
 }
 
-// inspect opens the one image that a command is about and finds its inventory.
-func (c *Console) inspect(cmd *cobra.Command, ref string) (*base, error) {
+// inspect opens the one image that a command is about and reads its inventory.
+func (c *Console) inspect(cmd *cobra.Command, ref string) (base.Image, error) {
 	s, err := c.source(cmd)
 	if err != nil {
-		return nil, err
+		return base.Image{}, err
 	}
-	return s.base(cmd.Context(), ref)
+	return s.read(cmd.Context(), ref)
 }
 
 func platformFlag(cmd *cobra.Command) (*v1.Platform, error) {
@@ -163,6 +139,14 @@ func isFor(img *image.Image, want *v1.Platform) bool {
 	return c.OS == want.OS && c.Architecture == want.Architecture && (want.Variant == "" || c.Variant == want.Variant)
 }
 
+// reader reads what images hold, under the operator's policy.
+func (s *source) reader() *base.Reader {
+	return &base.Reader{
+		Images: &s.images, Policy: s.policy.RunSBOM, Fresh: s.fresh, Mapping: s.mapping, Log: s.console.log(), Scan: s.scan,
+		Finder: &attach.Finder{Platform: s.file, Trust: s.trust, Keychain: s.images.Keychain, TransportFor: s.images.RepositoryTransport},
+	}
+}
+
 // other is the source for any other image than the one that --sbom describes.
 func (s *source) other() *source {
 	o := *s
@@ -170,140 +154,80 @@ func (s *source) other() *source {
 	return &o
 }
 
-// base opens an image and finds its inventory: the file that was given, else
+// read opens an image and reads its inventory: the file that was given, else
 // what is attached, else generated.
-func (s *source) base(ctx context.Context, ref string) (*base, error) {
+func (s *source) read(ctx context.Context, ref string) (base.Image, error) {
 	img, err := s.open(ctx, ref)
 	if err != nil {
-		return nil, err
+		return base.Image{}, err
 	}
 	defer img.Close()
-	return s.learn(ctx, img)
+	return s.inventory(ctx, img)
 }
 
-// learn finds the inventory of an image that is open.
-func (s *source) learn(ctx context.Context, img *image.Image) (*base, error) {
-	b := &base{Image: img}
-	var declared *provides.Declaration
-	var err error
-	switch {
-	case s.file != "":
-		declared, err = s.labelled(img), s.given(ctx, b)
-	case s.fresh:
-		declared, err = s.labelled(img), s.generate(ctx, b)
-	default:
-		declared, err = s.find(ctx, b)
-	}
+// lookup reads another image than the one that --sbom describes.
+func (s *source) lookup(ctx context.Context, ref string) (base.Image, error) {
+	found, err := s.other().read(ctx, ref)
+	found.Reference = ref
+	return found, err
+}
+
+// inventory reads the inventory of an image that is open.
+func (s *source) inventory(ctx context.Context, img *image.Image) (base.Image, error) {
+	found, err := s.searched(ctx, img)
 	if err != nil {
-		return nil, err
+		return base.Image{}, err
 	}
-	var refused []provides.Refusal
-	b.set, refused = provides.From(b.document, s.mapping, declared)
-	for _, r := range refused {
-		s.console.warn("%s declares that it provides %s, but %s; refused", img.Name, r.Name, r.Why)
+	if found.Set == nil {
+		found, err = s.reader().Generate(ctx, img, found)
 	}
-	if len(b.document.Databases) == 0 && b.carrier == attach.Generated && len(b.document.Packages) == 0 {
+	if doc := found.Document(); err == nil && found.Generated() && len(doc.Databases) == 0 && len(doc.Packages) == 0 {
 		s.console.warn("%s has no package database (dpkg, apk or rpm), so nothing is known to be in it; attach an SBOM or give one with --sbom", img.Name)
 	}
-	return b, nil
+	return found, err
 }
 
-// given reads the SBOM file of --sbom, which has to be of the image.
-func (s *source) given(ctx context.Context, b *base) error {
-	file, err := os.Open(s.file)
-	if err != nil {
-		return fmt.Errorf("reading --sbom: %w", err)
+// searched returns an image with what is attached to it, or given for it.
+func (s *source) searched(ctx context.Context, img *image.Image) (base.Image, error) {
+	reader := s.reader()
+	if s.file != "" {
+		reader.Policy = platform.Auto
+		if _, err := os.Stat(s.file); err != nil {
+			return base.Image{}, fmt.Errorf("reading --sbom: %w", err)
+		}
 	}
-	defer file.Close()
-	b.carrier, b.detail = attach.Platform, s.file
-	if b.document, err = format.Decode(file, s.file); err != nil {
-		return err
+	done := s.console.progress("looking for an SBOM of %s", img.Name)
+	found, err := reader.Attached(ctx, img, img.Name)
+	done()
+	switch {
+	case errors.Is(err, attach.ErrNoSBOM):
+		return found, &hinted{err, "the policy is run-sbom = \"attached\": attach one with baseplan sbom attach, or look at the image itself with --generate"}
+	case err != nil:
+		return found, err
+	case s.file != "" && found.Carrier != attach.Platform:
+		return found, s.unbelieved(found)
 	}
-	return s.believe(ctx, s.file, b.document, s.subject(b.Image), b.Name)
+	return found, nil
 }
 
-// believe refuses a document that a build would not believe of the image.
-func (s *source) believe(ctx context.Context, file string, doc *sbom.Document, of attach.Subject, name string) error {
-	outcome, why, err := of.Doubt(ctx, doc)
-	if err != nil || outcome == "" {
-		return err
+// unbelieved says why the file of --sbom does not count.
+func (s *source) unbelieved(found base.Image) error {
+	for _, x := range found.Report.Searched {
+		if x.Carrier == attach.Platform {
+			return notOf(s.file, found.Reference, x.Result, x.Detail)
+		}
 	}
+	return notOf(s.file, found.Reference, attach.None, "it was not looked at")
+}
+
+// notOf is the error for a file that a build would not believe of an image.
+func notOf(file, name string, outcome attach.Outcome, why string) error {
 	return &hinted{fmt.Errorf("the SBOM %s cannot be of %s: %s: %s", file, name, outcome, why), "no build would believe it; give one of this image, or leave --sbom out"}
 }
 
-// find takes what is attached to the image, and generates where that yields nothing.
-func (s *source) find(ctx context.Context, b *base) (*provides.Declaration, error) {
-	done := s.console.progress("looking for an SBOM of %s", b.Name)
-	finder := attach.Finder{Trust: s.trust, Keychain: s.images.Keychain, TransportFor: s.images.RepositoryTransport}
-	found, err := finder.Find(ctx, s.subject(b.Image))
-	done()
-	if err != nil {
-		return nil, err
-	}
-	for _, w := range found.Warnings {
-		s.console.warn("%s: %s", b.Name, w)
-	}
-	for _, f := range found.Searched {
-		if f.Result != attach.Found && f.Result != attach.None {
-			s.console.warn("%s: SBOM passed over: %s: %s: %s", b.Name, f.Carrier, f.Result, f.Detail)
-		}
-	}
-	b.searched = found.Report(b.Name, b.Digest.String()).Searched
-	if found.Found == nil && s.policy.RunSBOM == platform.Attached {
-		return nil, &hinted{found.Missing(b.Name), "the policy is run-sbom = \"attached\": attach one with baseplan sbom attach, or look at the image itself with --generate"}
-	}
-	if found.Found == nil {
-		return s.declaration(found), s.generate(ctx, b)
-	}
-	b.document, b.carrier, b.detail, b.found = found.Found.Document, found.Found.Carrier, found.Found.Reference, found.Found
-	return s.declaration(found), nil
-}
-
-// subject is an image as the search for its SBOM knows it.
-func (s *source) subject(img *image.Image) attach.Subject {
-	return (&lifecycle.Inspector{Images: &s.images, Scan: s.scan}).Subject(img)
-}
-
-// declaration reads the publisher's declaration that was found, if any.
-func (s *source) declaration(found *attach.Result) *provides.Declaration {
-	if found.Declaration == nil {
-		return nil
-	}
-	return s.declared(found.Declaration.Data, found.Declaration.Reference)
-}
-
-// labelled reads the declaration in the image's label, if there is one and what is unsigned counts.
-func (s *source) labelled(img *image.Image) *provides.Declaration {
-	label := img.Config.Config.Labels[attach.ProvidesLabel]
-	if label == "" {
-		return nil
-	}
-	if s.trust.Restricted() {
-		s.console.warn("%s: label %s: %s", img.Name, attach.ProvidesLabel, attach.UnsignedLabel)
-		return nil
-	}
-	return s.declared([]byte(label), "label "+attach.ProvidesLabel+" of "+img.Name)
-}
-
-// declared reads a declaration; one that cannot be read declares nothing.
-func (s *source) declared(data []byte, name string) *provides.Declaration {
-	d, err := provides.DecodeDeclaration(data, name)
-	if err != nil {
-		s.console.warn("declaration passed over: %v", err)
-	}
-	return d
-}
-
-func (s *source) generate(ctx context.Context, b *base) error {
-	done := s.console.progress("reading the package database of %s", b.Name)
-	defer done()
-	var err error
-	b.carrier = attach.Generated
-	b.document, err = s.scan(ctx, b.Image)
-	return err
-}
-
+// scan reads the packages of an image out of the image itself.
 func (s *source) scan(ctx context.Context, img *image.Image) (*sbom.Document, error) {
+	defer s.console.progress("reading the package database of %s", img.Name)()
 	if img.Files != nil {
 		return scan.Tree(ctx, img.Files)
 	}

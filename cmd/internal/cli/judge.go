@@ -2,15 +2,14 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/resolver"
 )
 
@@ -20,27 +19,18 @@ func (r *resolution) judge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	looked := map[string]*base{}
-	c := extensions.Case{
-		Dockerfiles: files, Resolution: r.detected.Resolution, Run: r.base.stand(),
-		Lookup: func(ref string) *extensions.Base {
-			b, err := r.source.other().base(ctx, ref)
-			if err != nil {
-				r.source.console.warn("the run image that an extension switches to cannot be read, so what stands on it cannot be judged: %v", err)
-				return nil
-			}
-			looked[ref] = b
-			stand := b.stand()
-			return &stand
-		},
+	q := base.Question{
+		Dockerfiles: files, Resolution: r.detected.Resolution, Run: r.run, Build: r.build, Policy: r.policy, Mapping: r.source.mapping,
+		Lookup: r.source.lookup, Log: r.source.console.log(),
 	}
-	if r.build != nil {
-		c.Build = r.build.stand()
+	if r.policy.MaxImageAge != "" {
+		q.Built = r.source.console.now()
 	}
-	r.policy.Rule(&c, r.source.console.now())
-	r.judged = extensions.Judge(c)
-	if r.judged.Switched {
-		r.recheck(looked[r.judged.RunImage])
+	r.judged = base.Judge(ctx, q)
+	if r.judged.Switched && !r.judged.ExtendRun {
+		if err := r.judged.Recheck(r.judged.Final); err != nil {
+			r.broken = strings.Split(err.Error(), "\n")
+		}
 	}
 	return nil
 }
@@ -71,7 +61,7 @@ func (r *resolution) generated() ([]*extensions.Dockerfile, error) {
 		return nil, fmt.Errorf("reading --generated: %s is a file; name the folder that a detector leaves in <layers>", dir)
 	}
 	dir = filepath.Clean(dir)
-	files, err := extensions.Read(unignored{os.DirFS(filepath.Dir(dir))}, filepath.Base(dir), r.extensions())
+	files, err := base.ReadGenerated(dir, r.extensions(), true)
 	if err != nil {
 		return nil, err
 	}
@@ -92,38 +82,4 @@ func (r *resolution) alone(m resolver.Module) bool {
 	return slices.ContainsFunc(r.detected.Requirements, func(req resolver.Requirement) bool {
 		return slices.Equal(req.Providers, []resolver.Module{m}) && !req.Run.Met && !req.Build.Met
 	})
-}
-
-// unignored is a folder of Dockerfiles as they were before a detector renamed those that need not be applied.
-type unignored struct{ fs.FS }
-
-func (u unignored) Open(name string) (fs.File, error) {
-	file, err := u.FS.Open(name)
-	if errors.Is(err, fs.ErrNotExist) && strings.HasSuffix(name, "Dockerfile") {
-		return u.FS.Open(name + ".ignore")
-	}
-	return file, err
-}
-
-// recheck asks the final run image again for what only the first one met; nil
-// is one that cannot be read, which is known to have nothing.
-func (r *resolution) recheck(final *base) {
-	if final == nil {
-		final = &base{}
-	}
-	for _, req := range r.detected.Requirements {
-		if len(req.Providers) > 0 || !req.Run.Met {
-			continue
-		}
-		a := final.set.Answer(req.Name, req.Version)
-		if a.Met {
-			continue
-		}
-		why := "it " + a.Reason
-		if final.set == nil {
-			why = a.Reason
-		}
-		r.broken = append(r.broken, fmt.Sprintf("%s requires %s, which %s met, but the run image is now %s: %s",
-			req.By, strings.TrimSpace(req.Name+" "+req.Version), r.base.Name, r.judged.RunImage, why))
-	}
 }

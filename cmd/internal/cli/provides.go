@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/provides"
 )
 
@@ -43,8 +44,8 @@ Commands and libraries are many: they are listed with --all.`,
 }
 
 // list prints all that the image provides.
-func (c *Console) list(b *base, all bool, output string) error {
-	file := provides.FileOf(b.set, b.Name)
+func (c *Console) list(b base.Image, all bool, output string) error {
+	file := provides.FileOf(b.Set, b.Reference)
 	switch output {
 	case "json":
 		return c.json(file)
@@ -57,7 +58,7 @@ func (c *Console) list(b *base, all bool, output string) error {
 	}
 	counts := map[provides.Kind]int{}
 	t := &table{width: c.width(), head: []string{"NAME", "VERSION", "KIND", "EVIDENCE"}}
-	for _, p := range b.set.All() {
+	for _, p := range b.Set.All() {
 		counts[p.Kind]++
 		if all || p.Kind != provides.Command && p.Kind != provides.Library && p.Kind != provides.PURL {
 			t.row(p.Name, p.Version, string(p.Kind), strings.Join(provides.EntryOf(p).Evidence, " "))
@@ -79,11 +80,11 @@ type answered struct {
 	By         []provides.Entry `json:"by,omitempty"`
 }
 
-func (c *Console) answers(b *base, names []string, output string) error {
+func (c *Console) answers(b base.Image, names []string, output string) error {
 	all := []answered{}
 	enough := true
 	for _, text := range names {
-		a := answerOf(b.set, text)
+		a := answerOf(b.Set, text)
 		enough = enough && a.Met
 		all = append(all, a)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
@@ -104,8 +105,8 @@ type pruning struct {
 
 	analyzed *platform.Analyzed
 	group    *platform.Group
-	base     *base // the run image; nil: it cannot be read
-	judged   extensions.Result
+	base     *base.Image // the run image; nil: it was not read, or cannot be
+	judged   *base.Judgement
 	out      []string // paths that were taken out
 	turned   bool     // run-image.extend was true and is not any more
 }
@@ -120,15 +121,16 @@ func (p *pruning) run(ctx context.Context) (err error) {
 	if p.group, err = platform.ReadFileIn(p.flags.layers, filepath.Join(p.flags.layers, "group.toml"), platform.DecodeGroup); err != nil {
 		return layersHint(err)
 	}
+	p.judged = &base.Judgement{}
 	found, err := p.dockerfiles()
 	if err != nil || len(found) == 0 {
 		return err
 	}
-	c, err := p.judging(ctx, found)
+	q, err := p.question(ctx, found)
 	if err != nil {
 		return err
 	}
-	p.judged = extensions.Judge(c)
+	p.judged = base.Judge(ctx, q)
 	if p.policy.RunSBOM == platform.Off {
 		return nil
 	}
@@ -164,7 +166,7 @@ func (p *pruning) dockerfiles() ([]*extensions.Dockerfile, error) {
 	for _, m := range p.group.Extensions {
 		modules = append(modules, m.Resolver(resolver.Extension))
 	}
-	files, err := extensions.Read(os.DirFS(filepath.Dir(p.flags.generated)), filepath.Base(p.flags.generated), modules)
+	files, err := base.ReadGenerated(filepath.Clean(p.flags.generated), modules, false)
 	if err != nil {
 		return nil, fmt.Errorf("reading what extensions generated: %w", err)
 	}
@@ -192,40 +194,27 @@ func (p *pruning) checkLayout(d *extensions.Dockerfile) error {
 	return nil
 }
 
-// judging is all that decides. Where an extension has switched the run image, nothing is known of
-// the one that was switched from, so that the switch stays.
-func (p *pruning) judging(ctx context.Context, files []*extensions.Dockerfile) (extensions.Case, error) {
+// question is what decides, without the plan. Where an extension has switched the run image, the switch stays.
+func (p *pruning) question(ctx context.Context, files []*extensions.Dockerfile) (base.Question, error) {
 	run := p.analyzed.RunImage
-	c := extensions.Case{Dockerfiles: files, Run: extensions.Base{Reference: run.Name()}}
-	p.policy.Rule(&c, p.source.console.now())
-	c.ByEffect()
-	if p.flags.build != "" && has(files, extensions.Build) {
-		build, err := p.source.other().base(ctx, p.flags.build)
-		if err != nil {
-			return c, err
-		}
-		c.Build = build.stand()
-	}
-	if c.Off || !has(files, extensions.Run) {
-		return c, nil
-	}
-	if err := p.readRunImage(ctx); err != nil || p.base == nil {
-		return c, err
-	}
-	stand := p.base.stand()
-	stand.Reference = run.Name()
+	q := base.Question{Dockerfiles: files, Run: base.Image{Reference: run.Name()}, Policy: p.policy, Built: p.source.console.now(), Log: p.source.console.log()}
 	if slices.ContainsFunc(files, func(d *extensions.Dockerfile) bool { return d.Image == extensions.Run && d.SwitchTo != "" }) {
-		c.Run = extensions.Base{}
-		c.Lookup = func(ref string) *extensions.Base {
-			if ref != run.Image && ref != run.Reference {
-				return nil
-			}
-			return &stand
-		}
-		return c, nil
+		q.SwitchedTo = []string{run.Image, run.Reference}
 	}
-	c.Run = stand
-	return c, nil
+	var err error
+	if p.flags.build != "" && has(files, extensions.Build) {
+		if q.Build, err = p.source.lookup(ctx, p.flags.build); err != nil {
+			return q, err
+		}
+	}
+	if p.policy.RunSBOM == platform.Off || !has(files, extensions.Run) {
+		return q, nil
+	}
+	if err = p.readRunImage(ctx); p.base != nil {
+		q.Run = *p.base
+		q.Run.Reference = run.Name()
+	}
+	return q, err
 }
 
 func has(files []*extensions.Dockerfile, image extensions.Image) bool {
@@ -239,7 +228,12 @@ func (p *pruning) readRunImage(ctx context.Context) (err error) {
 	if ref == "" {
 		ref = spelled(firstOf(p.analyzed.RunImage.Reference, p.analyzed.RunImage.Image))
 	}
-	p.base, err = p.source.base(ctx, ref)
+	img, err := p.source.open(ctx, ref)
+	var found base.Image
+	if err == nil {
+		defer img.Close()
+		found, err = p.source.inventory(ctx, img)
+	}
 	if err != nil && p.flags.run == "" && p.source.file == "" && p.policy.RunSBOM != platform.Attached && ctx.Err() == nil {
 		p.source.console.warn("what the run image holds cannot be told, so nothing is taken out for it: %v", err)
 		return nil
@@ -247,9 +241,10 @@ func (p *pruning) readRunImage(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	p.base = &found
 	_, digest, pinned := strings.Cut(p.analyzed.RunImage.Reference, "@")
-	if pinned && p.base.Ref != nil && digest != p.base.Digest.String() && digest != p.base.Index.String() {
-		p.source.console.warn("%s is %s, but analyzed.toml names %s", ref, p.base.Digest, p.analyzed.RunImage.Reference)
+	if pinned && img.Ref != nil && digest != img.Digest.String() && digest != img.Index.String() {
+		p.source.console.warn("%s is %s, but analyzed.toml names %s", ref, img.Digest, p.analyzed.RunImage.Reference)
 	}
 	return nil
 }
@@ -298,7 +293,7 @@ func (p *pruning) document() pruneDocument {
 		ExtendRun: p.analyzed.RunImage.Extend && !p.turned, ExtendBuild: p.judged.ExtendBuild, Verdicts: []platform.Verdict{},
 	}
 	if p.base != nil {
-		d.RunImage.Digest, d.RunImage.Inventory = p.base.Digest.String(), string(p.base.carrier)
+		d.RunImage.Digest, d.RunImage.Inventory = p.base.Digest, p.base.Inventory()
 	}
 	for _, v := range p.judged.Verdicts {
 		d.Verdicts = append(d.Verdicts, platform.VerdictOf(v))
@@ -309,7 +304,7 @@ func (p *pruning) document() pruneDocument {
 func (p *pruning) text(w io.Writer, width int) {
 	fmt.Fprintf(w, "run image  %s\n", p.analyzed.RunImage.Name())
 	if p.base != nil {
-		fmt.Fprintf(w, "inventory  %s, %d packages\n", p.source.console.provenance(p.base), len(p.base.document.Packages))
+		fmt.Fprintf(w, "inventory  %s, %d packages\n", p.source.console.provenance(*p.base), len(p.base.Document().Packages))
 	}
 	verdicts := p.document().Verdicts
 	if len(verdicts) > 0 {

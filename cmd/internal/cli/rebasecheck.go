@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/provides"
@@ -60,7 +61,7 @@ as its own may be safe too, but the rebaser takes it only with -force, which is 
 type rebaseCheck struct {
 	source   *source
 	app, now *image.Image
-	base     *base // the new run image with its inventory; nil: it was not looked into
+	base     *base.Image // the new run image with its inventory; nil: it was not looked into
 	unsafe   []error
 	judged   []rechecked
 	change   *packageChange         // nil: not both run images have an SBOM attached
@@ -119,29 +120,31 @@ func (r *rebaseCheck) recheck(ctx context.Context, label string) error {
 	if err != nil {
 		return fmt.Errorf("reading label %s of %s: %w", platform.RequirementsLabel, r.app.Name, err)
 	}
-	if r.base, err = r.source.learn(ctx, r.now); err != nil {
+	now, err := r.source.inventory(ctx, r.now)
+	if err != nil {
 		return err
 	}
+	r.base = &now
 	for _, req := range required {
-		r.judged = append(r.judged, rechecked{req, r.base.set.Recheck(req.Name, req.Constraint, req.Evidence)})
+		r.judged = append(r.judged, rechecked{req, now.Set.Recheck(req.Name, req.Constraint, req.Evidence)})
 	}
 	return nil
 }
 
 // compare tells what becomes of the packages, where that takes no more than two SBOMs.
 func (r *rebaseCheck) compare(ctx context.Context, old string) {
-	if r.base == nil || r.base.carrier == attach.Generated {
+	if r.base == nil || r.base.Generated() {
 		return
 	}
 	attached := r.source.other()
 	attached.policy.RunSBOM = platform.Attached
-	before, err := attached.base(ctx, spelled(old))
+	before, err := attached.read(ctx, spelled(old))
 	if err != nil {
 		why, _, _ := strings.Cut(err.Error(), "; searched:") // what was found where is `sbom find`'s to tell
 		r.source.console.warn("which packages go and come is not known: %s", why)
 		return
 	}
-	gone, come := attach.Differ(before.document, r.base.document)
+	gone, come := attach.Differ(before.Document(), r.base.Document())
 	r.change = &packageChange{Gone: append([]string{}, gone...), Come: append([]string{}, come...)} // [], not null
 }
 
@@ -179,7 +182,7 @@ func (r *rebaseCheck) document() rebaseCheckDocument {
 		RunImage: platform.ResolvedImage{Image: r.now.Name, Digest: r.now.Digest.String(), Inventory: "unknown"},
 	}
 	if r.base != nil {
-		d.RunImage.Inventory = string(r.base.carrier)
+		d.RunImage.Inventory = r.base.Inventory()
 	}
 	for _, err := range r.unsafe {
 		d.Unsafe = append(d.Unsafe, err.Error())
@@ -193,7 +196,7 @@ func (r *rebaseCheck) document() rebaseCheckDocument {
 func (r *rebaseCheck) text(w io.Writer, width int) {
 	fmt.Fprintf(w, "app image  %s\nrun image  %s\n", r.app.Name, r.now.Name)
 	if r.base != nil {
-		fmt.Fprintf(w, "inventory  %s, %d packages\n\n", r.source.console.provenance(r.base), len(r.base.document.Packages))
+		fmt.Fprintf(w, "inventory  %s, %d packages\n\n", r.source.console.provenance(*r.base), len(r.base.Document().Packages))
 	}
 	t := &table{width: width, head: []string{"RELIES ON", "FOR", "MET", "WHY"}}
 	for _, x := range r.judged {

@@ -10,11 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/baseplan/baseplan/extensions"
-	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
-	"github.com/baseplan/baseplan/sbom/attach"
 )
 
 // resolveFlags are the inputs of `resolve`.
@@ -88,10 +86,9 @@ func (c *Console) resolve(cmd *cobra.Command, f resolveFlags) error {
 	}
 	f.extensions = c.extensionsFolder(f.extensions)
 	r := &resolution{source: s, policy: policy, flags: f}
-	if err := r.run(cmd.Context()); err != nil {
+	if err := r.resolve(cmd.Context()); err != nil {
 		return err
 	}
-	r.out.Mapping = s.mapping
 	return c.report(r.outcome(), f)
 }
 
@@ -101,16 +98,15 @@ type resolution struct {
 	policy platform.Policy
 	flags  resolveFlags
 
-	base     *base
-	build    *base // nil: not given
-	detected *resolver.Detected
-	judged   extensions.Result
-	broken   []string // what the final run image lacks
-	unjudged []string // extensions of which it is not known what they generated
-	out      platform.Resolution
+	run, build base.Image // build: empty if none is given
+	detected   *resolver.Detected
+	judged     *base.Judgement
+	broken     []string // what the final run image lacks
+	unjudged   []string // extensions of which it is not known what they generated
+	out        platform.Resolution
 }
 
-func (r *resolution) run(ctx context.Context) error {
+func (r *resolution) resolve(ctx context.Context) error {
 	order, err := readOrder(r.flags.order)
 	if err != nil {
 		return err
@@ -119,12 +115,12 @@ func (r *resolution) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.base, err = r.source.base(ctx, r.flags.run); err != nil {
+	if r.run, err = r.source.read(ctx, r.flags.run); err != nil {
 		return err
 	}
 	d := resolver.Detection{Order: order.Order, Extensions: order.Extensions, Detect: plans.detect}
 	if r.flags.build != "" {
-		if r.build, err = r.source.other().base(ctx, r.flags.build); err != nil {
+		if r.build, err = r.source.lookup(ctx, r.flags.build); err != nil {
 			return err
 		}
 	}
@@ -134,14 +130,8 @@ func (r *resolution) run(ctx context.Context) error {
 	if err := r.judge(ctx); err != nil {
 		return err
 	}
-	r.out = platform.Outcome(r.detected.Resolution, r.judged)
-	r.out.Policy = r.policy
+	r.out = r.judged.Record()
 	r.out.Policy.RunSBOM = r.source.policy.RunSBOM // a default is not recorded
-	if r.policy.MaxImageAge != "" {
-		built := r.source.console.now().UTC()
-		r.out.Policy.Built = &built
-	}
-	r.out.RunImage = platform.ResolvedImage{Image: r.base.Name, Digest: r.base.Digest.String(), Inventory: string(r.base.carrier)}
 	return nil
 }
 
@@ -150,33 +140,23 @@ func (r *resolution) run(ctx context.Context) error {
 // a cache; it is asked afterwards. Only if no group resolves without it is it
 // tried with it, as the creator does.
 func (r *resolution) detect(d resolver.Detection) (err error) {
-	var run, build resolver.Base
 	if r.policy.RunSBOM != platform.Off {
-		run = r.base.set
-		if r.build != nil {
-			build = r.build.set
-		}
+		d.Run, d.Build = r.run.Provider(), r.build.Provider()
 	}
-	d.Run, d.Build = run, build
-	if r.policy.RunSBOM == platform.Auto && r.base.carrier == attach.Generated {
-		d.Run = nil
-		if r.detected, err = d.Select(); err == nil {
-			r.detected.Ask(run, build)
-			return nil
+	late := r.policy.RunSBOM == platform.Auto && r.run.Generated()
+	if late {
+		without := d
+		without.Run = nil
+		if r.detected, err = without.Select(); err == nil {
+			return nil // the verdicts ask it
 		}
-		d.Run = run
 	}
 	r.detected, err = d.Select()
-	if err == nil && r.policy.RunSBOM == platform.Auto && r.base.carrier == attach.Generated {
+	if err == nil && late {
 		r.source.console.warn("this resolves only with what the run image holds, and no SBOM says so: the creator generates one then, " +
 			"platforms that run the phases apart need an attached SBOM (baseplan sbom attach) or CNB_RUN_SBOM=generate")
 	}
 	return err
-}
-
-// stand is the image as Dockerfiles stand on it.
-func (b *base) stand() extensions.Base {
-	return extensions.Base{Reference: b.Name, Set: b.set, Config: lifecycle.JudgedBy(lifecycle.ConfigOf(b.Image))}
 }
 
 // undetected explains that no group resolves.
@@ -186,7 +166,7 @@ func (r *resolution) undetected(err error, p planFolder) error {
 		return err
 	}
 	c := r.source.console
-	fmt.Fprintf(c.Err, "no group of %s resolves on %s\n", r.flags.order, r.base.Name)
+	fmt.Fprintf(c.Err, "no group of %s resolves on %s\n", r.flags.order, r.run.Reference)
 	for i, t := range undetected.Tries {
 		fmt.Fprintf(c.Err, "\ngroup %d: %v\n", i+1, t.Err)
 		for k, e := range t.Group {
@@ -251,10 +231,9 @@ func readOrder(path string) (*resolver.OrderFile, error) {
 
 // outcome is the run as people look at it.
 func (r *resolution) outcome() *outcome {
-	source := r.base.origin()
 	o := &outcome{
 		record: r.out, plan: r.detected.Plan, broken: r.broken, unjudged: r.unjudged,
-		inventory: r.source.console.provenance(r.base), source: &source, searched: r.base.searched,
+		inventory: r.source.console.provenance(r.run), source: r.run.Report.SBOM, searched: r.run.Report.Searched,
 	}
 	for _, c := range r.detected.Group {
 		o.group = append(o.group, c.Module)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
@@ -83,10 +84,10 @@ type inventoryEntry struct {
 	Files    *int      `json:"files"` // how many
 }
 
-func inventoryOf(b *base) inventory {
-	d := b.document
+func inventoryOf(b base.Image) inventory {
+	d := b.Document()
 	out := inventory{
-		Image: b.Name, Digest: b.Digest.String(), Carrier: b.carrier, Reference: b.detail, Format: d.Format, Tool: d.Tool,
+		Image: b.Reference, Digest: b.Digest, Carrier: b.Carrier, Reference: b.Report.SBOM.Reference, Format: d.Format, Tool: d.Tool,
 		Distro: inventoryDistro{d.Distro.ID, d.Distro.Version, d.Distro.Name}, Databases: d.Databases, Packages: []inventoryEntry{},
 	}
 	if !d.Created.IsZero() {
@@ -109,10 +110,10 @@ func inventoryOf(b *base) inventory {
 	return out
 }
 
-func (c *Console) writeInventory(b *base) {
-	d := b.document
+func (c *Console) writeInventory(b base.Image) {
+	d := b.Document()
 	fmt.Fprintf(c.Out, "image      %s\ndigest     %s\ninventory  %s\ndistro     %s\npackages   %d\n",
-		b.Name, b.Digest, c.provenance(b), distroName(d.Distro), len(d.Packages))
+		b.Reference, b.Digest, c.provenance(b), distroName(d.Distro), len(d.Packages))
 	for _, f := range []struct {
 		fact sbom.Facts
 		what string
@@ -130,16 +131,17 @@ func (c *Console) writeInventory(b *base) {
 }
 
 // provenance says where an inventory is from, in a few words.
-func (c *Console) provenance(b *base) string {
-	words := []string{string(b.carrier)}
-	if b.document.Format != "" {
-		words = append(words, string(b.document.Format))
+func (c *Console) provenance(b base.Image) string {
+	words := []string{string(b.Carrier)}
+	doc := b.Document()
+	if doc.Format != "" {
+		words = append(words, string(doc.Format))
 	}
-	if b.document.Tool != "" {
-		words = append(words, "by "+b.document.Tool)
+	if doc.Tool != "" {
+		words = append(words, "by "+doc.Tool)
 	}
-	if b.detail != "" {
-		words = append(words, "from "+b.detail)
+	if from := b.Report.SBOM.Reference; from != "" {
+		words = append(words, "from "+from)
 	}
 	return strings.Join(words, ", ")
 }
@@ -195,19 +197,19 @@ func (s *source) generated(ctx context.Context, ref string, f sbom.Format) ([]by
 		return nil, err
 	}
 	defer img.Close()
-	b := &base{Image: img}
-	if err := s.generate(ctx, b); err != nil {
+	doc, err := s.scan(ctx, img)
+	if err != nil {
 		return nil, err
 	}
-	if len(b.document.Databases) == 0 {
+	if len(doc.Databases) == 0 {
 		return nil, &hinted{
 			fmt.Errorf("generating an SBOM of %s: the image has no package database", img.Name),
 			"looked for those of dpkg, apk and rpm; describe such an image by an SBOM made where it is built, and give it with --sbom",
 		}
 	}
-	b.document.Subject = img.Name
+	doc.Subject = img.Name
 	var buf bytes.Buffer
-	if err := format.Encode(&buf, b.document, f); err != nil {
+	if err := format.Encode(&buf, doc, f); err != nil {
 		return nil, fmt.Errorf("generating an SBOM of %s: %w", img.Name, err)
 	}
 	return buf.Bytes(), nil

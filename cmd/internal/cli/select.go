@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
 )
@@ -48,11 +49,11 @@ no run image can be enough, and the lines that do are shown.`,
 		if s.file != "" {
 			return errors.New("--sbom describes one image, and several are asked: leave it out")
 		}
-		extended, err := extensionCase(*files, *names)
+		extended, err := extensionQuestion(*files, *names)
 		if err != nil {
 			return err
 		}
-		policy.Rule(&extended, c.now())
+		extended.Policy, extended.Built, extended.Log = policy, c.now(), c.log()
 		choices, err := s.choices(cmd.Context(), *images, *names, extended)
 		if err != nil {
 			return err
@@ -74,31 +75,31 @@ type choice struct {
 	Never       []string           `json:"never-enough,omitempty"` // why no run image can be enough
 }
 
-// extensionCase has the Dockerfiles of one extension that is to provide all that is required.
-func extensionCase(files, names []string) (extensions.Case, error) {
+// extensionQuestion has the Dockerfiles of one extension that is to provide all that is required.
+func extensionQuestion(files, names []string) (base.Question, error) {
 	extension := resolver.Module{Kind: resolver.Extension, ID: "the extension"}
-	c := extensions.Case{Resolution: &resolver.Resolution{}}
+	q := base.Question{Resolution: &resolver.Resolution{}}
 	for _, file := range files {
 		d, err := readDockerfile(file, string(extensions.Run), nil)
 		if err != nil {
-			return c, err
+			return q, err
 		}
 		d.Extension = extension
-		c.Dockerfiles = append(c.Dockerfiles, d)
+		q.Dockerfiles = append(q.Dockerfiles, d)
 	}
 	for _, text := range names {
 		name, constraint := splitRequirement(text)
-		c.Resolution.Requirements = append(c.Resolution.Requirements, resolver.Requirement{
+		q.Resolution.Requirements = append(q.Resolution.Requirements, resolver.Requirement{
 			Name: name, Version: constraint, By: resolver.Module{Kind: resolver.Buildpack, ID: "the app"}, Providers: []resolver.Module{extension},
 		})
 	}
-	return c, nil
+	return q, nil
 }
 
 // judge adds what becomes of the Dockerfiles on an image.
-func (ch *choice) judge(b *base, c extensions.Case) {
-	c.Run = b.stand()
-	judged := extensions.Judge(c)
+func (ch *choice) judge(ctx context.Context, b base.Image, q base.Question) {
+	q.Run = b
+	judged := base.Judge(ctx, q)
 	ch.Enough = ch.Enough && !judged.ExtendRun
 	for _, v := range judged.Verdicts {
 		ch.Dockerfiles = append(ch.Dockerfiles, platform.VerdictOf(v))
@@ -107,23 +108,23 @@ func (ch *choice) judge(b *base, c extensions.Case) {
 }
 
 // choices asks the images side by side; the best come first.
-func (s *source) choices(ctx context.Context, images, names []string, c extensions.Case) ([]choice, error) {
+func (s *source) choices(ctx context.Context, images, names []string, q base.Question) ([]choice, error) {
 	all := make([]choice, len(images))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(4)
 	for i, ref := range images {
 		g.Go(func() error {
-			b, err := s.base(ctx, ref)
+			b, err := s.read(ctx, ref)
 			if err != nil {
 				return err
 			}
-			ch := choice{Image: ref, Digest: b.Digest.String(), Enough: true, Packages: len(b.document.Packages)}
+			ch := choice{Image: ref, Digest: b.Digest, Enough: true, Packages: len(b.Document().Packages)}
 			for _, text := range names {
-				a := answerOf(b.set, text)
+				a := answerOf(b.Set, text)
 				ch.Enough = ch.Enough && a.Met
 				ch.Answers = append(ch.Answers, a)
 			}
-			ch.judge(b, c)
+			ch.judge(ctx, b, q)
 			all[i] = ch
 			return nil
 		})

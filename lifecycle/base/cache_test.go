@@ -1,4 +1,4 @@
-package lifecycle
+package base
 
 import (
 	"bytes"
@@ -18,9 +18,9 @@ import (
 	"github.com/baseplan/baseplan/sbom/format"
 )
 
-// A keeping is an inspector with an image whose inventory is kept: "real" is what is in it.
+// A keeping is a reader with an image whose inventory is kept: "real" is what is in it.
 type keeping struct {
-	i   Inspector
+	r   Reader
 	img *image.Image
 	log bytes.Buffer
 }
@@ -28,7 +28,7 @@ type keeping struct {
 func newKeeping(t *testing.T) *keeping {
 	t.Helper()
 	k := &keeping{img: &image.Image{Name: "run", Digest: v1.Hash{Algorithm: "sha256", Hex: strings.Repeat("a", 64)}, Config: &v1.ConfigFile{}}}
-	k.i = Inspector{
+	k.r = Reader{
 		Cache: filepath.Join(t.TempDir(), "run-image"), Log: slog.New(slog.NewTextHandler(&k.log, nil)),
 		Scan: func(context.Context, *image.Image) (*sbom.Document, error) { return document("real"), nil },
 	}
@@ -42,18 +42,18 @@ func document(name string) *sbom.Document {
 // names are the packages that the image has, by what is kept or by a look into it.
 func (k *keeping) names(t *testing.T) string {
 	t.Helper()
-	inventory, err := k.i.Generate(t.Context(), k.img, nil)
+	inventory, err := k.r.Generate(t.Context(), k.img, Image{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, p := range inventory.Document.Packages {
+	for _, p := range inventory.Document().Packages {
 		names = append(names, p.Name)
 	}
 	return strings.Join(names, " ") + " by " + string(inventory.Report.SBOM.Carrier)
 }
 
-func (k *keeping) file() string { return filepath.Join(k.i.Cache, keptName(k.img)) }
+func (k *keeping) file() string { return filepath.Join(k.r.Cache, keptName(k.img)) }
 
 // forge writes an inventory that names another package.
 func forge(t *testing.T, file string) {
@@ -70,7 +70,7 @@ func TestKeptInventoriesLookedForFiles(t *testing.T) {
 	old := document("old")
 	old.Packages[0].Known = sbom.Files
 	var data bytes.Buffer
-	if err := errors.Join(format.Encode(&data, old, sbom.Syft), os.MkdirAll(k.i.Cache, 0o755), os.WriteFile(k.file(), data.Bytes(), 0o644)); err != nil {
+	if err := errors.Join(format.Encode(&data, old, sbom.Syft), os.MkdirAll(k.r.Cache, 0o755), os.WriteFile(k.file(), data.Bytes(), 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"real by generated", "real by cache"} {
@@ -149,17 +149,17 @@ func TestOddKeptInventories(t *testing.T) {
 		"a link to a device": func(k *keeping, _ string) error { return os.Symlink("/dev/zero", k.file()) },
 		"a pipe":             func(k *keeping, _ string) error { return syscall.Mkfifo(k.file(), 0o644) },
 		"a linked directory": func(k *keeping, forged string) error {
-			return errors.Join(os.Remove(k.i.Cache), os.Symlink(filepath.Dir(forged), k.i.Cache))
+			return errors.Join(os.Remove(k.r.Cache), os.Symlink(filepath.Dir(forged), k.r.Cache))
 		},
 		"a pipe as directory": func(k *keeping, _ string) error {
-			return errors.Join(os.Remove(k.i.Cache), syscall.Mkfifo(k.i.Cache, 0o644))
+			return errors.Join(os.Remove(k.r.Cache), syscall.Mkfifo(k.r.Cache, 0o644))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKeeping(t)
 			forged := filepath.Join(t.TempDir(), keptName(k.img))
 			forge(t, forged)
-			if err := errors.Join(os.MkdirAll(k.i.Cache, 0o755), odd(k, forged)); err != nil {
+			if err := errors.Join(os.MkdirAll(k.r.Cache, 0o755), odd(k, forged)); err != nil {
 				t.Fatal(err)
 			}
 			if got := k.names(t); got != "real by generated" {

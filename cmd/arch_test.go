@@ -5,9 +5,15 @@ package cmd_test
 import (
 	"encoding/json"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"os/exec"
+	"path"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -135,14 +141,68 @@ func checkWalls(t *testing.T, from, imp string) {
 	}
 }
 
+// callers are the functions that one package alone calls, so that a question has one answer.
+var callers = []struct {
+	pkg, function string
+	caller        string
+	reason        string
+}{
+	{"extensions", "Judge", "lifecycle/base", "what is left to apply to a base image is answered in one place"},
+	{"extensions", "Read", "lifecycle/base", "Dockerfiles are read with the same care for links by every phase and command"},
+}
+
+// TestOneCaller holds who may call what.
+func TestOneCaller(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, file := range p.GoFiles {
+			f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, file), nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkCallers(t, p.name(), f)
+		}
+	}
+}
+
+func checkCallers(t *testing.T, from string, f *ast.File) {
+	t.Helper()
+	for _, c := range callers {
+		local := localName(f, module+c.pkg)
+		ast.Inspect(f, func(n ast.Node) bool {
+			selector, ok := n.(*ast.SelectorExpr)
+			if !ok || selector.Sel.Name != c.function || from == c.caller {
+				return true
+			}
+			if x, ok := selector.X.(*ast.Ident); ok && x.Name == local && x.Obj == nil {
+				t.Errorf("%s uses %s.%s, which only %s may: %s", from, c.pkg, c.function, c.caller, c.reason)
+			}
+			return true
+		})
+	}
+}
+
+// localName is the name by which a file knows an imported package; empty if it does not import it.
+func localName(f *ast.File, imported string) string {
+	for _, spec := range f.Imports {
+		if spec.Path.Value != strconv.Quote(imported) {
+			continue
+		}
+		if spec.Name != nil {
+			return spec.Name.Name
+		}
+		return path.Base(imported)
+	}
+	return ""
+}
+
 func floor(name string) string {
 	first, _, _ := strings.Cut(name, "/")
 	return first
 }
 
 type goPackage struct {
-	ImportPath, Name, Doc string
-	Imports, GoFiles      []string
+	ImportPath, Name, Doc, Dir string
+	Imports, GoFiles           []string
 }
 
 func (p goPackage) name() string { return strings.TrimPrefix(p.ImportPath, module) }
@@ -150,7 +210,7 @@ func (p goPackage) name() string { return strings.TrimPrefix(p.ImportPath, modul
 // packages lists ours with their direct imports, tests left out.
 func packages(t *testing.T) []goPackage {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,Name,Doc,Imports,GoFiles", module+"...").Output()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Name,Doc,Dir,Imports,GoFiles", module+"...").Output()
 	if err != nil {
 		t.Fatalf("listing packages: %v", err)
 	}

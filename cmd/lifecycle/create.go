@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"os"
-	"reflect"
-	"slices"
 
 	"github.com/baseplan/baseplan/lifecycle"
-	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/image"
@@ -88,7 +85,7 @@ func (x *creation) analyzing(ctx context.Context) (err error) {
 
 // detecting refuses, too, what could not be kept or applied later: before any buildpack builds.
 func (x *creation) detecting(ctx context.Context) (err error) {
-	if x.made, err = x.detection(ctx, x.found.Analyzed, x.found.RunImage, x.liaison(x.opener, x.found, x.runFile)); err != nil {
+	if x.made, err = x.detection(ctx, x.found.Analyzed, x.found.RunImage, x.connected); err != nil {
 		return err
 	}
 	err = x.writeDetection(x.made)
@@ -180,71 +177,18 @@ func (c *command) share() error {
 	return c.giveUnreadable()
 }
 
-// liaison lets detection generate inventories and look at images that are switched to.
-func (c *command) liaison(opener *image.Opener, found *lifecycle.Analysis, runFile *platform.RunFile) *liaison {
-	var alternatives func(context.Context) ([]base.Image, error)
-	l := &liaison{prepare: func(d *lifecycle.Detector, g *lifecycle.Generator) {
-		if os.Geteuid() == 0 { // bin/detect and bin/generate never run as root
-			user := &buildpack.User{UID: c.UID, GID: c.GID}
-			d.Host.User, g.Host.User = user, user
-			g.Settle = func() error { return settle(c.UID) }
-		}
-		d.Experimental = "silent" // the creator never guarded extensions by it (COMPAT)
-		g.Alternatives = alternatives
-	}}
-	policy := c.policy()
-	reader, err := c.reader(opener, policy)
-	if err != nil || reader == nil {
-		return l
+// connected prepares detection in a process that is the creator: it can read images, and may be root.
+func (x *creation) connected(d *lifecycle.Detector, g *lifecycle.Generator) error {
+	if os.Geteuid() == 0 { // bin/detect and bin/generate never run as root
+		user := &buildpack.User{UID: x.UID, GID: x.GID}
+		d.Host.User, g.Host.User = user, user
+		g.Settle = func() error { return settle(x.UID) }
 	}
-	run := found.Analyzed.RunImage
-	if policy.RunSBOM != platform.Attached {
-		l.inventory = func(ctx context.Context) (base.Image, error) {
-			return reader.CompleteReference(ctx, run.Reference, found.RunImage)
-		}
+	d.Experimental = "silent" // the creator never guarded extensions by it (COMPAT)
+	reader, err := x.reader(x.opener, x.policy())
+	if err == nil && reader != nil {
+		c := lifecycle.Connection{Reader: reader, RunImage: x.found.Analyzed.RunImage, Found: x.found.RunImage, RunFile: x.runFile}
+		c.Connect(d, g)
 	}
-	l.lookup = reader.Other().ReadReference
-	alternatives = func(ctx context.Context) ([]base.Image, error) {
-		return c.otherRunImages(ctx, reader.Other(), run, runFile)
-	}
-	return l
-}
-
-// otherRunImages are the images of run.toml but for the run image, as far as they can be read
-// and are for the same target.
-func (c *command) otherRunImages(ctx context.Context, reader *base.Reader, run *platform.RunImage, runFile *platform.RunFile) ([]base.Image, error) {
-	var all []base.Image
-	var errs []error
-	for _, names := range runFile.Images {
-		if names.Image == "" || names.Has(run.Name()) || slices.ContainsFunc(all, func(b base.Image) bool { return names.Has(b.Reference) }) {
-			continue
-		}
-		image, same, err := c.sameTarget(ctx, reader.Images, names.Image, run.Target)
-		if err == nil && same {
-			var other base.Image
-			if other, err = reader.Read(ctx, image, names.Image); err == nil {
-				all = append(all, other)
-			}
-		}
-		if image != nil {
-			err = errors.Join(err, image.Close())
-		}
-		errs = append(errs, err)
-	}
-	return all, errors.Join(errs...)
-}
-
-// sameTarget opens an image and reports whether it is for a target.
-func (c *command) sameTarget(ctx context.Context, opener *image.Opener, ref string, want *platform.Target) (*image.Image, bool, error) {
-	img, err := opener.Open(ctx, c.Ref(ref))
-	if err != nil {
-		return nil, false, err
-	}
-	have, err := lifecycle.TargetOf(ctx, img)
-	if err != nil || want == nil {
-		return img, false, err
-	}
-	a, b := *have, *want
-	a.ID, b.ID = "", ""
-	return img, reflect.DeepEqual(a, b), nil
+	return err
 }

@@ -42,18 +42,8 @@ func (c *command) detect(ctx context.Context) error {
 	return fail.As(fail.DetectOther, "", c.writeDetection(made))
 }
 
-// A liaison is what the creator, which reaches images, adds to detection.
-type liaison struct {
-	inventory func(context.Context) (base.Image, error)
-	lookup    func(context.Context, string) (base.Image, error)
-	prepare   func(*lifecycle.Detector, *lifecycle.Generator) // more of either
-}
-
-// detection detects and generates, and reaches no image where there is no liaison.
-func (c *command) detection(ctx context.Context, analyzed *platform.Analyzed, run base.Image, l *liaison) (*lifecycle.Generation, error) {
-	if l == nil {
-		l = &liaison{}
-	}
+// detection detects and generates. It reaches no image unless prepare, if it is not nil, lets it.
+func (c *command) detection(ctx context.Context, analyzed *platform.Analyzed, run base.Image, prepare func(*lifecycle.Detector, *lifecycle.Generator) error) (*lifecycle.Generation, error) {
 	order, system, runFile, err := c.orders()
 	if err != nil {
 		return nil, fail.As(fail.DetectOther, "", err)
@@ -72,16 +62,18 @@ func (c *command) detection(ctx context.Context, analyzed *platform.Analyzed, ru
 	}
 	d := lifecycle.Detector{
 		API: c.api, Store: c.store(), Host: host, Order: *order, System: system, Experimental: c.Experimental,
-		Policy: policy, RunImage: run, Inventory: l.inventory, Log: c.log, Replay: c.replay,
+		Policy: policy, RunImage: run, Log: c.log, Replay: c.replay,
 	}
 	g := lifecycle.Generator{
 		API: c.api, Host: host, Analyzed: analyzed, RunFile: runFile, Generated: c.Generated,
 		Policy: policy, Mapping: c.settings.Mapping, Built: c.now(),
-		BuildInventory: c.ownInventory, RunInventory: l.inventory, Lookup: l.lookup,
-		Stdout: c.stdout, Stderr: c.stderr, Log: c.log,
+		BuildInventory: c.ownInventory,
+		Stdout:         c.stdout, Stderr: c.stderr, Log: c.log,
 	}
-	if l.prepare != nil {
-		l.prepare(&d, &g)
+	if prepare != nil {
+		if err := prepare(&d, &g); err != nil {
+			return nil, fail.As(fail.DetectOther, "", err)
+		}
 	}
 	found, err := d.Run(ctx)
 	if g.Settle != nil {

@@ -51,16 +51,20 @@ func (r *Reader) ReadReference(ctx context.Context, reference string) (Image, er
 
 // CompleteReference opens an image and completes what is known of it as Complete does.
 func (r *Reader) CompleteReference(ctx context.Context, reference string, found Image) (Image, error) {
-	spelled := reference
-	if r.Ref != nil {
-		spelled = r.Ref(reference)
-	}
-	img, err := r.Images.Open(ctx, spelled)
+	img, err := r.Open(ctx, reference)
 	if err != nil {
 		return Image{}, err
 	}
 	defer img.Close()
 	return r.Complete(ctx, img, found)
+}
+
+// Open opens an image, which the caller closes.
+func (r *Reader) Open(ctx context.Context, reference string) (*image.Image, error) {
+	if r.Ref != nil {
+		reference = r.Ref(reference)
+	}
+	return r.Images.Open(ctx, reference)
 }
 
 // Read returns what is attached to an image, else what is in it. The name is how people spell it;

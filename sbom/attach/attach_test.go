@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -386,6 +387,39 @@ func TestAttacherProcess(t *testing.T) {
 	must(fmt.Sscan(os.Getenv("ATTACH_DOCUMENT"), &i))(t)
 	a := &Attacher{Settle: 400 * time.Millisecond}
 	must(a.Attach(shortCtx(t), must(name.ParseReference(to))(t), Options{Material: material(Material{SBOMs: [][]byte{numbered(i)}})}))(t)
+}
+
+// A registry that is slow to answer a read does not make an attachment new.
+func TestAttachAgainWithASlowRegistry(t *testing.T) {
+	key := ecdsaKey(t)
+	for name, o := range map[string]Options{"cosign": {As: AsCosign}, "cosign, signed": {As: AsCosign, Sign: key}} {
+		t.Run(name, func(t *testing.T) {
+			var slow atomic.Pointer[sync.Map] // paths that were read; nil: answer at once
+			w := newWorld(t, intercept(ggcrRegistry(true), func(_ http.ResponseWriter, r *http.Request) bool {
+				seen := slow.Load()
+				if seen == nil || !strings.Contains(r.URL.Path, "/manifests/sha256-") {
+					return false
+				}
+				if _, again := seen.LoadOrStore(r.URL.Path, true); again {
+					return false
+				}
+				<-r.Context().Done() // until the publisher gives up
+				return true
+			}))
+			o.Material = material(everything(t))
+			first := must(quick().Attach(shortCtx(t), w.ref, o))(t)
+			seen := &sync.Map{}
+			slow.Store(seen)
+			for i, a := range must(quick().Attach(shortCtx(t), w.ref, o))(t) {
+				if a.Changed || a.Digest != first[i].Digest {
+					t.Errorf("%s %s: changed is %t, digest %s, want that of before, %s", a.What, a.Format, a.Changed, a.Digest, first[i].Digest)
+				}
+			}
+			if _, read := seen.Load("/v2/" + w.ref.Context().RepositoryStr() + "/manifests/" + digestTag(w.digest, ".att")); !read && o.Sign != nil {
+				t.Error("the tag was not read")
+			}
+		})
+	}
 }
 
 // A publisher with the worst timing overwrites the tag right after we wrote it:

@@ -57,7 +57,19 @@ var registries = map[string]func() http.Handler{
 }
 
 func ggcrRegistry(referrers bool) http.Handler {
-	return registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(referrers))
+	base := registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(referrers))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut {
+			// base stores what it read of a body that a canceled request cut short.
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+		}
+		base.ServeHTTP(w, r)
+	})
 }
 
 func distribution() http.Handler {

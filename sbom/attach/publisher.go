@@ -219,7 +219,9 @@ func (p *publisher) keep(ctx context.Context, tag string, m merge) (at v1.Hash, 
 			if writes++; writes > maxWrites {
 				return at, changed, errors.Join(fmt.Errorf("others write it too, or writing takes longer than %s: try again, or wait longer", p.settle/2), err)
 			}
-			at, changed, written = now, true, time.Now()
+			if wrote { // perhaps: a slow registry may still act on a write that returned an error
+				at, changed, written = now, true, time.Now()
+			}
 		case written.IsZero(), time.Since(written) >= p.settle:
 			return now, changed, nil
 		default:

@@ -57,7 +57,7 @@ func diff(a, b any, path string, out *[]Difference) {
 			return
 		}
 	case []any:
-		if b, ok := b.([]any); ok && len(a) == len(b) && !isText(a) {
+		if b, ok := b.([]any); ok && len(a) == len(b) && !(isText(a) && isText(b)) {
 			for i := range a {
 				diff(a[i], b[i], fmt.Sprintf("%s[%d]", path, i), out)
 			}

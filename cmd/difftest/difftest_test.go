@@ -17,24 +17,44 @@ import (
 var update = flag.Bool("update", false, "write the table of docs/compatibility.md")
 
 func TestKnownKindsAreDocumented(t *testing.T) {
-	const path, begin, end = "../../docs/compatibility.md", "<!-- known kinds -->\n", "<!-- end -->\n"
-	known, err := parseExpected(knownTOML, "known.toml")
-	check(t, err)
-	if len(known.Kinds) > 60 {
-		t.Errorf("%d kinds of difference are known: that is more than anyone reads", len(known.Kinds))
-	}
+	const path, end = "../../docs/compatibility.md", "<!-- end -->\n"
 	page, err := os.ReadFile(path)
 	check(t, err)
-	before, rest, found := strings.Cut(string(page), begin)
-	_, after, ended := strings.Cut(rest, end)
-	if !found || !ended {
-		t.Fatalf("%s lacks %q or %q", path, begin, end)
+	want, kinds := string(page), 0
+	for begin, data := range map[string][]byte{"<!-- known kinds -->\n": knownTOML, "<!-- known kinds of a daemon -->\n": daemonTOML} {
+		known, err := parseExpected(data, begin)
+		check(t, err)
+		kinds += len(known.Kinds)
+		before, rest, found := strings.Cut(want, begin)
+		_, after, ended := strings.Cut(rest, end)
+		if !found || !ended {
+			t.Fatalf("%s lacks %q or %q", path, begin, end)
+		}
+		want = before + begin + known.markdown() + end + after
 	}
-	want := before + begin + known.markdown() + end + after
+	if kinds > 60 {
+		t.Errorf("%d kinds of difference are known: that is more than anyone reads", kinds)
+	}
 	if *update {
 		check(t, os.WriteFile(path, []byte(want), 0o644))
 	} else if diff := cmp.Diff(want, string(page)); diff != "" {
-		t.Errorf("%s is not that of known.toml: run this test with -update (-want +got)\n%s", path, diff)
+		t.Errorf("%s is not that of known.toml and daemon.toml: run this test with -update (-want +got)\n%s", path, diff)
+	}
+}
+
+// Every kind of known.toml and daemon.toml says which values it is about, at least on one side.
+func TestKnownKindsAreNarrow(t *testing.T) {
+	for file, data := range map[string][]byte{"known.toml": knownTOML, "daemon.toml": daemonTOML} {
+		known, err := parseExpected(data, file)
+		check(t, err)
+		for _, k := range known.Kinds {
+			if k.A == "" && k.B == "" {
+				t.Errorf("%s: %s may have any values", file, k.Path)
+			}
+			if k.Clause != "" && !strings.Contains(k.Clause, ": ") {
+				t.Errorf("%s: %s: clause %q without its text", file, k.Path, k.Clause)
+			}
+		}
 	}
 }
 
@@ -67,14 +87,14 @@ func TestKind(t *testing.T) {
 }
 
 func TestCompare(t *testing.T) {
-	a := observation(t, `{"same": 1, "int": 1, "list": [1, {"x": 2}], "text": ["a", "b"], "only": true, "type": "1"}`)
-	b := observation(t, `{"same": 1, "int": 1.0, "list": [1, {"x": 3}], "text": ["a", "c"], "type": 1}`)
+	a := observation(t, `{"same": 1, "int": 1, "list": [1, {"x": 2}], "text": ["a", "b"], "mixed": ["a", "b"], "only": true, "type": "1"}`)
+	b := observation(t, `{"same": 1, "int": 1.0, "list": [1, {"x": 3}], "text": ["a", "c"], "mixed": [null, "b"], "type": 1}`)
 	var got []string
 	for _, d := range compare(a, b) {
 		left, right := d.short()
 		got = append(got, d.Path+" "+left+" "+right)
 	}
-	want := []string{`int 1 1.0`, `list[1].x 2 3`, `only true "(absent)"`, `text ["b"] ["c"]`, `type "1" 1`}
+	want := []string{`int 1 1.0`, `list[1].x 2 3`, `mixed[0] "a" null`, `only true "(absent)"`, `text ["b"] ["c"]`, `type "1" 1`}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -34,7 +34,7 @@ var forms = []form{
 
 // observeImage adds the image and what its processes print to o.
 func (b *build) observeImage(o map[string]any) error {
-	img, err := fetch(b.image)
+	img, err := b.fetch()
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (b *build) launches(env map[string]string, root string) (map[string]any, er
 }
 
 func (b *build) launch(out map[string]any, f form, env map[string]string) error {
-	res, err := b.command(b.side.Launcher, f.args, list(env), "/tmp")
+	res, err := b.command(cnbUser, b.side.Launcher, f.args, list(env), "/tmp")
 	if err != nil {
 		return err
 	}

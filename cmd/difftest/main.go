@@ -37,7 +37,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.against, "against", "", "`file` of cases and of what was observed: compare with that, instead of a second lifecycle")
 	flag.StringVar(&o.record, "record", "", "`file` to write cases and observations of the lifecycle to, instead of comparing")
-	flag.BoolVar(&o.self, "self", false, "compare ways in which one lifecycle does the same: five phases and the creator, a cache directory and a cache image")
+	flag.BoolVar(&o.self, "self", false, "compare ways in which one lifecycle does the same: five phases and the creator, a cache directory and a cache image, a registry and the docker daemon of DOCKER_HOST")
 	flag.StringVar(&o.cases, "cases", "", "`file` of cases, as -record writes; default: made from seeds")
 	flag.StringVar(&o.known, "known", "", "with -against, `file` of the kinds of difference that may occur; default: those of cmd/difftest/known.toml")
 	flag.Var(&o.seeds, "seeds", "`seeds` of the cases, such as 1-20,31")

@@ -146,26 +146,40 @@ func lines(dir string) (map[string]any, error) {
 	return out, err
 }
 
-// An image is one in the registry. Its base has one layer.
+// An image is one in the registry or the daemon. Its base has one layer.
 type image struct {
 	v1.Image
-	manifest *v1.Manifest
+	manifest *v1.Manifest // nil in a daemon, which keeps none
 	config   map[string]any
 	raw      []byte // the configuration
 }
 
-func fetch(ref string) (*image, error) {
-	parsed, err := name.ParseReference(ref)
+// fetch reads the image of the build from where it was exported to.
+func (b *build) fetch() (*image, error) {
+	if b.side.Daemon {
+		saved, err := b.save()
+		if err != nil {
+			return nil, err
+		}
+		return newImage(saved, nil)
+	}
+	parsed, err := name.ParseReference(b.image)
 	if err != nil {
 		return nil, err
 	}
-	img := &image{}
-	if img.Image, err = remote.Image(parsed); err != nil {
+	stored, err := remote.Image(parsed)
+	if err != nil {
 		return nil, err
 	}
-	if img.manifest, err = img.Manifest(); err != nil {
+	manifest, err := stored.Manifest()
+	if err != nil {
 		return nil, err
 	}
+	return newImage(stored, manifest)
+}
+
+func newImage(stored v1.Image, manifest *v1.Manifest) (*image, error) {
+	img, err := &image{Image: stored, manifest: manifest}, error(nil)
 	if img.raw, err = img.RawConfigFile(); err != nil {
 		return nil, err
 	}
@@ -258,17 +272,21 @@ func (img *image) named() map[string]any {
 }
 
 func (img *image) describe() (map[string]any, error) {
-	types := []any{string(img.manifest.MediaType), string(img.manifest.Config.MediaType)}
-	for _, layer := range img.manifest.Layers {
-		types = append(types, string(layer.MediaType))
-	}
 	var order struct {
 		Config struct{ Labels json.RawMessage }
 	}
 	if err := json.Unmarshal(img.raw, &order); err != nil {
 		return nil, err
 	}
-	return map[string]any{"labels": img.labels(), "config": img.named(), "mediaTypes": types, "labelorder": keys(order.Config.Labels)}, nil
+	out := map[string]any{"labels": img.labels(), "config": img.named(), "labelorder": keys(order.Config.Labels)}
+	if m := img.manifest; m != nil {
+		types := []any{string(m.MediaType), string(m.Config.MediaType)}
+		for _, layer := range m.Layers {
+			types = append(types, string(layer.MediaType))
+		}
+		out["mediaTypes"] = types
+	}
+	return out, nil
 }
 
 // keys are those of a JSON object, as they come.

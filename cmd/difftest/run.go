@@ -28,6 +28,7 @@ type Side struct {
 	Lifecycle string // the binary that is all phases
 	Launcher  string
 	Exported  string // the launcher that the exporter adds to the image
+	Daemon    bool   // images are in the docker daemon, instead of a registry
 }
 
 // A Runner runs cases in a work folder, one at a time.
@@ -52,6 +53,7 @@ func (r *Runner) Observe(ctx context.Context, c *Case, side *Side) (map[string]a
 		return nil, err
 	}
 	b := &build{Runner: r, ctx: ctx, c: c, side: side, image: fmt.Sprintf("%s/%s:%d", r.Prefix, side.Name, c.Seed)}
+	defer b.removeImages()
 	result := map[string]any{}
 	for no := 1; no <= 2; no++ {
 		o, err := b.run(no)
@@ -80,6 +82,7 @@ type build struct {
 	c      *Case
 	side   *Side
 	image  string
+	made   []string // IDs of images in the daemon
 	failed bool
 }
 
@@ -140,6 +143,20 @@ type phase struct {
 	args []string
 }
 
+// do runs a phase as a platform does: those that use a docker daemon as root, the others as the CNB user.
+func (b *build) do(p phase) (result, error) {
+	args := append([]string{"/cnb/lifecycle/" + p.name}, p.args...)
+	if !b.side.usesDaemon(p.name, b.c) {
+		return b.command(cnbUser, b.side.Lifecycle, args, b.env(), b.Work)
+	}
+	env := b.env()
+	if p.name != "rebaser" {
+		env = append(env, fmt.Sprintf("CNB_USER_ID=%d", cnbUser), fmt.Sprintf("CNB_GROUP_ID=%d", cnbUser))
+	}
+	args = slices.Insert(args, 1, "-daemon")
+	return b.command(0, b.side.Lifecycle, args, append(env, "DOCKER_HOST="+dockerHost()), b.Work)
+}
+
 // phases are the commands of a build.
 func (b *build) phases() []phase {
 	c, w := b.c, b.Work
@@ -198,7 +215,7 @@ func (b *build) run(no int) (map[string]any, error) {
 	codes, o := map[string]any{}, map[string]any{}
 	o["codes"] = codes
 	for _, p := range b.phases() {
-		res, err := b.command(b.side.Lifecycle, append([]string{"/cnb/lifecycle/" + p.name}, p.args...), b.env(), b.Work)
+		res, err := b.do(p)
 		if err != nil {
 			return nil, err
 		}
@@ -242,16 +259,16 @@ func hasPrefix(s string, prefixes ...string) bool {
 
 // rebase moves the image to the second run image.
 func (b *build) rebase() (map[string]any, error) {
-	args := []string{"/cnb/lifecycle/rebaser", "-report", b.Work + "/rebase.toml", "-run-image", b.Run2}
+	args := []string{"-report", b.Work + "/rebase.toml", "-run-image", b.Run2}
 	if !b.c.Before(12) && b.c.Force {
 		args = append(args, "-force")
 	}
-	res, err := b.command(b.side.Lifecycle, append(args, b.image), b.env(), b.Work)
+	res, err := b.do(phase{"rebaser", append(args, b.image)})
 	if err != nil {
 		return nil, err
 	}
 	o := map[string]any{"code": number(res.code), "report": readTOML(b.Work + "/rebase.toml")}
-	img, err := fetch(b.image)
+	img, err := b.fetch()
 	if err != nil {
 		return nil, err
 	}
@@ -268,14 +285,14 @@ type result struct {
 	out  string
 }
 
-// command runs a binary as the CNB user.
-func (r *Runner) command(binary string, args, env []string, dir string) (result, error) {
+// command runs a binary as a user and the group of the same number.
+func (r *Runner) command(id uint32, binary string, args, env []string, dir string) (result, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary)
 	var stdout, stderr bytes.Buffer
 	cmd.Args, cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = args, env, dir, &stdout, &stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: cnbUser, Gid: cnbUser}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: id, Gid: id}}
 	err := cmd.Run()
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && (!exited || ctx.Err() != nil) {
 		return result{}, fmt.Errorf("running %s: %w", args[0], err)

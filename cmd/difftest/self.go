@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"os/user"
@@ -12,20 +14,32 @@ import (
 )
 
 // A variant is two ways for one lifecycle to do a case, between which nothing may differ
-// but what same takes out.
+// but what same takes out and what the kinds in known allow.
 type variant struct {
-	name  string
-	first func(*Case)
-	other func(*Case)
-	same  func(build map[string]any)
+	name   string
+	change func(c *Case, side *Side, other bool)
+	same   func(build map[string]any)
+	known  []byte // as known.toml
+	file   string
+	daemon bool // needs one
 }
 
 var variants = []variant{
-	{"five phases and the creator", func(c *Case) { c.Creator = false }, func(c *Case) { c.Creator = true }, wholeBuild},
-	{"a cache directory and a cache image", func(c *Case) { c.CacheImage = false }, func(c *Case) { c.CacheImage = true }, func(build map[string]any) {
-		delete(build, "cache")
-	}},
+	{name: "five phases and the creator", same: wholeBuild, change: func(c *Case, _ *Side, other bool) { c.Creator = other }},
+	{
+		name: "a cache directory and a cache image", change: func(c *Case, _ *Side, other bool) { c.CacheImage = other },
+		same: func(build map[string]any) { delete(build, "cache") },
+	},
+	{
+		name: "a registry and a docker daemon", daemon: true, change: func(_ *Case, side *Side, other bool) { side.Daemon = other },
+		same: func(map[string]any) {}, known: daemonTOML, file: "daemon.toml",
+	},
 }
+
+// daemonTOML lists what differs between images in a registry (a) and in a docker daemon (b).
+//
+//go:embed daemon.toml
+var daemonTOML []byte
 
 // wholeBuild replaces what is observed after each phase by what is after the last.
 func wholeBuild(build map[string]any) {
@@ -46,10 +60,13 @@ func wholeBuild(build map[string]any) {
 	}
 }
 
+// ownSeeds is how many cases there are unless seeds are given.
+const ownSeeds = 10
+
 // compareSelf compares the ways in which one lifecycle does the same.
 func (o *options) compareSelf(ctx context.Context, out io.Writer, r *Runner, side *Side) error {
 	if len(o.seeds) == 0 {
-		_ = o.seeds.Set("1-10")
+		_ = o.seeds.Set(fmt.Sprintf("1-%d", ownSeeds))
 	}
 	cases, err := o.allCases()
 	if err != nil {
@@ -62,28 +79,51 @@ func (o *options) compareSelf(ctx context.Context, out io.Writer, r *Runner, sid
 	for _, c := range cases {
 		c.Env["HOME"] = cnb.HomeDir // the creator sets it, the five phases leave it as it is
 	}
-	report := &report{out: out, expected: &Expected{}, verbose: o.verbose}
+	var errs []error
 	for _, v := range variants {
-		fmt.Fprintf(out, "%s:\n", v.name)
-		for _, c := range cases {
-			var results []map[string]any
-			for i, change := range []func(*Case){v.first, v.other} {
-				changed, own := *c, *side
-				change(&changed)
-				own.Name = fmt.Sprintf("%s%d", strings.ReplaceAll(v.name, " ", "-"), i) // none finds the other's image
-				result, err := r.Observe(ctx, &changed, &own)
-				if err != nil {
-					return fmt.Errorf("%s, seed %d: %w", v.name, c.Seed, err)
-				}
-				for _, build := range []string{"b1", "b2"} {
-					if b, ok := result[build].(map[string]any); ok {
-						v.same(b)
-					}
-				}
-				results = append(results, result)
-			}
-			report.add(c, results[0], results[1])
+		if v.daemon && dockerHost() == "" {
+			fmt.Fprintf(out, "%s: left out: no docker daemon: set DOCKER_HOST to its socket (unix:///...)\n", v.name)
+			continue
 		}
+		fmt.Fprintf(out, "%s:\n", v.name)
+		if err := o.compareWays(ctx, out, r, side, cases, v); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", v.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (o *options) compareWays(ctx context.Context, out io.Writer, r *Runner, side *Side, cases []*Case, v variant) error {
+	known, err := parseExpected(v.known, v.file)
+	if err != nil {
+		return err
+	}
+	if v.daemon {
+		remove, err := r.pullRunImages(ctx)
+		if err != nil {
+			return err
+		}
+		defer remove()
+	}
+	report := &report{out: out, expected: known, verbose: o.verbose, whole: o.cases == "" && len(o.seeds) >= ownSeeds}
+	for _, c := range cases {
+		var results []map[string]any
+		for i, other := range []bool{false, true} {
+			changed, own := *c, *side
+			own.Name = fmt.Sprintf("%s%d", strings.ReplaceAll(v.name, " ", "-"), i) // none finds the other's image
+			v.change(&changed, &own, other)
+			result, err := r.Observe(ctx, &changed, &own)
+			if err != nil {
+				return fmt.Errorf("seed %d: %w", c.Seed, err)
+			}
+			for _, build := range []string{"b1", "b2"} {
+				if b, ok := result[build].(map[string]any); ok {
+					v.same(b)
+				}
+			}
+			results = append(results, result)
+		}
+		report.add(c, results[0], results[1])
 	}
 	return report.end()
 }

@@ -106,7 +106,7 @@ func TestDecodeDeclarationFile(t *testing.T) {
 		{`{"version": "1.0", "Provides": []}`, `unknown key "Provides": did you mean "provides"?`},
 		{`{"version": "1.0", "evidence": []}`, `unknown key "evidence": did you mean "provides.evidence"?`},
 		{`{"version": "1.0", "x": 1, "y": 2}`, `unknown key "x": the keys here are version, provides`},
-		{`{"version": "2.0"}`, "is not understood here"},
+		{`{"version": "2.0"}`, "is not supported"},
 	} {
 		_, err := provides.DecodeDeclarationFile([]byte(test.in), "declaration.json")
 		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
@@ -122,7 +122,7 @@ func TestDecodeDeclarationErrors(t *testing.T) {
 		{"null", `null`, `key "version": missing: want "1.0"`},
 		{"a list", `[]`, "reading label: "},
 		{"no version", `{"provides": []}`, `key "version": missing`},
-		{"newer", `{"version": "2.0"}`, `"2.0" is not understood here, which reads 1.x: use a newer baseplan`},
+		{"newer", `{"version": "2.0"}`, `"2.0" is not supported, only 1.x: use a newer baseplan`},
 		{"not a version", `{"version": "one"}`, `"one" is not a version`},
 		{"version as a number", `{"version": 1}`, "reading label: "},
 		{"no name", `{"version": "1.0", "provides": [{"name": " ", "evidence": ["pkg:deb/a"]}]}`, `provides[0]: key "name" is missing`},

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Contradiction says why the document cannot be true of any image: its packages
-// are those of every layer, or a package manager could not have installed them
-// side by side. Empty: it can be true.
+// Contradiction explains why the document cannot describe any image: it lists the
+// packages of every layer, or packages that a package manager cannot have installed
+// side by side. It returns "" if there is no contradiction.
 func (d *Document) Contradiction() string {
 	if d.AllLayers {
 		return "its packages are those of every layer of the image, deleted ones included: generate it from the squashed image"
@@ -32,8 +32,8 @@ func (d *Document) Contradiction() string {
 	return ""
 }
 
-// twoVersions finds two packages of one name that differ in version and may be
-// of the same architecture.
+// twoVersions finds two packages of one name that differ in version and may have
+// the same architecture.
 func twoVersions(same []Package) (a, b Package, ok bool) {
 	byArch := map[string]Package{}
 	for _, p := range same {
@@ -57,7 +57,7 @@ func twoVersions(same []Package) (a, b Package, ok bool) {
 	return a, b, false
 }
 
-// release is the version without an epoch of zero, which may be left out.
+// release returns the version without an epoch of zero, which is optional.
 func (p Package) release() string { return strings.TrimPrefix(p.Version, "0:") }
 
 // installOnly reports whether RPM installs versions of the package side by side

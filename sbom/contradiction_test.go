@@ -40,6 +40,6 @@ func TestContradiction(t *testing.T) {
 		})
 	}
 	if (&sbom.Document{AllLayers: true}).Contradiction() == "" {
-		t.Error("a document of all layers is no contradiction")
+		t.Error("no contradiction in a document of all layers")
 	}
 }

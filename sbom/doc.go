@@ -1,8 +1,8 @@
-// Package sbom holds what baseplan believes about an image: a [Document], its
-// [Distro] and its [Package]s, whatever format told it.
+// Package sbom describes the contents of an image: a [Document] with its [Distro]
+// and its [Package]s, independent of the SBOM format.
 //
-// It is the vocabulary that every other package speaks and imports the
-// standard library only. Reading and writing the formats is the work of
-// sbom/format, making a Document from an image that of sbom/scan, finding one
-// that travels with an image that of sbom/attach.
+// Start with Document. The package imports the standard library only. Sibling
+// packages do the work: sbom/format reads and writes the formats, sbom/scan
+// generates a Document from an image, and sbom/attach finds the SBOM that is
+// attached to an image.
 package sbom

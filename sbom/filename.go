@@ -6,15 +6,17 @@ import (
 	"strings"
 )
 
-// CommandDirs and LibraryDirs are the directories in which commands and shared libraries are found,
-// less a leading slash. /usr/games is not among them: images leave it out of PATH.
+// CommandDirs and LibraryDirs are the directories with commands and shared
+// libraries, without a leading slash. /usr/games is missing because images leave it
+// out of PATH.
 var (
 	CommandDirs = []string{"bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sbin"}
 	LibraryDirs = []string{"lib", "lib64", "usr/lib", "usr/lib64", "usr/local/lib", "usr/local/lib64"}
 )
 
 // FileName returns the name that a file at this path provides, "cmd:curl" or
-// "so:libssl.so.3"; empty if none. The path is clean, with or without a leading slash.
+// "so:libssl.so.3", or "" if it provides none. The path is clean, with or without a
+// leading slash.
 func FileName(file string) string {
 	dir, base := path.Split(strings.TrimPrefix(file, "/"))
 	dir = strings.TrimSuffix(dir, "/")
@@ -27,13 +29,14 @@ func FileName(file string) string {
 	return ""
 }
 
-// IsLibrary reports whether the base name is that of a shared library: libz.so, libssl.so.3.
+// IsLibrary reports whether base is the name of a shared library, such as libz.so
+// or libssl.so.3.
 func IsLibrary(base string) bool {
 	return strings.HasSuffix(base, ".so") || strings.Contains(base, ".so.")
 }
 
-// IsMultiarchDir reports whether the path is that of a directory for the libraries of one
-// architecture, as Debian has them: usr/lib/x86_64-linux-gnu.
+// IsMultiarchDir reports whether dir holds the libraries of one architecture, as in
+// Debian: usr/lib/x86_64-linux-gnu.
 func IsMultiarchDir(dir string) bool {
 	parent, base := path.Split(strings.TrimPrefix(dir, "/"))
 	return strings.Contains(base, "-linux-") && slices.Contains(LibraryDirs, strings.TrimSuffix(parent, "/"))

@@ -7,47 +7,47 @@ import (
 )
 
 // A Document is the inventory of one image: its distribution and packages, and
-// where the facts came from. A Document without packages is a statement too
-// ("there are none"); no statement is a nil *Document.
+// where they were read from. A Document without packages states that there are
+// none; a nil *Document states nothing.
 type Document struct {
-	Format    Format    // the format it was decoded from; empty when generated from the image
-	Spec      string    // version of that format, e.g. "1.6", "SPDX-2.3", "16.1.10"
-	Tool      string    // what made it, e.g. "syft 1.51.0"; empty: not said
-	Created   time.Time // when it was made, UTC; zero: not said
-	Subject   string    // what it says it describes (a name or reference); informative only
-	About     []Image   // the images that it says it describes; empty: it does not say
-	AllLayers bool      // its packages are those of every layer, deleted ones included
+	Format    Format          // the format it was decoded from; empty if generated from the image
+	Spec      string          // version of that format, e.g. "1.6", "SPDX-2.3", "16.1.10"
+	Tool      string          // the tool that made it, such as "syft 1.51.0"; may be empty
+	Created   time.Time       // UTC; zero if unknown
+	Subject   string          // name or reference of what it describes; informative only
+	About     []ImageIdentity // the images that it describes; empty if it names none
+	AllLayers bool            // it lists the packages of every layer, deleted ones included
 	Distro    Distro
 	Packages  []Package // sorted by [Compare]
-	Databases []string  // absolute paths of the package databases read; only a generated Document has them
-	Unready   []Unready // packages that are there but not installed, sorted; only a generated Document has them
+	Databases []string  // absolute paths of the package databases read; only in a generated Document
+	Unready   []Unready // packages that are present but not fully installed, sorted; only in a generated Document
 
 	// Files are regular files, directories and links that the document lists
-	// without an owner, as absolute clean paths, sorted. Known tells whether
-	// their absence means anything.
+	// without an owner, as absolute clean paths, sorted.
 	Files []string
 }
 
-// An Image is what a document says of an image that it describes. Empty fields are not said.
-type Image struct {
-	Manifest string   // digest of its manifest
-	Digests  []string // digests under which registries know it: of its manifest, or of an index that lists it
-	ID       string   // image ID: the digest of its configuration, or what a daemon calls the image
-	Layers   []string // DiffIDs of its layers, in any order
+// An ImageIdentity identifies an image that a document describes. Fields that the
+// document does not state are empty.
+type ImageIdentity struct {
+	Manifest string   // digest of the manifest
+	Digests  []string // digests in registries: of the manifest, or of an index that lists it
+	ID       string   // image ID: the digest of the configuration, or a daemon's ID
+	Layers   []string // DiffIDs of the layers, in any order
 }
 
 // A Format is one of the three SBOM formats of buildpacks (buildpack.md,
 // "Software-Bill-of-Materials").
 type Format string
 
-// The formats, by the names used in FORMATS.md.
+// The formats. The values are used in baseplan's own files and labels.
 const (
 	CycloneDX Format = "cyclonedx"
 	SPDX      Format = "spdx"
 	Syft      Format = "syft"
 )
 
-// Ext is the file extension that the buildpack specification gives the format,
+// Ext returns the file extension of the format in the buildpack specification,
 // without a leading dot: "cdx.json", "spdx.json" or "syft.json".
 func (f Format) Ext() string {
 	switch f {
@@ -61,7 +61,7 @@ func (f Format) Ext() string {
 	return "json"
 }
 
-// MediaType is the media type of the format's JSON form (buildpack.md,
+// MediaType returns the media type of the format's JSON encoding (buildpack.md,
 // "Software-Bill-of-Materials").
 func (f Format) MediaType() string {
 	switch f {
@@ -75,57 +75,58 @@ func (f Format) MediaType() string {
 	return "application/json"
 }
 
-// A Distro names the distribution as os-release(5) does.
+// A Distro identifies a distribution by the fields of os-release(5).
 type Distro struct {
-	ID      string   // "debian"; empty: unknown
-	Version string   // VERSION_ID, "12"
-	IDLike  []string // "debian" for Ubuntu
-	Name    string   // PRETTY_NAME, for people
+	ID      string   // such as "debian"; empty: unknown
+	Version string   // VERSION_ID, such as "12"
+	IDLike  []string // such as "debian" for Ubuntu
+	Name    string   // PRETTY_NAME
 }
 
-// A Type is the ecosystem of a package, spelled as the type of its purl.
+// A Type is the ecosystem of a package: the type of its package URL.
 type Type string
 
-// The types of operating system packages. Other types ("npm", "golang", …) are
-// kept as their documents spell them.
+// The types of operating system packages. Other types ("npm", "golang", …) are kept
+// as the document spells them.
 const (
 	Deb Type = "deb"
 	RPM Type = "rpm"
 	APK Type = "apk"
 )
 
-// OS reports whether packages of the type belong to an operating system's
+// OS reports whether packages of the type are installed by an operating system's
 // package manager.
 func (t Type) OS() bool { return t == Deb || t == RPM || t == APK }
 
-// Facts is a set of things that may be known of a package. A fact that is not
-// in the set is unknown, which is not the same as absent: a CycloneDX document
-// cannot say which package owns a file, an empty list from a dpkg database can.
+// Facts is the set of facts that are known about a package. A fact outside the set
+// is unknown, which differs from absent: a CycloneDX document cannot say which
+// package owns a file, while an empty list in a dpkg database says that the package
+// owns none.
 type Facts uint8
 
-// The facts that formats differ in.
+// Facts that some formats carry and others do not.
 const (
 	Files    Facts = 1 << iota // Package.Files is complete
 	Virtual                    // Package.Provides is complete
-	Upstream                   // Package.Source is given where it differs from the package
-	Arch                       // Package.Arch is given
-	Presence                   // Package.Absent is complete: the image was looked at
+	Upstream                   // Package.Source is set if it differs from the package
+	Arch                       // Package.Arch is set
+	Presence                   // Package.Absent is complete: the image's files were checked
 )
 
-// Has reports whether all of want are known.
+// Has reports whether f contains all of want.
 func (f Facts) Has(want Facts) bool { return f&want == want }
 
 // A Package is one installed package.
 type Package struct {
 	Type     Type
 	Name     string
-	Version  string // in full, as the ecosystem spells it: [epoch:]upstream[-revision]
-	Arch     string // as the ecosystem spells it: "amd64", "x86_64", "noarch"
-	PURL     string // canonical package URL with version; empty: none could be made
-	Source   Source // the source package that it was built from; zero: itself, or unknown
+	Version  string // in full: [epoch:]upstream[-revision]
+	Arch     string // in the ecosystem's spelling: "amd64", "x86_64", "noarch"
+	PURL     string // canonical package URL with version; may be empty
+	Source   Source // the source package; zero if it is the package itself or unknown
 	Provides []VirtualPackage
 	Files    []string // owned files, absolute clean paths, sorted
-	Absent   []string // commands and libraries that it owns by its database, but that the image does not have; like Files
+	Absent   []string // owned commands and libraries that the image does not have; absolute clean paths, sorted
 	Known    Facts
 }
 
@@ -133,15 +134,15 @@ type Package struct {
 type Unready struct {
 	Name    string
 	State   string // dpkg's: "unpacked", "half-configured" or "half-installed"
-	Version string // empty: not said
+	Version string // may be empty
 }
 
-// String is the form that [ParseUnready] reads: name, state and version.
+// String returns the name, state and version in the form that [ParseUnready] reads.
 func (u Unready) String() string {
 	return strings.TrimSpace(u.Name + " " + u.State + " " + u.Version)
 }
 
-// ParseUnready reads what [Unready.String] writes.
+// ParseUnready parses the output of [Unready.String].
 func ParseUnready(text string) (u Unready, ok bool) {
 	fields := strings.Fields(text)
 	if len(fields) < 2 || len(fields) > 3 {
@@ -154,18 +155,18 @@ func ParseUnready(text string) (u Unready, ok bool) {
 	return u, true
 }
 
-// A Source is the source package ("upstream" in a purl's qualifiers).
+// A Source is a source package ("upstream" in the qualifiers of a package URL).
 type Source struct{ Name, Version string }
 
-// A VirtualPackage is a name that a package stands in for: a Provides field of dpkg,
-// rpm or apk, without the prefix of its kind only where the database has none
+// A VirtualPackage is a name that a package provides in the Provides field of dpkg,
+// rpm or apk, with the prefix of its kind if the database has one
 // ("mail-transport-agent", "so:libssl.so.3", "cmd:curl").
 type VirtualPackage struct {
 	Name    string
 	Version string // empty: unversioned
 }
 
-// Compare orders packages by type, name, version, architecture and purl.
+// Compare orders packages by type, name, version, architecture and package URL.
 func Compare(a, b Package) int {
 	for _, c := range []int{
 		strings.Compare(string(a.Type), string(b.Type)), strings.Compare(a.Name, b.Name),
@@ -178,25 +179,25 @@ func Compare(a, b Package) int {
 	return 0
 }
 
-// Knows reports whether every operating system package of the document has the
-// facts. It is true of a document without such packages: nothing is missing.
+// Knows reports whether f is known of every operating system package of the
+// document. It returns true for a document without such packages.
 func (d *Document) Knows(f Facts) bool {
 	return !slices.ContainsFunc(d.Packages, func(p Package) bool { return p.Type.OS() && !p.Known.Has(f) })
 }
 
-// An EVR is a version taken apart.
+// An EVR is a version split into its parts.
 type EVR struct {
-	Epoch   string // digits; empty: none spelled
+	Epoch   string // digits; empty if not spelled out
 	Version string // upstream version
-	Release string // Debian revision, RPM release, "r2" of an Alpine package; empty: none
+	Release string // Debian revision, RPM release, or "r2" of an Alpine package; may be empty
 }
 
-// EVR takes the package's version apart by the rules of its type: Debian
-// policy 5.6.12, RPM's epoch:version-release, Alpine's version-rN. Types other
-// than those have an upstream version only.
+// EVR splits the version by the rules of the package's type: Debian policy 5.6.12,
+// RPM's epoch:version-release, Alpine's version-rN. Other types have only an
+// upstream version.
 func (p Package) EVR() EVR { return ParseEVR(p.Type, p.Version) }
 
-// ParseEVR takes a version apart by the rules of type t; see [Package.EVR].
+// ParseEVR splits a version by the rules of type t. See [Package.EVR].
 func ParseEVR(t Type, version string) EVR {
 	var e EVR
 	e.Version = version

@@ -44,7 +44,8 @@ func TestParseEVR(t *testing.T) {
 	}
 }
 
-// TestEVRLosesNothing: put together again, the parts are the version.
+// TestEVRLosesNothing joins the parts again and compares the result with the
+// version.
 func TestEVRLosesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		kind := sbom.Type(rapid.SampledFrom([]string{"deb", "rpm", "apk", "npm"}).Draw(t, "type"))
@@ -101,7 +102,7 @@ func TestKnows(t *testing.T) {
 		}
 	}
 	if (sbom.Files | sbom.Arch).Has(sbom.Files | sbom.Virtual) {
-		t.Error("Has is content with one fact of two")
+		t.Error("Has reports two facts although only one is known")
 	}
 }
 
@@ -119,7 +120,7 @@ func TestFormatNames(t *testing.T) {
 
 func TestCheckFileVersion(t *testing.T) {
 	for version, want := range map[string]string{
-		"1.0": "", "1": "", "1.99": "", "": "missing", "2.0": "is not understood here", "new": "is not a version", "0.9": "is not understood here",
+		"1.0": "", "1": "", "1.99": "", "": "missing", "2.0": "is not supported", "new": "is not a version", "0.9": "is not supported",
 	} {
 		err := sbom.CheckFileVersion(version)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
@@ -140,7 +141,7 @@ func TestVirtualsAreSpelledAsTheyWereRead(t *testing.T) {
 		{sbom.RPM, "perl(Carp) = 1.50", sbom.VirtualPackage{Name: "perl(Carp)", Version: "1.50"}},
 	} {
 		got := sbom.ParseVirtuals(tt.t, []string{tt.in, tt.in})
-		if len(got) != 1 || got[0] != tt.want || got[0].Spell(tt.t) != tt.in {
+		if len(got) != 1 || got[0] != tt.want || got[0].Entry(tt.t) != tt.in {
 			t.Errorf("%s: got %v, want %v", tt.in, got, tt.want)
 		}
 	}

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// ParseVirtuals reads entries of a Provides field as the databases spell them:
-// dpkg's "libfoo:any (= 1.2)", apk's "so:libssl.so.3=3.1.4", RPM's
-// "perl(Carp) = 1.50". They come sorted, each once.
+// ParseVirtuals parses entries of a Provides field in the syntax of type t: dpkg's
+// "libfoo:any (= 1.2)", apk's "so:libssl.so.3=3.1.4", RPM's "perl(Carp) = 1.50".
+// The result is sorted and has no duplicates.
 func ParseVirtuals(t Type, entries []string) []VirtualPackage {
 	all := make([]VirtualPackage, 0, len(entries))
 	for _, e := range entries {
@@ -35,8 +35,8 @@ func parseVirtual(t Type, entry string) (v VirtualPackage) {
 	return v
 }
 
-// SortVirtuals sorts by name and version and drops repetitions, in place; nil if
-// there are none.
+// SortVirtuals sorts by name and version in place and removes duplicates. It
+// returns nil for an empty slice.
 func SortVirtuals(all []VirtualPackage) []VirtualPackage {
 	if len(all) == 0 {
 		return nil
@@ -47,8 +47,9 @@ func SortVirtuals(all []VirtualPackage) []VirtualPackage {
 	return slices.Compact(all)
 }
 
-// Spell is the entry as packages of the type spell it; see [ParseVirtuals].
-func (v VirtualPackage) Spell(t Type) string {
+// Entry formats v as an entry of a Provides field of type t. It is the inverse of
+// [ParseVirtuals].
+func (v VirtualPackage) Entry(t Type) string {
 	switch {
 	case v.Version == "":
 		return v.Name
@@ -60,8 +61,8 @@ func (v VirtualPackage) Spell(t Type) string {
 	return v.Name + "=" + v.Version
 }
 
-// ParseSourceRPM takes the file name of a source package apart,
-// "bash-5.1.8-6.el9.src.rpm"; zero if it is none.
+// ParseSourceRPM parses the file name of a source package, such as
+// "bash-5.1.8-6.el9.src.rpm". It returns the zero Source if the name is malformed.
 func ParseSourceRPM(file string) Source {
 	nvr := strings.TrimSuffix(strings.TrimSuffix(file, ".rpm"), ".src")
 	nvr = strings.TrimSuffix(nvr, ".nosrc")

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// FileVersion is the version that the files, labels and artifacts of baseplan's
-// own carry, "major.minor" (FORMATS).
+// FileVersion is the version, "major.minor", that is written to baseplan's own
+// files, labels and artifacts.
 const FileVersion = "1.0"
 
-// CheckFileVersion says whether a file of that version can be read: any 1.x
-// can; a newer major version is refused.
+// CheckFileVersion returns an error if a file of that version cannot be read. Every
+// 1.x can; any other major version is refused.
 func CheckFileVersion(version string) error {
 	if version == "" {
 		return fmt.Errorf("missing: want %q", FileVersion)
@@ -22,7 +22,7 @@ func CheckFileVersion(version string) error {
 		return fmt.Errorf("%q is not a version: want %q", version, FileVersion)
 	}
 	if n != 1 {
-		return fmt.Errorf("%q is not understood here, which reads 1.x: use a newer baseplan, or write the file for 1.x", version)
+		return fmt.Errorf("%q is not supported, only 1.x: use a newer baseplan, or write the file for 1.x", version)
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ packages = []
 func TestSettingsErrorsNameFileAndKey(t *testing.T) {
 	for _, tt := range []struct{ name, in, want string }{
 		{"no version", "", `key "version": missing: want "1.0"`},
-		{"newer", `version = "2.1"`, `key "version": "2.1" is not understood here`},
+		{"newer", `version = "2.1"`, `key "version": "2.1" is not supported`},
 		{"no number", `version = "new"`, `key "version": "new" is not a version`},
 		{"wrong type", "version = 1", "version"},
 		{"unknown policy", "version = \"1.0\"\n[policy]\nrun-sbom = \"never\"", `[policy]: key "run-sbom": "never" is not one of auto, generate, attached, off`},

@@ -53,7 +53,7 @@ result = "found"
 func TestDecodeReport(t *testing.T) {
 	for text, want := range map[string]string{
 		"version = \"1.7\"\nnew = true\n[sbom]\nnew = 1\n": "",
-		"version = \"2.0\"\n":                              "not understood here",
+		"version = \"2.0\"\n":                              "not supported",
 		"image = \"x\"\n":                                  "missing: want",
 		"version = \"1.0\n":                                "run-image.toml, line 1",
 		"version = \"latest\"":                             "is not a version",

@@ -52,7 +52,7 @@ func (r *search) doubt(ctx context.Context, from Carrier, doc *sbom.Document) (O
 //
 // A document in the image's last layer describes the image without that layer, of
 // which only the layers are known.
-func (r *search) differs(from Carrier, about sbom.Image) string {
+func (r *search) differs(from Carrier, about sbom.ImageIdentity) string {
 	if why := r.otherLayers(from, about.Layers); why != "" {
 		return why
 	}

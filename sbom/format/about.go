@@ -13,21 +13,21 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// addAbout notes an image that the document describes, if it says which.
-func (in *inventory) addAbout(about sbom.Image) {
+// addAbout adds an image that the document describes, unless about is empty.
+func (in *inventory) addAbout(about sbom.ImageIdentity) {
 	if about.Manifest != "" || about.ID != "" || len(about.Digests)+len(about.Layers) > 0 {
 		in.doc.About = append(in.doc.About, about)
 	}
 }
 
-// isDigest reports whether s is a digest as manifests of images have them.
+// isDigest reports whether s is a digest that an image manifest can have.
 func isDigest(s string) bool {
 	algorithm, digits, _ := strings.Cut(s, ":")
 	size := map[string]int{"sha256": 64, "sha384": 96, "sha512": 128}[algorithm]
 	return size > 0 && len(digits) == size && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
-// digestOf is the digest in "sha256:…" or "repository@sha256:…"; empty if there is none.
+// digestOf returns the digest in "sha256:…" or "repository@sha256:…", or "".
 func digestOf(s string) string {
 	if s = s[strings.LastIndexByte(s, '@')+1:]; !isDigest(s) {
 		return ""
@@ -35,14 +35,16 @@ func digestOf(s string) string {
 	return s
 }
 
-// isImagePURL reports whether a purl is that of a container image; its type may be in capital letters.
+// isImagePURL reports whether purl is the package URL of a container image. Its
+// type may be upper case.
 func isImagePURL(purl string) bool {
 	rest, ok := strings.CutPrefix(strings.ToLower(purl), "pkg:")
 	rest = strings.TrimLeft(rest, "/")
 	return ok && (strings.HasPrefix(rest, "oci/") || strings.HasPrefix(rest, "docker/"))
 }
 
-// imageDigest is the digest that the purl of a container image has as its version.
+// imageDigest returns the version of a container image's package URL if it is a
+// digest, or "".
 func imageDigest(purl string) string {
 	if !isImagePURL(purl) {
 		return ""
@@ -54,18 +56,18 @@ func imageDigest(purl string) string {
 	return digestOf(u.Version)
 }
 
-// An imageClaim collects what a document says of an image.
-type imageClaim struct{ sbom.Image }
+// An imageClaim collects what a document states about an image.
+type imageClaim struct{ sbom.ImageIdentity }
 
-// named adds a digest under which a registry knows the image.
-func (c *imageClaim) named(digest string) {
+// addDigest adds a digest under which a registry knows the image.
+func (c *imageClaim) addDigest(digest string) {
 	if digest != "" {
 		c.Digests = append(c.Digests, digest)
 	}
 }
 
-// said adds a fact by the name that Trivy gives it, in every format.
-func (c *imageClaim) said(name, value string) {
+// add adds a fact under Trivy's name for it, which is the same in every format.
+func (c *imageClaim) add(name, value string) {
 	switch name {
 	case "ImageID":
 		c.ID = digestOf(value)
@@ -74,40 +76,41 @@ func (c *imageClaim) said(name, value string) {
 			c.Layers = append(c.Layers, d)
 		}
 	case "RepoDigest":
-		c.named(digestOf(value))
+		c.addDigest(digestOf(value))
 	}
 }
 
-// trivyPrefix begins the names of Trivy's properties in CycloneDX.
+// trivyPrefix is the prefix of Trivy's properties in CycloneDX.
 const trivyPrefix = "aquasecurity:trivy:"
 
-// about is what metadata.component says of the image. Syft has the manifest's
-// digest as its version, Trivy has properties; the name may be "repository@sha256:…".
-func (c *cdxComponent) about() sbom.Image {
+// about returns what metadata.component states about the image. Syft gives the
+// manifest's digest as its version, Trivy has properties; the name may be
+// "repository@sha256:…".
+func (c *cdxComponent) about() sbom.ImageIdentity {
 	var claim imageClaim
-	claim.named(digestOf(c.Name))
-	claim.named(imageDigest(c.PURL))
+	claim.addDigest(digestOf(c.Name))
+	claim.addDigest(imageDigest(c.PURL))
 	if c.PURL == "" {
-		claim.named(imageDigest(c.BOMRef))
+		claim.addDigest(imageDigest(c.BOMRef))
 	}
 	if c.Type == "container" {
 		claim.Manifest = digestOf(c.Version)
 	}
 	for _, p := range c.Properties {
 		if name, ok := strings.CutPrefix(p.Name, trivyPrefix); ok {
-			claim.said(name, p.Value)
+			claim.add(name, p.Value)
 		}
 	}
-	return claim.Image
+	return claim.ImageIdentity
 }
 
-// about is what a package that stands for the image says of it. Trivy has facts
-// in attribution texts or annotations, "ImageID: sha256:…".
-func (p *spdxPackage) about() sbom.Image {
+// about returns what a package that represents the image states about it. Trivy has
+// attribution texts or annotations such as "ImageID: sha256:…".
+func (p *spdxPackage) about() sbom.ImageIdentity {
 	var claim imageClaim
-	claim.named(digestOf(p.Name))
+	claim.addDigest(digestOf(p.Name))
 	for _, ref := range p.ExternalRefs {
-		claim.named(imageDigest(ref.Locator))
+		claim.addDigest(imageDigest(ref.Locator))
 	}
 	if p.Purpose == "CONTAINER" || len(claim.Digests) > 0 {
 		claim.Manifest = digestOf(p.Version)
@@ -118,10 +121,10 @@ func (p *spdxPackage) about() sbom.Image {
 	}
 	for _, text := range texts {
 		if name, value, ok := strings.Cut(text, ": "); ok {
-			claim.said(name, value)
+			claim.add(name, value)
 		}
 	}
-	return claim.Image
+	return claim.ImageIdentity
 }
 
 // A syftImage is the metadata of a Syft source of type "image".
@@ -148,31 +151,32 @@ func (s syftSource) image() syftImage {
 	return syftImage{}
 }
 
-func (s syftSource) about() sbom.Image {
+func (s syftSource) about() sbom.ImageIdentity {
 	var claim imageClaim
 	of := s.image()
 	if s.Type != "" && !strings.EqualFold(s.Type, "image") {
-		return claim.Image
+		return claim.ImageIdentity
 	}
 	claim.ID, claim.Manifest = digestOf(of.ImageID), digestOf(of.ManifestDigest)
 	if claim.Manifest == "" {
 		claim.Manifest = digestOf(s.Version)
 	}
 	for _, layer := range of.Layers {
-		claim.said("DiffID", layer.Digest)
+		claim.add("DiffID", layer.Digest)
 	}
 	for _, repo := range of.RepoDigests {
-		claim.said("RepoDigest", repo)
+		claim.add("RepoDigest", repo)
 	}
 	if config := of.config(); config != "" && config == claim.ID {
 		claim.Manifest = ""
 	}
-	return claim.Image
+	return claim.ImageIdentity
 }
 
-// config is the image ID in the manifest that the document holds, if that is the
-// manifest that it names. Of an image that came from a daemon or archive, Syft
-// makes up a manifest that no registry knows, but its configuration is the image's.
+// config returns the image ID from the manifest in the document, or "" if that is
+// not the manifest that the document names. For an image from a daemon or archive,
+// Syft makes up a manifest that no registry knows, but its configuration is the
+// image's.
 func (i syftImage) config() string {
 	sum := sha256.Sum256(i.Manifest)
 	var manifest struct {

@@ -12,9 +12,10 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// A cdxDocument is what we read of CycloneDX, in all versions and both forms.
+// A cdxDocument has the parts of CycloneDX that are read, for all versions, JSON
+// and XML.
 type cdxDocument struct {
-	marks
+	formatKeys
 	Metadata   cdxMetadata    `json:"metadata" xml:"metadata"`
 	Components []cdxComponent `json:"components" xml:"components>component"`
 }
@@ -26,7 +27,8 @@ type cdxMetadata struct {
 	Properties cdxProperties `json:"properties" xml:"properties>property"`
 }
 
-// cdxTools is a list before 1.5, and has a list of components since.
+// cdxTools is a list before CycloneDX 1.5, and an object with a list of components
+// since.
 type cdxTools struct {
 	Tools      []cdxTool `json:"-" xml:"tool"`
 	Components []cdxTool `json:"components" xml:"components>component"`
@@ -58,8 +60,8 @@ type cdxComponent struct {
 	Components []cdxComponent `json:"components" xml:"components>component"`
 }
 
-// cdxProperties are, from JSON, only the properties whose names begin with one of
-// propertyPrefixes: a document of Syft has ten times as many others.
+// cdxProperties holds, when read from JSON, only the properties that start with one
+// of propertyPrefixes: a document of Syft has ten times as many others.
 type cdxProperties []cdxProperty
 
 type cdxProperty struct {
@@ -72,10 +74,11 @@ var propertyPrefixes = []string{
 	"baseplan:",
 }
 
-// locationPrefix begins the names of the places where Syft found a package.
+// locationPrefix is the prefix of the properties in which Syft says where it found
+// a package.
 const locationPrefix = "syft:location:"
 
-func ofInterest[T string | jsontext.Value](name T) bool {
+func isWantedProperty[T string | jsontext.Value](name T) bool {
 	for _, prefix := range propertyPrefixes {
 		if len(name) >= len(prefix) && string(name[:len(prefix)]) == prefix {
 			return true
@@ -84,8 +87,8 @@ func ofInterest[T string | jsontext.Value](name T) bool {
 	return false
 }
 
-// UnmarshalJSONFrom implements [json.UnmarshalerFrom]. It makes no strings of what
-// it does not keep.
+// UnmarshalJSONFrom implements [json.UnmarshalerFrom]. It allocates no strings for
+// properties that it drops.
 func (ps *cdxProperties) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	if d.PeekKind() != '[' {
 		return d.SkipValue()
@@ -98,7 +101,7 @@ func (ps *cdxProperties) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		if err != nil {
 			return err
 		}
-		if ofInterest(p.Name) && (p.Value != "" || !strings.HasPrefix(p.Name, locationPrefix)) {
+		if isWantedProperty(p.Name) && (p.Value != "" || !strings.HasPrefix(p.Name, locationPrefix)) {
 			*ps = append(*ps, p)
 		}
 	}
@@ -106,8 +109,8 @@ func (ps *cdxProperties) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return err
 }
 
-// readProperty reads one property. The value is left out if a name that is not of
-// interest came before it.
+// readProperty reads one property. It skips the value if the name came first and is
+// not wanted.
 func readProperty(d *jsontext.Decoder) (p cdxProperty, err error) {
 	if _, err := d.ReadToken(); err != nil {
 		return p, err
@@ -132,11 +135,11 @@ func readProperty(d *jsontext.Decoder) (p cdxProperty, err error) {
 		if err != nil {
 			return p, err
 		}
-		if into == &p.Name && value.Kind() == '"' && !ofInterest(value[1:]) {
+		if into == &p.Name && value.Kind() == '"' && !isWantedProperty(value[1:]) {
 			wanted = false
 			continue
 		}
-		if into == &p.Value && strings.HasPrefix(p.Name, locationPrefix) && !telling(value) {
+		if into == &p.Value && strings.HasPrefix(p.Name, locationPrefix) && !mayLocateDatabase(value) {
 			continue
 		}
 		if err := json.Unmarshal(value, into, lenient); err != nil {
@@ -156,16 +159,16 @@ func (ps cdxProperties) get(name string) string {
 	return ""
 }
 
-// list is the values of NAME:0, NAME:1 and so on, with what stands behind the
-// number: list("syft:metadata:files", ":path").
-func (ps cdxProperties) list(name, behind string) []string {
+// list returns the values of NAME:0SUFFIX, NAME:1SUFFIX and so on:
+// list("syft:metadata:files", ":path").
+func (ps cdxProperties) list(name, suffix string) []string {
 	var values []string
 	for _, p := range ps {
 		rest, ok := strings.CutPrefix(p.Name, name)
 		if !ok || rest == "" || rest[0] != ':' {
 			continue
 		}
-		if number, ok := strings.CutSuffix(rest[1:], behind); ok && number != "" && strings.Trim(number, "0123456789") == "" {
+		if number, ok := strings.CutSuffix(rest[1:], suffix); ok && number != "" && strings.Trim(number, "0123456789") == "" {
 			values = append(values, p.Value)
 		}
 	}
@@ -177,7 +180,7 @@ func decodeCycloneDX(r io.Reader) (*inventory, error) {
 	if err := readJSON(r, &c); err != nil {
 		return nil, err
 	}
-	if err := c.of(sbom.CycloneDX); err != nil {
+	if err := c.checkFormat(sbom.CycloneDX); err != nil {
 		return nil, err
 	}
 	return c.inventory(), nil
@@ -194,8 +197,8 @@ func (c *cdxDocument) inventory() *inventory {
 	in.addAbout(c.Metadata.Component.about())
 	in.addComponents(c.Metadata.Component.Components)
 	in.addComponents(c.Components)
-	// Of the package managers, Syft has what packages provide here for apk alone,
-	// and nothing at all where a package provides nothing.
+	// For apk, Syft lists what packages provide, and lists nothing for a package
+	// that provides nothing. It does not list it for other package managers.
 	fromSyft := func(c claim) bool { return c.kind == string(sbom.APK) && !c.exact && c.data != "" }
 	if slices.ContainsFunc(in.claims, func(c claim) bool { return fromSyft(c) && len(c.provide) > 0 }) {
 		for i := range in.claims {
@@ -211,7 +214,7 @@ func (in *inventory) addComponents(components []cdxComponent) {
 	for i := range components {
 		c := &components[i]
 		if c.Scope == "excluded" || c.Scope == "optional" {
-			continue // of tests and the like, or not installed (CycloneDX, "scope")
+			continue // test dependencies and the like, or not installed (CycloneDX, "scope")
 		}
 		switch c.Type {
 		case "operating-system":
@@ -232,8 +235,9 @@ func (in *inventory) addComponents(components []cdxComponent) {
 	}
 }
 
-// holdsInstalled reports whether components within one of that type are installed
-// in the image, as those of another container, of an archive or a device are not.
+// holdsInstalled reports whether components nested in one of this type are
+// installed in the image. Those of another container, an archive or a device are
+// not.
 func holdsInstalled(componentType string) bool {
 	switch componentType {
 	case "", "library", "application", "framework", "platform", "operating-system":
@@ -242,8 +246,8 @@ func holdsInstalled(componentType string) bool {
 	return false
 }
 
-// distro of an operating-system component: Syft has os-release(5) in properties,
-// Trivy a name and version.
+// distro reads an operating-system component: Syft has os-release(5) in properties,
+// Trivy has name and version.
 func (c *cdxComponent) distro() sbom.Distro {
 	d := sbom.Distro{
 		ID: c.Properties.get("syft:distro:id"), Version: c.Properties.get("syft:distro:versionID"),
@@ -265,8 +269,8 @@ func (c *cdxComponent) claim() claim {
 		foundBy: get("syft:package:foundBy"), data: get("syft:package:metadataType"),
 		epoch: get("syft:metadata:epoch"), arch: get("baseplan:arch"),
 		provide: c.Properties.list("syft:metadata:provides", ""), files: c.Properties.list("syft:metadata:files", ":path"),
-		absent:    c.Properties.list("baseplan:absent", ""),
-		elsewhere: elsewhere(c.Properties.list("syft:location", ":path")),
+		absent:       c.Properties.list("baseplan:absent", ""),
+		notInstalled: outsideDatabases(c.Properties.list("syft:location", ":path")),
 	}
 	if out.purl == "" && strings.HasPrefix(c.BOMRef, "pkg:") {
 		out.purl = c.BOMRef
@@ -286,7 +290,7 @@ func (c *cdxComponent) claim() claim {
 			out.source.Version += "-" + release
 		}
 		if epoch := get("aquasecurity:trivy:SrcEpoch"); epoch != "" && !strings.HasPrefix(c.PURL, "pkg:rpm/") {
-			out.source.Version = epoch + ":" + out.source.Version // a source RPM's name has none
+			out.source.Version = epoch + ":" + out.source.Version // the name of a source RPM has no epoch
 		}
 	}
 	if known := get("baseplan:known"); known != "" {
@@ -295,7 +299,8 @@ func (c *cdxComponent) claim() claim {
 	return out
 }
 
-// parseTime is zero for what is no time, and for the one that stands for none.
+// parseTime returns the zero time if s is no RFC 3339 time or is the Unix epoch,
+// which stands for an unknown time.
 func parseTime(s string) time.Time {
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil || t.Equal(time.Unix(0, 0)) {

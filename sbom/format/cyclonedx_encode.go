@@ -37,8 +37,8 @@ func encodeCycloneDX(w io.Writer, doc *sbom.Document) error {
 	return cyclonedx.NewBOMEncoder(w, cyclonedx.BOMFileFormatJSON).Encode(bom)
 }
 
-// serialNumber is a UUID of version 8 (RFC 9562), made of all that the document
-// says: of its Syft JSON, which takes the least time to write.
+// serialNumber returns a UUID of version 8 (RFC 9562), the hash of the whole
+// document. It hashes the Syft JSON because that is the fastest to write.
 func serialNumber(doc *sbom.Document) (string, error) {
 	h := sha256.New()
 	if err := encodeSyft(h, doc); err != nil {
@@ -62,12 +62,12 @@ func cdxMetadataOf(doc *sbom.Document) *cyclonedx.Metadata {
 	}
 	var ps properties
 	ps.addList("baseplan:database", doc.Databases, "")
-	ps.addList("baseplan:unready", spellUnready(doc), "")
+	ps.addList("baseplan:unready", formatUnready(doc), "")
 	m.Properties = ps.pointer()
 	return &m
 }
 
-// osComponent is as Syft writes it.
+// osComponent writes the distribution as Syft does.
 func osComponent(d sbom.Distro) (c cyclonedx.Component, ok bool) {
 	if d.ID == "" {
 		return c, false
@@ -83,8 +83,8 @@ func osComponent(d sbom.Distro) (c cyclonedx.Component, ok bool) {
 	}, true
 }
 
-// componentOf is as Syft writes it, with one property of ours, and more where
-// Syft has no name for it.
+// componentOf writes a package as Syft does. Facts for which Syft has no property
+// get properties that start with "baseplan:".
 func componentOf(p sbom.Package) cyclonedx.Component {
 	var ps properties
 	ps.add("syft:package:type", syftType(p.Type))
@@ -108,7 +108,7 @@ func componentOf(p sbom.Package) cyclonedx.Component {
 			source = sbom.Source{}
 		}
 	}
-	ps.addList("syft:metadata:provides", spellProvides(p), "")
+	ps.addList("syft:metadata:provides", formatProvides(p), "")
 	ps.addList("syft:metadata:files", p.Files, ":path")
 	ps.addList("baseplan:absent", p.Absent, "")
 	ps.add("baseplan:arch", p.Arch)
@@ -127,9 +127,9 @@ func (ps *properties) add(name, value string) {
 	}
 }
 
-func (ps *properties) addList(name string, values []string, behind string) {
+func (ps *properties) addList(name string, values []string, suffix string) {
 	for i, v := range values {
-		ps.add(name+":"+strconv.Itoa(i)+behind, v)
+		ps.add(name+":"+strconv.Itoa(i)+suffix, v)
 	}
 }
 
@@ -141,7 +141,7 @@ func (ps properties) pointer() *[]cyclonedx.Property {
 	return &list
 }
 
-// formatKnown is the facts in one text that is never empty.
+// formatKnown returns the facts as a string that is never empty.
 func formatKnown(f sbom.Facts) string {
 	if names := formatFacts(f); len(names) > 0 {
 		return strings.Join(names, " ")
@@ -149,7 +149,7 @@ func formatKnown(f sbom.Facts) string {
 	return "nothing"
 }
 
-// formatSource is a source package in one text, "name version".
+// formatSource returns "name version".
 func formatSource(s sbom.Source) string { return strings.TrimSpace(s.Name + " " + s.Version) }
 
 func parseSource(s string) sbom.Source {

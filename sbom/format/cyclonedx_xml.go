@@ -19,7 +19,7 @@ func decodeCycloneDXXML(r io.Reader) (*inventory, error) {
 	return c.inventory(), nil
 }
 
-// onlySpace reads what follows the document.
+// onlySpace returns an error if an element follows the document.
 func onlySpace(d *xml.Decoder) error {
 	for {
 		token, err := d.Token()
@@ -30,24 +30,24 @@ func onlySpace(d *xml.Decoder) error {
 			return err
 		}
 		if _, ok := token.(xml.StartElement); ok {
-			return errors.New("something follows the end of the document")
+			return errors.New("an element follows the end of the document")
 		}
 	}
 }
 
-// maxXMLDepth is how deep elements may be nested. Real documents need ten.
+// maxXMLDepth limits the nesting of elements. Real documents need ten levels.
 const maxXMLDepth = 1000
 
-// once are the elements that stand at most once in those of onceIn. (A <versions> of
-// a vulnerability has many a <version>.)
-var once = map[string]uint{
+// singletons are the elements that may occur only once in one of singletonParents.
+// (A <versions> of a vulnerability has many <version>.)
+var singletons = map[string]uint{
 	"metadata": 1 << 0, "components": 1 << 1, "properties": 1 << 2, "name": 1 << 3, "version": 1 << 4, "group": 1 << 5, "purl": 1 << 6,
 }
 
-var onceIn = map[string]bool{"bom": true, "metadata": true, "component": true, "tool": true}
+var singletonParents = map[string]bool{"bom": true, "metadata": true, "component": true, "tool": true}
 
-// limitedTokens stops at documents that are nested too deeply, have too many
-// elements, or say something twice, before they take memory.
+// limitedTokens returns an error for documents that are nested too deeply, have too
+// many elements, or repeat a singleton, before they use memory.
 type limitedTokens struct {
 	d     *xml.Decoder
 	count int
@@ -56,7 +56,7 @@ type limitedTokens struct {
 
 type openElement struct {
 	name string
-	seen uint // what of once has been seen in it
+	seen uint // bits of the singletons seen in it
 }
 
 // Token implements [xml.TokenReader].
@@ -70,17 +70,17 @@ func (l *limitedTokens) Token() (xml.Token, error) {
 		if len(l.open) == maxXMLDepth {
 			return nil, fmt.Errorf("elements are nested deeper than %d", maxXMLDepth)
 		}
-		if bit := once[t.Name.Local]; bit != 0 && len(l.open) > 0 {
+		if bit := singletons[t.Name.Local]; bit != 0 && len(l.open) > 0 {
 			in := &l.open[len(l.open)-1]
-			if in.seen&bit != 0 && onceIn[in.name] {
-				return nil, fmt.Errorf("element <%s> stands twice in a <%s>", t.Name.Local, in.name)
+			if in.seen&bit != 0 && singletonParents[in.name] {
+				return nil, fmt.Errorf("element <%s> occurs twice in a <%s>", t.Name.Local, in.name)
 			}
 			in.seen |= bit
 		}
 		for i, a := range t.Attr {
 			for _, b := range t.Attr[:i] {
 				if a.Name == b.Name {
-					return nil, fmt.Errorf("attribute %s stands twice in <%s>", a.Name.Local, clip(t.Name.Local))
+					return nil, fmt.Errorf("attribute %s occurs twice in <%s>", a.Name.Local, clip(t.Name.Local))
 				}
 			}
 			if i > 100 {

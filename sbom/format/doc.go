@@ -1,61 +1,59 @@
-// Package format reads and writes the three SBOM formats of buildpacks:
-// [Decode] makes an [sbom.Document] of CycloneDX, SPDX or Syft JSON, told apart
-// by content and never by name, and [Encode] writes one.
+// Package format reads and writes the three SBOM formats of buildpacks. [Decode]
+// reads CycloneDX, SPDX or Syft JSON into an [sbom.Document] and detects the format
+// from the content, never from the file name. [Encode] writes a document.
 //
 //	format      read                                  written
 //	CycloneDX   1.0 to 1.7, JSON and XML              1.6 JSON
 //	SPDX        2.1 to 2.3, JSON and tag-value, 3.0   2.3 JSON
 //	Syft        Syft JSON, schema 2 to 16             16.1.10
 //
-// Compression and attestations around a document are taken off ([Unwrap]).
+// Compression and attestations around a document are removed; see [Unwrap].
 //
-// # What is installed
+// # Installed packages
 //
-// A document lists more than the packages of the image. Not installed are the
-// packages of another root file system in the image, of a container within it, and
-// of package files that lie around; sources; and what the document says is excluded,
-// optional, or of the build alone. Of a package of the operating system, the purl has
-// the type, name, version and architecture that tools compare, and it is believed
-// over other fields.
+// A document can list more than the packages of the image. Decode leaves out
+// packages of another root file system or container within the image, package files
+// that are not installed, source packages, and what the document marks as excluded,
+// optional or needed only at build time. For an operating system package, the type,
+// name, version and architecture in the package URL are the ones that tools
+// compare, so they win over other fields.
 //
-// Which image a document says it describes is in [sbom.Document.About]: it is for
-// the reader to compare.
+// [sbom.Document.About] identifies the image that a document describes. The caller
+// compares it with the image at hand.
 //
-// # What a format can say
+// # What a format can state
 //
-// The formats differ in what they carry, and so do the tools that write them.
-// What a document has no place for is unknown, which is not the same as absent
+// The formats differ in what they carry, and so do the tools that write them. What
+// a document has no place for is unknown, which is not the same as absent
 // ([sbom.Facts]):
 //
 //	fact       CycloneDX                   SPDX                       Syft JSON
-//	Arch       purl                        purl                       metadata
-//	Upstream   purl, properties            purl, sourceInfo           metadata
+//	Arch       package URL                 package URL                metadata
+//	Upstream   package URL, properties     package URL, sourceInfo    metadata
 //	Virtual    apk, by Syft                never                      apk since 6.0.0, deb 11.0.1, rpm 16.0.9
-//	Files      never; files without owner  listed, maybe not all      apk, rpm; of deb all but links
+//	Files      never; files without owner  listed, maybe not all      apk, rpm; for deb all but links
 //
-// Files that a document does list are in the [sbom.Package] whether or not they
-// are all; only the fact says that there are no others.
+// An [sbom.Package] has the files that the document lists, complete or not; only
+// the fact Files says that there are no others.
 //
-// Documents that [Encode] wrote say more, in names that begin with "baseplan"
-// and that other tools pass over: CycloneDX properties, SPDX annotations, one
-// more key in Syft JSON. They say which facts are known, so that a document
-// survives a round trip through any of the formats, save what is said at
-// [Encode].
+// Documents written by [Encode] carry more, under names that begin with "baseplan"
+// and that other tools ignore: CycloneDX properties, SPDX annotations, one extra
+// key in Syft JSON. They record which facts are known, so that a document survives
+// a round trip through any format, with the exceptions listed at [Encode].
 //
 // # Bad input
 //
-// A document that says two things is not believed: a key that stands twice in
-// an object, the marks of two formats, a package that contains itself. (That
-// packages depend on each other in a circle is common and true.) Input may be
-// hostile: it is read as a stream with limits on size ([MaxSize]), depth of
-// nesting, and the number of elements, so memory stays bounded.
+// Decode rejects contradictory documents: a repeated key in an object, the keys of
+// two formats, a package that contains itself. (Dependency cycles are common and
+// valid.) Input may be hostile: it is read as a stream with limits on size
+// ([MaxSize]), nesting depth and number of elements, so memory stays bounded.
 //
 // # Libraries
 //
-// SPDX tag-value, and all writing of CycloneDX and SPDX, is done by the projects'
-// own libraries. JSON and XML are read into small structs of our own: their large
-// ones take gigabytes for a few megabytes of empty elements. Under the JSON is
-// encoding/json/v2 (by the module that mirrors it, until Go 1.27), which refuses
-// duplicate keys, limits nesting, and reads 10 MB of CycloneDX in 45 ms
-// where the library needs 300.
+// The projects' own libraries read SPDX tag-value and write CycloneDX and SPDX.
+// JSON and XML are read into small structs of this package, since the libraries'
+// types use gigabytes for a few megabytes of empty elements. The JSON decoder is
+// encoding/json/v2 (from its mirror module until Go 1.27). It rejects duplicate
+// keys, limits nesting, and reads 10 MB of CycloneDX in 45 ms where the library
+// takes 300 ms.
 package format

@@ -51,5 +51,5 @@ func ExampleIdentify() {
 	_, err := format.Identify([]byte("<html><body>404 Not Found</body></html>"))
 	fmt.Println(err)
 	// Output:
-	// it is an HTML page: want CycloneDX 1.0 to 1.7 (JSON or XML), SPDX 2.1 to 2.3 (JSON or tag-value), SPDX 3.0 (JSON), or Syft JSON
+	// the input is an HTML page: want CycloneDX 1.0 to 1.7 (JSON or XML), SPDX 2.1 to 2.3 (JSON or tag-value), SPDX 3.0 (JSON), or Syft JSON
 }

@@ -10,18 +10,18 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// MaxSize is how many bytes an SBOM may have, compressed and decompressed: three
-// times what BuildKit attaches at most.
+// MaxSize is the limit on an SBOM in bytes, compressed and decompressed. It is
+// three times the largest SBOM that BuildKit attaches.
 const MaxSize = 128 << 20
 
-// maxElements is how many components, packages, files and relationships a
-// document may have in all, or how many elements of XML.
+// maxElements limits the total number of components, packages, files and
+// relationships of a document, or of XML elements.
 const maxElements = 1 << 20
 
-const wanted = "want CycloneDX 1.0 to 1.7 (JSON or XML), SPDX 2.1 to 2.3 (JSON or tag-value), SPDX 3.0 (JSON), or Syft JSON"
+const supportedFormats = "want CycloneDX 1.0 to 1.7 (JSON or XML), SPDX 2.1 to 2.3 (JSON or tag-value), SPDX 3.0 (JSON), or Syft JSON"
 
-// Identify tells the format of a document from its content, without reading more
-// of it than that takes. The error says what was found instead.
+// Identify returns the format of a document. It reads no more of the document than
+// it needs. If b is no SBOM, the error says what it is.
 func Identify(b []byte) (sbom.Format, error) {
 	d, err := open(bytes.NewReader(b))
 	if err != nil {
@@ -30,9 +30,9 @@ func Identify(b []byte) (sbom.Format, error) {
 	return d.format, d.supported()
 }
 
-// Decode reads a document in any of the formats. The name is that of its source,
-// for errors: a path or a reference. A document without packages is no error.
-// What may be around a document is described at [Unwrap].
+// Decode reads a document in any of the formats. The name, a path or reference, is
+// used in errors. A document without packages is valid. Decode removes wrappers as
+// [Unwrap] does.
 func Decode(r io.Reader, name string) (*sbom.Document, error) {
 	doc, err := decode(&bounded{r: r, left: MaxSize})
 	if err != nil {
@@ -51,8 +51,8 @@ func decode(r io.Reader) (doc *sbom.Document, err error) {
 		return nil, err
 	}
 	defer func() {
-		if p := recover(); p != nil { // libraries that read foreign bytes are not trusted to end in an error
-			doc, err = nil, fmt.Errorf("it is not valid %s: its parser ended in a panic: %v", h, p)
+		if p := recover(); p != nil { // parser libraries may panic on malformed input
+			doc, err = nil, fmt.Errorf("not valid %s: the parser panicked: %v", h, p)
 		}
 	}()
 	var in *inventory
@@ -71,23 +71,23 @@ func decode(r io.Reader) (doc *sbom.Document, err error) {
 		in, err = decodeSyft(r)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("it is not valid %s: %w", h, err)
+		return nil, fmt.Errorf("not valid %s: %w", h, err)
 	}
 	in.doc.Format, in.doc.Spec = h.format, h.spec
 	in.doc.About = append(d.about, in.doc.About...)
 	return in.document(), nil
 }
 
-// Encode writes the document as JSON of format f. The same document gives the
-// same bytes: identifiers come from the content, the time is that of the
-// document. Where none is known, SPDX (which must have one) gets 1970-01-01.
+// Encode writes the document as JSON in format f. The output is deterministic:
+// identifiers are derived from the content, and the time is the document's. SPDX
+// requires a time, so it gets 1970-01-01 if none is known.
 //
-// Everything of a Document survives being encoded and decoded, in any format, but
-// for Format and Spec, which are those of the new document, and About and
-// AllLayers: whether they are true is to be found out before.
+// A Document survives encoding and decoding in any format except for Format and
+// Spec, which become those of the new document, and About and AllLayers, which are
+// dropped: check them before encoding.
 func Encode(w io.Writer, doc *sbom.Document, f sbom.Format) error {
 	if doc == nil {
-		return errors.New("writing an SBOM: there is no document")
+		return errors.New("writing an SBOM: the document is nil")
 	}
 	var err error
 	switch f {
@@ -98,7 +98,7 @@ func Encode(w io.Writer, doc *sbom.Document, f sbom.Format) error {
 	case sbom.Syft:
 		err = encodeSyft(w, doc)
 	default:
-		return fmt.Errorf("writing an SBOM: format %q is unknown: want %s, %s or %s", f, sbom.CycloneDX, sbom.SPDX, sbom.Syft)
+		return fmt.Errorf("writing an SBOM: unknown format %q: want %s, %s or %s", f, sbom.CycloneDX, sbom.SPDX, sbom.Syft)
 	}
 	if err != nil {
 		return fmt.Errorf("writing an SBOM as %s: %w", f, err)
@@ -107,12 +107,12 @@ func Encode(w io.Writer, doc *sbom.Document, f sbom.Format) error {
 }
 
 var (
-	errTooLarge = fmt.Errorf("it is larger than %d MiB", MaxSize>>20)
-	errTooMany  = fmt.Errorf("it has more than %d elements", maxElements)
+	errTooLarge = fmt.Errorf("larger than %d MiB", MaxSize>>20)
+	errTooMany  = fmt.Errorf("more than %d elements", maxElements)
 )
 
-// A bounded reader gives an error where another would go on. An io.LimitedReader
-// ends there, which looks like a document that breaks off.
+// A bounded reader returns an error after left bytes. An io.LimitedReader returns
+// EOF, which looks like a truncated document.
 type bounded struct {
 	r    io.Reader
 	left int64

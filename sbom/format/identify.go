@@ -16,21 +16,21 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// A form is the syntax that a format is written in.
+// A form is the syntax of a document.
 type form string
 
 const (
 	jsonForm     form = "JSON"
 	xmlForm      form = "XML"
 	tagValueForm form = "tag-value"
-	wrapperForm  form = "wrapper" // JSON that may have a document in it
+	wrapperForm  form = "wrapper" // JSON that may contain a document
 )
 
-// A head is what a document says of itself.
+// A head is the format and version that a document declares.
 type head struct {
 	format sbom.Format
 	form   form
-	spec   string // as it is spelled there: "1.6", "SPDX-2.3", "16.1.10"
+	spec   string // as spelled in the document: "1.6", "SPDX-2.3", "16.1.10"
 }
 
 func (h head) String() string {
@@ -43,8 +43,8 @@ func (h head) String() string {
 	return fmt.Sprintf("CycloneDX %s %s", h.spec, h.form)
 }
 
-// supported tells whether documents of that version are read. A later minor
-// version only adds; a later major one may change what is there.
+// supported returns an error if this version cannot be read. A later minor version
+// only adds to a format; a later major version may change it.
 func (h head) supported() error {
 	major, rest, _ := strings.Cut(strings.TrimPrefix(h.spec, "SPDX-"), ".")
 	minor, _, _ := strings.Cut(rest, ".")
@@ -60,20 +60,20 @@ func (h head) supported() error {
 		ok = ok && x >= 2 && x <= 16
 	}
 	if !ok {
-		return fmt.Errorf("it is %s of version %q: %s", h.format, h.spec, wanted)
+		return fmt.Errorf("unsupported %s version %q: %s", h.format, h.spec, supportedFormats)
 	}
 	return nil
 }
 
-// identify finds out what r holds. The reader that it returns has all of r.
+// identify detects the format of r. The returned reader has all of r.
 func identify(r io.Reader) (head, io.Reader, error) {
 	in := bufio.NewReaderSize(r, 64<<10)
 	start, err := in.Peek(16 << 10)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return head{}, nil, err
 	}
-	if what := foreign(start); what != "" {
-		return head{}, nil, fmt.Errorf("it is %s: %s", what, wanted)
+	if what := notSBOM(start); what != "" {
+		return head{}, nil, fmt.Errorf("the input is %s: %s", what, supportedFormats)
 	}
 	var seen bytes.Buffer
 	tee := io.TeeReader(in, &seen)
@@ -91,41 +91,41 @@ func identify(r io.Reader) (head, io.Reader, error) {
 		return head{}, nil, err
 	}
 	if h.form == jsonForm || h.form == wrapperForm {
-		valid.r = in // go on behind what was seen
+		valid.r = in // continue after the bytes already read
 		return h, io.MultiReader(&seen, valid), nil
 	}
 	return h, io.MultiReader(&seen, in), nil
 }
 
-// foreign names what certainly is no SBOM; empty: it may be one.
-func foreign(start []byte) string {
+// notSBOM names what the input is if it cannot be an SBOM; otherwise it returns "".
+func notSBOM(start []byte) string {
 	text := bytes.ToLower(bytes.TrimLeft(start, " \t\r\n"))
 	has := func(prefix string) bool { return bytes.HasPrefix(start, []byte(prefix)) }
 	switch {
 	case len(text) == 0 && len(start) == 0:
 		return "empty"
 	case len(text) == 0:
-		return "nothing but white space"
+		return "only white space"
 	case has("PK\x03\x04"), has("BZh"), has("\xfd7zXZ\x00"):
-		return "compressed by other means than gzip and zstd"
+		return "compressed, but with neither gzip nor zstd"
 	case has("\xfe\xff"), has("\xff\xfe"), bytes.IndexByte(text[:min(len(text), 4)], 0) >= 0:
-		return "not UTF-8, but UTF-16 or binary"
+		return "UTF-16 or binary, not UTF-8"
 	case bytes.HasPrefix(text, []byte("<!doctype html")), bytes.HasPrefix(text, []byte("<html")):
 		return "an HTML page"
 	case text[0] == '[' || text[0] == '"':
-		return "JSON, but no object"
+		return "JSON, but not an object"
 	}
 	return ""
 }
 
-// A schema is Syft JSON's statement of its own version.
+// A schema is the version that Syft JSON declares.
 type schema struct {
 	Version string `json:"version"`
 	URL     string `json:"url"`
 }
 
-// jsonHead reads the top-level keys until it knows. In CycloneDX the mark usually
-// comes first, in SPDX anywhere, in Syft JSON last.
+// jsonHead reads top-level keys until the format and version are known. In
+// CycloneDX they usually come first, in SPDX anywhere, in Syft JSON last.
 func jsonHead(d *jsontext.Decoder) (head, error) {
 	h := head{form: jsonForm}
 	wraps := false
@@ -146,7 +146,7 @@ func jsonHead(d *jsontext.Decoder) (head, error) {
 	if h.format != "" && h.spec != "" {
 		return h, nil
 	}
-	if _, err := d.ReadToken(); err != nil { // the closing brace, or what PeekKind did not like
+	if _, err := d.ReadToken(); err != nil { // the closing brace, or the token that stopped PeekKind
 		return h, notJSON(err)
 	}
 	if h.format == "" && wraps {
@@ -154,16 +154,16 @@ func jsonHead(d *jsontext.Decoder) (head, error) {
 		return h, nil
 	}
 	if h.format == "" {
-		return h, fmt.Errorf("it is JSON, but no SBOM (it has none of bomFormat, spdxVersion, schema): %s", wanted)
+		return h, fmt.Errorf("the input is JSON, but not an SBOM (no bomFormat, spdxVersion or schema): %s", supportedFormats)
 	}
 	return h, nil
 }
 
 func notJSON(err error) error {
-	return fmt.Errorf("it begins as JSON, but is not valid (%w): %s", err, wanted)
+	return fmt.Errorf("the input starts as JSON, but is not valid (%w): %s", err, supportedFormats)
 }
 
-// read takes the value of a top-level key.
+// read reads the value of a top-level key.
 func (h *head) read(key string, d *jsontext.Decoder) error {
 	switch key {
 	case "bomFormat":
@@ -200,8 +200,8 @@ func (h *head) read(key string, d *jsontext.Decoder) error {
 	return nil
 }
 
-// spdx3Version is the version in the context of an SPDX 3 document,
-// "https://spdx.org/rdf/3.0.1/spdx-context.jsonld"; empty if it is none.
+// spdx3Version returns the version in the context of an SPDX 3 document,
+// "https://spdx.org/rdf/3.0.1/spdx-context.jsonld", or "".
 func spdx3Version(context []byte) string {
 	_, rest, ok := bytes.Cut(context, []byte("spdx.org/rdf/"))
 	version, _, end := bytes.Cut(rest, []byte("/"))
@@ -211,14 +211,14 @@ func spdx3Version(context []byte) string {
 	return clip(strings.TrimPrefix(string(version), "v"))
 }
 
-// namespace is that of CycloneDX XML, without the version.
+// namespace is the namespace of CycloneDX XML without the version.
 const namespace = "http://cyclonedx.org/schema/bom/"
 
 func xmlHead(d *xml.Decoder) (head, error) {
-	for range 100 { // comments and instructions may come first
+	for range 100 { // comments and processing instructions may come first
 		token, err := d.RawToken()
 		if err != nil {
-			return head{}, fmt.Errorf("it begins as XML, but is not valid (%w): %s", err, wanted)
+			return head{}, fmt.Errorf("the input starts as XML, but is not valid (%w): %s", err, supportedFormats)
 		}
 		start, ok := token.(xml.StartElement)
 		if !ok {
@@ -230,9 +230,9 @@ func xmlHead(d *xml.Decoder) (head, error) {
 				return head{format: sbom.CycloneDX, form: xmlForm, spec: version}, nil
 			}
 		}
-		return head{}, fmt.Errorf("it is XML of another kind (<%s>): %s", clip(start.Name.Local), wanted)
+		return head{}, fmt.Errorf("the input is XML, but not an SBOM (<%s>): %s", clip(start.Name.Local), supportedFormats)
 	}
-	return head{}, fmt.Errorf("it is XML without an element: %s", wanted)
+	return head{}, fmt.Errorf("the input is XML without an element: %s", supportedFormats)
 }
 
 func tagValueHead(start []byte) (head, error) {
@@ -246,10 +246,10 @@ func tagValueHead(start []byte) (head, error) {
 		}
 		break
 	}
-	return head{}, fmt.Errorf("it is neither JSON nor XML, nor does it begin with SPDXVersion: %s", wanted)
+	return head{}, fmt.Errorf("the input is neither JSON nor XML and does not start with SPDXVersion: %s", supportedFormats)
 }
 
-// clip shortens what a document says, for use in an error.
+// clip shortens text from a document for use in an error.
 func clip(s string) string {
 	if len(s) > 40 {
 		return strings.ToValidUTF8(s[:40], "") + "…"

@@ -154,32 +154,32 @@ func TestAbout(t *testing.T) {
 	const manifest = "sha256:21e830baecac4e48d86e7a464b1992e19d1eb398487c9f434b1773f6287c394a"
 	for _, tt := range []struct {
 		name, content string
-		want          []sbom.Image
+		want          []sbom.ImageIdentity
 	}{
 		{"nothing", one(sbom.CycloneDX, ""), nil},
-		{"Syft JSON", string(read(t, "faults/other-image.syft.json")), []sbom.Image{{Manifest: digest("1"), Digests: []string{digest("1")}, ID: digest("2"), Layers: []string{digest("3")}}}},
-		{"Syft JSON of an archive, whose manifest Syft made up", string(read(t, "archive.syft.json")), []sbom.Image{{
+		{"Syft JSON", string(read(t, "faults/other-image.syft.json")), []sbom.ImageIdentity{{Manifest: digest("1"), Digests: []string{digest("1")}, ID: digest("2"), Layers: []string{digest("3")}}}},
+		{"Syft JSON of an archive, whose manifest Syft made up", string(read(t, "archive.syft.json")), []sbom.ImageIdentity{{
 			ID:     "sha256:75de49ae486d86cb5c989c3ad6d3e612cb357b785700d40bd4e1ee008ed70000",
 			Layers: []string{"sha256:b20860c56ddf141b5dece341901197655e8a51ba89030fd5d17bf70a485e61e2"},
 		}}},
-		{"Syft JSON before 9.0.0", `{"artifacts":[],"source":{"type":"image","target":{"imageID":"` + digest("a") + `"}},"schema":{"version":"6.0.0","url":"anchore/syft"}}`, []sbom.Image{{ID: digest("a")}}},
+		{"Syft JSON before 9.0.0", `{"artifacts":[],"source":{"type":"image","target":{"imageID":"` + digest("a") + `"}},"schema":{"version":"6.0.0","url":"anchore/syft"}}`, []sbom.ImageIdentity{{ID: digest("a")}}},
 		{"Syft JSON of a directory", `{"artifacts":[],"source":{"type":"directory","version":"` + digest("a") + `"},"schema":{"version":"16.0.0","url":"anchore/syft"}}`, nil},
-		{"Syft's CycloneDX", string(read(t, "syft-1.7.cdx.json")), []sbom.Image{{Manifest: manifest}}},
-		{"Syft's SPDX 2.3", string(read(t, "syft-2.3.spdx.json")), []sbom.Image{{Manifest: manifest, Digests: []string{manifest}}}},
-		{"Syft's SPDX 3.0", string(read(t, "syft-3.0.spdx.json")), []sbom.Image{{Manifest: manifest, Digests: []string{manifest}}}},
-		{"a purl in CycloneDX", `{"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{"component":{"type":"container","name":"x","purl":"pkg:oci/x@` + escaped + `?arch=amd64"}}}`, []sbom.Image{{Digests: []string{digest("a")}}}},
+		{"Syft's CycloneDX", string(read(t, "syft-1.7.cdx.json")), []sbom.ImageIdentity{{Manifest: manifest}}},
+		{"Syft's SPDX 2.3", string(read(t, "syft-2.3.spdx.json")), []sbom.ImageIdentity{{Manifest: manifest, Digests: []string{manifest}}}},
+		{"Syft's SPDX 3.0", string(read(t, "syft-3.0.spdx.json")), []sbom.ImageIdentity{{Manifest: manifest, Digests: []string{manifest}}}},
+		{"a purl in CycloneDX", `{"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{"component":{"type":"container","name":"x","purl":"pkg:oci/x@` + escaped + `?arch=amd64"}}}`, []sbom.ImageIdentity{{Digests: []string{digest("a")}}}},
 		{"a purl with a tag", `{"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{"component":{"type":"container","name":"x","version":"12","purl":"pkg:oci/x@12"}}}`, nil},
 		{"Trivy's properties", `{"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{"component":{"type":"container","properties":[
 			{"name":"aquasecurity:trivy:ImageID","value":"` + digest("a") + `"},{"name":"aquasecurity:trivy:DiffID","value":"` + digest("b") + `"},
 			{"name":"aquasecurity:trivy:DiffID","value":"` + digest("c") + `"},{"name":"aquasecurity:trivy:RepoDigest","value":"x@` + digest("d") + `"}]}}}`,
-			[]sbom.Image{{ID: digest("a"), Layers: []string{digest("b"), digest("c")}, Digests: []string{digest("d")}}}},
+			[]sbom.ImageIdentity{{ID: digest("a"), Layers: []string{digest("b"), digest("c")}, Digests: []string{digest("d")}}}},
 		{"a described SPDX package", `{"spdxVersion":"SPDX-2.3","documentDescribes":["SPDXRef-x"],"packages":[{"SPDXID":"SPDXRef-x","name":"x","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:oci/x@` + escaped + `"}]},
-			{"SPDXID":"SPDXRef-y","name":"y","primaryPackagePurpose":"CONTAINER","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:oci/y@` + escaped + `"}]}]}`, []sbom.Image{{Digests: []string{digest("a")}}}},
-		{"an SPDX package of an image in a document that does not say what it describes", `{"spdxVersion":"SPDX-2.3","packages":[{"SPDXID":"SPDXRef-x","name":"x","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:oci/x@` + escaped + `"}]}]}`, []sbom.Image{{Digests: []string{digest("a")}}}},
-		{"a described SPDX package named by digest", `{"spdxVersion":"SPDX-2.3","documentDescribes":["SPDXRef-x"],"packages":[{"SPDXID":"SPDXRef-x","name":"` + digest("a") + `"}]}`, []sbom.Image{{Digests: []string{digest("a")}}}},
-		{"a purl with a type in capital letters", `{"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{"component":{"type":"container","name":"x","purl":"pkg:OCI/x@` + escaped + `"}}}`, []sbom.Image{{Digests: []string{digest("a")}}}},
-		{"a name with a digest", `{"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{"component":{"type":"container","name":"registry.example/x@` + digest("a") + `"}}}`, []sbom.Image{{Digests: []string{digest("a")}}}},
-		{"an in-toto statement", `{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"` + digest("a")[7:] + `"}}],"predicate":` + one(sbom.SPDX, "") + `}`, []sbom.Image{{Digests: []string{digest("a")}}}},
+			{"SPDXID":"SPDXRef-y","name":"y","primaryPackagePurpose":"CONTAINER","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:oci/y@` + escaped + `"}]}]}`, []sbom.ImageIdentity{{Digests: []string{digest("a")}}}},
+		{"an SPDX package of an image in a document that does not say what it describes", `{"spdxVersion":"SPDX-2.3","packages":[{"SPDXID":"SPDXRef-x","name":"x","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:oci/x@` + escaped + `"}]}]}`, []sbom.ImageIdentity{{Digests: []string{digest("a")}}}},
+		{"a described SPDX package named by digest", `{"spdxVersion":"SPDX-2.3","documentDescribes":["SPDXRef-x"],"packages":[{"SPDXID":"SPDXRef-x","name":"` + digest("a") + `"}]}`, []sbom.ImageIdentity{{Digests: []string{digest("a")}}}},
+		{"a purl with a type in capital letters", `{"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{"component":{"type":"container","name":"x","purl":"pkg:OCI/x@` + escaped + `"}}}`, []sbom.ImageIdentity{{Digests: []string{digest("a")}}}},
+		{"a name with a digest", `{"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{"component":{"type":"container","name":"registry.example/x@` + digest("a") + `"}}}`, []sbom.ImageIdentity{{Digests: []string{digest("a")}}}},
+		{"an in-toto statement", `{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"` + digest("a")[7:] + `"}}],"predicate":` + one(sbom.SPDX, "") + `}`, []sbom.ImageIdentity{{Digests: []string{digest("a")}}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, decode(t, []byte(tt.content), tt.name).About, cmpopts.EquateEmpty()); diff != "" {

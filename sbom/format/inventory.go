@@ -11,38 +11,38 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// An inventory grows while a document is read.
+// An inventory collects the contents of a document while it is read.
 type inventory struct {
 	doc    sbom.Document
 	claims []claim
 }
 
-// A claim is what a document says of one package, in the words of the document.
+// A claim is what a document states about one package, unnormalized.
 type claim struct {
-	kind    string // the ecosystem: "deb", "go-module", "library"; empty: not said
-	group   string // what stands before the name: "@babel"
+	kind    string // the ecosystem: "deb", "go-module", "library"; may be empty
+	group   string // the prefix of the name: "@babel"
 	name    string
 	version string
 	epoch   string
 	arch    string
 	purl    string
 	source  sbom.Source
-	provide []string // entries as the package manager has them: "mail-transport-agent (= 1)"
+	provide []string // entries in the package manager's syntax: "mail-transport-agent (= 1)"
 	files   []string
-	absent  []string // of our own documents only
+	absent  []string // only in documents written by Encode
 	known   sbom.Facts
-	exact   bool // known comes from the document: there is nothing to conclude
+	exact   bool // known comes from the document, so nothing is inferred
 	foundBy string
-	data    string // what Syft took it from: "dpkg-db-entry"
+	data    string // Syft's name of the metadata: "dpkg-db-entry"
 
-	elsewhere bool // it was found in a nested root file system, or as a file that is not installed
+	notInstalled bool // found in a nested root file system, or a package file that is not installed
 }
 
-// document makes sense of the claims.
+// document normalizes the claims.
 func (in *inventory) document() *sbom.Document {
 	doc := &in.doc
 	packages := make([]sbom.Package, 0, len(in.claims))
-	var open []int // packages whose facts may follow from what is said of others
+	var open []int // packages without recorded facts: some follow from the other packages
 	upstream := map[sbom.Type]bool{}
 	for _, c := range in.claims {
 		p, distro, ok := c.pkg()
@@ -62,7 +62,7 @@ func (in *inventory) document() *sbom.Document {
 	}
 	for _, i := range open {
 		p := &packages[i]
-		if upstream[p.Type] { // who says it of one package says it of all
+		if upstream[p.Type] { // a tool that states it for one package states it for all
 			p.Known |= sbom.Upstream
 		}
 		if p.PURL == "" {
@@ -74,9 +74,9 @@ func (in *inventory) document() *sbom.Document {
 	return doc
 }
 
-// pkg is the package that is claimed to be installed, and the distribution that
-// its purl names. There is none where the claim is about a package that only lies
-// around as an archive, or that something else than the package database told of.
+// pkg returns the installed package and the distribution that its package URL
+// names. ok is false if the package is not installed, or was not read from a
+// package database.
 func (c *claim) pkg() (p sbom.Package, distro sbom.Distro, ok bool) {
 	u, err := packageurl.FromString(c.purl)
 	if err == nil {
@@ -110,7 +110,7 @@ func (c *claim) pkg() (p sbom.Package, distro sbom.Distro, ok bool) {
 	if p.Source == (sbom.Source{}) {
 		p.Source = parseUpstream(p.Type, q["upstream"])
 	}
-	p.Source = other(p)
+	p.Source = distinctSource(p)
 	p.Provides = sbom.ParseVirtuals(p.Type, c.provide)
 	p.Files, p.Absent = cleanPaths(c.files), cleanPaths(c.absent)
 	p.Known = c.known
@@ -120,11 +120,11 @@ func (c *claim) pkg() (p sbom.Package, distro sbom.Distro, ok bool) {
 	return p, distro, true
 }
 
-// installed rules out .deb and .rpm files that lie around, packages that some SBOM
-// within the image or a note in a binary tells of, and those of a nested root file
-// system.
+// installed reports whether the package may be installed: it is no .deb or .rpm
+// file, is not known only from an SBOM within the image or a note in a binary, and
+// does not belong to a nested root file system.
 func (c *claim) installed() bool {
-	if c.elsewhere {
+	if c.notInstalled {
 		return false
 	}
 	switch c.foundBy {
@@ -134,19 +134,19 @@ func (c *claim) installed() bool {
 	return c.data != "dpkg-archive-entry" && c.data != "rpm-archive"
 }
 
-// purlTypes are types that older tools gave in purls, which are distributions.
+// purlTypes maps distributions that older tools used as package URL types.
 var purlTypes = map[string]sbom.Type{"alpine": sbom.APK}
 
-// isSource reports whether an architecture is that of a source package.
+// isSource reports whether arch is the architecture of a source package.
 func isSource(arch string) bool { return arch == "source" || arch == "src" || arch == "nosrc" }
 
-// fullName is the name as people write it: with its group, but for operating
-// systems' packages and Maven's, where that is something else than a scope. An
-// operating system's package has the name in its purl, which is the one that tools
-// compare: some documents have a version or architecture in the other.
+// fullName returns the name with its group. Packages of operating systems and Maven
+// have none, since their group is not a scope. For an operating system package the
+// name in the package URL wins, because tools compare that one and some documents
+// have a version or architecture in the other.
 func (c *claim) fullName(t sbom.Type, u packageurl.PackageURL) string {
 	name, group := c.name, c.group
-	differs := u.Name != "" && !strings.EqualFold(name, u.Name) // reading a purl makes some names lower case
+	differs := u.Name != "" && !strings.EqualFold(name, u.Name) // parsing a package URL lower-cases some names
 	if name == "" || t.OS() && differs {
 		name, group = u.Name, u.Namespace
 	}
@@ -156,14 +156,14 @@ func (c *claim) fullName(t sbom.Type, u packageurl.PackageURL) string {
 	return group + "/" + name
 }
 
-// fullVersion is [epoch:]version[-release]. Where a document has a version beside
-// that of the purl, it is the purl's that tools compare: documents of Trivy leave
-// parts out of the other.
+// fullVersion returns [epoch:]version[-release]. The version in the package URL
+// wins, because tools compare that one and documents of Trivy leave out parts of
+// the other.
 func (c *claim) fullVersion(t sbom.Type, purl, epoch string) string {
 	said := sbom.ParseEVR(t, c.version)
 	version := purl
 	if version == "" || strings.HasPrefix(c.version, version+"-") || said.Epoch != "" && strings.HasPrefix(c.version, said.Epoch+":"+version+"-") {
-		version = c.version // the purl says less
+		version = c.version // the package URL is less complete
 	}
 	if t == sbom.APK || version == "" || sbom.ParseEVR(t, version).Epoch != "" {
 		return version
@@ -176,14 +176,15 @@ func (c *claim) fullVersion(t sbom.Type, purl, epoch string) string {
 	return version
 }
 
-// syftTypes are the types of packages that Syft does not name as purls do.
+// syftTypes maps Syft's package types that differ from the package URL types.
 var syftTypes = map[string]sbom.Type{
 	"dart-pub": "pub", "dotnet": "nuget", "go-module": "golang", "java-archive": "maven", "jenkins-plugin": "maven",
 	"lua-rocks": "luarocks", "php-composer": "composer", "pod": "cocoapods", "python": "pypi", "R-package": "cran",
 	"rust-crate": "cargo", "UnknownPackage": "",
 }
 
-// typeOf believes the purl. Without one there is only what the document says besides.
+// typeOf returns the type in the package URL, or else the type that the document
+// states.
 func typeOf(kind string, purl sbom.Type) sbom.Type {
 	if purl != "" {
 		return purl
@@ -209,7 +210,7 @@ func syftType(t sbom.Type) string {
 	return string(t)
 }
 
-// distinct sorts the packages and joins those that stand there more than once.
+// distinct sorts the packages and merges duplicates.
 func distinct(packages []sbom.Package) []sbom.Package {
 	slices.SortStableFunc(packages, sbom.Compare)
 	out := packages[:0]
@@ -230,7 +231,7 @@ func distinct(packages []sbom.Package) []sbom.Package {
 	return slices.Clip(out)
 }
 
-// unowned leaves out the files that packages own.
+// unowned removes the files that packages own.
 func unowned(files []string, packages []sbom.Package) []string {
 	if len(files) == 0 {
 		return nil
@@ -248,9 +249,8 @@ func unowned(files []string, packages []sbom.Package) []string {
 	return files
 }
 
-// cleanPaths makes absolute clean paths, sorted, each once. What begins with a
-// slash or not is the same: SPDX has paths relative to the root. It may change
-// the slice.
+// cleanPaths returns absolute clean paths, sorted and without duplicates. Relative
+// paths are relative to the root, as in SPDX. It may modify the slice.
 func cleanPaths(paths []string) []string {
 	out := paths[:0]
 	for _, p := range paths {

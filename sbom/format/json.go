@@ -11,9 +11,9 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// readJSON reads one JSON value as a stream. Keys that stand twice in an object
-// and nesting deeper than 10,000 are errors of the library, here and in what is
-// skipped; the elements that the document may have in all are counted here.
+// readJSON reads one JSON value as a stream. The library returns an error for
+// duplicate keys and for nesting deeper than 10,000, also in skipped values;
+// readJSON limits the number of elements.
 func readJSON(r io.Reader, doc any) error {
 	left := maxElements
 	counters := json.JoinUnmarshalers(
@@ -27,24 +27,24 @@ func counted[T any](left *int) *json.Unmarshalers {
 		if *left--; *left < 0 {
 			return errTooMany
 		}
-		return errors.ErrUnsupported // go on as without this function
+		return errors.ErrUnsupported // continue with the default unmarshaler
 	})
 }
 
-// marks are the keys by which formats are known. A document has those of one.
-type marks struct {
+// formatKeys are the keys that identify a format.
+type formatKeys struct {
 	BOMFormat   string `json:"bomFormat" xml:"-"`
 	SPDXVersion string `json:"spdxVersion" xml:"-"`
 }
 
-func (m marks) of(f sbom.Format) error {
+func (m formatKeys) checkFormat(f sbom.Format) error {
 	if m.BOMFormat != "" && f != sbom.CycloneDX || m.SPDXVersion != "" && f != sbom.SPDX {
-		return errors.New("it also has the mark of another format")
+		return errors.New("it also has the key of another format")
 	}
 	return nil
 }
 
-// texts is a list of strings that some versions write as one string with blanks.
+// texts is a list of strings. Some versions write it as one string with spaces.
 type texts []string
 
 // UnmarshalJSONFrom implements [json.UnmarshalerFrom].
@@ -57,7 +57,7 @@ func (t *texts) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return json.UnmarshalDecode(d, (*[]string)(t))
 }
 
-// factNames are the names of facts in documents that Encode writes.
+// factNames are the names of facts in documents written by Encode.
 var factNames = []struct {
 	fact sbom.Facts
 	name string

@@ -6,20 +6,21 @@ import (
 	"strings"
 )
 
-// databaseFolders hold package databases, below the root of a file system.
+// databaseFolders are the directories of package databases, relative to the root of
+// a file system.
 var databaseFolders = []string{
 	"/var/lib/dpkg/", "/lib/apk/db/", "/var/lib/rpm/", "/usr/lib/sysimage/rpm/", "/usr/share/rpm/", "/var/lib/rpmmanifest/",
 }
 
-// elsewhere reports whether the files that Syft found an operating system's package
-// in are known, and none is of a database of the image itself: they are those of a
-// nested root file system ("/opt/chroot/var/lib/dpkg/status"), or the package is
+// outsideDatabases reports whether the paths where Syft found an operating system
+// package are known and none is in a database of the image itself. The package then
+// belongs to a nested root file system ("/opt/chroot/var/lib/dpkg/status") or is
 // not installed ("/tmp/curl.deb").
-func elsewhere(paths []string) bool {
-	return len(paths) > 0 && !slices.ContainsFunc(paths, ofDatabase)
+func outsideDatabases(paths []string) bool {
+	return len(paths) > 0 && !slices.ContainsFunc(paths, inDatabase)
 }
 
-func ofDatabase(path string) bool {
+func inDatabase(path string) bool {
 	path = "/" + strings.TrimLeft(path, "/")
 	return slices.ContainsFunc(databaseFolders, func(folder string) bool {
 		root, _, ok := strings.Cut(path, folder)
@@ -27,10 +28,11 @@ func ofDatabase(path string) bool {
 	})
 }
 
-// databaseHints are the parts of paths that [elsewhere] looks at.
+// databaseHints are the parts of paths that matter to [outsideDatabases].
 var databaseHints = [][]byte{[]byte("/dpkg/"), []byte("/apk/db/"), []byte("/rpm/"), []byte("/rpmmanifest/"), []byte(".deb"), []byte(".rpm"), []byte(".apk")}
 
-// telling reports whether a location, as JSON, says where a package is installed.
-func telling(location []byte) bool {
+// mayLocateDatabase reports whether a location, as JSON, can decide whether a
+// package is installed.
+func mayLocateDatabase(location []byte) bool {
 	return slices.ContainsFunc(databaseHints, func(hint []byte) bool { return bytes.Contains(location, hint) })
 }

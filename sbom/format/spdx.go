@@ -11,9 +11,9 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// A spdxDocument is what we read of SPDX 2.
+// A spdxDocument has the parts of SPDX 2 that are read.
 type spdxDocument struct {
-	marks
+	formatKeys
 	Name         string `json:"name"`
 	CreationInfo struct {
 		Created  string   `json:"created"`
@@ -63,7 +63,7 @@ func decodeSPDX(r io.Reader) (*inventory, error) {
 	if err := readJSON(r, &s); err != nil {
 		return nil, err
 	}
-	if err := s.of(sbom.SPDX); err != nil {
+	if err := s.checkFormat(sbom.SPDX); err != nil {
 		return nil, err
 	}
 	return s.inventory()
@@ -76,17 +76,17 @@ func (s *spdxDocument) inventory() (*inventory, error) {
 			in.doc.Tool = spdxTool(tool)
 		}
 	}
-	if err := in.annotated(s.Annotations); err != nil {
+	if err := in.readAnnotations(s.Annotations); err != nil {
 		return nil, err
 	}
-	related, err := s.relate()
+	related, err := s.relations()
 	if err != nil {
 		return nil, err
 	}
 	path := make(map[string]string, len(s.Files))
 	for _, f := range s.Files {
 		path[f.ID] = f.Name
-		in.doc.Files = append(in.doc.Files, f.Name) // those with an owner are taken out later
+		in.doc.Files = append(in.doc.Files, f.Name) // files with an owner are removed later
 	}
 	for i := range s.Packages {
 		p := &s.Packages[i]
@@ -103,7 +103,7 @@ func (s *spdxDocument) inventory() (*inventory, error) {
 			}
 			continue
 		}
-		if related.elsewhere[p.ID] || p.Purpose == "SOURCE" {
+		if related.notInstalled[p.ID] || p.Purpose == "SOURCE" {
 			continue
 		}
 		for _, id := range related.owned[p.ID] {
@@ -114,7 +114,8 @@ func (s *spdxDocument) inventory() (*inventory, error) {
 	return in, nil
 }
 
-// isRoot tells packages that stand for the image as a whole or its system.
+// isRoot reports whether the package represents the image as a whole or its
+// operating system.
 func (p *spdxPackage) isRoot(c claim, related *spdxRelations) bool {
 	switch p.Purpose {
 	case "CONTAINER", "OPERATING-SYSTEM", "OPERATING_SYSTEM":
@@ -137,7 +138,7 @@ func (p *spdxPackage) claim() (claim, error) {
 	}
 	if found, ok := strings.CutPrefix(p.SourceInfo, "acquired package info from "); ok { // Syft
 		by, places, _ := strings.Cut(found, ": ")
-		c.elsewhere = by == "SBOM" || places != "" && elsewhere(strings.Split(places, ", "))
+		c.notInstalled = by == "SBOM" || places != "" && outsideDatabases(strings.Split(places, ", "))
 	}
 	if built, ok := strings.CutPrefix(p.SourceInfo, "built package from: "); ok { // Trivy
 		c.source = parseSource(built)
@@ -145,10 +146,10 @@ func (p *spdxPackage) claim() (claim, error) {
 			c.source.Version = strings.TrimPrefix(c.source.Version, sbom.ParseEVR(sbom.RPM, c.source.Version).Epoch+":")
 		}
 	}
-	return c, c.annotated(p.Annotations)
+	return c, c.readAnnotations(p.Annotations)
 }
 
-// A note is what SPDX has no place for, as JSON in an annotation.
+// A note is the JSON in an annotation for what SPDX has no field for.
 type note struct {
 	Known    []string     `json:"known"`
 	Type     string       `json:"type,omitzero"`
@@ -158,7 +159,7 @@ type note struct {
 	Absent   []string     `json:"absent,omitempty"`
 }
 
-// A documentNote is the same of the document.
+// A documentNote is a note on the document.
 type documentNote struct {
 	Tool      string     `json:"tool,omitzero"`
 	Subject   string     `json:"subject,omitzero"`
@@ -167,10 +168,10 @@ type documentNote struct {
 	Unready   []string   `json:"unready,omitempty"`
 }
 
-// notePrefix begins the annotations that Encode writes.
+// notePrefix is the prefix of annotations written by Encode.
 const notePrefix = "baseplan: "
 
-func (c *claim) annotated(all []spdxAnnotation) error {
+func (c *claim) readAnnotations(all []spdxAnnotation) error {
 	for _, a := range all {
 		text, ok := strings.CutPrefix(a.Comment, notePrefix)
 		if !ok {
@@ -178,7 +179,7 @@ func (c *claim) annotated(all []spdxAnnotation) error {
 		}
 		var n note
 		if err := json.Unmarshal([]byte(text), &n, lenient); err != nil {
-			return errors.Join(fmt.Errorf("reading the annotation of package %s", clip(c.name)), err)
+			return errors.Join(fmt.Errorf("reading annotation of package %s", clip(c.name)), err)
 		}
 		c.known, c.exact = parseFacts(n.Known), true
 		c.kind, c.arch, c.provide, c.absent = n.Type, n.Arch, n.Provides, n.Absent
@@ -189,7 +190,7 @@ func (c *claim) annotated(all []spdxAnnotation) error {
 	return nil
 }
 
-func (in *inventory) annotated(all []spdxAnnotation) error {
+func (in *inventory) readAnnotations(all []spdxAnnotation) error {
 	for _, a := range all {
 		text, ok := strings.CutPrefix(a.Comment, notePrefix)
 		if !ok {
@@ -197,7 +198,7 @@ func (in *inventory) annotated(all []spdxAnnotation) error {
 		}
 		var n documentNote
 		if err := json.Unmarshal([]byte(text), &n, lenient); err != nil {
-			return fmt.Errorf("reading the annotation of the document: %w", err)
+			return fmt.Errorf("reading annotation of the document: %w", err)
 		}
 		in.doc.Tool, in.doc.Subject = n.Tool, n.Subject
 		in.doc.Distro, in.doc.Databases = n.Distro.distro(schemaVersion(writtenSchema.Version)), n.Databases
@@ -206,8 +207,8 @@ func (in *inventory) annotated(all []spdxAnnotation) error {
 	return nil
 }
 
-// spdxTool reads "syft-1.51.0"; what stands behind the last hyphen is a version if
-// it begins with a digit.
+// spdxTool parses "syft-1.51.0". The part after the last hyphen is a version if it
+// starts with a digit or "v".
 func spdxTool(s string) string {
 	i := strings.LastIndexByte(s, '-')
 	if i > 0 && i+1 < len(s) && (s[i+1] >= '0' && s[i+1] <= '9' || s[i+1] == 'v') {

@@ -11,14 +11,14 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// A spdx3Document is what we read of SPDX 3: a graph of elements.
+// A spdx3Document has the parts of SPDX 3 that are read: a graph of elements.
 type spdx3Document struct {
-	marks
+	formatKeys
 	Context jsontext.Value `json:"@context"`
 	Graph   []spdx3Element `json:"@graph"`
 }
 
-// A spdx3Element is an element of any class; Type says which.
+// A spdx3Element is an element of any class, which Type names.
 type spdx3Element struct {
 	Type        string            `json:"type"`
 	ID          string            `json:"spdxId"`
@@ -41,8 +41,8 @@ type spdx3Identifier struct {
 	Identifier string `json:"identifier"`
 }
 
-// spdx3Refs are identifiers of elements: one or a list. An element that is written
-// out in place of its identifier counts by that.
+// spdx3Refs are identifiers of elements: one or a list. An element written in place
+// of its identifier counts as its identifier.
 type spdx3Refs []string
 
 // UnmarshalJSONFrom implements [json.UnmarshalerFrom].
@@ -89,14 +89,14 @@ func decodeSPDX3(r io.Reader) (*inventory, error) {
 	if err := readJSON(r, &s); err != nil {
 		return nil, err
 	}
-	if err := s.of(sbom.SPDX); err != nil {
+	if err := s.checkFormat(sbom.SPDX); err != nil {
 		return nil, err
 	}
-	return s.version2().inventory()
+	return s.toSPDX2().inventory()
 }
 
-// version2 says the same in the words of SPDX 2.
-func (s *spdx3Document) version2() *spdxDocument {
+// toSPDX2 converts the document to SPDX 2.
+func (s *spdx3Document) toSPDX2() *spdxDocument {
 	var out spdxDocument
 	roots := map[string]spdx3Refs{}
 	var about spdx3Refs
@@ -147,8 +147,8 @@ func (e *spdx3Element) pkg() spdxPackage {
 	return p
 }
 
-// relationships has one for each element that the relationship leads to. What is
-// built, tested or may be used with something points the other way in SPDX 2.
+// relationships returns one SPDX 2 relationship for each target. Build, test and
+// optional dependencies point the other way in SPDX 2.
 func (e *spdx3Element) relationships() []spdxRelationship {
 	kind, turned := "", false
 	switch e.Kind {

@@ -16,7 +16,7 @@ import (
 
 const (
 	noAssertion = "NOASSERTION"
-	noSubject   = "image" // a document must have a name
+	noSubject   = "image" // DocumentName is required
 	ourTool     = "baseplan"
 )
 
@@ -48,7 +48,7 @@ func spdxOf(doc *sbom.Document) (*v2_3.Document, error) {
 		SPDXVersion: v2_3.Version, DataLicense: v2_3.DataLicense, SPDXIdentifier: "DOCUMENT", DocumentName: name,
 		CreationInfo: &v2_3.CreationInfo{Created: a.date, Creators: []common.Creator{{CreatorType: "Tool", Creator: tool}}},
 	}
-	n, err := a.note(documentNote{doc.Tool, doc.Subject, syftDistroOf(doc.Distro), doc.Databases, spellUnready(doc)})
+	n, err := a.note(documentNote{doc.Tool, doc.Subject, syftDistroOf(doc.Distro), doc.Databases, formatUnready(doc)})
 	if err != nil {
 		return nil, err
 	}
@@ -90,8 +90,8 @@ func relationship(from common.ElementID, kind string, to common.ElementID) *v2_3
 
 func fileID(path string) common.ElementID { return common.ElementID("File-" + id("file", path)) }
 
-// spdxFileOf is as Syft writes files whose content it does not know: SPDX wants a
-// checksum of each.
+// spdxFileOf writes a file as Syft does if the content is unknown: SPDX requires a
+// checksum.
 func spdxFileOf(path string) *v2_3.File {
 	return &v2_3.File{
 		FileName: strings.TrimPrefix(path, "/"), FileSPDXIdentifier: fileID(path),
@@ -100,11 +100,11 @@ func spdxFileOf(path string) *v2_3.File {
 	}
 }
 
-// An annotator writes notes of one date.
+// An annotator creates annotations with one date.
 type annotator struct{ date string }
 
 func (a annotator) note(v any) (v2_3.Annotation, error) {
-	text, err := json.Marshal(v, written)
+	text, err := json.Marshal(v, writeOptions)
 	return v2_3.Annotation{
 		Annotator: common.Annotator{AnnotatorType: "Tool", Annotator: ourTool}, AnnotationDate: a.date, AnnotationType: "OTHER",
 		AnnotationComment: notePrefix + string(text),
@@ -112,7 +112,7 @@ func (a annotator) note(v any) (v2_3.Annotation, error) {
 }
 
 func (a annotator) spdxPackage(p sbom.Package) (*v2_3.Package, error) {
-	facts := note{Known: formatFacts(p.Known), Type: string(p.Type), Arch: p.Arch, Provides: spellProvides(p), Absent: p.Absent}
+	facts := note{Known: formatFacts(p.Known), Type: string(p.Type), Arch: p.Arch, Provides: formatProvides(p), Absent: p.Absent}
 	if p.Source != (sbom.Source{}) {
 		facts.Source = &p.Source
 	}
@@ -132,7 +132,7 @@ func (a annotator) spdxPackage(p sbom.Package) (*v2_3.Package, error) {
 	return out, nil
 }
 
-// elementID keeps what an SPDX identifier may have.
+// elementID replaces characters that SPDX identifiers may not have.
 func elementID(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-' {

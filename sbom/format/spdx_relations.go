@@ -2,21 +2,21 @@ package format
 
 import "fmt"
 
-// spdxRelations are what the relationships of an SPDX document come to.
+// spdxRelations are the relationships of an SPDX document.
 type spdxRelations struct {
-	packages  map[string]int      // the place of each package
-	owned     map[string][]string // the files that each package contains
-	inside    map[string][]string // the packages that each package contains
-	described map[string]bool     // what the document says that it describes
-	elsewhere map[string]bool     // packages that are not in the image
+	packages     map[string]int      // index of each package
+	owned        map[string][]string // files that each package contains
+	inside       map[string][]string // packages that each package contains
+	described    map[string]bool     // elements that the document describes
+	notInstalled map[string]bool     // packages that are not installed in the image
 }
 
-// describes reports whether the package is what the document is about. A document
-// that does not say is about whatever stands for an image in it.
+// describes reports whether the document describes the package. A document that
+// does not say what it describes is about whichever package represents an image.
 func (r *spdxRelations) describes(id string) bool { return len(r.described) == 0 || r.described[id] }
 
-func (s *spdxDocument) relate() (*spdxRelations, error) {
-	r := &spdxRelations{owned: map[string][]string{}, inside: map[string][]string{}, described: map[string]bool{}, elsewhere: map[string]bool{}}
+func (s *spdxDocument) relations() (*spdxRelations, error) {
+	r := &spdxRelations{owned: map[string][]string{}, inside: map[string][]string{}, described: map[string]bool{}, notInstalled: map[string]bool{}}
 	var err error
 	if r.packages, err = s.index(); err != nil {
 		return nil, err
@@ -55,11 +55,12 @@ func (s *spdxDocument) relate() (*spdxRelations, error) {
 	if err := checkTree(r.inside); err != nil {
 		return nil, err
 	}
-	s.findElsewhere(r)
+	s.findNotInstalled(r)
 	return r, nil
 }
 
-// index is the place of each package. One identifier for two packages is refused.
+// index returns the index of each package by identifier. Duplicate identifiers are
+// an error.
 func (s *spdxDocument) index() (map[string]int, error) {
 	index := make(map[string]int, len(s.Packages))
 	for i, p := range s.Packages {
@@ -67,27 +68,27 @@ func (s *spdxDocument) index() (map[string]int, error) {
 			continue
 		}
 		if j, ok := index[p.ID]; ok {
-			return nil, fmt.Errorf("packages %d and %d are both %s", j, i, clip(p.ID))
+			return nil, fmt.Errorf("packages %d and %d have the same identifier %s", j, i, clip(p.ID))
 		}
 		index[p.ID] = i
 	}
 	return index, nil
 }
 
-// findElsewhere finds the packages that something was built or tested with, or may
-// be used with, and that nothing is said to contain; the sources that something
-// was generated from; and what another container within the image contains.
-func (s *spdxDocument) findElsewhere(r *spdxRelations) {
+// findNotInstalled finds build, test and optional dependencies that no package
+// contains, sources from which something was generated, and the contents of another
+// container within the image.
+func (s *spdxDocument) findNotInstalled(r *spdxRelations) {
 	for _, of := range s.Relationships {
 		switch of.Type {
 		case "BUILD_DEPENDENCY_OF", "BUILD_TOOL_OF", "DEV_DEPENDENCY_OF", "DEV_TOOL_OF",
 			"TEST_DEPENDENCY_OF", "TEST_TOOL_OF", "OPTIONAL_DEPENDENCY_OF", "OPTIONAL_COMPONENT_OF", "PROVIDED_DEPENDENCY_OF":
-			r.elsewhere[of.From] = true
+			r.notInstalled[of.From] = true
 		}
 	}
 	for _, inner := range r.inside {
 		for _, id := range inner {
-			delete(r.elsewhere, id)
+			delete(r.notInstalled, id)
 		}
 	}
 	nested := map[string]bool{}
@@ -107,20 +108,20 @@ func (s *spdxDocument) findElsewhere(r *spdxRelations) {
 		r.reach(id, nested, own)
 	}
 	for _, id := range within {
-		r.reach(id, own, r.elsewhere)
+		r.reach(id, own, r.notInstalled)
 	}
 	for _, of := range s.Relationships {
 		switch of.Type {
 		case "GENERATED_FROM":
-			r.elsewhere[of.To] = true
+			r.notInstalled[of.To] = true
 		case "GENERATES":
-			r.elsewhere[of.From] = true
+			r.notInstalled[of.From] = true
 		}
 	}
 }
 
-// reach adds a package and what it contains to found, but for what is in not and
-// below that.
+// reach adds a package and all that it contains to found, except for what is in not
+// and its contents.
 func (r *spdxRelations) reach(id string, not, found map[string]bool) {
 	for todo := []string{id}; len(todo) > 0; {
 		id, todo = todo[len(todo)-1], todo[:len(todo)-1]

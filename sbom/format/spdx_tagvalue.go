@@ -13,7 +13,8 @@ import (
 	"github.com/spdx/tools-golang/tagvalue/reader"
 )
 
-// decodeSPDXTagValue reads 2.2 with the library's reader of 2.3, which has all of it.
+// decodeSPDXTagValue reads all versions with the library's reader for 2.3, a
+// superset of 2.2.
 func decodeSPDXTagValue(r io.Reader) (*inventory, error) {
 	pairs, err := tagValues(r)
 	if err != nil {
@@ -75,21 +76,21 @@ func (s *spdxDocument) annotate(all []*v2_3.Annotation) {
 }
 
 const (
-	maxText  = 1 << 20 // how long a line may be, or a value in <text>
+	maxText  = 1 << 20 // limit on a line, and on a value in <text>
 	maxLines = 1 << 22
 )
 
-// tagValues splits the lines. The library's own function takes quadratic time for
-// long texts and any number of lines.
+// tagValues splits the lines into pairs. The library's own function takes quadratic
+// time for long texts and does not limit the number of lines.
 func tagValues(r io.Reader) ([]reader.TagValuePair, error) {
 	var pairs []reader.TagValuePair
-	var text *strings.Builder // the value that goes on over lines
+	var text *strings.Builder // a value that continues over several lines
 	said := map[string]bool{}
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxText)
 	for n := 1; lines.Scan(); n++ {
 		if n > maxLines {
-			return nil, fmt.Errorf("it has more than %d lines", maxLines)
+			return nil, fmt.Errorf("more than %d lines", maxLines)
 		}
 		line := lines.Text()
 		if !utf8.ValidString(line) {
@@ -104,7 +105,7 @@ func tagValues(r io.Reader) ([]reader.TagValuePair, error) {
 				return nil, fmt.Errorf("line %d has no colon", n)
 			}
 			tag = strings.TrimSpace(tag)
-			if err := saidTwice(said, tag, n); err != nil {
+			if err := checkRepeated(said, tag, n); err != nil {
 				return nil, err
 			}
 			pairs = append(pairs, reader.TagValuePair{Tag: tag})
@@ -121,7 +122,7 @@ func tagValues(r io.Reader) ([]reader.TagValuePair, error) {
 			continue
 		}
 		if text.WriteByte('\n'); text.Len() > maxText {
-			return nil, fmt.Errorf("line %d: a text is longer than %d bytes", n, maxText)
+			return nil, fmt.Errorf("line %d: text is longer than %d bytes", n, maxText)
 		}
 	}
 	if err := lines.Err(); err != nil {
@@ -133,15 +134,15 @@ func tagValues(r io.Reader) ([]reader.TagValuePair, error) {
 	return pairs, nil
 }
 
-// saidTwice refuses a second value for what has one. The map holds what the
-// current section has said.
-func saidTwice(said map[string]bool, tag string, line int) error {
+// checkRepeated returns an error if a tag that may occur once in a section is
+// repeated. The map holds the tags of the current section.
+func checkRepeated(said map[string]bool, tag string, line int) error {
 	switch tag {
 	case "PackageName", "FileName", "LicenseID", "SnippetSPDXID":
 		clear(said)
 	case "SPDXVersion", "SPDXID", "DocumentName", "Created", "PackageVersion", "PackageSourceInfo", "PrimaryPackagePurpose":
 		if said[tag] {
-			return fmt.Errorf("line %d says %s a second time", line, tag)
+			return fmt.Errorf("line %d repeats %s", line, tag)
 		}
 		said[tag] = true
 	}

@@ -8,17 +8,17 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// spellProvides is the reverse of [sbom.ParseVirtuals].
-func spellProvides(p sbom.Package) []string {
+// formatProvides is the inverse of [sbom.ParseVirtuals].
+func formatProvides(p sbom.Package) []string {
 	var entries []string
 	for _, v := range p.Provides {
-		entries = append(entries, v.Spell(p.Type))
+		entries = append(entries, v.Entry(p.Type))
 	}
 	return entries
 }
 
-// parseUpstream reads the source package as the qualifier "upstream" of a purl has
-// it: the file name of a source RPM, else NAME or NAME@VERSION.
+// parseUpstream parses the qualifier "upstream" of a package URL: the file name of
+// a source RPM, otherwise NAME or NAME@VERSION.
 func parseUpstream(t sbom.Type, s string) sbom.Source {
 	if t == sbom.RPM {
 		return sbom.ParseSourceRPM(s)
@@ -27,7 +27,7 @@ func parseUpstream(t sbom.Type, s string) sbom.Source {
 	return sbom.Source{Name: name, Version: version}
 }
 
-// sourceRPM is the reverse; empty where there is none.
+// sourceRPM returns the file name of a source RPM, or "" if there is none.
 func sourceRPM(s sbom.Source) string {
 	if s.Name == "" {
 		return ""
@@ -39,9 +39,9 @@ func sourceRPM(s sbom.Source) string {
 	return file
 }
 
-// other is the source package where it is not the package itself. An RPM package
-// always has one.
-func other(p sbom.Package) sbom.Source {
+// distinctSource returns the source package if it differs from the package itself.
+// RPM packages always have one.
+func distinctSource(p sbom.Package) sbom.Source {
 	s := p.Source
 	switch {
 	case s.Name == "" || p.Type == sbom.RPM:
@@ -62,7 +62,8 @@ func qualifiers(u packageurl.PackageURL) map[string]string {
 	return u.Qualifiers.Map()
 }
 
-// distroOf reads the qualifier "distro" of a purl: "debian-12", "opensuse-leap-15.4".
+// distroOf parses the qualifier "distro" of a package URL: "debian-12",
+// "opensuse-leap-15.4".
 func distroOf(s string) sbom.Distro {
 	if i := strings.LastIndexByte(s, '-'); i > 0 && i+1 < len(s) && s[i+1] >= '0' && s[i+1] <= '9' {
 		return sbom.Distro{ID: distroID(s[:i]), Version: s[i+1:]}
@@ -70,7 +71,7 @@ func distroOf(s string) sbom.Distro {
 	return sbom.Distro{ID: distroID(s)}
 }
 
-// distroID is the ID of os-release(5); Trivy has names of its own for some.
+// distroID maps Trivy's names to IDs of os-release(5).
 func distroID(s string) string {
 	switch s {
 	case "redhat":
@@ -93,8 +94,8 @@ func distroID(s string) string {
 	return s
 }
 
-// makePURL is the purl of a package whose document has none, as Syft makes it;
-// empty if the distribution is not known.
+// makePURL returns a package URL as Syft makes it, or "" if the distribution is
+// unknown.
 func makePURL(p sbom.Package, d sbom.Distro) string {
 	if !p.Type.OS() || d.ID == "" || p.Version == "" {
 		return ""
@@ -121,8 +122,8 @@ func makePURL(p sbom.Package, d sbom.Distro) string {
 	return u.ToString()
 }
 
-// spellUnready is what [parseUnready] reads.
-func spellUnready(doc *sbom.Document) []string {
+// formatUnready is the inverse of [parseUnready].
+func formatUnready(doc *sbom.Document) []string {
 	var all []string
 	for _, u := range doc.Unready {
 		all = append(all, u.String())

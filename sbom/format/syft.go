@@ -15,9 +15,10 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// A syftDocument is what we read of Syft JSON, in all versions of its schema.
+// A syftDocument has the parts of Syft JSON that are read, for all versions of its
+// schema.
 type syftDocument struct {
-	marks
+	formatKeys
 	Artifacts     []syftArtifact     `json:"artifacts"`
 	Relationships []syftRelationship `json:"artifactRelationships"`
 	Files         []syftFile         `json:"files"`
@@ -37,11 +38,11 @@ type syftArtifact struct {
 	PURL         string            `json:"purl"`
 	Locations    []syftPath        `json:"locations"`
 	MetadataType string            `json:"metadataType"`
-	Metadata     jsontext.Value    `json:"metadata"` // what it holds depends on the type
+	Metadata     jsontext.Value    `json:"metadata"` // depends on the type
 	Baseplan     *syftPackageExtra `json:"baseplan"`
 }
 
-// syftMetadata is that of dpkg, apk and rpm packages together.
+// syftMetadata combines the metadata of dpkg, apk and rpm packages.
 type syftMetadata struct {
 	Architecture  string      `json:"architecture"`
 	Source        string      `json:"source"`        // dpkg
@@ -50,7 +51,7 @@ type syftMetadata struct {
 	SourceRPM     string      `json:"sourceRpm"`     // rpm
 	Epoch         *int        `json:"epoch"`         // rpm
 	Provides      texts       `json:"provides"`
-	Files         *[]syftPath `json:"files"` // nil: Syft did not have them, as after converting another format
+	Files         *[]syftPath `json:"files"` // nil: unknown to Syft, for example after a conversion from another format
 }
 
 type syftPath struct {
@@ -74,11 +75,11 @@ type syftSource struct {
 	Version  string         `json:"version"`
 	Type     string         `json:"type"`
 	Metadata jsontext.Value `json:"metadata,omitzero"` // since 9.0.0
-	Target   jsontext.Value `json:"target,omitzero"`   // before
+	Target   jsontext.Value `json:"target,omitzero"`   // before 9.0.0
 }
 
-// syftDistro is os-release(5); before 3.0.0 it had the ID as name and VERSION_ID
-// as version.
+// syftDistro holds os-release(5). Before 3.0.0, name was the ID and version was
+// VERSION_ID.
 type syftDistro struct {
 	PrettyName string `json:"prettyName,omitzero"`
 	Name       string `json:"name,omitzero"`
@@ -92,11 +93,11 @@ type syftDescriptor struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
 
-	// Only the scope is of interest, which has been in several places.
+	// Only the scope is used; its place differs between versions.
 	Configuration jsontext.Value `json:"configuration,omitzero"`
 }
 
-// What Syft JSON has no place for.
+// Extra keys for what Syft JSON has no place for.
 type (
 	syftDocumentExtra struct {
 		Created   time.Time `json:"created,omitzero"`
@@ -113,15 +114,15 @@ type (
 	}
 )
 
-// since tells the version of the schema that began to have what a package provides.
-var since = map[sbom.Type][3]int{sbom.APK: {6, 0, 0}, sbom.Deb: {11, 0, 1}, sbom.RPM: {16, 0, 9}}
+// providesSince is the schema version that introduced what a package provides.
+var providesSince = map[sbom.Type][3]int{sbom.APK: {6, 0, 0}, sbom.Deb: {11, 0, 1}, sbom.RPM: {16, 0, 9}}
 
 func decodeSyft(r io.Reader) (*inventory, error) {
 	var s syftDocument
 	if err := readJSON(r, &s); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(s.of(sbom.Syft), s.checkTree()); err != nil {
+	if err := errors.Join(s.checkFormat(sbom.Syft), s.checkTree()); err != nil {
 		return nil, err
 	}
 	version := schemaVersion(s.Schema.Version)
@@ -149,7 +150,7 @@ func decodeSyft(r io.Reader) (*inventory, error) {
 func (a *syftArtifact) claim(version [3]int) (claim, error) {
 	c := claim{kind: a.Type, name: a.Name, version: a.Version, purl: a.PURL, foundBy: a.FoundBy, data: a.MetadataType}
 	if t := sbom.Type(a.Type); t.OS() {
-		c.elsewhere = elsewhere(paths(a.Locations))
+		c.notInstalled = outsideDatabases(paths(a.Locations))
 	}
 	if t := sbom.Type(a.Type); t.OS() && len(a.Metadata) > 0 {
 		if err := a.readMetadata(&c, version); err != nil {
@@ -172,7 +173,7 @@ func (a *syftArtifact) claim(version [3]int) (claim, error) {
 
 func (a *syftArtifact) readMetadata(c *claim, version [3]int) error {
 	var m syftMetadata
-	// Duplicate keys were found when the whole was read.
+	// Duplicate keys have already been rejected.
 	if err := json.Unmarshal(a.Metadata, &m, jsontext.AllowDuplicateNames(true), lenient); err != nil {
 		return err
 	}
@@ -194,10 +195,10 @@ func (a *syftArtifact) readMetadata(c *claim, version [3]int) error {
 	}
 	c.files = paths(*m.Files)
 	c.known |= sbom.Upstream
-	if began := since[t]; slices.Compare(version[:], began[:]) >= 0 {
+	if began := providesSince[t]; slices.Compare(version[:], began[:]) >= 0 {
 		c.known |= sbom.Virtual
 	}
-	if t != sbom.Deb { // dpkg's checksums, from where Syft has the files, leave out links
+	if t != sbom.Deb { // Syft reads dpkg's checksums, which leave out links
 		c.known |= sbom.Files
 	}
 	return nil
@@ -211,7 +212,7 @@ func paths(files []syftPath) []string {
 	return all
 }
 
-// allLayers reports whether Syft was told to look for packages in every layer.
+// allLayers reports whether Syft was configured to search every layer.
 func (s *syftDocument) allLayers() bool {
 	type scope struct {
 		Scope string `json:"scope"`
@@ -224,7 +225,7 @@ func (s *syftDocument) allLayers() bool {
 		} `json:"package"`
 	}
 	if s.Descriptor.Configuration.Kind() == '{' && json.Unmarshal(s.Descriptor.Configuration, &of, lenient) != nil {
-		return true // a scope that is no text
+		return true // the scope is not a string
 	}
 	for _, said := range []string{of.Scope, of.Search.Scope, of.Package.Cataloger.Scope, s.Source.image().Scope} {
 		if strings.EqualFold(strings.ReplaceAll(said, "-", ""), "alllayers") {
@@ -260,7 +261,7 @@ func (d syftDistro) distro(version [3]int) sbom.Distro {
 	return sbom.Distro{ID: d.ID, Version: d.VersionID, IDLike: d.IDLike, Name: d.PrettyName}
 }
 
-// checkTree refuses packages that contain themselves.
+// checkTree rejects packages that contain themselves.
 func (s *syftDocument) checkTree() error {
 	inside := map[string][]string{}
 	isPackage := map[string]bool{}

@@ -13,15 +13,15 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// The version of Syft's schema that we write.
+// writtenSchema is the version of Syft's schema that is written.
 var writtenSchema = schema{
 	Version: "16.1.10",
 	URL:     "https://raw.githubusercontent.com/anchore/syft/main/schema/json/schema-16.1.10.json",
 }
 
-// written JSON has its keys in order, and U+FFFD for what is not UTF-8: names of
-// files may be anything.
-var written = json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
+// writeOptions sorts keys and writes U+FFFD for invalid UTF-8, which file names may
+// contain.
+var writeOptions = json.JoinOptions(json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
 
 // A writtenArtifact has all that Syft's schema requires of a package.
 type writtenArtifact struct {
@@ -60,11 +60,11 @@ func encodeSyft(w io.Writer, doc *sbom.Document) error {
 		Schema:     writtenSchema,
 	}
 	if !doc.Created.IsZero() || len(doc.Databases) > 0 || len(doc.Unready) > 0 {
-		out.Baseplan = &syftDocumentExtra{doc.Created.UTC(), doc.Databases, spellUnready(doc)}
+		out.Baseplan = &syftDocumentExtra{doc.Created.UTC(), doc.Databases, formatUnready(doc)}
 	}
 	if doc.Subject != "" {
 		out.Source.ID, out.Source.Type = id(doc.Subject), "image"
-		metadata, err := json.Marshal(map[string]string{"userInput": doc.Subject}, written)
+		metadata, err := json.Marshal(map[string]string{"userInput": doc.Subject}, writeOptions)
 		if err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func encodeSyft(w io.Writer, doc *sbom.Document) error {
 	for _, p := range doc.Packages {
 		out.Artifacts = append(out.Artifacts, writeArtifact(p))
 	}
-	return json.MarshalWrite(w, out, written)
+	return json.MarshalWrite(w, out, writeOptions)
 }
 
 func syftDistroOf(d sbom.Distro) syftDistro {
@@ -89,7 +89,7 @@ func writeArtifact(p sbom.Package) writtenArtifact {
 		Baseplan: &syftPackageExtra{Known: formatFacts(p.Known), Absent: p.Absent},
 	}
 	if !p.Type.OS() {
-		a.Baseplan.Arch, a.Baseplan.Provides, a.Baseplan.Files = p.Arch, spellProvides(p), p.Files
+		a.Baseplan.Arch, a.Baseplan.Provides, a.Baseplan.Files = p.Arch, formatProvides(p), p.Files
 		if p.Source != (sbom.Source{}) {
 			a.Baseplan.Source = &p.Source
 		}
@@ -102,7 +102,7 @@ func writeArtifact(p sbom.Package) writtenArtifact {
 	return a
 }
 
-// metadataTypes are Syft's names of what its catalogers have from the databases.
+// metadataTypes are Syft's names for the metadata of each package database.
 var metadataTypes = map[sbom.Type]string{sbom.Deb: "dpkg-db-entry", sbom.RPM: "rpm-db-entry", sbom.APK: "apk-db-entry"}
 
 func syftMetadataOf(p sbom.Package) map[string]any {
@@ -122,7 +122,7 @@ func syftMetadataOf(p sbom.Package) map[string]any {
 		}
 	}
 	if len(p.Provides) > 0 {
-		m["provides"] = spellProvides(p)
+		m["provides"] = formatProvides(p)
 	}
 	m["files"] = nil
 	if len(p.Files) > 0 || p.Known.Has(sbom.Files) {
@@ -135,7 +135,7 @@ func syftMetadataOf(p sbom.Package) map[string]any {
 	return m
 }
 
-// sourceIn is the source package that a reader will find in the metadata.
+// sourceIn returns the source package that a reader finds in the metadata.
 func sourceIn(t sbom.Type, m map[string]any) sbom.Source {
 	text := func(key string) string { s, _ := m[key].(string); return s }
 	switch t {
@@ -147,7 +147,7 @@ func sourceIn(t sbom.Type, m map[string]any) sbom.Source {
 	return sbom.ParseSourceRPM(text("sourceRpm"))
 }
 
-// splitTool takes "syft 1.51.0" apart.
+// splitTool splits "syft 1.51.0" into name and version.
 func splitTool(tool string) (name, version string) {
 	if i := strings.LastIndexByte(tool, ' '); i > 0 {
 		return tool[:i], tool[i+1:]
@@ -159,7 +159,7 @@ func packageID(p sbom.Package) string {
 	return id("package", string(p.Type), p.Name, p.Version, p.Arch, p.PURL)
 }
 
-// id is an identifier that follows from what it identifies.
+// id derives an identifier from its parts.
 func id(parts ...string) string {
 	h := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return hex.EncodeToString(h[:8])

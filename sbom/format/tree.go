@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// checkTree refuses something that contains itself, by way of others or at once.
-// The map names what is in each thing.
+// checkTree returns an error if an element contains itself, directly or indirectly.
+// The map lists the contents of each element.
 func checkTree(inside map[string][]string) error {
 	type visit struct {
 		name string

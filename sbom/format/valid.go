@@ -8,16 +8,16 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// lenient reads half of a surrogate pair ("\udce9") as U+FFFD. Bytes that are not
-// UTF-8 are found by a [validReader].
+// lenient accepts an unpaired surrogate ("\udce9") as U+FFFD. A [validReader]
+// rejects invalid UTF-8.
 var lenient = jsontext.AllowInvalidUTF8(true)
 
-var errNotUTF8 = errors.New("it is not valid UTF-8")
+var errNotUTF8 = errors.New("invalid UTF-8")
 
-// A validReader ends in an error where its text is not UTF-8.
+// A validReader returns an error at bytes that are not UTF-8.
 type validReader struct {
 	r    io.Reader
-	rest []byte // the beginning of a character
+	rest []byte // the start of a character
 }
 
 func (v *validReader) Read(p []byte) (int, error) {

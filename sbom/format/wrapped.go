@@ -17,17 +17,17 @@ import (
 )
 
 const (
-	maxWrappings = 8         // how many wrappings may be around a document
-	maxWindow    = 128 << 20 // bounds a zstd decoder's memory
+	maxWrappings = 8         // limit on nested wrappers
+	maxWindow    = 128 << 20 // limits a zstd decoder's memory
 	typeInToto   = "application/vnd.in-toto+json"
 )
 
-var errWrapped = fmt.Errorf("it is wrapped more than %d times", maxWrappings)
+var errWrapped = fmt.Errorf("wrapped more than %d times", maxWrappings)
 
-// Unwrap gives the document in b without what is around it: compression (gzip,
-// zstd), a byte order mark, an attestation (Sigstore bundle, DSSE envelope, in-toto
-// statement), or an object with the document under "sbom" or "SPDX". [Decode] and
-// [Identify] read wrapped documents too. The result is b itself if nothing is around it.
+// Unwrap removes what surrounds the document in b: compression (gzip, zstd), a byte
+// order mark, an attestation (Sigstore bundle, DSSE envelope, in-toto statement),
+// or an object with the document under "sbom" or "SPDX". It returns b itself if
+// nothing does. [Decode] and [Identify] accept wrapped documents too.
 func Unwrap(b []byte) ([]byte, error) {
 	d, err := open(bytes.NewReader(b))
 	if err != nil || !d.wrapped {
@@ -36,18 +36,18 @@ func Unwrap(b []byte) ([]byte, error) {
 	return io.ReadAll(d.r)
 }
 
-// An opened document has nothing around it any more.
-type opened struct {
+// An unwrapped document has no wrappers left.
+type unwrapped struct {
 	head
 	r       io.Reader
-	about   []sbom.Image // what attestations around it say of the image
-	wrapped bool         // there was something around it
+	about   []sbom.ImageIdentity // images named by the attestations around it
+	wrapped bool                 // it had a wrapper
 }
 
-// open unwraps a document and finds out what it is, without reading more of it
-// than that takes.
-func open(r io.Reader) (*opened, error) {
-	d := &opened{r: r}
+// open unwraps a document and identifies it. It reads no more of the document than
+// it needs.
+func open(r io.Reader) (*unwrapped, error) {
+	d := &unwrapped{r: r}
 	for range maxWrappings {
 		again, err := d.unpack()
 		if err != nil {
@@ -69,8 +69,8 @@ func open(r io.Reader) (*opened, error) {
 	return nil, errWrapped
 }
 
-// unpack takes off one compression or byte order mark.
-func (d *opened) unpack() (bool, error) {
+// unpack removes one compression or byte order mark.
+func (d *unwrapped) unpack() (bool, error) {
 	in := bufio.NewReaderSize(d.r, 64<<10)
 	d.r = in
 	start, err := in.Peek(4)
@@ -95,26 +95,26 @@ func (d *opened) unpack() (bool, error) {
 	}
 	d.wrapped = true
 	if err != nil {
-		return false, fmt.Errorf("decompressing it: %w", err)
+		return false, fmt.Errorf("decompressing: %w", err)
 	}
 	return true, nil
 }
 
-// A decompressor says in its errors what it does.
+// A decompressor adds its operation to errors.
 type decompressor struct{ r io.Reader }
 
 func (d decompressor) Read(p []byte) (int, error) {
 	n, err := d.r.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = fmt.Errorf("decompressing it: %w", err)
+		err = fmt.Errorf("decompressing: %w", err)
 	}
 	return n, err
 }
 
-// wrapperKeys are those of JSON objects that may have a document in them.
+// wrapperKeys are the keys of JSON objects that may contain a document.
 var wrapperKeys = map[string]bool{"payload": true, "dsseEnvelope": true, "predicate": true, "Data": true, "sbom": true, "SPDX": true}
 
-// A wrapper is a JSON object around a document, of any kind.
+// A wrapper is a JSON object of any kind around a document.
 type wrapper struct {
 	envelope                 // DSSE
 	Bundle    *envelope      `json:"dsseEnvelope"` // Sigstore
@@ -132,11 +132,11 @@ type envelope struct {
 	Payload     []byte `json:"payload"` // base64
 }
 
-// unwrap takes off one JSON object.
-func (d *opened) unwrap() error {
+// unwrap removes one JSON object.
+func (d *unwrapped) unwrap() error {
 	var w wrapper
 	if err := json.UnmarshalRead(d.r, &w, lenient); err != nil {
-		return fmt.Errorf("it is wrapped in JSON that is not valid: %w", err)
+		return fmt.Errorf("invalid JSON around the document: %w", err)
 	}
 	inner, err := w.inner()
 	if err != nil {
@@ -145,17 +145,17 @@ func (d *opened) unwrap() error {
 	var about imageClaim
 	for _, subject := range w.Subject {
 		for algorithm, digits := range subject.Digest {
-			about.named(digestOf(algorithm + ":" + strings.ToLower(digits)))
+			about.addDigest(digestOf(algorithm + ":" + strings.ToLower(digits)))
 		}
 	}
 	if len(about.Digests) > 0 {
-		d.about = append(d.about, sbom.Image{Digests: sorted(about.Digests)})
+		d.about = append(d.about, sbom.ImageIdentity{Digests: sorted(about.Digests)})
 	}
 	d.r, d.wrapped = bytes.NewReader(inner), true
 	return nil
 }
 
-// inner is what is in the object: the bytes of another, or of a text.
+// inner returns the wrapped document: an object, or the content of a string.
 func (w *wrapper) inner() ([]byte, error) {
 	e := w.envelope
 	if w.Bundle != nil {
@@ -163,7 +163,7 @@ func (w *wrapper) inner() ([]byte, error) {
 	}
 	if e.PayloadType != "" || len(e.Payload) > 0 {
 		if e.PayloadType != typeInToto {
-			return nil, fmt.Errorf("it is a DSSE envelope of %q, not of an in-toto statement: %s", clip(e.PayloadType), wanted)
+			return nil, fmt.Errorf("DSSE envelope of %q, not of an in-toto statement: %s", clip(e.PayloadType), supportedFormats)
 		}
 		return e.Payload, nil
 	}
@@ -177,5 +177,5 @@ func (w *wrapper) inner() ([]byte, error) {
 			return []byte(text), err
 		}
 	}
-	return nil, errors.New("it is JSON, but holds no SBOM: " + wanted)
+	return nil, errors.New("the input is JSON, but contains no SBOM: " + supportedFormats)
 }

@@ -1,12 +1,11 @@
-// Package keyless has signatures verified that were made with a certificate of
-// Sigstore instead of a key that is kept: those of GitHub's attestations and of
-// cosign.
+// Package keyless verifies signatures made with a Sigstore certificate instead of a
+// long-lived key, such as GitHub's attestations and cosign's keyless signatures.
 //
-// The verifier is a program of its own, baseplan-verifier, which lies beside the
-// program that starts it: its code would make the lifecycle half as large again,
-// and few builds need it. Start with [Program]. One process answers one
-// [Request], with frames over its standard input and output: four bytes of
-// length, the highest first, then JSON.
+// The verifier is a separate program, baseplan-verifier, in the same directory as
+// the program that starts it: its code would make the lifecycle half as large
+// again, and few builds need it. Start with [Program]. One process answers one
+// [Request]. Frames on its standard input and output have a length of four bytes,
+// big-endian, followed by JSON.
 package keyless
 
 import (
@@ -24,53 +23,53 @@ import (
 	"time"
 )
 
-// Name is the verifier's, beside the program that starts it.
+// Name is the file name of the verifier.
 const Name = "baseplan-verifier"
 
-// maxFrame bounds a frame: an SBOM in a bundle, in base64, and the trusted root.
+// maxFrame limits a frame: the SBOM in a bundle, in base64, and the trusted root.
 const maxFrame = 512 << 20
 
 // A Request is one bundle to verify.
 type Request struct {
-	TrustedRoot []byte `json:"trusted-root"` // Sigstore's, as JSON
+	TrustedRoot []byte `json:"trusted-root"` // Sigstore's trusted root, as JSON
 	Bundle      []byte `json:"bundle"`       // a Sigstore bundle, as JSON
-	Digest      string `json:"digest"`       // that its statement must be about, "sha256:…"
+	Digest      string `json:"digest"`       // the subject that the statement must have, "sha256:…"
 }
 
-// A Signer is who signed: whose certificate it is, and who vouched for that.
+// A Signer is the identity in the certificate that made a signature.
 type Signer struct {
-	Issuer  string `json:"issuer"`  // of the identity token, a URL
-	Subject string `json:"subject"` // an address or a URI
+	Issuer  string `json:"issuer"`  // the issuer of the identity token, a URL
+	Subject string `json:"subject"` // an email address or a URI
 }
 
-// response is what the program answers.
+// A response is the verifier's answer.
 type response struct {
 	Signer
 	Error string `json:"error,omitempty"`
 }
 
-// CheckRoot says whether something looks like Sigstore's trusted root, as a
-// person would give a wrong file; the verifier reads it whole.
+// CheckRoot returns an error if data is obviously no Sigstore trusted root, for
+// example because the wrong file was given. Only the verifier parses it fully.
 func CheckRoot(data []byte) error {
 	var head struct {
 		MediaType string `json:"mediaType"`
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
-		return fmt.Errorf("it is not JSON: %w", err)
+		return fmt.Errorf("not JSON: %w", err)
 	}
 	if !strings.HasPrefix(head.MediaType, "application/vnd.dev.sigstore.trustedroot") {
-		return fmt.Errorf("it is not a trusted root: its media type is %q", head.MediaType)
+		return fmt.Errorf("not a trusted root: the media type is %q", head.MediaType)
 	}
 	return nil
 }
 
-// A Program is the verifier as a program.
+// A Program starts the verifier at Path.
 type Program struct {
 	Path        string
 	TrustedRoot []byte
 }
 
-// Beside finds the verifier beside the running program.
+// Beside returns the path of the verifier in the directory of the running program.
 func Beside() (string, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -78,13 +77,13 @@ func Beside() (string, error) {
 	}
 	path := filepath.Join(filepath.Dir(self), Name)
 	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("finding the verifier of certificates: %w", err)
+		return "", fmt.Errorf("finding %s: %w", Name, err)
 	}
 	return path, nil
 }
 
-// Verify starts the program and asks it. The process gets no environment, so no
-// credentials.
+// Verify runs the verifier and returns the signer. The process gets no environment,
+// and so no credentials.
 func (p *Program) Verify(ctx context.Context, bundle []byte, digest string) (Signer, error) {
 	var in, out, errs bytes.Buffer
 	if err := writeFrame(&in, Request{p.TrustedRoot, bundle, digest}); err != nil {
@@ -103,7 +102,7 @@ func (p *Program) Verify(ctx context.Context, bundle []byte, digest string) (Sig
 	}
 	var r response
 	if err := readFrame(&out, &r); err != nil {
-		return Signer{}, fmt.Errorf("reading the answer of %s: %w", p.Path, err)
+		return Signer{}, fmt.Errorf("reading response of %s: %w", p.Path, err)
 	}
 	if r.Error != "" {
 		return Signer{}, errors.New(r.Error)
@@ -116,11 +115,11 @@ func firstLine(text string) string {
 	return line
 }
 
-// Serve is the program's side: it answers one request.
+// Serve is the verifier's side. It answers one request.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, verify func(context.Context, Request) (Signer, error)) error {
 	var req Request
 	if err := readFrame(in, &req); err != nil {
-		return fmt.Errorf("reading a request: %w", err)
+		return fmt.Errorf("reading request: %w", err)
 	}
 	var r response
 	var err error
@@ -138,7 +137,7 @@ func writeFrame(w io.Writer, v any) error {
 	if len(data) > maxFrame {
 		return fmt.Errorf("a frame of %d bytes is over the limit of %d", len(data), maxFrame)
 	}
-	if err := binary.Write(w, binary.BigEndian, uint32(len(data))); err != nil { //nolint:gosec // G115: it was compared
+	if err := binary.Write(w, binary.BigEndian, uint32(len(data))); err != nil { //nolint:gosec // G115: checked above
 		return err
 	}
 	_, err = w.Write(data)
@@ -148,14 +147,14 @@ func writeFrame(w io.Writer, v any) error {
 func readFrame(r io.Reader, v any) error {
 	var size uint32
 	if err := binary.Read(r, binary.BigEndian, &size); err != nil {
-		return fmt.Errorf("reading a frame's length: %w", err)
+		return fmt.Errorf("reading frame length: %w", err)
 	}
 	if size > maxFrame {
 		return fmt.Errorf("a frame of %d bytes is over the limit of %d", size, maxFrame)
 	}
-	var data bytes.Buffer // grows with what comes, whatever the length says
+	var data bytes.Buffer // grows with the data, whatever the length says
 	if n, err := io.CopyN(&data, r, int64(size)); err != nil {
-		return fmt.Errorf("a frame ends after %d of %d bytes: %w", n, size, err)
+		return fmt.Errorf("frame ends after %d of %d bytes: %w", n, size, err)
 	}
 	return json.Unmarshal(data.Bytes(), v)
 }

@@ -78,8 +78,8 @@ func TestCheckRoot(t *testing.T) {
 	for data, want := range map[string]string{
 		`{"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}`: "",
 		`{"mediaType": "text/plain"}`: `its media type is "text/plain"`,
-		`{}`:                          "it is not a trusted root",
-		`-----BEGIN PUBLIC KEY-----`:  "it is not JSON",
+		`{}`:                          "not a trusted root",
+		`-----BEGIN PUBLIC KEY-----`:  "not JSON",
 	} {
 		if err := CheckRoot([]byte(data)); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", data, err, want)

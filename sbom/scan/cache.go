@@ -9,15 +9,15 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// A Cache keeps what was picked out of a layer, by a key that is also a fit file name.
-// Losing, keeping or spoiling an entry changes the time that a scan takes and
-// nothing else; so neither method has an error.
+// A Cache keeps the wanted entries of layers. A key is a valid file name. A lost or
+// damaged entry only costs time, so the methods return no error.
 type Cache interface {
 	Get(key string) []byte // nil if there is none
 	Put(key string, value []byte)
 }
 
-// DirCache is a Cache in a directory, which is made when needed. Several processes may share it.
+// DirCache is a Cache in a directory, created on demand. Several processes may
+// share it.
 type DirCache string
 
 // Get implements [Cache].
@@ -29,7 +29,7 @@ func (c DirCache) Get(key string) []byte {
 	return value
 }
 
-// Put implements [Cache]. The file appears whole or not at all.
+// Put implements [Cache]. It writes the file atomically.
 func (c DirCache) Put(key string, value []byte) {
 	if os.MkdirAll(string(c), 0o755) != nil {
 		return
@@ -46,11 +46,12 @@ func (c DirCache) Put(key string, value []byte) {
 
 func (c DirCache) file(key string) string { return filepath.Join(string(c), key+".tar.zst") }
 
-// codec compresses entries of the cache. A frame has a checksum, so that a damaged one is found out.
+// codec compresses cache entries. A frame has a checksum, so damaged entries are
+// detected.
 var codec = sync.OnceValues(func() (*zstd.Encoder, *zstd.Decoder) {
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(true))
 	if err != nil {
-		panic(err) // options that are constants
+		panic(err) // unreachable: the options are constants
 	}
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxContent))
 	if err != nil {
@@ -68,8 +69,8 @@ func encodeEntries(entries []entry) []byte {
 	return enc.EncodeAll(buf.Bytes(), nil)
 }
 
-// decodeEntries reports whether the value is whole.
-func decodeEntries(value []byte, in *interest, b *budget) ([]entry, bool) {
+// decodeEntries reports false if the value is missing or damaged.
+func decodeEntries(value []byte, in *selection, b *budget) ([]entry, bool) {
 	if len(value) == 0 {
 		return nil, false
 	}

@@ -19,13 +19,14 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// syftVersion is the version of Syft in go.mod; a test compares them.
+// syftVersion is the version of Syft in go.mod. A test compares them.
 const syftVersion = "1.51.0"
 
-// catalog turns the contents of package databases into a Document.
+// catalog converts the contents of package databases into a Document.
 //
-// A database that cannot be read is an error only where nothing else tells what is installed: Syft goes
-// on too. One without packages counts as there only if there is no other.
+// A database that cannot be read is an error only if no other database has
+// packages, as in Syft. A database without packages counts only if there is no
+// other.
 func catalog(ctx context.Context, found files) (*sbom.Document, error) {
 	r := newResolver(found)
 	doc := &sbom.Document{Tool: "syft " + syftVersion}
@@ -34,7 +35,7 @@ func catalog(ctx context.Context, found files) (*sbom.Document, error) {
 		doc.Distro = sbom.Distro{ID: release.ID, Version: release.VersionID, IDLike: release.IDLike, Name: release.PrettyName}
 	}
 	var empty []string
-	var broken, odd error // the first of each
+	var broken, odd error // the first errors
 	for _, alternatives := range databases(found, release) {
 		db := readFirst(ctx, r, alternatives, release)
 		doc.Unready = append(doc.Unready, db.unready...)
@@ -66,7 +67,8 @@ func catalog(ctx context.Context, found files) (*sbom.Document, error) {
 	return doc, nil
 }
 
-// sortUnready leaves out what another database has as installed.
+// sortUnready sorts the unready packages and removes those that another database
+// lists as installed.
 func sortUnready(doc *sbom.Document) {
 	doc.Unready = slices.DeleteFunc(doc.Unready, func(u sbom.Unready) bool {
 		return slices.ContainsFunc(doc.Packages, func(p sbom.Package) bool { return p.Name == u.Name && p.Version == u.Version })
@@ -75,8 +77,9 @@ func sortUnready(doc *sbom.Document) {
 	doc.Unready = slices.Compact(doc.Unready)
 }
 
-// databases are the paths of package databases, each once even if links give it several. Those of one
-// RPM folder are alternatives, the one that RPM would open first.
+// databases returns the paths of package databases, without duplicates that links
+// lead to. Those of one RPM directory are alternatives, in the order in which RPM
+// tries them.
 func databases(found files, release *linux.Release) [][]string {
 	var all [][]string
 	folders := map[string]int{}
@@ -116,7 +119,7 @@ func isDatabase(name string) bool {
 func isAPK(name string) bool { return strings.HasSuffix(name, "lib/apk/db/installed") }
 func isRPM(name string) bool { return path.Base(path.Dir(name)) == "rpm" && logOf(name) == "" }
 
-// A database is what was read from a package database.
+// A database is the content of a package database.
 type database struct {
 	name     string
 	packages []sbom.Package
@@ -124,13 +127,14 @@ type database struct {
 	err      error
 }
 
-// readFirst reads the first of several databases that is one and has packages. After one that is
-// damaged no other is read: it would be an older state.
+// readFirst reads the first of several alternatives that is a database and has
+// packages. It does not fall back from a damaged database: another one would be an
+// older state.
 func readFirst(ctx context.Context, r *resolver, alternatives []string, release *linux.Release) database {
 	var first *database
 	for _, name := range alternatives {
 		db := database{name: name}
-		if len(bytes.TrimSpace(r.all[name])) > 0 { // else a database without packages, not a broken one
+		if len(bytes.TrimSpace(r.all[name])) > 0 { // an empty file has no packages, but is not broken
 			db = parse(ctx, r, name, release)
 		}
 		if len(db.packages) > 0 || db.err != nil && (!isRPM(name) || isRPMFormat(r.all[name])) {
@@ -143,12 +147,12 @@ func readFirst(ctx context.Context, r *resolver, alternatives []string, release 
 	return *first
 }
 
-// parse reads one database. Parsers of foreign bytes are not trusted to end in an error.
+// parse reads one database. Parsers may panic on malformed input.
 func parse(ctx context.Context, r *resolver, name string, release *linux.Release) (db database) {
 	db.name = name
 	defer func() {
 		if p := recover(); p != nil {
-			db.err = fmt.Errorf("its parser ended in a panic: %v", p)
+			db.err = fmt.Errorf("the parser panicked: %v", p)
 		}
 		if db.err != nil {
 			db.packages, db.unready = nil, nil
@@ -180,7 +184,7 @@ func parse(ctx context.Context, r *resolver, name string, release *linux.Release
 		return db
 	}
 	if len(found) == 0 {
-		db.err = errors.New("there are no packages in it")
+		db.err = errors.New("it lists no packages")
 		return db
 	}
 	for _, p := range found {
@@ -191,7 +195,7 @@ func parse(ctx context.Context, r *resolver, name string, release *linux.Release
 	return db
 }
 
-// distinct sorts the packages and joins those that two databases have.
+// distinct sorts the packages and merges duplicates from two databases.
 func distinct(packages []sbom.Package) []sbom.Package {
 	slices.SortStableFunc(packages, sbom.Compare)
 	var out []sbom.Package
@@ -207,8 +211,8 @@ func distinct(packages []sbom.Package) []sbom.Package {
 	return out
 }
 
-// convert says in our words what a cataloger found. It leaves out a dpkg entry without a version: dpkg
-// has such for packages that are not installed.
+// convert converts a cataloger's package. It reports false for a dpkg entry without
+// a version, which is not an installed package.
 func convert(p pkg.Package, found files) (sbom.Package, bool) {
 	if p.Name == "" {
 		return sbom.Package{}, false // Syft drops these too
@@ -230,14 +234,14 @@ func convert(p pkg.Package, found files) (sbom.Package, bool) {
 		out.Files = sortedPaths(m.OwnedFiles())
 		out.Known |= sbom.Virtual | sbom.Files
 		if p.Version == "" {
-			out.Version = "UNKNOWN" // as Syft says it
+			out.Version = "UNKNOWN" // Syft's word
 		}
 		return out, true
 	}
 	return out, false
 }
 
-// source is the source package where it is not the package itself.
+// source returns the source package if it differs from the package itself.
 func source(p pkg.Package, name, version string) sbom.Source {
 	if name == "" || name == p.Name && (version == "" || version == p.Version) {
 		return sbom.Source{}
@@ -245,8 +249,9 @@ func source(p pkg.Package, name, version string) sbom.Source {
 	return sbom.Source{Name: name, Version: version}
 }
 
-// dpkgFiles fills in the owned files: those of the package's .list, which has them all. Distroless
-// images have md5sums instead, which say nothing of links, so there the files are not all known.
+// dpkgFiles sets the owned files from the package's .list, which is complete.
+// Distroless images have md5sums instead, which leave out links, so there
+// sbom.Files is not known.
 func dpkgFiles(out *sbom.Package, m pkg.DpkgDBEntry, found files) {
 	content := func(ext string, dirs ...string) ([]byte, bool) {
 		for _, dir := range dirs {
@@ -263,7 +268,7 @@ func dpkgFiles(out *sbom.Package, m pkg.DpkgDBEntry, found files) {
 		out.Known |= sbom.Files
 		return
 	}
-	paths := m.OwnedFiles() // the Conffiles of the status file
+	paths := m.OwnedFiles() // the Conffiles field of the status file
 	conffiles, _ := content(".conffiles", dpkgInfo)
 	paths = append(paths, strings.Split(string(conffiles), "\n")...)
 	sums, _ := content(".md5sums", dpkgInfo, dpkgStatusDir)
@@ -274,7 +279,8 @@ func dpkgFiles(out *sbom.Package, m pkg.DpkgDBEntry, found files) {
 	out.Files = sortedPaths(paths)
 }
 
-// sortedPaths are absolute clean paths, without the root and whatever is empty or "remove-on-upgrade …".
+// sortedPaths returns absolute clean paths without the root, empty lines and
+// "remove-on-upgrade …".
 func sortedPaths(paths []string) []string {
 	out := make([]string, 0, len(paths))
 	for _, p := range paths {

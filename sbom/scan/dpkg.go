@@ -8,16 +8,17 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// States of packages in dpkg's database (dpkg(1), "Package states"): the third word of the field Status.
+// Package states (dpkg(1), "Package states"): the third word of the field Status.
 var (
 	readyStates   = []string{"installed", "triggers-pending", "triggers-awaited"}
 	unreadyStates = []string{"unpacked", "half-configured", "half-installed"}
 )
 
-// installed gives a dpkg database without the entries of packages that are not installed, in a form in which
-// Syft reads every other: Syft goes by the first word of Status, which says what shall become of
-// the package, and leaves out a last line that does not end. An entry without Status, as distroless images
-// have them, is of an installed package. entries counts all packages, ready those that are installed.
+// installed returns a dpkg database without the packages that are not installed,
+// rewritten so that Syft reads all others. (Syft looks at the first word of Status,
+// which is the desired state, and skips an unterminated last line.) An entry
+// without Status, as in distroless images, is installed. entries is the number of
+// packages, ready the number of installed ones.
 func installed(content []byte) (kept []byte, ready, entries int, unready []sbom.Unready) {
 	for paragraph := range bytes.SplitSeq(content, []byte("\n\n")) {
 		lines := strings.Split(strings.Trim(string(paragraph), "\n"), "\n")
@@ -46,7 +47,7 @@ func installed(content []byte) (kept []byte, ready, entries int, unready []sbom.
 	return kept, ready, entries, unready
 }
 
-// field is the value of a field; empty: there is none.
+// field returns the value of a field, or "".
 func field(lines []string, name string) string {
 	for _, line := range lines {
 		if isField(line, name) {

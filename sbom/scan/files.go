@@ -9,10 +9,11 @@ import (
 	"syscall"
 )
 
-// fromTree reads the archive of the root directory as if it were the image's only layer. A daemon can
-// also be asked for single paths, but has to mount the image for each: that takes longer where there are hundreds.
+// fromTree reads the archive of the root directory as the image's only layer. A
+// daemon also serves single paths, but mounts the image for each, which takes
+// longer for hundreds of paths.
 func fromTree(ctx context.Context, image Files) (files, *presence, error) {
-	return inRounds(func(in *interest) (t *tree, err error) {
+	return inRounds(func(in *selection) (t *tree, err error) {
 		stream, err := image.Archive(ctx, "/")
 		if err != nil {
 			return nil, err
@@ -22,7 +23,7 @@ func fromTree(ctx context.Context, image Files) (files, *presence, error) {
 		b.left.Store(maxContent)
 		entries, err := readTar(&ctxReader{ctx, stream}, in, b)
 		if err != nil {
-			return nil, fmt.Errorf("reading the archive of /: %w", err)
+			return nil, fmt.Errorf("reading archive of /: %w", err)
 		}
 		t = newTree()
 		t.apply(entries)
@@ -30,8 +31,9 @@ func fromTree(ctx context.Context, image Files) (files, *presence, error) {
 	})
 }
 
-// openDirectory opens a root file system. Links in it are followed as if the directory were the root;
-// os.Root sees to it that none that appears meanwhile leads out of it.
+// openDirectory opens a root file system. Links are followed as if the directory
+// were the root; os.Root guarantees that none leads out of it, even if links change
+// meanwhile.
 func openDirectory(ctx context.Context, name string) (*directory, error) {
 	root, err := os.OpenRoot(name)
 	if err != nil {
@@ -44,7 +46,7 @@ func openDirectory(ctx context.Context, name string) (*directory, error) {
 
 // directory implements [fileSystem].
 type directory struct {
-	ctx  context.Context // of the one call that it lives for
+	ctx  context.Context // of the call that created it
 	root *os.Root
 	left budget
 }
@@ -92,7 +94,7 @@ func (d *directory) read(name string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file any more", name)
+		return nil, fmt.Errorf("%s is no longer a regular file", name)
 	}
 	return readContent(&ctxReader{d.ctx, f}, info.Size(), &d.left)
 }

@@ -16,7 +16,7 @@ func FuzzLayer(f *testing.F) {
 	f.Add(lifecycletest.Layer{"var/lib/dpkg/": "", "var/lib/dpkg/info/a.list": "/a\n"}.Bytes(),
 		lifecycletest.Layer{"var/lib": "-> lib", "var/../../etc/os-release": "ID=a\n"}.Bytes())
 	f.Fuzz(func(t *testing.T, lower, upper []byte) {
-		in, tree := newInterest(), newTree()
+		in, tree := newSelection(), newTree()
 		for _, raw := range [][]byte{lower, upper} {
 			b := &budget{}
 			b.left.Store(1 << 20)

@@ -15,21 +15,23 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// maxRounds bounds how often an image is read: again only if a link led to where nobody looked.
+// maxRounds limits how often an image is read. It is read again if a link leads to
+// a path that was not collected.
 const maxRounds = 4
 
-// fromLayers reads the layers side by side and puts them upon each other.
+// fromLayers reads the layers in parallel and applies them in order.
 func fromLayers(ctx context.Context, img v1.Image, opts Options) (files, *presence, error) {
 	layers, err := img.Layers()
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading layers of the image: %w", err)
+		return nil, nil, fmt.Errorf("reading image layers: %w", err)
 	}
-	return inRounds(func(in *interest) (*tree, error) { return opts.read(ctx, layers, in) })
+	return inRounds(func(in *selection) (*tree, error) { return opts.read(ctx, layers, in) })
 }
 
-// inRounds reads an image, again if links led to where nobody looked.
-func inRounds(read func(*interest) (*tree, error)) (files, *presence, error) {
-	in := newInterest()
+// inRounds reads an image until every link leads to a collected path, at most
+// maxRounds times.
+func inRounds(read func(*selection) (*tree, error)) (files, *presence, error) {
+	in := newSelection()
 	for round := 1; ; round++ {
 		t, err := read(in)
 		if err != nil {
@@ -46,8 +48,8 @@ func inRounds(read func(*interest) (*tree, error)) (files, *presence, error) {
 	}
 }
 
-// extend adds the places where links led to, and reports whether any is new.
-func (in *interest) extend(lost *elsewhere) bool {
+// extend adds the paths that links lead to, and reports whether any is new.
+func (in *selection) extend(lost *linkTargets) bool {
 	extended := false
 	for _, name := range lost.files {
 		if !in.wants(name) {
@@ -70,7 +72,7 @@ func (in *interest) extend(lost *elsewhere) bool {
 	return extended
 }
 
-func (o Options) read(ctx context.Context, layers []v1.Layer, in *interest) (*tree, error) {
+func (o Options) read(ctx context.Context, layers []v1.Layer, in *selection) (*tree, error) {
 	entries := make([][]entry, len(layers))
 	b := &budget{}
 	b.left.Store(maxContent)
@@ -101,9 +103,10 @@ func (o Options) parallel() int {
 	return o.Parallel
 }
 
-// readCached takes what the cache has of the layer, else reads it. A layer that is not what its
-// diff ID says is not kept: its image could speak for a layer of another.
-func (o Options) readCached(ctx context.Context, layer v1.Layer, in *interest, b *budget) ([]entry, error) {
+// readCached returns the layer's entries from the cache, or reads the layer. It
+// does not cache a layer whose content differs from its DiffID, because the entry
+// would be used for other images.
+func (o Options) readCached(ctx context.Context, layer v1.Layer, in *selection, b *budget) ([]entry, error) {
 	if o.Cache == nil {
 		return readLayer(ctx, layer, in, b, nil)
 	}
@@ -130,13 +133,14 @@ func matches(h v1.Hash, sum hash.Hash) bool {
 	return h.Algorithm == "sha256" && h.Hex == hex.EncodeToString(sum.Sum(nil))
 }
 
-// picked is changed whenever something else is picked out of a layer for the same interest.
-const picked = "with the names of commands and libraries"
+// selectionVersion is changed whenever the same selection keeps something else of a
+// layer.
+const selectionVersion = "with the names of commands and libraries"
 
-// key names what was picked out of a layer by the layer and by what was to be picked.
-func (in *interest) key(diffID v1.Hash) string {
+// key returns the cache key of a layer for this selection.
+func (in *selection) key(diffID v1.Hash) string {
 	sum := sha256.New()
-	io.WriteString(sum, picked+"\n")
+	io.WriteString(sum, selectionVersion+"\n")
 	for _, f := range slices.Sorted(maps.Keys(in.files)) {
 		io.WriteString(sum, f+"\n")
 	}

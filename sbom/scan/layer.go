@@ -17,17 +17,17 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// maxContent bounds what is kept of one image in memory: the databases of the
-// largest distributions have some 100 MB.
+// maxContent limits the memory used for one image. The databases of the largest
+// distributions have about 100 MB.
 const maxContent = 512 << 20
 
-// perEntry is what an entry costs beside its content and names.
+// perEntry is the memory used by an entry in addition to its content and names.
 const perEntry = 256
 
-// maxWindow bounds a zstd decoder's memory.
+// maxWindow limits a zstd decoder's memory.
 const maxWindow = 128 << 20
 
-// An entry is what a layer says of a path. Only entries that an [interest] wants are kept.
+// An entry is one entry of a layer. Only entries that a [selection] wants are kept.
 type entry struct {
 	path    string
 	kind    kind
@@ -39,16 +39,16 @@ type kind byte
 
 const (
 	regular  kind = iota
-	other         // a device, a socket: in the way, but never read
-	hidden        // something that may not be looked at, or nothing
-	dir           // explicitly there: it takes the place of a link below it
+	other         // a device or socket: occupies the path, but is never read
+	hidden        // inaccessible, or nothing
+	dir           // an explicit directory, which replaces a link from below
 	symlink       // target as written
 	hardlink      // target is a clean path from the root
-	whiteout      // the path is gone from the layers below
-	opaque        // what layers below have in the folder is gone
+	whiteout      // removes the path of the layers below
+	opaque        // removes the directory's content of the layers below
 )
 
-// A budget is how many bytes of content may still be kept.
+// A budget is the number of bytes that may still be kept.
 type budget struct{ left atomic.Int64 }
 
 func (b *budget) take(n int64) error {
@@ -58,9 +58,9 @@ func (b *budget) take(n int64) error {
 	return nil
 }
 
-// readLayer streams the layer and keeps what is wanted. It reads to the end, where the
-// digest of what came from a registry is checked.
-func readLayer(ctx context.Context, layer v1.Layer, in *interest, b *budget, tee io.Writer) ([]entry, error) {
+// readLayer streams the layer and keeps the wanted entries. It reads to the end,
+// where the digest of a registry's blob is checked.
+func readLayer(ctx context.Context, layer v1.Layer, in *selection, b *budget, tee io.Writer) ([]entry, error) {
 	stored, err := layer.Compressed()
 	if err != nil {
 		return nil, err
@@ -88,7 +88,8 @@ func readLayer(ctx context.Context, layer v1.Layer, in *interest, b *budget, tee
 	return entries, nil
 }
 
-// decompress tells the compression from the first bytes: media types are not always right.
+// decompress detects the compression from the first bytes, because media types are
+// not reliable.
 func decompress(stored io.Reader) (io.ReadCloser, error) {
 	r := bufio.NewReaderSize(stored, 128<<10)
 	start, err := r.Peek(4)
@@ -108,7 +109,7 @@ func decompress(stored io.Reader) (io.ReadCloser, error) {
 	return io.NopCloser(r), nil
 }
 
-// ctxReader ends a long read when the context ends.
+// ctxReader stops reading when the context ends.
 type ctxReader struct {
 	ctx context.Context
 	io.Reader
@@ -121,8 +122,8 @@ func (r *ctxReader) Read(p []byte) (int, error) {
 	return r.Reader.Read(p)
 }
 
-// readTar keeps the wanted entries of a layer's tar archive, in its order.
-func readTar(r io.Reader, in *interest, b *budget) ([]entry, error) {
+// readTar returns the wanted entries of a layer's tar archive in order.
+func readTar(r io.Reader, in *selection, b *budget) ([]entry, error) {
 	var entries []entry
 	for archive := tar.NewReader(r); ; {
 		h, err := archive.Next()
@@ -170,7 +171,8 @@ func entryOf(h *tar.Header) entry {
 	return e
 }
 
-// clean is the path relative to the root; "." is the root. No ".." leads above it.
+// clean returns the path relative to the root, "." for the root. ".." never leads
+// above the root.
 func clean(name string) string {
 	if cleaned := path.Clean("/" + name); cleaned != "/" {
 		return cleaned[1:]
@@ -187,7 +189,7 @@ func readContent(r io.Reader, size int64, b *budget) ([]byte, error) {
 	return content, err
 }
 
-// writeTar is what readTar reads: the layer, less all that is not wanted.
+// writeTar writes entries in the form that readTar reads.
 func writeTar(w io.Writer, entries []entry) error {
 	archive := tar.NewWriter(w)
 	for _, e := range entries {

@@ -10,12 +10,13 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// parseManifest reads the list of packages of an Azure Linux image without RPM. A line is what
+// parseManifest reads the package list of an Azure Linux image without RPM. A line
+// is the output of
 //
 //	rpm --query --all --query-format "%{NAME}\t%{VERSION}-%{RELEASE}\t%{INSTALLTIME}\t%{BUILDTIME}\t%{VENDOR}\t%{EPOCH}\t%{SIZE}\t%{ARCH}\t%{EPOCHNUM}\t%{SOURCERPM}\n"
 //
-// gives. Syft's parser is not used: it takes the size for the epoch, leaves out a last line that does not end, and
-// does not tell the distribution.
+// Syft's parser takes the size for the epoch, skips an unterminated last line, and
+// leaves out the distribution.
 func parseManifest(content []byte, release *linux.Release) ([]sbom.Package, error) {
 	var packages []sbom.Package
 	for line := range strings.Lines(string(content)) {
@@ -36,16 +37,16 @@ func parseManifest(content []byte, release *linux.Release) ([]sbom.Package, erro
 		packages = append(packages, sbom.Package{
 			Type: sbom.RPM, Name: n.name, Version: full, Arch: n.arch, PURL: rpmPURL(n, release),
 			Source: sbom.ParseSourceRPM(n.source),
-			Known:  sbom.Arch | sbom.Upstream, // neither files nor what it provides
+			Known:  sbom.Arch | sbom.Upstream, // neither the files nor the provides are known
 		})
 	}
 	if len(packages) == 0 {
-		return nil, errors.New("there are no packages in it")
+		return nil, errors.New("it lists no packages")
 	}
 	return packages, nil
 }
 
-// known is the value of a tag; RPM writes "(none)" for one that is not set.
+// known returns the value of a tag, "" for RPM's "(none)".
 func known(value string) string {
 	if value == "(none)" {
 		return ""

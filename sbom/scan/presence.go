@@ -8,29 +8,29 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// A presence tells which of the watched files are there.
+// A presence tells which of the watched files exist.
 type presence struct {
 	links
-	watched func(file string) bool // whether lookup would find what is there
-	found   map[string]string      // directories without links, by directory
+	watched func(file string) bool // whether lookup would find a file at the path
+	found   map[string]string      // resolved directories, by directory
 }
 
 func newPresence(l links, watched func(string) bool) *presence {
 	return &presence{l, watched, map[string]string{}}
 }
 
-// An answer is what is known of a file.
-type answer byte
+// A fileState says whether a file exists.
+type fileState byte
 
 const (
-	unknown answer = iota
-	there
+	unknown fileState = iota
+	present
 	absent
 )
 
-// look tells whether there is a regular file, or a link to one, at the path. A link that leads to
-// where nothing is watched is taken to lead to one.
-func (p *presence) look(file string) answer {
+// state reports whether there is a regular file, or a link to one, at the path. A
+// link to a path that is not watched counts as a link to a file.
+func (p *presence) state(file string) fileState {
 	dir, base := path.Split(clean(file))
 	dir = path.Clean(dir)
 	real, ok := p.found[dir]
@@ -45,21 +45,21 @@ func (p *presence) look(file string) answer {
 		n, at = resolve(p, at)
 	}
 	switch {
-	case real == "" || at == "": // links to themselves
+	case real == "" || at == "": // link cycle
 		return absent
 	case n == nil && p.watched(at):
 		return absent
 	case n == nil && linked:
-		return there
+		return present
 	case n == nil || n.kind == hidden:
 		return unknown
 	case n.kind == regular:
-		return there
+		return present
 	}
 	return absent
 }
 
-// check takes commands and libraries that are not there out of what the package owns.
+// check moves the commands and libraries that do not exist from Files to Absent.
 func (p *presence) check(pkg *sbom.Package) {
 	pkg.Known |= sbom.Presence
 	gone := pkg.Absent
@@ -67,14 +67,14 @@ func (p *presence) check(pkg *sbom.Package) {
 		if sbom.FileName(file) == "" {
 			return false
 		}
-		answer := p.look(file)
+		answer := p.state(file)
 		switch answer {
 		case absent:
 			gone = append(gone, file)
 		case unknown:
 			pkg.Known &^= sbom.Files | sbom.Presence
 		}
-		return answer != there
+		return answer != present
 	})
 	pkg.Absent = nil
 	if len(gone) > 0 {
@@ -82,9 +82,9 @@ func (p *presence) check(pkg *sbom.Package) {
 	}
 }
 
-// linkedDirs are the directories, of those that hold commands and libraries, that are links to where
-// nothing is watched: the directories that they are links to.
-func (t *tree) linkedDirs(in *interest) []string {
+// linkedDirs returns the targets of command and library directories that are links
+// to directories that are not watched.
+func (t *tree) linkedDirs(in *selection) []string {
 	var linked []string
 	follow := func(dir string) {
 		_, real := resolve(t, dir)
@@ -96,7 +96,7 @@ func (t *tree) linkedDirs(in *interest) []string {
 		follow(dir)
 	}
 	for _, dir := range sbom.LibraryDirs {
-		children, _ := t.list(dir) // of a tree there is no error
+		children, _ := t.list(dir) // a tree returns no error
 		for _, base := range children {
 			if sbom.IsMultiarchDir(dir + "/" + base) {
 				follow(dir + "/" + base)
@@ -106,9 +106,9 @@ func (t *tree) linkedDirs(in *interest) []string {
 	return linked
 }
 
-// divert gives the package its files as dpkg-divert(1) has renamed them: the
-// database of diversions has three lines each, the file, its other name, and the
-// package whose own file keeps the name (":" for none).
+// divert renames the package's files as dpkg-divert(1) did. The diversions database
+// has three lines per entry: the file, its new name, and the package whose own file
+// keeps the name (":" for none).
 func divert(p *sbom.Package, name string, diversions []byte) {
 	lines := strings.Split(strings.TrimSpace(string(diversions)), "\n")
 	for ; len(lines) >= 3; lines = lines[3:] {

@@ -12,13 +12,13 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 )
 
-// A resolver shows a cataloger of Syft the collected files, and of the databases only those it
-// is to read.
+// A resolver gives a Syft cataloger the collected files, limited to the databases
+// that it shall read.
 //
-// It hides the files that list what a dpkg package owns, because we read them ourselves (dpkgFiles): Syft
-// ignores the .list files, and computes a hash over every file of a package.
+// It hides the lists of files that dpkg packages own, which dpkgFiles reads: Syft
+// ignores the .list files and hashes every file of a package.
 type resolver struct {
-	files files // that catalogers see
+	files files // visible to catalogers
 	all   files
 }
 
@@ -28,7 +28,8 @@ func newResolver(found files) *resolver {
 	return &resolver{files: found, all: found}
 }
 
-// only hides other databases, and shows the one with this content.
+// only returns a resolver with this content for the database and without the other
+// databases.
 func (r *resolver) only(database string, content []byte) *resolver {
 	visible := files{database: content}
 	for name, content := range r.all {
@@ -83,7 +84,8 @@ func (r *resolver) FilesByGlob(patterns ...string) ([]file.Location, error) {
 	return found, nil
 }
 
-// FilesByMIMEType implements [file.PathResolver]. No cataloger used here asks.
+// FilesByMIMEType implements [file.PathResolver]. The catalogers in use do not call
+// it.
 func (r *resolver) FilesByMIMEType(...string) ([]file.Location, error) { return nil, nil }
 
 // RelativeFileByPath implements [file.PathResolver].

@@ -17,15 +17,15 @@ import (
 	"github.com/anchore/syft/syft/linux"
 	"github.com/anchore/syft/syft/pkg"
 
-	// The driver "sqlite", for RPM databases of that kind.
+	// The driver "sqlite" for RPM databases.
 	_ "modernc.org/sqlite"
 
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// parseRPM reads an RPM database of any kind with the library that Syft's cataloger uses. The cataloger
-// itself cannot be called from outside of Syft: it wants a folder for temporary files from
-// its context, under a key that only Syft's own packages have.
+// parseRPM reads an RPM database of any kind with the library that Syft's cataloger
+// uses. The cataloger cannot be called from outside Syft: it reads its temporary
+// directory from the context, under a key private to Syft.
 func parseRPM(found files, database string, release *linux.Release) ([]sbom.Package, error) {
 	name, remove, err := temporary(found, database)
 	if err != nil {
@@ -66,10 +66,11 @@ func parseRPM(found files, database string, release *linux.Release) ([]sbom.Pack
 	return packages, nil
 }
 
-// magicSQLite begins a sqlite database.
+// magicSQLite is the start of a sqlite database.
 const magicSQLite = "SQLite format 3\x00"
 
-// isRPMFormat reports whether the content begins as one of the three kinds of RPM databases.
+// isRPMFormat reports whether the content starts as one of the three kinds of RPM
+// databases.
 func isRPMFormat(content []byte) bool {
 	const ndb, hash = 'R' | 'p'<<8 | 'm'<<16 | 'P'<<24, 0x00061561 // hash: of Berkeley DB, at byte 12
 	if bytes.HasPrefix(content, []byte(magicSQLite)) {
@@ -82,8 +83,8 @@ func isRPMFormat(content []byte) bool {
 	return binary.LittleEndian.Uint32(content) == ndb || binary.LittleEndian.Uint32(kind) == hash || binary.BigEndian.Uint32(kind) == hash
 }
 
-// rpmOrder is the order in which RPM looks for its database: its own kind of the distribution, then
-// those of dbDetectBackend (lib/backend/dbi.c of RPM).
+// rpmOrder is the order in which RPM looks for its database: the distribution's own
+// kind first, then the order of dbDetectBackend (lib/backend/dbi.c of RPM).
 func rpmOrder(release *linux.Release) []string {
 	order := []string{"rpmdb.sqlite", "Packages.db", "Packages"}
 	if release == nil {
@@ -97,7 +98,8 @@ func rpmOrder(release *linux.Release) []string {
 	return order
 }
 
-// temporary writes the database, and its log, where the libraries can open it: they take nothing but a file name.
+// temporary writes the database and its log to files, since the libraries accept
+// only a file name.
 func temporary(found files, database string) (name string, remove func(), err error) {
 	dir, err := os.MkdirTemp("", "baseplan-rpmdb-*")
 	if err != nil {
@@ -118,8 +120,8 @@ func temporary(found files, database string) (name string, remove func(), err er
 	return name, remove, nil
 }
 
-// applyLog writes a log that lies beside a sqlite database into it, as the next program that opens it would.
-// The library reads the database alone.
+// applyLog applies the log of a sqlite database, as the next program that opens it
+// would. The library ignores the log.
 func applyLog(found files, database, name string) (err error) {
 	if !slices.ContainsFunc(logs, func(ending string) bool { return len(found[database+ending]) > 0 }) {
 		return nil
@@ -132,13 +134,14 @@ func applyLog(found files, database, name string) (err error) {
 	db.SetMaxOpenConns(1)
 	for _, statement := range []string{"PRAGMA locking_mode=EXCLUSIVE", "SELECT count(*) FROM sqlite_master", "PRAGMA wal_checkpoint(TRUNCATE)"} {
 		if _, err := db.Exec(statement); err != nil {
-			return fmt.Errorf("reading it with its log: %w", err)
+			return fmt.Errorf("applying its log: %w", err)
 		}
 	}
 	return nil
 }
 
-// checkCount finds out that a sqlite database breaks off, on which the library says nothing.
+// checkCount detects a truncated sqlite database, which the library does not
+// report.
 func checkCount(name string, got int) error {
 	db, err := sql.Open("sqlite", "file:"+name+"?mode=ro&immutable=1")
 	if err != nil {
@@ -150,7 +153,7 @@ func checkCount(name string, got int) error {
 		return err
 	}
 	if got != want {
-		return fmt.Errorf("it breaks off: %d of %d packages can be read", got, want)
+		return fmt.Errorf("truncated: only %d of %d packages can be read", got, want)
 	}
 	return nil
 }
@@ -158,7 +161,7 @@ func checkCount(name string, got int) error {
 func rpmPackage(p *rpmdb.PackageInfo, release *linux.Release) (sbom.Package, error) {
 	owned, err := rpmFiles(p)
 	if err != nil {
-		return sbom.Package{}, fmt.Errorf("reading the files of package %s: %w", p.Name, err)
+		return sbom.Package{}, fmt.Errorf("reading files of package %s: %w", p.Name, err)
 	}
 	version := p.Version + "-" + p.Release
 	if p.Epoch != nil {
@@ -168,13 +171,13 @@ func rpmPackage(p *rpmdb.PackageInfo, release *linux.Release) (sbom.Package, err
 		Type: sbom.RPM, Name: p.Name, Version: version, Arch: p.Arch,
 		PURL:     rpmPURL(rpmName{p.Name, p.Epoch, p.Version, p.Release, p.Arch, p.SourceRpm}, release),
 		Source:   sbom.ParseSourceRPM(p.SourceRpm),
-		Provides: sbom.ParseVirtuals(sbom.RPM, p.Provides), // the library has dropped the versions
+		Provides: sbom.ParseVirtuals(sbom.RPM, p.Provides), // the library drops the versions
 		Files:    owned,
 		Known:    sbom.Files | sbom.Virtual | sbom.Upstream | sbom.Arch,
 	}, nil
 }
 
-// ghost is RPM's flag of a file that the package owns but does not bring.
+// ghost is RPM's flag for a file that the package owns but does not install.
 const ghost = 1 << 6
 
 func rpmFiles(p *rpmdb.PackageInfo) ([]string, error) {
@@ -192,14 +195,15 @@ func rpmFiles(p *rpmdb.PackageInfo) ([]string, error) {
 	return sortedPaths(brought), nil
 }
 
-// A rpmName is what names a package of RPM.
+// A rpmName identifies an RPM package.
 type rpmName struct {
 	name                           string
 	epoch                          *int
 	version, release, arch, source string
 }
 
-// rpmPURL is the purl that Syft's cataloger gives; a test compares them.
+// rpmPURL returns the package URL that Syft's cataloger gives. A test compares
+// them.
 func rpmPURL(p rpmName, release *linux.Release) string {
 	namespace := ""
 	if release != nil {

@@ -1,27 +1,30 @@
-// Package scan makes an inventory of an image's operating system packages from its
-// package databases (dpkg, apk, rpm). It alone imports Syft, whose catalogers read
-// the databases.
+// Package scan generates an inventory of an image's operating system packages from
+// its package databases (dpkg, apk, rpm). Only this package imports Syft, whose
+// catalogers read the databases.
 //
-// Start with [Image]. It picks the databases, and the names of commands and libraries, out of the
-// layers as these stream by; nothing is unpacked to disk. (An RPM database passes through one
-// temporary file, since its readers need one.) [Tree] reads the same from a container
-// in a daemon, [Dir] from a root file system.
+// Start with [Image]. It extracts the databases and the names of commands and
+// libraries while it streams the layers; nothing is unpacked to disk. (An RPM
+// database is written to a temporary file, since its readers need one.) [Tree] does
+// the same for a container in a daemon, [Dir] for a root file system.
 //
-// An image without a package database gives a Document without Databases and packages; that is
-// no error. A database that cannot be read is one, which names it, unless another can be read.
+// An image without a package database gives a Document without Databases and
+// Packages, and no error. A database that cannot be read is an error that names it,
+// unless another can be read.
 //
-// Commands and libraries that a package owns by its database, but that are not in the image
-// (deleted, diverted, excluded), are in [sbom.Package.Absent]. Other files are not looked for.
+// Commands and libraries that a package owns according to its database, but that
+// are not in the image (deleted, diverted, excluded), are in [sbom.Package.Absent].
+// Other files are not checked.
 //
-// It finds what Syft finds in the places where distributions keep their databases, except for four
-// things. It reads the log beside an RPM database. Of several RPM databases in one folder it reads the one
-// that RPM would. A dpkg package is installed if the third word of its status says so. And a
-// package in the manifest of an Azure Linux image gets the namespace and distribution in its purl, also on
-// a last line that does not end.
+// The result equals Syft's for the places where distributions keep their databases,
+// with four exceptions. The log beside an RPM database is applied. Of several RPM
+// databases in one directory, the one that RPM would open is read. A dpkg package
+// is installed if the third word of its status says so. A package in the manifest
+// of an Azure Linux image gets the namespace and distribution in its package URL,
+// also on an unterminated last line.
 //
-// Databases elsewhere (a root file system unpacked inside of the image) are none
-// of the image's own and are left out, and so are opkg's. A distribution that only its busybox
-// would give away is not known.
+// Databases elsewhere (a root file system unpacked inside the image) do not belong
+// to the image and are ignored, as are opkg's. The distribution is unknown if only
+// busybox reveals it.
 package scan
 
 import (
@@ -34,10 +37,10 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// Options are optional.
+// Options configure [Image]. The zero value is valid.
 type Options struct {
-	Cache    Cache // what was picked out of layers seen before; nil: none is kept
-	Parallel int   // layers read at the same time; zero: 4
+	Cache    Cache // wanted entries of layers seen before; nil: no cache
+	Parallel int   // layers to read in parallel; zero: 4
 }
 
 // Image reads the layers of the image.
@@ -50,15 +53,16 @@ func Image(ctx context.Context, img v1.Image, opts Options) (*sbom.Document, err
 }
 
 // Files gives access to the files of an image by path. *image.Files of
-// lifecycle/image is one.
+// lifecycle/image implements it.
 type Files interface {
-	// Archive is the file or directory at an absolute path as a tar stream, symbolic
-	// links followed, as a process in the image would see it; an error that
-	// wraps [fs.ErrNotExist] if there is none.
+	// Archive returns the file or directory at an absolute path as a tar stream. It
+	// follows symbolic links as a process in the image does. If there is no such
+	// file, the error wraps [fs.ErrNotExist].
 	Archive(ctx context.Context, path string) (io.ReadCloser, error)
 }
 
-// Tree reads an image that is only accessible by path, such as one in a docker daemon.
+// Tree reads an image that is accessible only by path, such as one in a docker
+// daemon.
 func Tree(ctx context.Context, tree Files) (*sbom.Document, error) {
 	files, there, err := fromTree(ctx, tree)
 	if err != nil {
@@ -67,8 +71,8 @@ func Tree(ctx context.Context, tree Files) (*sbom.Document, error) {
 	return inventory(ctx, files, there)
 }
 
-// Dir reads a root file system, such as the program's own ("/"). Symbolic links are
-// followed as if the directory were the root: none leads out of it.
+// Dir reads a root file system, such as "/". Symbolic links are followed as if the
+// directory were the root, so none leads out of it.
 func Dir(ctx context.Context, root string) (*sbom.Document, error) {
 	d, err := openDirectory(ctx, root)
 	if err != nil {
@@ -82,7 +86,7 @@ func Dir(ctx context.Context, root string) (*sbom.Document, error) {
 	return inventory(ctx, files, newPresence(d, func(string) bool { return true }))
 }
 
-// inventory is what the databases say, less the commands and libraries that are not there.
+// inventory reads the databases and checks that commands and libraries exist.
 func inventory(ctx context.Context, found files, there *presence) (*sbom.Document, error) {
 	doc, err := catalog(ctx, found)
 	if err != nil {

@@ -6,22 +6,22 @@ import (
 	"strings"
 )
 
-// A node is a file, link or folder of a [tree].
+// A node is a file, link or directory of a [tree].
 type node struct {
 	kind     kind
 	target   string
 	content  []byte
-	children map[string]*node // of a folder
+	children map[string]*node // of a directory
 }
 
-// A tree is the part of an image's file system that is wanted: layers applied one upon the
-// other, as a container runtime does.
+// A tree is the wanted part of an image's file system: layers applied in order, as
+// a container runtime does.
 type tree struct{ root *node }
 
 func newTree() *tree { return &tree{&node{kind: dir, children: map[string]*node{}}} }
 
-// apply puts a layer on top. What it removes is of the layers below, wherever in the layer the
-// whiteout stands (OCI image specification, layer.md).
+// apply adds a layer. Whiteouts remove entries of the layers below only, wherever
+// in the layer they are (OCI image specification, layer.md).
 func (t *tree) apply(layer []entry) {
 	for _, e := range layer {
 		switch e.kind {
@@ -59,7 +59,7 @@ func (t *tree) put(e entry) {
 	case dir:
 		n.children = map[string]*node{}
 	case hardlink:
-		// What it is a link to may be outside of what is wanted: then it leads there like a symbolic link.
+		// The target may not be wanted; then treat it like a symbolic link.
 		n.kind, n.target = symlink, "/"+e.target
 		if same, _ := resolve(t, e.target); same != nil && same.kind == regular {
 			n = same
@@ -68,7 +68,8 @@ func (t *tree) put(e entry) {
 	parent.children[base] = n
 }
 
-// folder is the folder at a path, through symbolic links; it is made if it is not there.
+// folder returns the directory at a path, following symbolic links. If make is set,
+// it creates a missing one.
 func (t *tree) folder(name string, make bool) *node {
 	n, real := resolve(t, name)
 	if n != nil && n.kind == dir {
@@ -120,14 +121,15 @@ func (t *tree) list(name string) ([]string, error) {
 // read implements [fileSystem].
 func (t *tree) read(name string) ([]byte, error) { return t.lookup(name).content, nil }
 
-// links tells what stands at a path whose parents are no links; nil if nothing.
+// links looks up the node at a path without links in its parents; nil if there is
+// none.
 type links interface{ lookup(name string) *node }
 
-// maxLinks is as many links as Linux follows.
+// maxLinks is the number of links that Linux follows.
 const maxLinks = 40
 
-// resolve follows symbolic links, none of which leads above the root. It returns what the path leads
-// to, nil if nothing, and the path without links, empty if there are too many.
+// resolve follows symbolic links; none leads above the root. It returns the node,
+// nil if there is none, and the path without links, "" if there are too many.
 func resolve(l links, name string) (*node, string) {
 	done, todo := ".", strings.Split(name, "/")
 	for followed := 0; len(todo) > 0; {
@@ -157,23 +159,23 @@ func resolve(l links, name string) (*node, string) {
 	return l.lookup(done), done
 }
 
-// A fileSystem is what wanted files are collected from.
+// A fileSystem is a source of wanted files.
 type fileSystem interface {
 	links
 	list(dir string) ([]string, error)
 	read(file string) ([]byte, error)
 }
 
-// elsewhere is where links led to: what is there may not have been looked for.
-type elsewhere struct {
+// linkTargets are paths that links lead to and that may not have been collected.
+type linkTargets struct {
 	files []string
-	dirs  map[string][]string // as wantedDirs
-	names []string            // directories of commands and libraries
+	dirs  map[string][]string // like wantedDirs
+	names []string            // directories with commands or libraries
 }
 
 // collect reads the wanted files.
-func collect(fs fileSystem) (found files, lost *elsewhere, err error) {
-	found, lost = files{}, &elsewhere{dirs: map[string][]string{}}
+func collect(fs fileSystem) (found files, lost *linkTargets, err error) {
+	found, lost = files{}, &linkTargets{dirs: map[string][]string{}}
 	for _, name := range wantedFiles {
 		if err := collectFile(fs, name, found, lost); err != nil {
 			return nil, nil, err
@@ -203,7 +205,7 @@ func collect(fs fileSystem) (found files, lost *elsewhere, err error) {
 	return found, lost, nil
 }
 
-func collectFile(fs fileSystem, name string, found files, lost *elsewhere) error {
+func collectFile(fs fileSystem, name string, found files, lost *linkTargets) error {
 	n, real := resolve(fs, name)
 	switch {
 	case n == nil && real != name && real != "":

@@ -8,15 +8,15 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// wantedFiles are the files that catalogers and the search for the distribution read.
-// Paths are relative to the image's root, clean.
+// wantedFiles are the files that the catalogers and the detection of the
+// distribution read, as clean paths relative to the image's root.
 var wantedFiles = []string{
 	"etc/os-release",
 	"usr/lib/os-release",
-	"etc/debian_version",     // Syft: the point release
+	"etc/debian_version",     // point release, for Syft
 	"etc/system-release-cpe", // CentOS 6
 	"etc/redhat-release",
-	"etc/apk/repositories", // Syft: Alpine's release if there is no os-release
+	"etc/apk/repositories", // Alpine's release without os-release, for Syft
 
 	dpkgStatus,
 	dpkgDiversions,
@@ -27,16 +27,17 @@ var wantedFiles = []string{
 	"usr/share/rpm/rpmdb.sqlite", "usr/share/rpm/Packages.db", "usr/share/rpm/Packages",
 	rpmManifest,
 
-	// Without its log a sqlite database is an older state of itself, or a broken one.
+	// A sqlite database without its log is outdated or broken.
 	"var/lib/rpm/rpmdb.sqlite-wal", "var/lib/rpm/rpmdb.sqlite-journal",
 	"usr/lib/sysimage/rpm/rpmdb.sqlite-wal", "usr/lib/sysimage/rpm/rpmdb.sqlite-journal",
 	"usr/share/rpm/rpmdb.sqlite-wal", "usr/share/rpm/rpmdb.sqlite-journal",
 }
 
-// logs are the endings of a sqlite database's log: the write-ahead log and the rollback journal.
+// logs are the suffixes of a sqlite database's log: the write-ahead log and the
+// rollback journal.
 var logs = []string{"-wal", "-journal"}
 
-// logOf is the database whose log the file is; empty: it is no log.
+// logOf returns the database to which the log belongs, or "" if name is no log.
 func logOf(name string) string {
 	for _, ending := range logs {
 		if database, ok := strings.CutSuffix(name, ending); ok {
@@ -46,8 +47,7 @@ func logOf(name string) string {
 	return ""
 }
 
-// wantedDirs are folders of which the files with one of the endings are wanted; none
-// stands for all.
+// wantedDirs maps directories to the suffixes of wanted files; nil means all files.
 var wantedDirs = map[string][]string{
 	dpkgStatusDir: nil,
 	dpkgInfo:      {".list", ".md5sums", ".conffiles"},
@@ -61,17 +61,18 @@ const (
 	rpmManifest    = "var/lib/rpmmanifest/container-manifest-2"
 )
 
-// An interest is what to pick out of a layer: the content of wanted files, the names of commands and
-// libraries, and every entry above them, since a symbolic link or a whiteout there decides what the path means.
-type interest struct {
+// A selection is what to keep of a layer: the content of wanted files, the names of
+// commands and libraries, and every entry above them, since a symbolic link or
+// whiteout there changes what the path means.
+type selection struct {
 	files map[string]bool
 	dirs  map[string][]string
-	names map[string]bool // directories behind links; see watches
+	names map[string]bool // directories that links lead to; see watches
 	above map[string]bool
 }
 
-func newInterest() *interest {
-	in := &interest{files: map[string]bool{}, dirs: map[string][]string{}, names: map[string]bool{}, above: map[string]bool{}}
+func newSelection() *selection {
+	in := &selection{files: map[string]bool{}, dirs: map[string][]string{}, names: map[string]bool{}, above: map[string]bool{}}
 	for _, f := range wantedFiles {
 		in.addFile(f)
 	}
@@ -84,30 +85,30 @@ func newInterest() *interest {
 	return in
 }
 
-func (in *interest) addFile(name string) {
+func (in *selection) addFile(name string) {
 	in.files[name] = true
 	in.addAbove(path.Dir(name))
 }
 
-func (in *interest) addDir(name string, endings []string) {
+func (in *selection) addDir(name string, endings []string) {
 	in.dirs[name] = endings
 	in.addAbove(name)
 }
 
-// addNames watches a directory to which a link leads.
-func (in *interest) addNames(name string) {
+// addNames watches a directory that a link leads to.
+func (in *selection) addNames(name string) {
 	in.names[name] = true
 	in.addAbove(name)
 }
 
-func (in *interest) addAbove(dir string) {
+func (in *selection) addAbove(dir string) {
 	for ; dir != "." && !in.above[dir]; dir = path.Dir(dir) {
 		in.above[dir] = true
 	}
 }
 
-// wants reports whether the content of a file at the path is picked.
-func (in *interest) wants(name string) bool {
+// wants reports whether to keep the content of a file at the path.
+func (in *selection) wants(name string) bool {
 	if in.files[name] {
 		return true
 	}
@@ -116,19 +117,20 @@ func (in *interest) wants(name string) bool {
 	return ok && hasEnding(base, endings)
 }
 
-// watches reports whether it matters that there is something at the path, whatever its content.
-func (in *interest) watches(name string) bool {
+// watches reports whether the existence of a file at the path matters, whatever its
+// content.
+func (in *selection) watches(name string) bool {
 	return sbom.FileName(name) != "" || len(in.names) > 0 && in.holdsNames(path.Dir(name))
 }
 
 // holdsNames reports whether commands or libraries in the directory are watched.
-func (in *interest) holdsNames(dir string) bool {
+func (in *selection) holdsNames(dir string) bool {
 	return slices.Contains(sbom.CommandDirs, dir) || slices.Contains(sbom.LibraryDirs, dir) || sbom.IsMultiarchDir(dir) ||
 		in.names[dir] || strings.Contains(path.Base(dir), "-linux-") && in.names[path.Dir(dir)]
 }
 
-// picks reports whether an entry at the path is picked.
-func (in *interest) picks(name string) bool {
+// picks reports whether to keep an entry at the path.
+func (in *selection) picks(name string) bool {
 	return in.above[name] || in.wants(name) || in.watches(name) || sbom.IsMultiarchDir(name)
 }
 
@@ -136,6 +138,6 @@ func hasEnding(name string, endings []string) bool {
 	return len(endings) == 0 || slices.ContainsFunc(endings, func(e string) bool { return strings.HasSuffix(name, e) })
 }
 
-// files are the contents of wanted files by wanted path: a file behind a symbolic link has
-// the path at which it was looked for.
+// files maps wanted paths to contents. A file behind a symbolic link has the path
+// at which it was looked up.
 type files map[string][]byte

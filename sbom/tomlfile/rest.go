@@ -7,15 +7,17 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// A Rest is what a file has beside the keys that its struct knows. Phases of different
-// lifecycles take turns on a file, so whoever rewrites it keeps what others wrote.
+// A Rest holds the keys of a file that its struct does not have. Phases of
+// different lifecycles may rewrite the same file, so each keeps the keys of others.
 type Rest map[string]any
 
-// elements are the unknown keys in the elements of an array; nil for an element without.
+// elements are the unknown keys in the elements of an array; nil for an element
+// without unknown keys.
 type elements []any
 
-// DecodeRest is [Decode] and returns what v does not have. Keys below one that holds anything,
-// such as a field of type any, are known with it: free reports whether a key is one of those.
+// DecodeRest is like [Decode] and also returns the keys that v does not have. free
+// reports whether a key is below a field that accepts anything, such as one of type
+// any; such keys are not returned.
 func DecodeRest(data []byte, name string, v any, free func(key []string) bool) (Rest, error) {
 	meta, err := decode(data, name, v)
 	if err != nil {
@@ -36,7 +38,7 @@ func restOf(data []byte, meta toml.MetaData, free func([]string) bool) Rest {
 	}
 	var raw map[string]any
 	if err := toml.Unmarshal(data, &raw); err != nil {
-		return nil // it was decoded before
+		return nil // unreachable: it was decoded before
 	}
 	found, _ := pick(raw, nil, undecoded).(map[string]any)
 	return found
@@ -44,7 +46,7 @@ func restOf(data []byte, meta toml.MetaData, free func([]string) bool) Rest {
 
 func join(key toml.Key) string { return strings.Join(key, "\x00") }
 
-// pick takes the undecoded keys out of a value; nil if there are none.
+// pick returns the undecoded keys of a value, or nil.
 func pick(value any, at toml.Key, undecoded map[string]bool) any {
 	switch value := value.(type) {
 	case map[string]any:
@@ -73,8 +75,8 @@ func pick(value any, at toml.Key, undecoded map[string]bool) any {
 	return nil
 }
 
-// tables turns an array of inline tables into what the encoder writes for it and the decoder
-// reads again: an array of tables.
+// tables converts an array of inline tables to an array of tables, the form that
+// the encoder writes and the decoder reads.
 func tables(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -100,7 +102,7 @@ func tables(v any) any {
 	return v
 }
 
-// EncodeWith is [Encode] with the keys of rest.
+// EncodeWith is like [Encode] and adds the keys of rest.
 func EncodeWith(v any, name string, rest Rest) ([]byte, error) {
 	data, err := Encode(v, name)
 	if err != nil || len(rest) == 0 {
@@ -114,8 +116,8 @@ func EncodeWith(v any, name string, rest Rest) ([]byte, error) {
 	return Encode(all, name)
 }
 
-// merge adds unknown keys. What is there wins; elements of an array that has another length
-// now are others.
+// merge adds unknown keys. Existing keys win. If the length of an array has
+// changed, its elements are not matched.
 func merge(known, unknown map[string]any) {
 	for key, value := range unknown {
 		have, there := known[key]
@@ -141,14 +143,14 @@ func merge(known, unknown map[string]any) {
 	}
 }
 
-// Take removes a value and returns it; nil if it is not there. The way to it is keys, and
-// indices of elements. What is empty without it goes, too.
+// Take removes a value and returns it, or nil. The path consists of keys and
+// indices of elements. Containers that become empty are removed too.
 func (r Rest) Take(way ...any) any {
 	taken, _ := takeFrom(map[string]any(r), way)
 	return taken
 }
 
-// takeFrom also reports whether nothing is left of v.
+// takeFrom also reports whether v is empty afterwards.
 func takeFrom(v any, way []any) (taken any, empty bool) {
 	switch v := v.(type) {
 	case map[string]any:

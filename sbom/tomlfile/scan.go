@@ -2,48 +2,49 @@ package tomlfile
 
 import "fmt"
 
-// A scanner looks at TOML before it is parsed, in one pass and without copying
-// anything: how deeply it is nested, and what parsing it is going to cost. It
-// understands what is valid; the parser stops at what is not.
+// A scanner computes the nesting depth and the parsing cost of TOML before it is
+// parsed, in one pass and without copying. It assumes valid input, since the parser
+// rejects the rest.
 type scanner struct {
 	data  []byte
 	pos   int
 	line  int
 	cost  int
 	table path    // the last [header]
-	stack []frame // of the arrays and inline tables that are open
-	key   path    // the key that is being read, or whose value is
-	inKey bool    // a key is being read, not a value
-	lines []int   // of headers and keys, in order; only if keep
+	stack []frame // open arrays and inline tables
+	key   path    // the key being read, or the key of the value being read
+	inKey bool    // reading a key, not a value
+	lines []int   // line numbers of headers and keys, in order; only if keep is set
 	keep  bool
 }
 
-// A path is a key with the keys of the tables that it is in.
+// A path is the size of a key and of the tables around it.
 type path struct{ parts, bytes int }
 
 func (p path) in(table path) path { return path{table.parts + p.parts, table.bytes + p.bytes} }
 
-// A frame is an array or an inline table, with what comes back when it is closed.
+// A frame is an open array or inline table, with the state to restore when it
+// closes.
 type frame struct {
 	array      bool
 	table, key path
 }
 
-// The parser's costs, in units of about 100 ns. It takes every key apart with all tables
-// that the key is in.
+// Parsing costs, in units of about 100 ns. The parser walks all tables around a key
+// for every key.
 const (
 	costComment = 5
 	costValue   = 3
 	costArray   = 6
-	costTime    = 60 // for one separator in it
+	costTime    = 60 // per separator of a date or time
 	costTable   = 25
 	costKey     = 30
-	costPart    = 50 // of a dotted key, which makes a table
+	costPart    = 50 // per part of a dotted key, which creates a table
 	costParent  = 1
-	costBytes   = 32 // bytes of a key for one unit
+	costBytes   = 32 // bytes of a key per unit
 )
 
-// An excess is a bound that a file exceeds.
+// An excess is the error for input over a limit.
 type excess struct {
 	line int
 	what string
@@ -51,7 +52,7 @@ type excess struct {
 
 func (e *excess) Error() string { return e.what }
 
-// scan reads all of the data, or as far as a bound holds.
+// scan reads the data until the end or a limit.
 func (s *scanner) scan() error {
 	s.line, s.inKey = 1, true
 	for s.pos < len(s.data) {
@@ -87,12 +88,12 @@ func (s *scanner) check() error {
 	case depth > MaxDepth:
 		return &excess{s.line, fmt.Sprintf("nested more than %d levels deep (tables, arrays and parts of dotted keys): use fewer levels", MaxDepth)}
 	case s.cost > maxCost:
-		return &excess{s.line, fmt.Sprintf("too many keys and values for one file, the limit is about %d keys: leave out what is not needed", maxCost/costKey)}
+		return &excess{s.line, fmt.Sprintf("too many keys and values for one file, the limit is about %d keys: remove some", maxCost/costKey)}
 	}
 	return nil
 }
 
-// depth is how many tables and arrays the value to come is in.
+// depth returns the number of tables and arrays around the next value.
 func (s *scanner) depth() int {
 	n := s.table.parts + s.key.parts
 	for i := len(s.stack) - 1; i >= 0 && s.stack[i].array; i-- {
@@ -112,13 +113,13 @@ func (s *scanner) other(c byte) {
 		s.stack = append(s.stack, frame{true, s.table, s.key})
 	case '{':
 		s.stack = append(s.stack, frame{false, s.table, s.key})
-		// Arrays count as levels of what lies in them.
+		// Arrays count as levels for what they contain.
 		inner := path{s.depth() - s.table.parts, s.key.bytes}
 		s.table, s.key, s.inKey = inner.in(s.table), path{}, true
 		s.charge(costTable, s.table)
 	case ']', '}':
 		s.close(c)
-	case ':', '-': // most often of a date or a time, which take many attempts
+	case ':', '-': // usually of a date or time, which takes many attempts
 		s.cost += costTime
 	case ',':
 		s.cost += costValue
@@ -155,7 +156,7 @@ func (s *scanner) header() {
 		c := s.data[s.pos]
 		switch {
 		case c == '\n':
-			return // it is not valid
+			return // invalid
 		case c == '"' || c == '\'':
 			s.pos++
 			s.table.bytes += s.quoted(c)
@@ -184,7 +185,8 @@ func (s *scanner) charge(units int, p path) {
 	s.cost += units + costParent*p.parts + p.bytes/costBytes
 }
 
-// close ends an array or inline table; one that is not open is not valid.
+// close ends an array or inline table. It ignores one that is not open, which is
+// invalid.
 func (s *scanner) close(c byte) {
 	n := len(s.stack) - 1
 	if n < 0 || s.stack[n].array != (c == ']') {
@@ -194,14 +196,14 @@ func (s *scanner) close(c byte) {
 	s.stack = s.stack[:n]
 }
 
-// skipLine stops before the end of the line.
+// skipLine skips to the end of the line.
 func (s *scanner) skipLine() {
 	for s.pos < len(s.data) && s.data[s.pos] != '\n' {
 		s.pos++
 	}
 }
 
-// quoted reads a string whose first quote was read, and gives its length.
+// quoted reads the rest of a string after its first quote and returns its length.
 func (s *scanner) quoted(quote byte) int {
 	start := s.pos
 	if !s.inKey && s.quotes(quote) >= 2 {
@@ -222,8 +224,8 @@ func (s *scanner) quoted(quote byte) int {
 	return s.pos - start
 }
 
-// multiline reads the rest of a string of many lines. It ends with three quotes or more; the
-// others are part of it.
+// multiline reads the rest of a multi-line string. It ends with three or more
+// quotes; the surplus belongs to the string.
 func (s *scanner) multiline(quote byte) {
 	for s.pos < len(s.data) {
 		c := s.data[s.pos]
@@ -242,7 +244,7 @@ func (s *scanner) multiline(quote byte) {
 	}
 }
 
-// quotes counts the quotes from here on, up to six: there are no more in a valid string.
+// quotes counts consecutive quotes, up to six, the maximum in a valid string.
 func (s *scanner) quotes(quote byte) int {
 	n := 0
 	for n < 6 && s.pos+n < len(s.data) && s.data[s.pos+n] == quote {

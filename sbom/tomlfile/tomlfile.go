@@ -1,5 +1,5 @@
-// Package tomlfile reads and writes TOML files, those of others within bounds. Start
-// with [Decode].
+// Package tomlfile reads and writes TOML files, with limits on size and nesting.
+// Start with [Decode].
 package tomlfile
 
 import (
@@ -15,21 +15,22 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile/keys"
 )
 
-// The bounds of a file. A file of that size takes less than a second.
+// Limits. A file within them takes less than a second to decode.
 const (
 	MaxSize  = 8 << 20 // bytes
-	MaxDepth = 64      // tables, arrays and parts of dotted keys that a value is in
+	MaxDepth = 64      // tables, arrays and parts of dotted keys around a value
 	maxCost  = 6_000_000
 )
 
-// Decode reads a file into v. Keys that v does not have are ignored. An error names the
-// file, and the line if it is known.
+// Decode decodes TOML into v and ignores keys that v does not have. Errors have the
+// name, and the line if it is known.
 func Decode(data []byte, name string, v any) error {
 	_, err := decode(data, name, v)
 	return err
 }
 
-// DecodeUnknown is [Decode] and lists the keys that v does not have, in order of appearance.
+// DecodeUnknown is like [Decode] and also returns the keys that v does not have, in
+// order.
 func DecodeUnknown(data []byte, name string, v any) ([]string, error) {
 	meta, err := decode(data, name, v)
 	if err != nil {
@@ -42,9 +43,9 @@ func DecodeUnknown(data []byte, name string, v any) ([]string, error) {
 	return unknown, nil
 }
 
-// DecodeStrict is [Decode] for what people write by hand: a key that v does not have is an
-// error, which says what it may have been meant to be. Only keys in the table are looked at;
-// without one, all.
+// DecodeStrict is like [Decode] for files that people write by hand: a key that v
+// does not have is an error, which suggests the right key. If a table is given,
+// only keys in it are checked.
 func DecodeStrict(data []byte, name string, v any, table ...string) error {
 	meta, err := decode(data, name, v)
 	if err != nil {
@@ -67,7 +68,7 @@ func DecodeStrict(data []byte, name string, v any, table ...string) error {
 
 func decode(data []byte, name string, v any) (toml.MetaData, error) {
 	if len(data) > MaxSize {
-		return toml.MetaData{}, fmt.Errorf("reading %s: it is larger than %d MiB, which is the limit", name, MaxSize>>20)
+		return toml.MetaData{}, fmt.Errorf("reading %s: larger than the limit of %d MiB", name, MaxSize>>20)
 	}
 	if e := (*excess)(nil); errors.As((&scanner{data: data}).scan(), &e) {
 		return toml.MetaData{}, fmt.Errorf("reading %s, line %d: %w", name, e.line, e)
@@ -79,7 +80,8 @@ func decode(data []byte, name string, v any) (toml.MetaData, error) {
 	if parse, ok := errors.AsType[toml.ParseError](err); ok {
 		return meta, fmt.Errorf("reading %s, line %d: %s", name, parse.Position.Line, parse.Message)
 	}
-	// A value of another type: `toml: line 3 (last key "a.b"): incompatible types: ...`.
+	// A value of a wrong type: `toml: line 3 (last key "a.b"): incompatible types:
+	// ...`.
 	text, found := strings.CutPrefix(err.Error(), "toml: line ")
 	line, text, hasKey := strings.Cut(text, " (last key ")
 	key, what, hasWhat := strings.Cut(text, "): ")
@@ -89,13 +91,14 @@ func decode(data []byte, name string, v any) (toml.MetaData, error) {
 	return meta, fmt.Errorf("reading %s: %w", name, err)
 }
 
-// DecodeVersioned is [Decode] for files that say their version, which v has in *version. If
-// check refuses it, that is the error, whatever else may be wrong with the file.
+// DecodeVersioned is like [Decode] for files with a version, which is stored in
+// *version. If check rejects the version, DecodeVersioned returns that error and no
+// other.
 func DecodeVersioned(data []byte, name string, v any, version *string, check func(string) error) error {
 	return versioned(Decode, data, name, v, version, check)
 }
 
-// DecodeVersionedStrict is [DecodeVersioned] as [DecodeStrict] does it.
+// DecodeVersionedStrict combines [DecodeVersioned] and [DecodeStrict].
 func DecodeVersionedStrict(data []byte, name string, v any, version *string, check func(string) error) error {
 	strict := func(data []byte, name string, v any) error { return DecodeStrict(data, name, v) }
 	return versioned(strict, data, name, v, version, check)
@@ -118,7 +121,7 @@ func versioned(decode func([]byte, string, any) error, data []byte, name string,
 	return err
 }
 
-// Encode gives the bytes of a file: the same value, the same bytes.
+// Encode returns v as TOML. The output is deterministic.
 func Encode(v any, name string) ([]byte, error) {
 	var b bytes.Buffer
 	enc := toml.NewEncoder(&b)

@@ -87,7 +87,7 @@ func TestBounds(t *testing.T) {
 		{"what strings seem to close", "a=[" + strings.Repeat("[\"]\",']',\"\"\"]\"\"\"\"\",'''\n]''',", 70), "line 63: nested more than 64"},
 		{"many keys", strings.Repeat("[[a]]\nb=1\n", 300_000), "too many keys and values for one file"},
 		{"many values", "a=[" + strings.Repeat("1,\n", 2_600_000) + "]", "too many keys and values for one file"},
-		{"size", strings.Repeat("#", tomlfile.MaxSize+1), "it is larger than 8 MiB"},
+		{"size", strings.Repeat("#", tomlfile.MaxSize+1), "larger than the limit of 8 MiB"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var v map[string]any

@@ -55,7 +55,7 @@ func TestDecodeFile(t *testing.T) {
 	}
 	for _, test := range []struct{ in, want string }{
 		{"", `reading f: key "version": missing`},
-		{"version = \"2.0\"", "which reads 1.x: use a newer baseplan"},
+		{"version = \"2.0\"", "only 1.x: use a newer baseplan"},
 		{"version = ", "reading f, line 1: "},
 		{"version = 1", "reading f"},
 		{"<html>", "reading f, line 1: "},

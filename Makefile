@@ -6,7 +6,7 @@ PURE     = ./sbom/tomlfile/... ./sbom ./sbom/format ./provides ./resolver ./reso
 # A count of inputs (or a time, but Go may take the end of that for a failure of what is being tried).
 FUZZTIME = 20000x
 
-.PHONY: build dist tekton demo test race lint tidy bench fuzz mutate size compat e2e
+.PHONY: build dist tekton demo test race lint tidy cross bench fuzz mutate size compat e2e
 
 build: ## bin/baseplan, bin/lifecycle, bin/launcher, bin/baseplan-verifier
 	$(RELEASE) CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/ ./cmd/baseplan ./cmd/lifecycle ./cmd/launcher ./cmd/baseplan-verifier
@@ -40,6 +40,9 @@ lint:
 
 tidy: ## go.mod, its go line, and the graph of the release
 	.ci/tidy
+
+cross: ## builds for other systems what a platform imports, and baseplan
+	.ci/cross
 
 bench: ## prints times, memory and the ratios that are promised; those against Syft want root and mmdebstrap
 	go test -run '^$$' -bench . -benchmem ./sbom/format ./provides ./resolver ./extensions ./lifecycle ./lifecycle/layers ./lifecycle/cache ./lifecycle/image ./extensions/apply ./cmd/launcher

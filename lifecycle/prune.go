@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/lifecycle/files"
 )
 
 // Prune takes the Dockerfiles that need not be applied out of a detector's output, in the
@@ -60,8 +61,8 @@ func mkdirLike(dir, other string) error {
 		}
 		return err
 	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		_ = os.Chown(dir, int(st.Uid), int(st.Gid)) // not permitted to users other than root
+	if uid, gid, ok := files.Owner(info); ok {
+		_ = os.Chown(dir, uid, gid) // not permitted to users other than root
 	}
 	return os.Chmod(dir, info.Mode().Perm())
 }

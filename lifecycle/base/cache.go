@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/baseplan/baseplan/lifecycle/files"
@@ -106,8 +105,8 @@ var user = os.Geteuid
 // owned reports whether a file is this process's user's. Root's, nobody else may be able to write: Kubernetes
 // gives volumes to a group.
 func owned(info fs.FileInfo) bool {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(stat.Uid) == user() && (stat.Uid != 0 || info.Mode().Perm()&0o022 == 0)
+	uid, _, ok := files.Owner(info)
+	return ok && uid == user() && (uid != 0 || info.Mode().Perm()&0o022 == 0)
 }
 
 func modified(dir *os.Root, name string) time.Time {

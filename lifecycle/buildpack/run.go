@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/baseplan/baseplan/extensions/apply/program"
@@ -137,15 +136,14 @@ func (h Host) run(ctx context.Context, d *Descriptor, executable string, e *env.
 	cmd := exec.CommandContext(ctx, filepath.Join(d.Dir, "bin", executable), args...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = h.App, e.List(), out, errOut
 	cmd.WaitDelay = grace
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if h.User != nil {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(h.User.UID), Gid: uint32(h.User.GID)} //nolint:gosec // IDs are checked where they are read
+	kill, err := h.group(cmd)
+	if err != nil {
+		return -1, err
 	}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	err := cmd.Run()
+	err = cmd.Run()
 	if ctx.Err() != nil {
 		if cmd.Process != nil {
-			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // whatever of the group did not listen
+			kill()
 		}
 		return -1, context.Cause(ctx)
 	}

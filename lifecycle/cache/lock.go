@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"syscall"
 	"time"
 
 	"github.com/baseplan/baseplan/lifecycle/files"
@@ -76,17 +75,12 @@ func (v *Volume) lock() (*os.File, error) {
 
 // tryLock locks a file until it is closed, and reports whether it could. Where there are no locks, it could.
 func tryLock(f *os.File) (bool, error) {
-	for {
-		switch err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
-		case err == nil:
-			return true, nil
-		case errors.Is(err, syscall.EWOULDBLOCK):
-			return false, nil
-		case errors.Is(err, syscall.EINTR):
-		case errors.Is(err, syscall.ENOTSUP), errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.ENOLCK), errors.Is(err, syscall.EBADF):
-			return true, nil
-		default:
-			return false, fmt.Errorf("locking %s: %w", f.Name(), err)
-		}
+	err := files.TryLock(f)
+	switch {
+	case errors.Is(err, files.ErrLocked):
+		return false, nil
+	case errors.Is(err, errors.ErrUnsupported):
+		return true, nil
 	}
+	return err == nil, err
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 )
 
 // CopyTree copies the content of a directory to another directory, which is created if it does not
@@ -90,7 +89,7 @@ func (c *copying) copy(name string, d fs.DirEntry, err error) error {
 }
 
 func (c *copying) file(name, as string) error {
-	in, err := c.from.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	in, err := c.from.OpenFile(name, os.O_RDONLY|NoFollow, 0)
 	if err != nil {
 		return err
 	}
@@ -122,11 +121,11 @@ func (c *copying) setAttributes(name string, info fs.FileInfo) error {
 }
 
 func (c *copying) chown(name string, info fs.FileInfo) error {
-	st, ok := info.Sys().(*syscall.Stat_t)
+	uid, gid, ok := Owner(info)
 	if !ok || os.Geteuid() != 0 {
 		return nil
 	}
-	return c.to.Lchown(name, int(st.Uid), int(st.Gid))
+	return c.to.Lchown(name, uid, gid)
 }
 
 // RemoveTree removes a directory and its content, including read-only directories.

@@ -28,6 +28,9 @@ var (
 
 	// ErrReplaced is wrapped by errors about a file or directory that was replaced while it was opened.
 	ErrReplaced = errors.New("it was replaced while it was opened")
+
+	// ErrLocked is the error of [TryLock] for a file that another process has locked.
+	ErrLocked = errors.New("it is locked by another process")
 )
 
 // Open opens a regular file for reading. It follows symbolic links; use it for files of the platform
@@ -158,7 +161,7 @@ func openIn(dir *os.Root, name string, flag int) (*os.File, error) {
 	if !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: ErrNotRegular}
 	}
-	f, err := dir.OpenFile(name, flag|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
+	f, err := dir.OpenFile(name, flag|NoFollow, 0)
 	if err != nil {
 		return nil, withPath(err, path)
 	}
@@ -235,20 +238,21 @@ func KeepAttributes(f *os.File, old fs.FileInfo) error {
 		return f.Chmod(0o644)
 	}
 	mode := old.Mode().Perm()
-	if st, ok := old.Sys().(*syscall.Stat_t); ok {
-		if f.Chown(int(st.Uid), int(st.Gid)) != nil {
-			_ = f.Chown(-1, int(st.Gid))
+	if uid, gid, ok := Owner(old); ok {
+		if f.Chown(uid, gid) != nil {
+			_ = f.Chown(-1, gid)
 		}
-		if info, err := f.Stat(); err != nil || !sameOwner(info, st) {
+		if info, err := f.Stat(); err != nil || !sameOwner(info, old) {
 			mode |= 0o444
 		}
 	}
 	return f.Chmod(mode)
 }
 
-func sameOwner(info fs.FileInfo, want *syscall.Stat_t) bool {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	return ok && st.Uid == want.Uid && st.Gid == want.Gid
+func sameOwner(a, b fs.FileInfo) bool {
+	uid, gid, _ := Owner(a)
+	wantUID, wantGID, _ := Owner(b)
+	return uid == wantUID && gid == wantGID
 }
 
 // WriteWithin writes a file as [WriteIn] does, and creates its directory if it does not exist. If the

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -106,12 +105,12 @@ func (c LaunchCache) staged(work func(f *os.File, name string) error) error {
 		if err != nil {
 			return errors.Join(err, staging.Close())
 		}
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		err = files.TryLock(f)
 		if _, gone := staging.Lstat(name); errors.Is(gone, fs.ErrNotExist) {
 			_ = errors.Join(f.Close(), staging.Close()) // another process took it for one that was left behind
 			continue
 		}
-		if err == nil || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOLCK) || errors.Is(err, syscall.ENOSYS) {
+		if err == nil || errors.Is(err, errors.ErrUnsupported) {
 			err = work(f, name)
 		}
 		if err != nil {
@@ -164,7 +163,7 @@ func (c LaunchCache) prune(keep map[v1.Hash]bool) error {
 			return true // no file of ours
 		}
 		defer f.Close()
-		return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil // else somebody writes it
+		return files.TryLock(f) == nil // else somebody writes it
 	}); err != nil {
 		return err
 	}

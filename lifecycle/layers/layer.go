@@ -12,12 +12,13 @@ import (
 	"os"
 	"runtime"
 	"sync"
-	"syscall"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/klauspost/pgzip"
+
+	"github.com/baseplan/baseplan/lifecycle/files"
 )
 
 // Epoch is the modification time of all entries of a layer.
@@ -248,8 +249,8 @@ func (e *entry) write(tw *tar.Writer, buf []byte) error {
 	if e.file == "" {
 		return tw.WriteHeader(&e.header)
 	}
-	// The file may have been replaced by a symbolic link (O_NOFOLLOW) or a pipe (O_NONBLOCK).
-	f, err := os.OpenFile(e.file, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	// The file may have been replaced by a symbolic link or a pipe.
+	f, err := os.OpenFile(e.file, os.O_RDONLY|files.NoFollow, 0)
 	if err != nil {
 		return err
 	}

@@ -109,8 +109,8 @@ func (s Source) parents(dir string) ([]entry, error) {
 		if err != nil {
 			return nil, err
 		}
-		if st, ok := info.Sys().(*syscall.Stat_t); ok && (s.Base == "" || !within(p, s.Base)) {
-			e.header.Uid, e.header.Gid = int(st.Uid), int(st.Gid)
+		if uid, gid, ok := files.Owner(info); ok && (s.Base == "" || !within(p, s.Base)) {
+			e.header.Uid, e.header.Gid = uid, gid
 		}
 		parents = append(parents, e)
 	}

@@ -5,7 +5,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -39,18 +38,4 @@ func Rootfs(t testing.TB, name string, packages ...string) string {
 		t.Fatal(err)
 	}
 	return file
-}
-
-// Exclusive keeps other processes, and other tests of this one, from what is done for a file until the function is
-// called that it returns.
-func Exclusive(t testing.TB, file string) (release func()) {
-	t.Helper()
-	lock, err := os.OpenFile(file+".lock", os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		t.Fatalf("locking %s: %v", lock.Name(), err)
-	}
-	return func() { _ = lock.Close() } // which unlocks it
 }

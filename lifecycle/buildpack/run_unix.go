@@ -1,0 +1,19 @@
+//go:build unix
+
+package buildpack
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// group gives a command a process group, the user of h, and a Cancel that asks the whole group to end. kill ends
+// those who do not.
+func (h Host) group(cmd *exec.Cmd) (kill func(), err error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if h.User != nil {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(h.User.UID), Gid: uint32(h.User.GID)} //nolint:gosec // IDs are checked where they are read
+	}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	return func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }, nil
+}

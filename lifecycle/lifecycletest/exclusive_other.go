@@ -1,0 +1,15 @@
+//go:build !unix
+
+package lifecycletest
+
+import (
+	"runtime"
+	"testing"
+)
+
+// Exclusive skips the test: what needs it is made by Linux programs.
+func Exclusive(t testing.TB, _ string) (release func()) {
+	t.Helper()
+	t.Skipf("this test does not run on %s", runtime.GOOS)
+	return nil
+}

@@ -98,7 +98,7 @@ func TestPublish(t *testing.T) {
 	t.Run("rebase", func(t *testing.T) {
 		s.runImage(p.RunImage, "RUN echo new > /new")
 		s.Do(nil, "push", "-q", p.RunImage)
-		if out, code := s.rebase(false, p.Name); code != 0 {
+		if out, code := p.Rebase(); code != 0 {
 			t.Fatalf("exit code %d\n%s", code, out)
 		}
 		s.Do(nil, "pull", "-q", p.Name)
@@ -119,18 +119,6 @@ func digestIn(t *testing.T, log string, s *site, name string) string {
 	return digest
 }
 
-// rebase runs the rebaser on an image.
-func (s *site) rebase(daemon bool, args ...string) (string, int) {
-	s.T.Helper()
-	all := []string{"run", "--rm", "--network", "host", "-e", "CNB_PLATFORM_API=0.15", "-e", "CNB_USER_ID=1000", "-e", "CNB_GROUP_ID=1000", "--entrypoint", "/cnb/lifecycle/rebaser"}
-	if daemon {
-		all = append(all, "-v", s.Socket()+":/var/run/docker.sock", s.lifecycle, "-daemon")
-	} else {
-		all = append(all, s.lifecycle)
-	}
-	return s.Try(nil, append(append(all, "-report", "/tmp/report.toml"), args...)...)
-}
-
 // TestRebase rebases images of a daemon: one that relies on nothing, and one whose extension was
 // skipped since the run image has curl.
 func TestRebase(t *testing.T) {
@@ -140,7 +128,7 @@ func TestRebase(t *testing.T) {
 		p := s.full("baseplan-e2e/app:rebase")
 		built(t, p.FivePhases(app("one")))
 		s.runImage(p.RunImage, "RUN echo new > /new")
-		if out, code := s.rebase(true, p.Name); code != 0 {
+		if out, code := p.Rebase(); code != 0 {
 			t.Fatalf("exit code %d\n%s", code, out)
 		}
 		s.outputs(t, p.Name, "one")
@@ -153,16 +141,16 @@ func TestRebase(t *testing.T) {
 		s.RunImage = s.run("rebase", apt+"curl")
 		s.create(t)
 		s.run("rebase", apt+"curl tree")
-		if out, code := s.site.rebase(true, s.Name); code != 0 {
+		if out, code := s.Rebase(); code != 0 {
 			t.Fatalf("exit code %d\n%s", code, out)
 		}
 		s.prints(t, "/usr/bin/curl\n/usr/bin/tree")
 		s.run("rebase", "")
-		out, code := s.site.rebase(true, s.Name)
+		out, code := s.Rebase()
 		if code != 72 || !strings.Contains(out, "curl") {
 			t.Errorf("without curl: exit code %d\n%s", code, out)
 		}
-		out, code = s.site.rebase(true, "-force", s.Name)
+		out, code = s.Rebase("-force")
 		if code != 0 || !strings.Contains(out, "Warning") {
 			t.Errorf("by force: exit code %d\n%s", code, out)
 		}

@@ -231,7 +231,8 @@ func TestRunImageIsExtended(t *testing.T) {
 	t.Run("not root", func(t *testing.T) {
 		s.Cache, s.LaunchCache, s.API = "", "", "0.12"
 		s.Publish, s.Name = true, s.site.registry.Name+"/app:user"
-		b := s.CreatorAs("1000:1000", platformtest.Files{"main.sh": ""})
+		s.User = "1000:1000"
+		b := s.Creator(platformtest.Files{"main.sh": ""})
 		if b.Exit != 22 || b.Has("BUILDING") || !b.Has("e2e/curl@1.0.0 has to extend the run image") || !b.Has("has no curl") {
 			t.Errorf("exit code %d\n%s", b.Exit, b.Log)
 		}

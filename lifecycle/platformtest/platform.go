@@ -18,6 +18,8 @@ type Platform struct {
 	RunImage  string // a name that a daemon build finds in the daemon, and others in a registry
 	Publish   bool   // to a registry; else to the daemon
 	Auth      string // CNB_REGISTRY_AUTH where a phase gets it
+	Config    string // volume with docker's config.json, for the phases that access images
+	User      string // that all phases run as, "1000:1000"; empty: each as its own
 
 	Name     string   // of the app image
 	Tags     []string // more names
@@ -28,8 +30,9 @@ type Platform struct {
 	CacheImage string // instead of the cache volume
 	SkipLayers bool
 	Debug      bool
-	Env        []string // for every phase, NAME=VALUE
-	Mounts     []string // for detector, builder and extender: the user's volumes
+	Env        []string            // for every phase, NAME=VALUE
+	Flags      map[string][]string // more flags, by phase
+	Mounts     []string            // for detector, builder and extender: the user's volumes
 
 	Cache, LaunchCache, Kaniko string // volumes
 	Layers, App                string // volumes of the last build
@@ -55,6 +58,11 @@ func (p *Platform) volumes(app Files) {
 			*v = p.Volume(nil)
 		}
 	}
+	if p.User != "" {
+		for _, v := range []string{p.Layers, p.Cache, p.LaunchCache} {
+			p.Shell(v, fmt.Sprintf("chown -R %s .", p.User))
+		}
+	}
 }
 
 // runTOML is what a platform leaves in /layers before the first phase: an image twice, and
@@ -72,6 +80,9 @@ func (p *Platform) runTOML() {
 func (p *Platform) run(b *Built, phase, image, user string, mounts, env, args []string) bool {
 	p.T.Helper()
 	b.Phases = append(b.Phases, phase)
+	if p.User != "" {
+		user = p.User
+	}
 	all := []string{"run", "--rm", "--network", "host", "-v", p.Layers + ":/layers", "-v", p.App + ":/workspace"}
 	if user != "" {
 		all = append(all, "--user", user)
@@ -79,7 +90,11 @@ func (p *Platform) run(b *Built, phase, image, user string, mounts, env, args []
 	for _, m := range mounts {
 		all = append(all, "-v", m)
 	}
-	for _, e := range append([]string{"CNB_PLATFORM_API=" + p.API}, append(p.Env, env...)...) {
+	env = append([]string{"CNB_PLATFORM_API=" + p.API}, env...)
+	if p.since(15) {
+		env = append(env, "CNB_EXEC_ENV=production")
+	}
+	for _, e := range append(env, p.Env...) {
 		all = append(all, "-e", e)
 	}
 	name, _, _ := strings.Cut(phase, " ")
@@ -87,7 +102,7 @@ func (p *Platform) run(b *Built, phase, image, user string, mounts, env, args []
 	if phase == "extender run" {
 		all = append(all, "-w", "/")
 	}
-	all = append(append(all, image), args...)
+	all = append(append(append(all, image), p.Flags[name]...), args...)
 	out, code := p.Try(nil, all...)
 	b.Log += out
 	if code != 0 {
@@ -154,13 +169,16 @@ func (p *Platform) phase(b *Built, phase string, env []string) bool {
 // connected are mounts and environment of a phase that reaches images.
 func (p *Platform) connected(auth bool) (mounts, env []string) {
 	env = p.user()
+	if p.Config != "" {
+		mounts, env = []string{p.Config + ":/docker-config"}, append(env, "DOCKER_CONFIG=/docker-config")
+	}
 	if p.Publish {
 		if auth && p.Auth != "" {
 			env = append(env, "CNB_REGISTRY_AUTH="+p.Auth)
 		}
-		return nil, env
+		return mounts, env
 	}
-	return []string{p.sock()}, env
+	return append(mounts, p.sock()), env
 }
 
 func (p *Platform) analyzer(b *Built) bool {
@@ -258,21 +276,10 @@ func (p *Platform) exporter(b *Built, extended bool) bool {
 	return p.run(b, "exporter", p.Lifecycle, "0", mounts, env, append(append(args, p.Name), p.Tags...))
 }
 
-// Creator builds an app with the creator alone, as root.
+// Creator builds an app with the creator alone, as root where no user is set.
 func (p *Platform) Creator(app Files) Built {
 	p.T.Helper()
-	return p.CreatorAs("0", app)
-}
-
-// CreatorAs does so as a user, "0" or "1000:1000".
-func (p *Platform) CreatorAs(user string, app Files) Built {
-	p.T.Helper()
 	p.volumes(app)
-	if user != "0" {
-		for _, v := range []string{p.Layers, p.Cache, p.LaunchCache} {
-			p.Shell(v, fmt.Sprintf("chown -R %d:%d .", p.UID, p.GID))
-		}
-	}
 	mounts, env := p.connected(true)
 	var args []string
 	if !p.Publish {
@@ -298,8 +305,27 @@ func (p *Platform) CreatorAs(user string, app Files) Built {
 	}
 	args = append(args, p.logLevel()...)
 	var b Built
-	p.run(&b, "creator", p.Builder, user, append(mounts, p.Mounts...), env, append(args, p.Name))
+	p.run(&b, "creator", p.Builder, "0", append(mounts, p.Mounts...), env, append(args, p.Name))
 	return b
+}
+
+// Rebase has the rebaser move the app image to what the name of the run image stands for now.
+func (p *Platform) Rebase(flags ...string) (log string, code int) {
+	p.T.Helper()
+	mounts, env := p.connected(true)
+	args := []string{"run", "--rm", "--network", "host", "-e", "CNB_PLATFORM_API=" + p.API, "--entrypoint", "/cnb/lifecycle/rebaser"}
+	for _, m := range mounts {
+		args = append(args, "-v", m)
+	}
+	for _, e := range append(env, p.Env...) {
+		args = append(args, "-e", e)
+	}
+	args = append(args, p.Lifecycle)
+	if !p.Publish {
+		args = append(args, "-daemon")
+	}
+	args = append(append(append(args, p.Flags["rebaser"]...), "-report", "/tmp/report.toml"), flags...)
+	return p.Try(nil, append(args, p.Name)...)
 }
 
 // Analyzed is analyzed.toml of the last build.

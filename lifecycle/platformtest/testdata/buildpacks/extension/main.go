@@ -3,7 +3,8 @@
 package main
 
 import (
-	"errors"
+	"fmt"
+	"os"
 	"strings"
 
 	"github.com/paketo-buildpacks/packit/v2"
@@ -29,9 +30,26 @@ func detect(packit.DetectContext) (packit.DetectResult, error) {
 	return packit.DetectResult{Plan: packit.BuildPlan{Provides: []packit.BuildPlanProvision{{Name: "tree"}}}}, nil
 }
 
+// generate makes a Dockerfile for each image that has to have the tool. As in the UBI family, the run image may be
+// replaced by one that the user names.
 func generate(c packit.GenerateContext) (packit.GenerateResult, error) {
-	if c.Info.ID != "compat/tree" || c.CNBPath == "" || c.Platform.Path == "" || len(c.Plan.Entries) != 1 {
-		return packit.GenerateResult{}, errors.New("the environment does not say what is generated, or where")
+	var result packit.GenerateResult
+	if c.Info.ID != "compat/tree" || c.CNBPath == "" || c.Platform.Path == "" || len(c.Plan.Entries) == 0 {
+		return result, fmt.Errorf("extension %q in %q with platform %q is given the plan %v", c.Info.ID, c.CNBPath, c.Platform.Path, c.Plan.Entries)
 	}
-	return packit.GenerateResult{BuildDockerfile: strings.NewReader(dockerfile), RunDockerfile: strings.NewReader(dockerfile)}, nil
+	for _, entry := range c.Plan.Entries {
+		if entry.Name != "tree" {
+			return result, fmt.Errorf("the plan has %q", entry.Name)
+		}
+		if entry.Metadata["build"] == true {
+			result.BuildDockerfile = strings.NewReader(dockerfile)
+		}
+		if entry.Metadata["launch"] == true {
+			result.RunDockerfile = strings.NewReader(dockerfile)
+			if image := os.Getenv("BP_TREE_RUN_IMAGE"); image != "" {
+				result.RunDockerfile = strings.NewReader("FROM " + image + "\n")
+			}
+		}
+	}
+	return result, nil
 }

@@ -6,8 +6,6 @@ import (
 	"bytes"
 	"fmt"
 	"io/fs"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path"
 	"path/filepath"
@@ -41,18 +39,10 @@ func newSite(t *testing.T) *site {
 	t.Helper()
 	registry := lifecycletest.Registry()
 	t.Cleanup(registry.Close)
-	guarded := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if name, password, ok := r.BasicAuth(); !ok || name != user || password != secret {
-			w.Header().Set("WWW-Authenticate", `Basic realm="registry"`)
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		}
-		registry.Handler().ServeHTTP(w, r)
-	}))
+	guarded := registry.Guarded(user, secret)
 	t.Cleanup(guarded.Close)
-	host := strings.TrimPrefix(guarded.URL, "http://")
 
-	s := &site{Docker: platformtest.New(t), registry: host, release: platformtest.Release(t)}
+	s := &site{Docker: platformtest.New(t), registry: guarded.Name, release: platformtest.Release(t)}
 	t.Setenv("DOCKER_CONFIG", s.credentials())
 	s.builder = s.made(packBuilder(t))
 	s.lacking = s.runImage("lacking", "")

@@ -29,6 +29,19 @@ func Registry(options ...registry.Option) *Host {
 	return &Host{Name: strings.TrimPrefix(server.URL, "http://"), server: server}
 }
 
+// Guarded starts a server for the same content that wants a password of whoever pulls or pushes. The caller closes it.
+func (h *Host) Guarded(user, password string) *Host {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if name, given, ok := r.BasicAuth(); !ok || name != user || given != password {
+			w.Header().Set("WWW-Authenticate", `Basic realm="registry"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		h.server.Config.Handler.ServeHTTP(w, r)
+	}))
+	return &Host{Name: strings.TrimPrefix(server.URL, "http://"), server: server}
+}
+
 // Close stops the registry.
 func (h *Host) Close() { h.server.Close() }
 

@@ -188,7 +188,7 @@ func (b *bed) imageID(name string) string {
 // app is an app whose process types are in a Procfile, and which has a certificate that a private authority signed.
 func (b *bed) app() platformtest.Files {
 	return platformtest.Files{
-		"Procfile": "web: echo \"$(tool) says $GREETING to $AUDIENCE in $PWD: $PHRASES\"\nworker: echo worker \"$@\"\n",
+		"Procfile": "web: echo \"$(tool) says $GREETING to $AUDIENCE in $PWD: $PHRASES\"\nworker: echo\n",
 		"site.pem": b.certs.site,
 	}
 }

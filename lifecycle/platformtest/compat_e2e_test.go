@@ -25,6 +25,7 @@ func TestPlatformAPIs(t *testing.T) {
 			t.Parallel()
 			b := b.on(t)
 			p := b.platform(version.String(), fmt.Sprintf("baseplan-e2e/compat-app:%s-%s", b.id, version))
+			p.RunImage = b.newRun(b.run+"-"+p.API, "")
 			first := built(t, p.FivePhases(b.app()))
 			says(t, first.Log, "python: made", "target: linux "+runtime.GOARCH+" debian 12", "home: /home/cnb", "build: tool: venv", "build: verify: trusted", "Setting default process type 'web'")
 			b.runs(t, p.Name)
@@ -32,6 +33,7 @@ func TestPlatformAPIs(t *testing.T) {
 			if slices.Contains(whole, version.String()) {
 				b.labelled(t, p.Name)
 				b.startsProcesses(t, p.Name)
+				b.keepsSBOM(t, p)
 				b.rebuilds(t, p)
 				b.rebases(t, p)
 			}
@@ -52,7 +54,7 @@ func (b *bed) runs(t *testing.T, name string) {
 func (b *bed) createdAlike(t *testing.T, five *platformtest.Platform) {
 	t.Helper()
 	p := b.platform(five.API, five.Name+"-creator")
-	p.Tags = []string{five.Name + "-tag"}
+	p.RunImage, p.Tags = five.RunImage, []string{five.Name + "-tag"}
 	t.Cleanup(func() { b.Try(nil, "rmi", "-f", p.Tags[0]) })
 	log := built(t, p.Creator(b.app())).Log
 	says(t, log, "home: /home/cnb", "build: verify: trusted")
@@ -82,11 +84,10 @@ func (b *bed) startsProcesses(t *testing.T, name string) {
 		want   string
 	}{
 		{[]string{"-e", "AUDIENCE=you"}, nil, "venv says hello to you in /workspace: first, last"},
-		{[]string{"--entrypoint", "/cnb/process/worker"}, []string{"one", "two words"}, "worker one two words"},
+		{[]string{"--entrypoint", "/cnb/process/worker"}, []string{"a worker of", "two words"}, "a worker of two words"},
 		{[]string{"--entrypoint", "/cnb/process/tool"}, nil, "venv"},
 		{[]string{"--entrypoint", "launcher"}, []string{"verify", "site.pem"}, "not trusted"},
 		{[]string{"--entrypoint", "launcher", "-e", "SERVICE_BINDING_ROOT=/bindings", "-v", binding + ":/bindings"}, []string{"verify", "site.pem"}, "trusted"},
-		{[]string{"--entrypoint", "launcher"}, []string{"cat", "/layers/sbom/launch/compat_interpreter/python/sbom.cdx.json"}, `{"bomFormat":"CycloneDX","specVersion":"1.4","version":1,"components":[{"type":"application","name":"python","version":"3"}]}`},
 	} {
 		args := append(append([]string{"run", "--rm", "--network", "none"}, test.docker...), append([]string{name}, test.args...)...)
 		if got := b.Do(nil, args...); got != test.want {
@@ -112,6 +113,21 @@ func (b *bed) startsProcesses(t *testing.T, name string) {
 	}
 }
 
+// keepsSBOM looks for the SBOM of a layer in the image. Before Platform API 0.8 there is none in it.
+func (b *bed) keepsSBOM(t *testing.T, p *platformtest.Platform) {
+	t.Helper()
+	got, code := b.Try(nil, "run", "--rm", "--network", "none", "--entrypoint", "cat", p.Name, "/layers/sbom/launch/compat_interpreter/python/sbom.cdx.json")
+	if p.API == "0.7" {
+		if code == 0 {
+			t.Errorf("the image has an SBOM of a layer: %s", got)
+		}
+		return
+	}
+	if !strings.Contains(got, `{"type":"application","name":"python","version":"3"}`) {
+		t.Errorf("the SBOM of a layer is %s", got)
+	}
+}
+
 // rebuilds builds the app again: under its name, and under another one, so that there is no previous image.
 func (b *bed) rebuilds(t *testing.T, p *platformtest.Platform) {
 	t.Helper()
@@ -131,19 +147,15 @@ func (b *bed) rebuilds(t *testing.T, p *platformtest.Platform) {
 	}
 }
 
-// rebases moves the image to a new run image.
+// rebases moves the image to a new run image of the same name.
 func (b *bed) rebases(t *testing.T, p *platformtest.Platform) {
 	t.Helper()
-	q := *p
-	q.Name = p.Name + "-rebased"
-	b.Do(nil, "tag", p.Name, q.Name)
-	t.Cleanup(func() { b.Try(nil, "rmi", "-f", q.Name) })
-	next := b.newRun("baseplan-e2e/compat-run-next:"+b.id+"-"+p.API, "RUN echo next > /etc/compat")
-	if log, code := q.Rebase("-run-image", next); code != 0 {
+	b.newRun(p.RunImage, "RUN echo next > /etc/compat")
+	if log, code := p.Rebase(); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, log)
 	}
-	b.runs(t, q.Name)
-	if got := b.Do(nil, "run", "--rm", "--network", "none", "--entrypoint", "launcher", q.Name, "cat", "/etc/compat"); got != "next" {
+	b.runs(t, p.Name)
+	if got := b.Do(nil, "run", "--rm", "--network", "none", "--entrypoint", "cat", p.Name, "/etc/compat"); got != "next" {
 		t.Errorf("the file of the new run image has %q", got)
 	}
 }
@@ -159,11 +171,12 @@ func TestExtensionOfAPI07(t *testing.T) {
 	for _, test := range []struct {
 		api      string
 		switched bool
+		app      platformtest.Files
 		phases   []string
 	}{
-		{"0.10", true, []string{"analyzer", "detector", "restorer", "extender build", "exporter"}},
-		{"0.12", false, []string{"analyzer", "detector", "restorer", "extender build", "extender run", "exporter"}},
-		{"0.15", false, []string{"analyzer", "detector", "restorer", "extender build", "extender run", "exporter"}},
+		{"0.10", true, b.needing("tree build", "tree launch"), []string{"analyzer", "detector", "restorer", "extender build", "exporter"}},
+		{"0.12", false, b.needing("tree launch"), []string{"analyzer", "detector", "restorer", "builder", "extender run", "exporter"}},
+		{"0.15", false, b.needing("tree build", "tree launch"), []string{"analyzer", "detector", "restorer", "extender build", "extender run", "exporter"}},
 	} {
 		t.Run(test.api, func(t *testing.T) {
 			t.Parallel()
@@ -178,8 +191,7 @@ func TestExtensionOfAPI07(t *testing.T) {
 				volume, _, _ := strings.Cut(p.Mounts[0], ":")
 				b.Put(volume, platformtest.Files{"env/BP_TREE_RUN_IMAGE": tree})
 			}
-			app := b.needing("tree build", "tree launch")
-			five := built(t, p.FivePhases(app))
+			five := built(t, p.FivePhases(test.app))
 			if !slices.Equal(five.Phases, test.phases) {
 				t.Errorf("the platform ran %q, want %q\n%s", five.Phases, test.phases, five.Log)
 			}
@@ -188,7 +200,7 @@ func TestExtensionOfAPI07(t *testing.T) {
 			p.Name += "-creator"
 			t.Cleanup(func() { b.Try(nil, "rmi", "-f", p.Name) })
 			p.Cache, p.LaunchCache, p.Kaniko = "", "", ""
-			says(t, built(t, p.Creator(app)).Log, "home: /home/cnb", "build: tool: venv")
+			says(t, built(t, p.Creator(test.app)).Log, "home: /home/cnb", "build: tool: venv")
 			b.hasTree(t, p.Name)
 		})
 	}

@@ -78,12 +78,16 @@ func (g *Generator) Run(ctx context.Context) (*Generation, error) {
 	if err != nil {
 		return nil, fail.As(fail.Generate, "reading the generated Dockerfiles", err)
 	}
-	out := &Generation{Group: group, Plan: g.plan(), Judged: base.Judge(ctx, base.Question{
+	out := &Generation{Group: group, Plan: g.plan()}
+	out.Judged, err = base.Judge(ctx, base.Question{
 		Dockerfiles: files, Resolution: g.Detection.Resolution, Run: g.Detection.RunImage, Policy: g.Policy, Built: g.Built, Mapping: g.Mapping,
 		ReadRun: g.RunInventory, ReadBuild: g.BuildInventory, Lookup: g.Lookup, Alternatives: g.Alternatives, Log: g.Log,
-	})}
+	})
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, fail.As(fail.Generate, "reading the run image", err)
 	}
 	if err := g.applicable(out.Judged); err != nil {
 		return nil, fail.As(fail.Generate, "extending the run image", err)

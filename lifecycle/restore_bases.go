@@ -117,7 +117,11 @@ func (x *bases) judge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return x.settleVerdicts(judged, judged.Continue(ctx, left, final, policy))
+	now, err := judged.Continue(ctx, left, final, policy)
+	if err != nil {
+		return err
+	}
+	return x.settleVerdicts(judged, now)
 }
 
 // read reads the run image. What the analyzer did not find is not looked for again.

@@ -54,8 +54,8 @@ func (x *judging) on(ctx context.Context, image Image) *Judgement {
 	}
 	q := x.Question
 	q.Run, q.Build, q.ReadBuild, q.Alternatives = image, x.out.Build, nil, nil
-	judged := Judge(ctx, q)
-	if judged.ExtendRun || judged.Switched {
+	judged, err := Judge(ctx, q)
+	if err != nil || judged.ExtendRun || judged.Switched {
 		return nil
 	}
 	promise := &Judgement{Resolution: x.out.Resolution, Run: x.out.Run, Relied: judged.Relied}

@@ -63,8 +63,8 @@ func (i Image) Provider() resolver.Base {
 	return i.Set
 }
 
-// without returns the image as if no inventory of it were known.
-func (i Image) without() Image {
+// Without returns the image as if no inventory of it were known.
+func (i Image) Without() Image {
 	i.Set, i.Carrier = nil, ""
 	return i
 }

@@ -55,15 +55,16 @@ type Judgement struct {
 }
 
 // Judge answers a question. Images are read only where a verdict depends on them, and one that cannot
-// be read leaves the verdict pending, with a warning.
-func Judge(ctx context.Context, q Question) *Judgement {
+// be read leaves the verdict pending, with a warning. Under the policy attached it is an error if that is
+// the image that a Dockerfile switches to.
+func Judge(ctx context.Context, q Question) (*Judgement, error) {
 	x := &judging{Question: q, looked: map[string]Image{}, out: &Judgement{Run: q.Run, Build: q.Build, Policy: q.Policy, Mapping: q.Mapping}}
 	if !q.Built.IsZero() && q.Policy.Built == nil {
 		built := q.Built.UTC().Truncate(time.Second)
 		x.out.Policy.Built = &built
 	}
 	if x.off() {
-		x.out.Run, x.out.Build = x.out.Run.without(), x.out.Build.without()
+		x.out.Run, x.out.Build = x.out.Run.Without(), x.out.Build.Without()
 	}
 	if x.out.Build.Set == nil && !x.off() && x.has(extensions.Build) {
 		x.out.Build = x.read(ctx, q.ReadBuild, "build image", x.out.Build)
@@ -79,8 +80,11 @@ func Judge(ctx context.Context, q Question) *Judgement {
 		x.out.Final = x.looked[x.out.RunImage]
 		x.out.Final.Reference = x.out.RunImage
 	}
+	if x.unread != nil && x.Policy.RunSBOM == platform.Attached && x.out.Open() {
+		return nil, x.unread
+	}
 	x.alternatives(ctx)
-	return x.out
+	return x.out, nil
 }
 
 // Check judges one Dockerfile of a question by effect alone, instruction by instruction, as one for an image.
@@ -93,6 +97,7 @@ func Check(ctx context.Context, q Question, d *extensions.Dockerfile, on Image) 
 type judging struct {
 	Question
 	looked map[string]Image // by reference, images that Dockerfiles switch to
+	unread error            // why one of these cannot be read
 	out    *Judgement
 }
 
@@ -159,14 +164,22 @@ func (x *judging) read(ctx context.Context, read func(context.Context) (Image, e
 
 // lookup returns a func that reads images that are switched to, once each; nil if that cannot be done here.
 func (x *judging) lookup(ctx context.Context) func(string) *extensions.Base {
-	if x.Lookup == nil || x.off() {
+	if x.off() {
 		return nil
 	}
 	return func(reference string) *extensions.Base {
+		if reference == x.out.Run.Reference { // a switch to the image that it is
+			own := x.out.Run.base()
+			return &own
+		}
+		if x.Lookup == nil {
+			return nil
+		}
 		image, known := x.looked[reference]
 		if !known {
 			var err error
 			if image, err = x.Lookup(ctx, reference); err != nil {
+				x.unread = err
 				x.warn("the run image %s, which an extension switches to, cannot be read, so what stands on it cannot be judged: %v", reference, err)
 			}
 			x.looked[reference] = image

@@ -130,7 +130,7 @@ func (j *Judgement) Open() bool { return j.pending(extensions.Run) || j.Switched
 
 // Continue judges the run.Dockerfiles that are left, now that the run image can be read. A switch is not
 // undone. The other verdicts stay, and so does the recorded policy.
-func (j *Judgement) Continue(ctx context.Context, left []*extensions.Dockerfile, final Image, policy platform.Policy) *Judgement {
+func (j *Judgement) Continue(ctx context.Context, left []*extensions.Dockerfile, final Image, policy platform.Policy) (*Judgement, error) {
 	for _, d := range left {
 		d.AlwaysApply = true // unless the detector knew better
 		if v := j.verdict(d.Path); v != nil {
@@ -141,7 +141,10 @@ func (j *Judgement) Continue(ctx context.Context, left []*extensions.Dockerfile,
 	if j.Switched {
 		q.SwitchedTo = []string{final.Reference}
 	}
-	again := Judge(ctx, q)
+	again, err := Judge(ctx, q)
+	if err != nil {
+		return nil, err
+	}
 	out := *j
 	out.Run, out.Final, out.Resolution, out.ExtendRun = final, final, again.Resolution, again.ExtendRun
 	out.Verdicts = slices.Clone(j.Verdicts)
@@ -154,7 +157,7 @@ func (j *Judgement) Continue(ctx context.Context, left []*extensions.Dockerfile,
 	if !j.Switched {
 		out.Relied = slices.Concat(j.Relied, again.Relied)
 	}
-	return &out
+	return &out, nil
 }
 
 // verdict returns the verdict on the Dockerfile with a path; nil if there is none.

@@ -183,12 +183,20 @@ func drawQuestion(t *rapid.T) base.Question {
 	return q
 }
 
+func judge(t *rapid.T, q base.Question) *base.Judgement {
+	j, err := base.Judge(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
 // TestRecordRoundTrip: what another process reads of a judgement says the same as the judgement itself, is written as
 // the same bytes, rechecks every image alike, and proves no Dockerfile more.
 func TestRecordRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := drawQuestion(t)
-		j := base.Judge(t.Context(), q)
+		j := judge(t, q)
 		data, err := j.Record().Encode()
 		if err != nil {
 			t.Fatal(err)
@@ -214,7 +222,7 @@ func TestRecordRoundTrip(t *testing.T) {
 			}
 		}
 		q.Resolution = read.Resolution
-		if diff := cmp.Diff(j.Record(), base.Judge(t.Context(), q).Record()); diff != "" {
+		if diff := cmp.Diff(j.Record(), judge(t, q).Record()); diff != "" {
 			t.Errorf("judged by the record: -want +got:\n%s", diff)
 		}
 	})
@@ -225,11 +233,11 @@ func TestJudgeKeepsItsInputs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := drawQuestion(t)
 		before := fmt.Sprintf("%+v", *q.Resolution)
-		first := base.Judge(t.Context(), q).Record()
+		first := judge(t, q).Record()
 		if after := fmt.Sprintf("%+v", *q.Resolution); after != before {
 			t.Errorf("the resolution was\n%s\nand is\n%s", before, after)
 		}
-		if diff := cmp.Diff(first, base.Judge(t.Context(), q).Record()); diff != "" {
+		if diff := cmp.Diff(first, judge(t, q).Record()); diff != "" {
 			t.Errorf("asked again: -want +got:\n%s", diff)
 		}
 	})

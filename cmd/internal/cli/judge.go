@@ -23,10 +23,16 @@ func (r *resolution) judge(ctx context.Context) error {
 		Dockerfiles: files, Resolution: r.detected.Resolution, Run: r.run, Build: r.build, Policy: r.policy, Mapping: r.source.mapping,
 		Lookup: r.source.lookup, Log: r.source.console.log(),
 	}
+	if r.late { // a build generates it only if a verdict depends on it
+		q.Run = r.run.Without()
+		q.ReadRun = func(context.Context) (base.Image, error) { return r.run, nil }
+	}
 	if r.policy.MaxImageAge != "" {
 		q.Built = r.source.console.now()
 	}
-	r.judged = base.Judge(ctx, q)
+	if r.judged, err = base.Judge(ctx, q); err != nil {
+		return err
+	}
 	if r.judged.Switched && !r.judged.ExtendRun {
 		if err := r.judged.Recheck(r.judged.Final); err != nil {
 			r.broken = strings.Split(err.Error(), "\n")

@@ -130,7 +130,9 @@ func (p *pruning) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	p.judged = base.Judge(ctx, q)
+	if p.judged, err = base.Judge(ctx, q); err != nil {
+		return err
+	}
 	if p.policy.RunSBOM == platform.Off {
 		return nil
 	}

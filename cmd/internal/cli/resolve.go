@@ -100,6 +100,7 @@ type resolution struct {
 
 	run, build base.Image // build: empty if none is given
 	detected   *resolver.Detected
+	late       bool // the run image took no part in detection, since its inventory is generated
 	judged     *base.Judgement
 	broken     []string // what the final run image lacks
 	unjudged   []string // extensions of which it is not known what they generated
@@ -143,16 +144,17 @@ func (r *resolution) detect(d resolver.Detection) (err error) {
 	if r.policy.RunSBOM != platform.Off {
 		d.Run, d.Build = r.run.Provider(), r.build.Provider()
 	}
-	late := r.policy.RunSBOM == platform.Auto && r.run.Generated()
-	if late {
+	generated := r.policy.RunSBOM == platform.Auto && r.run.Generated()
+	if generated {
 		without := d
 		without.Run = nil
 		if r.detected, err = without.Select(); err == nil {
-			return nil // the verdicts ask it
+			r.late = true
+			return nil
 		}
 	}
 	r.detected, err = d.Select()
-	if err == nil && late {
+	if err == nil && generated {
 		r.source.console.warn("this resolves only with what the run image holds, and no SBOM says so: the creator generates one then, " +
 			"platforms that run the phases apart need an attached SBOM (baseplan sbom attach) or CNB_RUN_SBOM=generate")
 	}

@@ -97,14 +97,18 @@ func extensionQuestion(files, names []string) (base.Question, error) {
 }
 
 // judge adds what becomes of the Dockerfiles on an image.
-func (ch *choice) judge(ctx context.Context, b base.Image, q base.Question) {
+func (ch *choice) judge(ctx context.Context, b base.Image, q base.Question) error {
 	q.Run = b
-	judged := base.Judge(ctx, q)
+	judged, err := base.Judge(ctx, q)
+	if err != nil {
+		return err
+	}
 	ch.Enough = ch.Enough && !judged.ExtendRun
 	for _, v := range judged.Verdicts {
 		ch.Dockerfiles = append(ch.Dockerfiles, platform.VerdictOf(v))
 	}
 	ch.Never = judged.NeverEnough(extensions.Run)
+	return nil
 }
 
 // choices asks the images side by side; the best come first.
@@ -124,9 +128,9 @@ func (s *source) choices(ctx context.Context, images, names []string, q base.Que
 				ch.Enough = ch.Enough && a.Met
 				ch.Answers = append(ch.Answers, a)
 			}
-			ch.judge(ctx, b, q)
+			err = ch.judge(ctx, b, q)
 			all[i] = ch
-			return nil
+			return err
 		})
 	}
 	if err := g.Wait(); err != nil {

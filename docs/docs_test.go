@@ -284,3 +284,20 @@ func anchorOf(title string) string {
 		return -1
 	}, strings.ToLower(title))
 }
+
+// TestArchitectureNamesFiles: the files and packages that the page on the code names are there.
+func TestArchitectureNamesFiles(t *testing.T) {
+	page, err := os.ReadFile("architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`((?:sbom|provides|resolver|extensions|lifecycle|cmd)(?:/[a-z_]+)*(?:\\.go)?)`").FindAllStringSubmatch(string(page), -1)
+	if len(named) < 50 {
+		t.Fatalf("it names %d files and packages: it lost them, or this test their form", len(named))
+	}
+	for _, m := range named {
+		if _, err := os.Stat(filepath.Join("..", m[1])); err != nil {
+			t.Errorf("architecture.md names %s: %v", m[1], err)
+		}
+	}
+}

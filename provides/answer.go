@@ -11,12 +11,12 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// Prefers reports whether the operator wants the image to consume launch-only
-// requirements of that name.
+// Prefers reports whether the operator has set prefer for the name, so that the
+// image consumes launch-only requirements of it.
 func (s *Set) Prefers(name string) bool { return s != nil && s.mappedTo[name].Prefer }
 
-// Answer says whether the image meets a requirement for name under a version
-// constraint ("" for any). A constraint that is not understood is not met.
+// Answer returns whether the image meets a requirement for name with a version
+// constraint ("" for any). A constraint that cannot be parsed is not met.
 func (s *Set) Answer(name, constraint string) Answer {
 	if s == nil {
 		return Answer{Reason: "nothing is known of the image"}
@@ -37,7 +37,7 @@ func (s *Set) Answer(name, constraint string) Answer {
 	return Answer{Reason: s.missing(name)}
 }
 
-// judge asks which of the provides of a name meet a constraint.
+// judge returns which of the provides of a name meet a constraint.
 func judge(found []Provide, constraint string) Answer {
 	c, err := ParseConstraint(constraint)
 	if err != nil {
@@ -62,12 +62,13 @@ func judge(found []Provide, constraint string) Answer {
 	case failed != nil:
 		why = fmt.Sprintf("which cannot be compared with %s: %v", c, failed)
 	case found[0].Version == "":
-		why = fmt.Sprintf("whose version is not known, so that %s cannot be checked", c)
+		why = fmt.Sprintf("whose version is not known, so %s cannot be checked", c)
 	}
 	return Answer{Offered: true, By: found, Reason: fmt.Sprintf("has %s, %s", found[0].backing(), why)}
 }
 
-// missing keeps "is not there" and "cannot be known" apart.
+// missing returns why the name is not provided, and distinguishes absent from
+// unknown.
 func (s *Set) missing(name string) string {
 	if pkg, ok := s.Untyped(name); ok {
 		return fmt.Sprintf("the SBOM lists %s without its type, so whether %s is there is unknown", strings.TrimSpace(pkg.Name+" "+pkg.Version), name)
@@ -92,14 +93,15 @@ func (s *Set) missing(name string) string {
 	return "has no " + name
 }
 
-// notInImage is the reason where a file that a package owns by its database is not there.
+// notInImage returns the reason if a file that a package owns by its database is
+// not in the image.
 func notInImage(pkg sbom.Package, file string) string {
 	return fmt.Sprintf("has %s %s, but its file %s is not in the image", pkg.Name, pkg.Version, file)
 }
 
-// Untyped is a package that the inventory lists without its type (it has no purl),
-// if it would provide the name as one of the operating system. So the name is not
-// provided, and not known to be absent.
+// Untyped returns a package that the inventory lists without a type (it has no
+// package URL) and that would provide the name if it were an operating system
+// package. The name is then not provided, but not known to be absent either.
 func (s *Set) Untyped(name string) (pkg sbom.Package, ok bool) {
 	if s == nil {
 		return pkg, false
@@ -131,8 +133,8 @@ func (s *Set) Untyped(name string) (pkg sbom.Package, ok bool) {
 	return pkg, false
 }
 
-// knowsFiles reports whether a command or library that is not found is not
-// there: Alpine's database lists both as virtual packages, RPM's the libraries.
+// knowsFiles reports whether a command or library that is not listed is absent:
+// Alpine's database lists both as virtual packages, RPM's lists libraries.
 func (s *Set) knowsFiles(name string) bool {
 	return !slices.ContainsFunc(s.native, func(pkg sbom.Package) bool {
 		if !pkg.Type.OS() || pkg.Known.Has(sbom.Files) {
@@ -143,7 +145,7 @@ func (s *Set) knowsFiles(name string) bool {
 	})
 }
 
-// backing is the evidence in a few words: "curl 7.88.1-10+deb12u12".
+// backing summarizes the evidence: "curl 7.88.1-10+deb12u12".
 func (p Provide) backing() string {
 	e := p.Evidence[0]
 	switch {
@@ -157,7 +159,8 @@ func (p Provide) backing() string {
 	return e.Package + " " + e.Version
 }
 
-// unready is the package that would be meant by a name, if it were installed.
+// unready returns the package that would provide the name if its installation had
+// finished.
 func (s *Set) unready(name string) (sbom.Unready, bool) {
 	for _, u := range s.document.Unready {
 		pkg := sbom.Package{Type: sbom.Deb, Name: u.Name, Version: u.Version}
@@ -171,7 +174,8 @@ func (s *Set) unready(name string) (sbom.Unready, bool) {
 	return sbom.Unready{}, false
 }
 
-// means reports whether a name, a package URL or a name of the mapping is of the package, whatever its version.
+// means reports whether the name, package URL or mapped name refers to the package
+// in any version.
 func (s *Set) means(name string, pkg sbom.Package) bool {
 	if strings.HasPrefix(name, "pkg:") {
 		want, err := packageurl.FromString(name)
@@ -192,7 +196,8 @@ func (s *Set) means(name string, pkg sbom.Package) bool {
 	})
 }
 
-// Unready is the package of that name whose installation did not finish; see [sbom.Document.Unready].
+// Unready returns the package of that name whose installation did not finish. See
+// [sbom.Document.Unready].
 func (s *Set) Unready(name string) (u sbom.Unready, ok bool) {
 	if s == nil {
 		return u, false

@@ -9,51 +9,51 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// A Constraint is what metadata.version of a requirement asks for. The zero
-// value allows every version, also an unknown one.
+// A Constraint is a version constraint from metadata.version of a requirement. The
+// zero value allows every version, even an unknown one.
 type Constraint struct {
 	text string
-	any  [][]clause // one of these lists must hold in full
+	any  [][]clause // one of these lists must hold entirely
 }
 
-// A clause is an operator and a version: ">=" "3.10". The operator "prefix" asks
-// for the version or one that goes on behind it.
+// A clause is an operator and a version: ">=" "3.10". The operator "prefix" matches
+// the version and every version that continues it.
 type clause struct{ op, version string }
 
 var clauses = regexp.MustCompile(`^\s*,?\s*(===|==|!=|>=|<=|=>|=<|~=|~>|\^|~|=|>|<)?\s*([^\s,<>=!~^|][^\s,<>=!|]*)`)
 
-// between is a range with a hyphen, as npm and Composer have it: "18 - 20".
+// between is a hyphen range of npm and Composer: "18 - 20".
 var between = regexp.MustCompile(`^\s*,?\s*([^\s,<>=!~^|][^\s,<>=!|]*)\s+-\s+([^\s,<>=!~^|][^\s,<>=!|]*)`)
 
-// alternatives are separated by two bars, for Composer also by one.
+// alternatives separates alternatives: two bars, or one for Composer.
 var alternatives = regexp.MustCompile(`\|\|?`)
 
-// stability is what Composer lets follow a version: how unfinished a release may be. No
-// constraint here lets a pre-release pass that it does not name.
+// stability is Composer's stability suffix. It is ignored, since a constraint never
+// allows a pre-release that it does not name.
 var stability = regexp.MustCompile(`(?i)@(?:stable|rc|beta|alpha|dev)$`)
 
-// wildcard is a version whose end is left open: "*", "17.*", "17.x".
+// wildcard is a version with an open end: "*", "17.*", "17.x".
 var wildcard = regexp.MustCompile(`^(?:[*xX]|([0-9]+(?:\.[0-9]+)*)(?:\.[*xX])+)$`)
 
-// ParseConstraint reads a version constraint:
+// ParseConstraint parses a version constraint:
 //
 //	17           17 itself, or any 17.*
 //	17.*  17.x   the same; * and "" allow every version
 //	= 17.0.12    that version; == is the same, != everything else
 //	!= 3.10.*    everything but 3.10.*
-//	=== 3.10     that version, spelled so
+//	=== 3.10     that version in exactly this spelling
 //	>= 3.10      also >, <, <=
-//	> 17         newer than whatever 17 includes; < 17 leaves out what comes before its release
+//	> 17         newer than whatever 17 includes; < 17 excludes pre-releases of 17
 //	~> 3.11      3.11 and later, before 3.12; ~ is the same (with one number: before the next one)
 //	~= 3.11      3.11 and later, before 4; ~= 3.11.2 before 3.12 (PEP 440)
 //	^18          18 and later, before 19; ^0.2 before 0.3; ^18.x is the same as ^18
 //	18 - 20      18 and later, before 21; 18 - 20.1.2 up to 20.1.2 itself
-//	>= 3, < 4    all of them; a comma or a space
+//	>= 3, < 4    all of them; separated by a comma or a space
 //	17 || 21     one of them; | is the same
 //	^8.1@stable  the same as ^8.1
 //
-// (Ruby and Composer read `~> 3.11` and `~3.11` as "before 4", semver libraries as "before 3.12"; the
-// narrower reading holds.) What it does not understand is an error.
+// (Ruby and Composer read `~> 3.11` and `~3.11` as "before 4", semver libraries as
+// "before 3.12". The narrower reading is used.) Anything else is an error.
 func ParseConstraint(text string) (Constraint, error) {
 	c := Constraint{text: strings.TrimSpace(text)}
 	if c.text == "" {
@@ -62,7 +62,7 @@ func ParseConstraint(text string) (Constraint, error) {
 	for _, part := range alternatives.Split(c.text, -1) {
 		all, err := parseClauses(part)
 		if err != nil {
-			return Constraint{}, fmt.Errorf("version constraint %q is not understood: %w", text, err)
+			return Constraint{}, fmt.Errorf("cannot parse version constraint %q: %w", text, err)
 		}
 		c.any = append(c.any, all)
 	}
@@ -74,7 +74,7 @@ func parseClauses(text string) ([]clause, error) {
 	case text == "":
 		return nil, errors.New("an alternative is empty")
 	case text[0] == ',':
-		return nil, errors.New("nothing stands before the comma")
+		return nil, errors.New("nothing before the comma")
 	}
 	var all []clause
 	for rest := text; strings.TrimSpace(rest) != ""; {
@@ -89,7 +89,7 @@ func parseClauses(text string) ([]clause, error) {
 		}
 		m := clauses.FindStringSubmatch(rest)
 		if m == nil {
-			return nil, fmt.Errorf("nothing can be made of %q", strings.TrimSpace(rest))
+			return nil, fmt.Errorf("cannot parse %q", strings.TrimSpace(rest))
 		}
 		rest = rest[len(m[0]):]
 		parsed, err := parseClause(m[1], m[2])
@@ -101,7 +101,8 @@ func parseClauses(text string) ([]clause, error) {
 	return all, nil
 }
 
-// parseRange is everything from one version to another. One of fewer than three numbers stands for all that begin so.
+// parseRange parses a hyphen range. An upper bound of fewer than three numbers
+// includes every version that starts with it.
 func parseRange(from, to string) ([]clause, error) {
 	lower, err := parseClause("", from)
 	if err != nil {
@@ -123,7 +124,7 @@ func parseRange(from, to string) ([]clause, error) {
 	return append(lower, upper...), nil
 }
 
-// parseClause turns an operator and a version into what has to hold.
+// parseClause converts an operator and a version to clauses.
 func parseClause(op, version string) ([]clause, error) {
 	version = stability.ReplaceAllString(version, "")
 	if len(version) > 1 && (version[0] == 'v' || version[0] == 'V') {
@@ -147,14 +148,15 @@ func parseClause(op, version string) ([]clause, error) {
 	case "^":
 		return within(version, 0)
 	case ">":
-		return []clause{{op, version}, {"!=", version}}, nil // as npm has it: 17.9 is not > 17
+		return []clause{{op, version}, {"!=", version}}, nil // as in npm: 17.9 is not > 17
 	case ">=", "<", "<=", "!=", "===":
 		return []clause{{op, version}}, nil
 	}
-	return nil, fmt.Errorf("operator %q is unknown", op)
+	return nil, fmt.Errorf("unknown operator %q", op)
 }
 
-// parseWildcard is a version that ends in .* or .x: stem is what stands before that, empty if nothing does.
+// parseWildcard parses a version that ends in .* or .x; stem is the part before
+// that, which may be empty.
 func parseWildcard(op, version, stem string) ([]clause, error) {
 	switch {
 	case op == "" || op == "=" || op == "==":
@@ -169,14 +171,14 @@ func parseWildcard(op, version, stem string) ([]clause, error) {
 	case op == "~" && stem != "":
 		return within(stem, 2)
 	}
-	return nil, fmt.Errorf("%s does not go with %s", op, version)
+	return nil, fmt.Errorf("cannot use %s with %s", op, version)
 }
 
-// compatible is PEP 440's "compatible release": only the last number may grow.
+// compatible is PEP 440's "compatible release": only the last number may increase.
 func compatible(version string) ([]clause, error) {
 	dots := strings.Count(leading.FindString(withoutEpoch(version)), ".")
 	if dots == 0 {
-		return nil, fmt.Errorf("~= does not go with %s: it needs two numbers", version)
+		return nil, fmt.Errorf("cannot use ~= with %s: it needs two numbers", version)
 	}
 	return within(version, dots)
 }
@@ -188,9 +190,9 @@ func withoutEpoch(version string) string {
 	return version
 }
 
-// within is a version and what is newer, as long as its numbers up to place keep
-// (counted from 1) stay; 0 means up to the first that is not zero. Held by
-// prefix, not by an upper bound: 2.0~rc1 is older than 2.0, yet no 1.x.
+// within returns clauses for a version and newer ones whose first keep numbers are
+// the same; with keep 0, those up to the first non-zero number. It uses a prefix
+// instead of an upper bound, because 2.0~rc1 is older than 2.0 but not a 1.x.
 func within(version string, keep int) ([]clause, error) {
 	epoch, upstream, ok := strings.Cut(version, ":")
 	if !ok {
@@ -212,7 +214,7 @@ func within(version string, keep int) ([]clause, error) {
 	return []clause{{">=", version}, {"prefix", epoch + stem}}, nil
 }
 
-// leading is the dotted numbers that a version begins with.
+// leading is the dotted numbers at the start of a version.
 var leading = regexp.MustCompile(`^[0-9]+(?:\.[0-9]+)*`)
 
 // Any reports whether the constraint allows every version.
@@ -228,14 +230,14 @@ func (c Constraint) Any() bool {
 	return false
 }
 
-// String is the constraint as it was written.
+// String returns the constraint as it was written.
 func (c Constraint) String() string { return c.text }
 
-// Match reports whether a version, spelled in full, satisfies the constraint by
-// a rule. What is compared is the upstream version (see [Upstream]), but for
-// what the constraint itself spells: with an epoch or a revision in it, those
-// count too. An unknown version ("") satisfies only a constraint that allows
-// any. A version that the rule cannot read is an error.
+// Match reports whether a full version satisfies the constraint under a rule. It
+// compares upstream versions (see [Upstream]), and the epoch or revision only if
+// the constraint has one. An unknown version ("") satisfies only a constraint that
+// allows any version. Match returns an error for a version that is invalid under
+// the rule.
 func (c Constraint) Match(rule Rule, version string) (bool, error) {
 	if c.Any() {
 		return true, nil
@@ -267,7 +269,7 @@ func (cl clause) match(rule Rule, version string) (bool, error) {
 	want, have := sbom.ParseEVR(sbom.Type(rule), cl.version), sbom.ParseEVR(sbom.Type(rule), version)
 	if want.Epoch == "" && want.Release == "" {
 		if rule == Deb && rebuilt.MatchString(want.Version) {
-			return cl.holds(rule, have.Version, want.Version) // who spells such a suffix means it
+			return cl.holds(rule, have.Version, want.Version) // a constraint with such a suffix means it literally
 		}
 		return cl.holds(rule, released(rule, version), released(rule, cl.version))
 	}
@@ -282,17 +284,18 @@ func (cl clause) match(rule Rule, version string) (bool, error) {
 	case cl.op == "through":
 		cl.op = "upto"
 	}
-	ok, err := cl.holds(rule, spell(have), spell(want))
+	ok, err := cl.holds(rule, formatEVR(have), formatEVR(want))
 	if ok && err == nil && want.Epoch == "" && strings.Trim(have.Epoch, "0") != "" {
-		// 1:2.3-1 is newer than 99-1, but who leaves the epoch out may not know of it.
+		// 1:2.3-1 is newer than 99-1, but a constraint without an epoch may not
+		// take it into account.
 		have.Epoch = ""
-		return cl.holds(rule, spell(have), spell(want))
+		return cl.holds(rule, formatEVR(have), formatEVR(want))
 	}
 	return ok, err
 }
 
-// spell puts a version together again, without an epoch of zero.
-func spell(v sbom.EVR) string {
+// formatEVR joins the parts of a version, without an epoch of zero.
+func formatEVR(v sbom.EVR) string {
 	s := v.Version
 	if epoch := strings.TrimLeft(v.Epoch, "0"); epoch != "" {
 		s = epoch + ":" + s
@@ -307,7 +310,7 @@ func (cl clause) holds(rule Rule, have, want string) (bool, error) {
 	switch cl.op {
 	case "prefix":
 		return hasPrefix(have, want), nil
-	case "!prefix": // what comes before the release is of it, too
+	case "!prefix": // pre-releases belong to the release
 		return !hasPrefix(have, want) && !beforeRelease(have, want) && zeros.ReplaceAllString(have, "") != zeros.ReplaceAllString(want, ""), nil
 	case "===":
 		return have == want, nil
@@ -320,7 +323,7 @@ func (cl clause) holds(rule Rule, have, want string) (bool, error) {
 	case "=":
 		return c == 0, nil
 	case "!=":
-		return c != 0 && !hasPrefix(have, want), nil // what "17" includes, "!= 17" leaves out
+		return c != 0 && !hasPrefix(have, want), nil // "!= 17" excludes all that "17" includes
 	case ">":
 		return c > 0 && !beforeRelease(have, want), nil
 	case ">=":
@@ -335,28 +338,27 @@ func (cl clause) holds(rule Rule, have, want string) (bool, error) {
 	return c <= 0, nil // "<="
 }
 
-// follows is what may stand behind a version that a constraint names: a further
-// part, a repacking mark ("2.9.14+dfsg"), an Alpine patch level ("17.0.11_p9").
-// Not a tilde, a hyphen or another underscore, which mark what comes before a
-// release.
+// follows matches what may follow a version that a constraint names: a further
+// part, a repack suffix ("2.9.14+dfsg"), an Alpine patch level ("17.0.11_p9"). A
+// tilde, a hyphen or another underscore marks a pre-release.
 var follows = regexp.MustCompile(`^(?:$|[.+]|_p[0-9])`)
 
-// unreleased is behind a version, or behind zeros that add nothing to it, where
-// the whole comes before its release: "21" is not 21.0.0~ea nor 21.0-rc.1.
-var unreleased = regexp.MustCompile(`^(?:\.0+)*(?:[~-]|[._]?(?:alpha|beta|rc|pre|dev|[ab][0-9])|\+.*~(?:alpha|beta|rc|pre|dev))`)
+// preRelease matches pre-release suffixes, also after zeros that add nothing: "21"
+// is neither 21.0.0~ea nor 21.0-rc.1.
+var preRelease = regexp.MustCompile(`^(?:\.0+)*(?:[~-]|[._]?(?:alpha|beta|rc|pre|dev|[ab][0-9])|\+.*~(?:alpha|beta|rc|pre|dev))`)
 
-// zeros add nothing at the end of a version.
+// zeros matches trailing zeros, which add nothing.
 var zeros = regexp.MustCompile(`(?:\.0+)+$`)
 
-// beforeRelease reports whether version comes before the release of want: 4.0~rc1
-// is older than 4.0, yet no 3.x, and 4.0rc1, which sorts behind 4.0, is not 4.0 either.
+// beforeRelease reports whether version is a pre-release of want. 4.0~rc1 is older
+// than 4.0 but not a 3.x; 4.0rc1 sorts after 4.0 but is not 4.0 either.
 func beforeRelease(version, want string) bool {
 	rest, ok := strings.CutPrefix(version, zeros.ReplaceAllString(want, ""))
-	return ok && unreleased.MatchString(rest)
+	return ok && preRelease.MatchString(rest)
 }
 
-// hasPrefix reports whether version is prefix or goes on behind it.
+// hasPrefix reports whether version equals prefix or continues it.
 func hasPrefix(version, prefix string) bool {
 	rest, ok := strings.CutPrefix(version, prefix)
-	return ok && follows.MatchString(rest) && !unreleased.MatchString(rest)
+	return ok && follows.MatchString(rest) && !preRelease.MatchString(rest)
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile/keys"
 )
 
-// A Declaration is what the publisher of an image says that it provides.
+// A Declaration is what an image's publisher declares that the image provides
+// (docs/reference/files.md, "label io.buildpacks.base.provides").
 type Declaration struct {
 	Version  string          `json:"version"`
 	Provides []DeclaredEntry `json:"provides"`
@@ -23,13 +24,14 @@ type Declaration struct {
 type DeclaredEntry struct {
 	Name     string   `json:"name"`
 	Version  string   `json:"version,omitempty"`
-	Evidence []string `json:"evidence"` // purl patterns, or file:/absolute/path; all must be backed
+	Evidence []string `json:"evidence"` // package URL patterns or file:/absolute/path; all must be backed
 }
 
 // A Refusal is a declared entry that the inventory does not back.
 type Refusal struct{ Name, Why string }
 
-// DecodeDeclaration reads a declaration; name says where it is from, for errors.
+// DecodeDeclaration decodes a declaration. The name of its source is used in
+// errors.
 func DecodeDeclaration(data []byte, name string) (*Declaration, error) {
 	var d Declaration
 	if err := json.Unmarshal(data, &d); err != nil {
@@ -54,8 +56,8 @@ func DecodeDeclaration(data []byte, name string) (*Declaration, error) {
 	return &d, nil
 }
 
-// DecodeDeclarationFile reads a declaration that somebody wrote by hand: unlike those of
-// images, it must have no unknown keys.
+// DecodeDeclarationFile decodes a declaration written by hand. Unlike
+// [DecodeDeclaration], it rejects unknown keys.
 func DecodeDeclarationFile(data []byte, name string) (*Declaration, error) {
 	var file map[string]any
 	err := json.Unmarshal(data, &file)
@@ -68,7 +70,7 @@ func DecodeDeclarationFile(data []byte, name string) (*Declaration, error) {
 	return DecodeDeclaration(data, name)
 }
 
-// checkKeys refuses unknown keys of a declaration's value under a key.
+// checkKeys returns an error for unknown keys in the value of a key.
 func checkKeys(v any, under []string) error {
 	switch v := v.(type) {
 	case []any:
@@ -102,7 +104,7 @@ func checkEvidence(text string) error {
 	return err
 }
 
-// backed turns a declared entry into a provide, or says why the inventory does
+// backed converts a declared entry to a provide, or returns why the inventory does
 // not back it.
 func (s *Set) backed(entry DeclaredEntry) (Provide, string) {
 	p := Provide{Name: entry.Name, Kind: Declared, Version: entry.Version, Rule: Semver}
@@ -124,7 +126,7 @@ func (s *Set) backed(entry DeclaredEntry) (Provide, string) {
 	return p, ""
 }
 
-// absent says of which package a file is that is not in the image; empty: none is known.
+// absent returns which package owns a file that is not in the image, or "".
 func (s *Set) absent(file string) string {
 	for _, pkg := range s.native {
 		if holds(pkg.Absent, file) {
@@ -134,7 +136,8 @@ func (s *Set) absent(file string) string {
 	return ""
 }
 
-// evidence is what the inventory has for one entry of "evidence".
+// evidence returns what the inventory has for one entry of "evidence", or why it
+// has nothing.
 func (s *Set) evidence(text string) ([]Evidence, string) {
 	if file, ok := strings.CutPrefix(text, "file:"); ok {
 		switch {

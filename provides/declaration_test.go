@@ -30,7 +30,7 @@ func TestDeclaration(t *testing.T) {
 		{"package", doc, "17.0.12", []string{"pkg:deb/debian/openjdk-17-jre-headless"}, "17", "", "openjdk-17-jre-headless 17.0.12+7-2~deb12u1", true},
 		{"declared version counts", doc, "17.0.12", []string{"pkg:deb/debian/openjdk-17-jre-headless"}, ">= 17.0.13", "", "has openjdk-17-jre-headless 17.0.12+7-2~deb12u1, which is not >= 17.0.13", false},
 		{"without a version, the package's", doc, "", []string{"pkg:deb/openjdk-*-jre-headless"}, "17.0.12", "", "openjdk-17-jre-headless 17.0.12+7-2~deb12u1", true},
-		{"without a version, a file has none", doc, "", []string{"file:/opt/tool/bin/tool"}, "1", "", "has /opt/tool/bin/tool, whose version is not known, so that 1 cannot be checked", false},
+		{"without a version, a file has none", doc, "", []string{"file:/opt/tool/bin/tool"}, "1", "", "has /opt/tool/bin/tool, whose version is not known, so 1 cannot be checked", false},
 		{"version in the evidence", doc, "", []string{"pkg:deb/openjdk-17-jre-headless@17.0.12%2B7-2~deb12u1"}, "", "", "openjdk-17-jre-headless 17.0.12+7-2~deb12u1", true},
 		{"version in the evidence, as rpm's purl has it", document(ssl), "", []string{"pkg:rpm/openssl@3.0.7-27.el9"}, "", "", "openssl 1:3.0.7-27.el9", true},
 		{"another version", doc, "", []string{"pkg:deb/openjdk-17-jre-headless@17.0.11"}, "", "no package matches pkg:deb/openjdk-17-jre-headless@17.0.11", "", false},

@@ -1,14 +1,13 @@
-// Package provides turns an inventory into what its image offers to a build
-// plan: a [Set] of names, each with the evidence that backs it.
+// Package provides derives from an inventory what an image offers to a build plan:
+// a [Set] of names, each with its evidence.
 //
-// Start with [From]. It takes an [sbom.Document], the operator's [Mapping] over
-// the built-in one (mapping.toml), and what the image's publisher declares;
-// [Set.Answer] then judges a requirement and says why. Nothing is believed of
-// an image that its inventory does not back, and what the inventory cannot say
-// is called unknown, never absent.
+// Start with [From]. It takes an [sbom.Document], the operator's [Mapping], which
+// overrides the built-in one (mapping.toml), and the publisher's declaration.
+// [Set.Answer] then judges a requirement and gives the reason. A name counts only
+// if the inventory backs it. What the inventory cannot show is unknown, not absent.
 //
-// Versions are compared by the rules of the package's own ecosystem
-// ([Compare]) under a [Constraint]; [MatchPin] reads the pins of package
-// managers. [Set.Recheck] judges a requirement again on another image. How a
-// plan is resolved with the answers is the work of package resolver.
+// Versions are compared by the rules of the package's ecosystem ([Compare]) under a
+// [Constraint]; [MatchPin] evaluates the version pins of package managers.
+// [Set.Recheck] judges a requirement on another image. Package resolver resolves a
+// build plan with the answers.
 package provides

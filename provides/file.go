@@ -5,7 +5,7 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
-// A File is run-image.provides.toml: a set as extension authors read it.
+// A File is run-image.provides.toml, which extension authors read.
 type File struct {
 	Version  string     `toml:"version" json:"version"`
 	Image    string     `toml:"image" json:"image"`
@@ -13,7 +13,7 @@ type File struct {
 	Provides []Entry    `toml:"provides,omitempty" json:"provides"`
 }
 
-// A FileDistro names the image's distribution.
+// A FileDistro is the image's distribution.
 type FileDistro struct {
 	ID      string `toml:"id" json:"id"`
 	Version string `toml:"version" json:"version"`
@@ -27,7 +27,7 @@ type Entry struct {
 	Evidence       []string `toml:"evidence" json:"evidence"` // purls, or file:/path
 }
 
-// FileOf is the set of an image as the file has it.
+// FileOf returns the file for the set of an image.
 func FileOf(s *Set, image string) File {
 	f := File{Version: sbom.FileVersion, Image: image}
 	if doc := s.Document(); doc != nil {
@@ -39,7 +39,7 @@ func FileOf(s *Set, image string) File {
 	return f
 }
 
-// EntryOf is a provide as files show it.
+// EntryOf returns the entry for a provide.
 func EntryOf(p Provide) Entry {
 	e := Entry{Name: p.Name, Kind: p.Kind, PackageVersion: p.Version}
 	for _, ev := range p.Evidence {
@@ -55,12 +55,12 @@ func EntryOf(p Provide) Entry {
 	return e
 }
 
-// Encode gives the file's bytes.
+// Encode encodes the file as TOML.
 func (f File) Encode() ([]byte, error) {
 	return tomlfile.Encode(f, "run-image.provides.toml")
 }
 
-// DecodeFile reads run-image.provides.toml; name is its path, for errors.
+// DecodeFile decodes run-image.provides.toml. The name is used in errors.
 func DecodeFile(data []byte, name string) (*File, error) {
 	var f File
 	if err := tomlfile.DecodeVersioned(data, name, &f, &f.Version, sbom.CheckFileVersion); err != nil {

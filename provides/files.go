@@ -7,8 +7,8 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// fileNames finds commands and libraries among the files that packages own, and
-// those that the inventory lists without an owner.
+// fileNames returns the commands and libraries among the owned files, and among the
+// files without an owner.
 func (s *Set) fileNames() map[string][]Provide {
 	found := map[string][]Provide{}
 	for _, pkg := range s.native {
@@ -32,10 +32,11 @@ func (s *Set) fileNames() map[string][]Provide {
 	return found
 }
 
-// unowned reports whether a file that no package owns is all that backs a provide.
+// unowned reports whether the provide is backed only by a file that no package
+// owns.
 func (p Provide) unowned() bool { return p.Evidence[0].Package == "" }
 
-// fileName is the name that a file at this path provides, if any.
+// fileName returns the name that a file at this path provides, or "".
 func fileName(file string) (string, Kind) {
 	name := sbom.FileName(file)
 	switch {
@@ -47,8 +48,8 @@ func fileName(file string) (string, Kind) {
 	return "", ""
 }
 
-// gone maps the names of commands and libraries that the package has by its database, but of
-// which no file is in the image, to the path of such a file.
+// gone maps the names of commands and libraries that the package owns by its
+// database, but of which the image has no file, to the path of such a file.
 func gone(pkg sbom.Package) map[string]string {
 	if len(pkg.Absent) == 0 {
 		return nil
@@ -64,8 +65,8 @@ func gone(pkg sbom.Package) map[string]string {
 	return names
 }
 
-// spellings are the forms that a path has on systems with and without a merged
-// /usr: package databases still say /bin/sh where the file is /usr/bin/sh.
+// spellings returns the paths of a file with and without a merged /usr: package
+// databases may list /bin/sh although the file is /usr/bin/sh.
 func spellings(file string) []string {
 	top, ok := strings.CutPrefix(file, "/usr")
 	if !ok {
@@ -79,8 +80,8 @@ func spellings(file string) []string {
 	return []string{file}
 }
 
-// holds reports whether sorted paths have a file, or something in a folder of
-// that name: lists of files may leave folders out.
+// holds reports whether sorted paths contain a file, or a file in a directory of
+// that name: lists may leave out directories.
 func holds(sorted []string, file string) bool {
 	for _, f := range spellings(file) {
 		if _, ok := slices.BinarySearch(sorted, f); ok {
@@ -93,8 +94,8 @@ func holds(sorted []string, file string) bool {
 	return false
 }
 
-// Owners is the packages that own a file or folder, whichever way a merged /usr
-// has it spelled. None may mean that the inventory does not list files
+// Owners returns the packages that own a file or directory, with or without a
+// merged /usr. An empty result may mean that the inventory does not list files
 // ([sbom.Document.Knows]).
 func (s *Set) Owners(file string) []sbom.Package {
 	if s == nil {

@@ -10,28 +10,28 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
-// A Mapping says which packages back a name of the build plan: an entry
-// [[provides]] of /cnb/baseplan.toml and of the built-in table.
+// A Mapping lists the packages that back a name of the build plan: an entry
+// [[provides]] of /cnb/baseplan.toml or of the built-in table.
 type Mapping struct {
 	Name     string   `toml:"name" json:"name"`
-	Packages []string `toml:"packages" json:"packages"`                 // patterns of package URLs; none: nothing is the name, a package called so neither
+	Packages []string `toml:"packages" json:"packages"`                 // patterns of package URLs; if empty, the name is never provided, not even by a package of that name
 	Prefer   bool     `toml:"prefer,omitempty" json:"prefer,omitempty"` // the image consumes launch-only requirements of the name
 }
 
 //go:embed mapping.toml
 var builtin string
 
-// Builtin is the mapping that holds where the operator says nothing else. The
-// caller must not change it.
+// Builtin returns the built-in mapping, used for names that the operator does not
+// map. The caller must not modify it.
 var Builtin = sync.OnceValue(func() []Mapping {
 	table, err := DecodeMapping([]byte(builtin), "built-in mapping")
 	if err != nil {
-		panic(err) // a test reads it
+		panic(err) // unreachable: a test decodes it
 	}
 	return table
 })
 
-// DecodeMapping reads [[provides]] entries; name says where they are from, for
+// DecodeMapping decodes [[provides]] entries. The name of their source is used in
 // errors.
 func DecodeMapping(data []byte, name string) ([]Mapping, error) {
 	var file struct {
@@ -46,7 +46,7 @@ func DecodeMapping(data []byte, name string) ([]Mapping, error) {
 	return file.Provides, nil
 }
 
-// CheckMapping says what is wrong with a table, naming the entry.
+// CheckMapping returns an error if a table is invalid.
 func CheckMapping(table []Mapping) error {
 	seen := map[string]bool{}
 	for i, m := range table {
@@ -54,7 +54,7 @@ func CheckMapping(table []Mapping) error {
 		case m.Name == "" || strings.TrimSpace(m.Name) != m.Name:
 			return fmt.Errorf("[[provides]] number %d: key \"name\": give the name that buildpacks require", i+1)
 		case seen[m.Name]:
-			return fmt.Errorf("[[provides]] %q stands twice: put its packages into one entry", m.Name)
+			return fmt.Errorf("[[provides]] %q occurs twice: put its packages into one entry", m.Name)
 		}
 		seen[m.Name] = true
 		for _, text := range m.Packages {
@@ -66,8 +66,8 @@ func CheckMapping(table []Mapping) error {
 	return nil
 }
 
-// effective is the operator's table over the built-in one, by name. An entry
-// without packages stays: it maps the name to nothing.
+// effective merges the operator's table over the built-in one by name. An entry
+// without packages stays and maps the name to nothing.
 func effective(operator []Mapping) []Mapping {
 	all := slices.Clone(operator)
 	for _, m := range Builtin() {

@@ -126,7 +126,7 @@ func TestDecodeMappingErrors(t *testing.T) {
 	for _, test := range []struct{ name, in, want string }{
 		{"not TOML", `[[provides`, "reading f, line 1: "},
 		{"no name", "[[provides]]\npackages = []", `key "name"`},
-		{"twice", "[[provides]]\nname = \"a\"\n[[provides]]\nname = \"a\"", `"a" stands twice`},
+		{"twice", "[[provides]]\nname = \"a\"\n[[provides]]\nname = \"a\"", `"a" occurs twice`},
 		{"not a purl", "[[provides]]\nname = \"a\"\npackages = [\"curl\"]", `"a": key "packages": pattern "curl" is not a package URL`},
 		{"no name in the purl", "[[provides]]\nname = \"a\"\npackages = [\"pkg:deb/\"]", "is not of the form"},
 		{"qualifiers", "[[provides]]\nname = \"a\"\npackages = [\"pkg:deb/curl?arch=amd64\"]", "qualifiers"},

@@ -11,10 +11,10 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// A Pattern matches packages by their purl: type, namespace (optional), name,
-// and version if it is spelled. In namespace and name, * stands for any
-// characters but a slash and [0-9] for a digit; {version} in the name stands for
-// a number or dotted numbers, and is the version that the name provides.
+// A Pattern matches packages by their package URL: type, optional namespace, name,
+// and optional version. In namespace and name, * matches any characters but a slash
+// and [0-9] a digit. {version} in the name matches a number or dotted numbers,
+// which become the provided version.
 //
 //	pkg:deb/debian/curl    pkg:rpm/*/java-*-openjdk-headless
 //	pkg:apk/nodejs         pkg:deb/*/openjdk-{version}-jre-headless
@@ -23,21 +23,21 @@ type Pattern struct {
 	kind      sbom.Type
 	namespace *regexp.Regexp // nil: any
 	name      *regexp.Regexp
-	spelled   string // the name as it was written
-	literal   string // what the name begins with
-	exact     bool   // the name is literal from end to end
+	spelled   string // the name as written
+	literal   string // literal prefix of the name
+	exact     bool   // the name has no wildcards
 	version   string // empty: any
 }
 
-// ParsePattern reads a pattern. Qualifiers and subpaths are refused: what a
-// pattern matches must stay true after an update.
+// ParsePattern parses a pattern. Qualifiers and subpaths are errors, because a
+// pattern must still match after an update.
 func ParsePattern(text string) (Pattern, error) {
 	rest, ok := strings.CutPrefix(text, "pkg:")
 	if !ok {
-		return Pattern{}, fmt.Errorf("pattern %q is not a package URL, which begins with \"pkg:\"", text)
+		return Pattern{}, fmt.Errorf("pattern %q is not a package URL, which starts with \"pkg:\"", text)
 	}
 	if strings.ContainsAny(rest, "?#") {
-		return Pattern{}, fmt.Errorf("pattern %q has qualifiers or a subpath: leave out what follows the version", text)
+		return Pattern{}, fmt.Errorf("pattern %q has qualifiers or a subpath: remove what follows the version", text)
 	}
 	rest, version, _ := strings.Cut(rest, "@")
 	if !utf8.ValidString(unescape(rest)) {
@@ -79,11 +79,12 @@ func glob(s string) *regexp.Regexp {
 	return regexp.MustCompile("^" + q + "$")
 }
 
-// String is the pattern as it was written.
+// String returns the pattern as it was written.
 func (p Pattern) String() string { return p.text }
 
-// Match reports whether the pattern matches a package, and what {version} stood for.
-// A namespace that is asked for but not known of the package does not match.
+// Match reports whether the pattern matches a package, and returns the text that
+// {version} matched. A pattern with a namespace does not match a package whose
+// namespace is unknown.
 func (p Pattern) Match(pkg sbom.Package) (version string, ok bool) {
 	if p.kind != pkg.Type || !strings.HasPrefix(pkg.Name, p.literal) || p.exact && pkg.Name != p.literal {
 		return "", false
@@ -101,7 +102,8 @@ func (p Pattern) Match(pkg sbom.Package) (version string, ok bool) {
 	return version, true
 }
 
-// namespace is that of the package's purl: "debian" in pkg:deb/debian/curl.
+// namespace returns the namespace in the package URL: "debian" for
+// pkg:deb/debian/curl.
 func namespace(pkg sbom.Package) string {
 	path, _, _ := strings.Cut(strings.TrimPrefix(pkg.PURL, "pkg:"), "@")
 	path, _, _ = strings.Cut(path, "?")
@@ -112,8 +114,8 @@ func namespace(pkg sbom.Package) string {
 	return unescape(path[first+1 : last])
 }
 
-// PatternOf is the version-free purl of a package, "pkg:deb/debian/curl": a
-// pattern that goes on to match it after an update.
+// PatternOf returns the package URL without a version, "pkg:deb/debian/curl", which
+// still matches after an update.
 func PatternOf(pkg sbom.Package) string {
 	if pkg.PURL == "" {
 		return (&packageurl.PackageURL{Type: string(pkg.Type), Name: pkg.Name}).ToString()
@@ -124,9 +126,10 @@ func PatternOf(pkg sbom.Package) string {
 	return pkg.PURL
 }
 
-// of is the pattern for a package that it matched: the package's, but with the
-// wildcards of the name, since openjdk-17-jre-headless has a version of today in it.
-func (p Pattern) of(pkg sbom.Package) string {
+// patternOf returns the pattern for a package that p matches: the package's own,
+// but with the wildcards of the name, since openjdk-17-jre-headless contains a
+// version.
+func (p Pattern) patternOf(pkg sbom.Package) string {
 	own := PatternOf(pkg)
 	if p.exact {
 		return own

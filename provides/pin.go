@@ -8,15 +8,14 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// MatchPin reports whether an installed version, spelled in full, is what a
-// package manager would accept for a pin in its own syntax. The pin is what
-// follows the package's name:
+// MatchPin reports whether a package manager accepts the full installed version for
+// a version pin in its own syntax. The pin is the text after the package's name:
 //
 //	deb    =7.88.1-10+deb12u12   =7.88*            apt-get install curl=…
 //	apk    =1.2.3-r0  ~1.2  >1.2  >=1.2  <2  <=2   apk add curl…
 //	rpm    7.76.1  7.76.1-26.el9  1:7.76.1-26.el9  7.76.*   dnf install curl-…
 //
-// An empty pin accepts every version. A pin that is not understood is an error.
+// An empty pin accepts every version. An invalid pin is an error.
 func MatchPin(rule Rule, pin, version string) (bool, error) {
 	if pin == "" {
 		return true, nil
@@ -27,7 +26,7 @@ func MatchPin(rule Rule, pin, version string) (bool, error) {
 		if !ok || want == "" {
 			return false, fmt.Errorf("reading pin %q: apt pins a version with =", pin)
 		}
-		return same(Deb, want, version)
+		return matchPin(Deb, want, version)
 	case APK:
 		return matchAPK(pin, version)
 	case RPM:
@@ -38,13 +37,13 @@ func MatchPin(rule Rule, pin, version string) (bool, error) {
 		if want.Epoch == "" {
 			have.Epoch = ""
 		}
-		return same(RPM, spell(want), spell(have))
+		return matchPin(RPM, formatEVR(want), formatEVR(have))
 	}
-	return false, fmt.Errorf("reading pin %q: packages of rule %q have none", pin, rule)
+	return false, fmt.Errorf("reading pin %q: rule %q has no pins", pin, rule)
 }
 
-// same compares a version with a pin, which may hold the wildcards of a shell.
-func same(rule Rule, want, version string) (bool, error) {
+// matchPin compares a version with a pin that may have shell wildcards.
+func matchPin(rule Rule, want, version string) (bool, error) {
 	if want == version {
 		return true, nil
 	}
@@ -59,8 +58,8 @@ func same(rule Rule, want, version string) (bool, error) {
 	return c == 0 && err == nil, err
 }
 
-// matchAPK follows apk-world(5): = and the orders compare in full, ~ compares
-// as many parts as it spells.
+// matchAPK follows apk-world(5): = and the order operators compare full versions, ~
+// compares a prefix.
 func matchAPK(pin, version string) (bool, error) {
 	want := strings.TrimLeft(pin, "<>=~")
 	op := pin[:len(pin)-len(want)]
@@ -86,5 +85,5 @@ func matchAPK(pin, version string) (bool, error) {
 	case "<=":
 		return c <= 0, nil
 	}
-	return false, fmt.Errorf("reading pin %q: operator %q is unknown", pin, op)
+	return false, fmt.Errorf("reading pin %q: unknown operator %q", pin, op)
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// MatchPattern reports whether a package is what a version-free pattern of
-// evidence asks for ([Evidence].Pattern): by its purl, or for "file:/path" by
-// owning the file. A pattern that cannot be read matches nothing.
+// MatchPattern reports whether a package matches a version-free pattern
+// ([Evidence].Pattern): by its package URL, or for "file:/path" by owning the file.
+// An invalid pattern matches nothing.
 func MatchPattern(pattern string, pkg sbom.Package) bool {
 	if file, ok := strings.CutPrefix(pattern, "file:"); ok {
 		return holds(pkg.Files, file)
@@ -23,11 +23,11 @@ func MatchPattern(pattern string, pkg sbom.Package) bool {
 	return ok
 }
 
-// Recheck judges a requirement again on another inventory, by the patterns of
-// the evidence that met it once: those of one provide, Answer.By[0]. It needs
-// no operator's mapping. Every pattern has to match, and where there is a
-// constraint, a package that one of them matches has to meet it; an entry of
-// the new image's own declaration serves as well.
+// Recheck judges a requirement on another inventory, using the patterns of the
+// evidence that met it before: those of one provide, Answer.By[0]. It does not need
+// the operator's mapping. Every pattern must match, and a matching package must
+// meet the constraint, if any. An entry of the new image's own declaration also
+// counts.
 func (s *Set) Recheck(name, constraint string, patterns []string) Answer {
 	if s == nil {
 		return Answer{Reason: "nothing is known of the image"}
@@ -51,8 +51,8 @@ func (s *Set) Recheck(name, constraint string, patterns []string) Answer {
 	return judge(found, constraint)
 }
 
-// match is what the patterns find, as provides of the name; why tells which of
-// them finds nothing.
+// match returns what the patterns match, as provides of the name, or why one of
+// them matches nothing.
 func (s *Set) match(name string, patterns []string) (found []Provide, why string) {
 	for _, text := range patterns {
 		evidence, why := s.evidence(text)
@@ -65,14 +65,14 @@ func (s *Set) match(name string, patterns []string) (found []Provide, why string
 		}
 		pattern, err := ParsePattern(text)
 		if err != nil {
-			return nil, fmt.Sprintf("has evidence on record that cannot be read: %v", err)
+			return nil, fmt.Sprintf("has invalid evidence on record: %v", err)
 		}
 		for _, pkg := range s.native {
 			version, ok := pattern.Match(pkg)
 			if !ok {
 				continue
 			}
-			p := provideOf(name, Mapped, pkg).called(version)
+			p := provideOf(name, Mapped, pkg).withVersion(version)
 			for _, v := range pkg.Provides {
 				if v.Name == name && pkg.Name != name {
 					p = virtual(v, pkg)

@@ -12,25 +12,24 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// A Set is everything that one image provides. It never changes; a nil *Set
-// means that nothing is known of the image, and provides nothing.
+// A Set is everything that one image provides. It is immutable. A nil *Set means
+// that the image's contents are unknown; it provides nothing.
 type Set struct {
 	document *sbom.Document
-	native   []sbom.Package // sorted; those of the image's own architecture
-	foreign  []sbom.Package // sorted; others, as multiarch allows them
+	native   []sbom.Package // sorted; packages of the image's own architecture
+	foreign  []sbom.Package // sorted; packages of other architectures (multiarch)
 	mapping  []Mapping      // effective
 	named    map[string][]Provide
 	mappedTo map[string]Mapping
 
-	// The files that packages own are many, and most plans ask for none.
+	// Computed on demand: there are many owned files, and most plans need none.
 	files func() map[string][]Provide // cmd: and so: names from owned files
 }
 
-// From makes the set of an inventory: what its packages are, under the names
-// that the operator's mapping (over the built-in one) and the publisher's
-// declaration give them. Entries of the declaration that the inventory does not
-// back come back as refusals and provide nothing. A nil declaration declares
-// nothing; a nil document gives a nil set.
+// From returns the set of an inventory: its packages under the names that the
+// operator's mapping, the built-in mapping and the publisher's declaration give
+// them. Declared entries that the inventory does not back are returned as refusals
+// and provide nothing. declared may be nil. A nil document gives a nil set.
 func From(doc *sbom.Document, mapping []Mapping, declared *Declaration) (*Set, []Refusal) {
 	if doc == nil {
 		return nil, nil
@@ -48,7 +47,7 @@ func From(doc *sbom.Document, mapping []Mapping, declared *Declaration) (*Set, [
 	return s, refused
 }
 
-// declare adds the entries of the declaration that the inventory backs.
+// declare adds the declared entries that the inventory backs.
 func (s *Set) declare(d *Declaration) []Refusal {
 	if d == nil {
 		return nil
@@ -65,19 +64,19 @@ func (s *Set) declare(d *Declaration) []Refusal {
 	return refused
 }
 
-// mapped adds what the mapping makes of the packages.
+// mapped adds the names that the mapping gives to packages.
 func (s *Set) mapped() {
 	for _, m := range s.mapping {
 		s.mappedTo[m.Name] = m
 		for _, text := range m.Packages {
 			pattern, err := ParsePattern(text)
 			if err != nil {
-				continue // the reader of the table has said so
+				continue // reported when the table was decoded
 			}
 			for _, pkg := range s.native {
 				if version, ok := pattern.Match(pkg); ok {
-					p := provideOf(m.Name, Mapped, pkg).called(version)
-					p.Evidence[0].Pattern = pattern.of(pkg)
+					p := provideOf(m.Name, Mapped, pkg).withVersion(version)
+					p.Evidence[0].Pattern = pattern.patternOf(pkg)
 					s.add(p)
 				}
 			}
@@ -85,10 +84,10 @@ func (s *Set) mapped() {
 	}
 }
 
-// called is the provide of a package whose name says its version
-// (openjdk-17-jre-headless). The package's own says more where it begins with
-// that: 17.0.12+7, or 8.3.6 for php83.
-func (p Provide) called(version string) Provide {
+// withVersion sets the version that the package's name contains
+// (openjdk-17-jre-headless), unless the package's own version is more precise:
+// 17.0.12+7, or 8.3.6 for php83.
+func (p Provide) withVersion(version string) Provide {
 	if version == "" || hasPrefix(p.Version, version) {
 		return p
 	}
@@ -102,10 +101,10 @@ func (p Provide) called(version string) Provide {
 	return p
 }
 
-// packages adds the operating system packages by name, and the virtual ones. A
-// name that is declared or mapped never comes from a package or virtual package
-// of that name, whether or not the mapping finds anything: Debian's node was
-// once a program for amateur radio.
+// packages adds the operating system packages by name, and the virtual packages. A
+// declared or mapped name never refers to a package or virtual package of that
+// name, even if the mapping matches nothing: Debian's node was once amateur radio
+// software.
 func (s *Set) packages() {
 	shadowed := map[string]bool{}
 	for name := range s.named {
@@ -149,8 +148,8 @@ func evidenceOf(pkg sbom.Package) Evidence {
 	return Evidence{PURL: pkg.PURL, Pattern: PatternOf(pkg), Package: pkg.Name, Version: pkg.Version}
 }
 
-// virtual is a name that a package stands in for; what has no version of its
-// own has none, whatever the package's.
+// virtual returns a virtual package as a provide. If it has no version, the
+// package's version does not apply.
 func virtual(v sbom.VirtualPackage, pkg sbom.Package) Provide {
 	p := provideOf(v.Name, Virtual, pkg)
 	p.Version, p.Full = Upstream(p.Rule, v.Version), v.Version
@@ -163,8 +162,8 @@ func virtual(v sbom.VirtualPackage, pkg sbom.Package) Provide {
 	return p
 }
 
-// soname finds the library in RPM's way of naming it: libssl.so.3()(64bit), or
-// libssl.so.3 where words have 32 bits.
+// soname returns the library in RPM's syntax: libssl.so.3()(64bit), or libssl.so.3
+// on 32-bit systems.
 func soname(capability string, pkg sbom.Package) (string, bool) {
 	if pkg.Type != sbom.RPM {
 		return "", false
@@ -173,8 +172,8 @@ func soname(capability string, pkg sbom.Package) (string, bool) {
 	return name, sbom.IsLibrary(name) && !strings.ContainsAny(name, "(/ ") && (wide || family(pkg.Arch) == "i386" || strings.HasPrefix(pkg.Arch, "armv"))
 }
 
-// split parts the packages of the image's own architecture from foreign ones:
-// what most packages are built for is its own.
+// split separates packages of the image's own architecture, which is the most
+// common one, from foreign packages.
 func split(packages []sbom.Package) (native, foreign []sbom.Package) {
 	if !slices.IsSortedFunc(packages, sbom.Compare) {
 		packages = slices.SortedFunc(slices.Values(packages), sbom.Compare)
@@ -202,8 +201,7 @@ func split(packages []sbom.Package) (native, foreign []sbom.Package) {
 	return native, foreign
 }
 
-// family is the architecture without what does not matter here: "" for packages
-// that run anywhere.
+// family normalizes an architecture; "" for packages that run on any.
 func family(arch string) string {
 	switch arch {
 	case "all", "noarch", "any", "None":
@@ -218,7 +216,7 @@ func family(arch string) string {
 	return arch
 }
 
-// compareProvides orders by name, rank of kind, then evidence.
+// compareProvides orders by name, rank of kind and evidence.
 func compareProvides(a, b Provide) int {
 	return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(rank(a.Kind), rank(b.Kind)),
 		slices.CompareFunc(a.Evidence, b.Evidence, func(x, y Evidence) int {
@@ -230,7 +228,7 @@ var kinds = []Kind{Declared, Mapped, Package, Virtual, PURL, Command, Library}
 
 func rank(k Kind) int { return slices.Index(kinds, k) }
 
-// Document is the inventory that the set was made from; nil for a nil set.
+// Document returns the inventory of the set; nil for a nil set.
 func (s *Set) Document() *sbom.Document {
 	if s == nil {
 		return nil
@@ -238,7 +236,7 @@ func (s *Set) Document() *sbom.Document {
 	return s.document
 }
 
-// Mapping is the effective mapping: the operator's over the built-in one.
+// Mapping returns the effective mapping: the operator's over the built-in one.
 func (s *Set) Mapping() []Mapping {
 	if s == nil {
 		return nil
@@ -246,7 +244,7 @@ func (s *Set) Mapping() []Mapping {
 	return s.mapping
 }
 
-// All is everything that the image provides, sorted by name and rank.
+// All returns everything that the image provides, sorted by name and rank.
 func (s *Set) All() []Provide {
 	if s == nil {
 		return nil
@@ -267,7 +265,7 @@ func (s *Set) All() []Provide {
 	return slices.CompactFunc(all, func(a, b Provide) bool { return compareProvides(a, b) == 0 })
 }
 
-// Names is the names that the image provides, sorted.
+// Names returns the names that the image provides, sorted.
 func (s *Set) Names() []string {
 	var names []string
 	for _, p := range s.All() {
@@ -276,8 +274,8 @@ func (s *Set) Names() []string {
 	return slices.Compact(names)
 }
 
-// Lookup is what backs one name, best first: by kind, then newest version. The
-// name may be a package URL, whose namespace and version may be left out.
+// Lookup returns the provides of a name, best first: by kind, then newest version.
+// The name may be a package URL with or without namespace and version.
 func (s *Set) Lookup(name string) []Provide {
 	if s == nil {
 		return nil
@@ -291,7 +289,7 @@ func (s *Set) Lookup(name string) []Provide {
 	return found
 }
 
-// better orders provides of one name.
+// better orders provides of one name, best first.
 func better(a, b Provide) int {
 	newer := 0
 	if a.Rule == b.Rule && a.Version != "" && b.Version != "" {
@@ -300,9 +298,9 @@ func better(a, b Provide) int {
 	return cmp.Or(cmp.Compare(rank(a.Kind), rank(b.Kind)), newer, compareProvides(a, b))
 }
 
-// lookupPURL is the packages that a package URL means, and those that it would
-// mean but for the version. Its version is a constraint; the qualifiers it
-// spells must be the package's. Without an architecture it means the image's own.
+// lookupPURL returns the packages that a package URL matches, and those that differ
+// only in version. Its version is a constraint; its qualifiers must equal the
+// package's. Without an architecture it matches the image's own.
 func (s *Set) lookupPURL(name string) (found, other []Provide, err error) {
 	want, err := packageurl.FromString(name)
 	if err != nil {
@@ -333,8 +331,8 @@ func (s *Set) lookupPURL(name string) (found, other []Provide, err error) {
 	return found, other, nil
 }
 
-// named reports whether a package has the namespace, name and qualifiers that a
-// package URL spells.
+// named reports whether a package has the namespace, name and qualifiers of a
+// package URL.
 func named(pkg sbom.Package, want packageurl.PackageURL) bool {
 	if pkg.Type.OS() && pkg.Name != want.Name {
 		return false
@@ -355,7 +353,7 @@ func named(pkg sbom.Package, want packageurl.PackageURL) bool {
 	return true
 }
 
-// purlVersion is the version as the purl spells it: without the epoch, for RPM.
+// purlVersion returns the version in the package URL, which for RPM has no epoch.
 func purlVersion(pkg sbom.Package) string {
 	p, err := packageurl.FromString(pkg.PURL)
 	if err != nil {
@@ -364,8 +362,8 @@ func purlVersion(pkg sbom.Package) string {
 	return p.Version
 }
 
-// Installed is the operating system packages of that type and name, of the
-// image's own architecture; "name:arch" is the one of that architecture.
+// Installed returns the operating system packages of that type and name for the
+// image's own architecture. "name:arch" selects another architecture.
 func (s *Set) Installed(t sbom.Type, name string) []sbom.Package {
 	if s == nil {
 		return nil
@@ -384,8 +382,8 @@ func (s *Set) Installed(t sbom.Type, name string) []sbom.Package {
 	return found
 }
 
-// Providing is the packages of that type that stand in for a name by a Provides
-// of their own. None may mean that the inventory does not tell ([sbom.Virtual]).
+// Providing returns the packages of that type that provide a virtual package. An
+// empty result may mean that the inventory does not list them ([sbom.Virtual]).
 func (s *Set) Providing(t sbom.Type, name string) []sbom.Package {
 	if s == nil {
 		return nil

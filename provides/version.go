@@ -13,7 +13,7 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// RuleOf is the way in which versions of packages of the type are compared.
+// RuleOf returns the rule for versions of packages of the type.
 func RuleOf(t sbom.Type) Rule {
 	if t.OS() {
 		return Rule(t)
@@ -21,9 +21,9 @@ func RuleOf(t sbom.Type) Rule {
 	return Semver
 }
 
-// Upstream is the upstream version in a version of the rule's ecosystem: without
-// epoch and revision, and for Debian without the marks of repacking. "1:2.9.14+dfsg-1.3"
-// gives "2.9.14"; "1.2+really1.1-3", a step back in disguise, gives "1.1".
+// Upstream returns the upstream version: without epoch and revision, and for Debian
+// without repack suffixes. "1:2.9.14+dfsg-1.3" gives "2.9.14"; "1.2+really1.1-3", a
+// downgrade, gives "1.1".
 func Upstream(rule Rule, version string) string {
 	v := sbom.ParseEVR(sbom.Type(rule), version).Version
 	if rule != Deb {
@@ -35,7 +35,8 @@ func Upstream(rule Rule, version string) string {
 	return repacked.ReplaceAllString(v, "")
 }
 
-// released is the upstream version without what Debian counts rebuilds with: that is no pre-release of it.
+// released returns the upstream version without Debian's rebuild suffix, which does
+// not mark a pre-release.
 func released(rule Rule, version string) string {
 	if rule != Deb {
 		return Upstream(rule, version)
@@ -43,18 +44,18 @@ func released(rule Rule, version string) string {
 	return Upstream(rule, rebuilt.ReplaceAllString(sbom.ParseEVR(sbom.Deb, version).Version, ""))
 }
 
-// rebuilt is how Debian numbers a package of a released version where the tilde is no sign of
-// a pre-release: 2:1.19~1 of golang-defaults, 20230311~deb12u1, 1.21~bpo12+1. A date (~20240101) is a snapshot
-// of what comes before the release.
+// rebuilt matches Debian's suffixes for a package of a released version, where the
+// tilde does not mark a pre-release: 2:1.19~1 of golang-defaults, 20230311~deb12u1,
+// 1.21~bpo12+1. A date (~20240101) is a snapshot before the release.
 var rebuilt = regexp.MustCompile(`~(?:[0-9]{1,2}|(?:bpo|deb|ubuntu)[0-9][0-9A-Za-z.+]*(?:~[0-9.]+)?)$`)
 
-// repacked is how Debian marks sources without what is not free: what is left
+// repacked matches Debian's suffixes for sources without non-free parts. The result
 // is neither newer ("+dfsg") nor older ("~ds1") than upstream's.
 var repacked = regexp.MustCompile(`[+~.](?:dfsg|ds|repack)[.0-9]*$`)
 
-// Compare orders two versions by a rule: negative where a is older, 0 where
-// they are equal, positive where a is newer. A version that the rule's
-// ecosystem does not allow is an error, and so is an unknown rule.
+// Compare compares two versions under a rule. The result is negative if a is older,
+// 0 if they are equal, positive if a is newer. Compare returns an error if a
+// version is invalid under the rule, or if the rule is unknown.
 func Compare(rule Rule, a, b string) (int, error) {
 	for _, v := range []string{a, b} {
 		if !spelled.MatchString(v) || len(v) > 256 || tooLong.MatchString(v) {
@@ -98,20 +99,20 @@ func Compare(rule Rule, a, b string) (int, error) {
 	return 0, fmt.Errorf("comparing %q with %q: unknown rule %q", a, b, rule)
 }
 
-// apkForm is a version as apk-package(5) has it.
+// apkForm is the version syntax of apk-package(5).
 var apkForm = regexp.MustCompile(`^[0-9]+(?:\.[0-9]+)*[a-z]?(?:_(?:alpha|beta|pre|rc|cvs|svn|git|hg|p)[0-9]*)*(?:-r[0-9]+)?$`)
 
-// tooLong is a number that overflows in the libraries, which would then call
-// two different versions equal.
+// tooLong matches numbers that overflow in the libraries, which then report
+// different versions as equal.
 var tooLong = regexp.MustCompile(`[0-9]{19}`)
 
-// spelled is what any version looks like: it begins with a digit or letter, and
-// has no spaces or operators in it.
+// spelled is the syntax of any version: it starts with a digit or letter and has no
+// spaces or operators.
 var spelled = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.+~:^_-]*$`)
 
-// dotted is numbers, a pre-release part and build metadata, as semver.org has
-// them, but with any number of numbers: runtimes have versions of one part, two
-// or four ("17", "3.12", "17.0.12.1"), which semver libraries refuse or fill up.
+// dotted is the version syntax of semver.org with any number of parts: runtimes
+// have versions of one, two or four parts ("17", "3.12", "17.0.12.1"), which semver
+// libraries reject or pad.
 var dotted = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)*)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$`)
 
 func compareDotted(a, b string) (int, error) {
@@ -123,14 +124,14 @@ func compareDotted(a, b string) (int, error) {
 		return c, nil
 	}
 	switch {
-	case ma[2] == "" || mb[2] == "": // a pre-release comes before its release
+	case ma[2] == "" || mb[2] == "": // a pre-release precedes its release
 		return cmp.Compare(min(1, len(mb[2])), min(1, len(ma[2]))), nil
 	default:
 		return comparePrerelease(ma[2], mb[2]), nil
 	}
 }
 
-// compareParts compares numbers between dots; missing ones count as 0.
+// compareParts compares dotted numbers; missing parts count as 0.
 func compareParts(a, b string) int {
 	for a != "" || b != "" {
 		var pa, pb string

@@ -9,11 +9,10 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// WouldProvide reports whether a package that the image does not have would
-// provide one of the names, if it were installed: by the mapping that holds for
-// the image, or as another version of a package that provides one. Type and name
-// are what counts of the package, and the version where it is known. What other
-// packages it would bring along, and which virtual packages it stands for, is not known.
+// WouldProvide reports whether a package that the image does not have would provide
+// one of the names if it were installed: by the image's mapping, or as another
+// version of a package that provides one. Only type, name and, if known, version
+// are considered. The package's dependencies and virtual packages are unknown.
 func (s *Set) WouldProvide(pkg sbom.Package, names []string) bool {
 	if s == nil || pkg.Name == "" {
 		return false
@@ -26,7 +25,7 @@ func (s *Set) WouldProvide(pkg sbom.Package, names []string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { return len(alone.Lookup(name)) > 0 })
 }
 
-// backs reports whether a package of that type and name is evidence of a name.
+// backs reports whether a package of that type and name is evidence for a name.
 func (s *Set) backs(name string, pkg sbom.Package) bool {
 	return slices.ContainsFunc(s.Lookup(name), func(p Provide) bool {
 		return slices.ContainsFunc(p.Evidence, func(e Evidence) bool {
@@ -35,7 +34,7 @@ func (s *Set) backs(name string, pkg sbom.Package) bool {
 	})
 }
 
-// namespace is that of the image's packages of a type.
+// namespace returns the namespace of the image's packages of a type.
 func (s *Set) namespace(t sbom.Type) string {
 	for _, pkg := range s.native {
 		if pkg.Type == t && pkg.PURL != "" {

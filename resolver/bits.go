@@ -2,7 +2,7 @@ package resolver
 
 import "math/bits"
 
-// A bitset is a set of small numbers: places in a group.
+// A bitset is a set of small numbers: positions in a group.
 type bitset []uint64
 
 func newBitset(n int) bitset { return make(bitset, (n+63)/64) }
@@ -17,7 +17,7 @@ func (b bitset) union(o bitset) {
 	}
 }
 
-// last is the largest number in the set, -1 if there is none.
+// last returns the largest number in the set, or -1.
 func (b bitset) last() int {
 	for i := len(b) - 1; i >= 0; i-- {
 		if b[i] != 0 {
@@ -27,7 +27,7 @@ func (b bitset) last() int {
 	return -1
 }
 
-// each calls f for every number, ascending.
+// each calls f for every number in ascending order.
 func (b bitset) each(f func(int)) {
 	for i, word := range b {
 		for word != 0 {

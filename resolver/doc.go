@@ -1,7 +1,5 @@
-// Package resolver holds the build plan's vocabulary and its algebra: trials,
-// the choice among alternatives, and the base image as a provider
-// (buildpack.md, "Phase #1: Detection").
+// Package resolver resolves the build plan: it tries the alternatives of a group,
+// with the base image as a provider (buildpack.md, "Phase #1: Detection").
 //
-// Start with [Resolve]. The package does no I/O: same values in, same values
-// out.
+// Start with [Resolve]. The package does no I/O and is deterministic.
 package resolver

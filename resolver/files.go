@@ -8,10 +8,9 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
-// DecodePlan reads the build plan that a module's bin/detect wrote
-// (buildpack.md, "Build Plan"): the top-level section, then each of `or`. name is
-// its path, for errors. Keys that the specification does not know are ignored;
-// [UnknownPlanKeys] lists them.
+// DecodePlan decodes the build plan that bin/detect wrote (buildpack.md, "Build
+// Plan"): the top-level section, then each of `or`. The name, its path, is used in
+// errors. Unknown keys are ignored; [UnknownPlanKeys] lists them.
 func DecodePlan(data []byte, name string) ([]Section, error) {
 	var file planFile
 	if err := tomlfile.Decode(data, name, &file); err != nil {
@@ -32,9 +31,9 @@ func DecodePlan(data []byte, name string) ([]Section, error) {
 	return sections, nil
 }
 
-// UnknownPlanKeys lists the keys of a build plan that the specification does not
-// know, in order of appearance: for a debug log, since a typing error such as
-// "require" silently asks for nothing. name is its path, for errors.
+// UnknownPlanKeys lists the keys of a build plan that are not in the specification,
+// in order. Callers log them, since a typo such as "require" has no effect. The
+// name, its path, is used in errors.
 func UnknownPlanKeys(data []byte, name string) ([]string, error) {
 	unknown, err := tomlfile.DecodeUnknown(data, name, &planFile{})
 	if err != nil {
@@ -43,7 +42,7 @@ func UnknownPlanKeys(data []byte, name string) ([]string, error) {
 	var keys []string
 	for _, text := range unknown {
 		rest, _ := strings.CutPrefix(text, "or.")
-		inMetadata := strings.HasPrefix(rest, "requires.metadata.") // anything may stand there
+		inMetadata := strings.HasPrefix(rest, "requires.metadata.") // free-form
 		if !inMetadata && !slices.Contains(keys, text) {
 			keys = append(keys, text)
 		}
@@ -65,12 +64,12 @@ type planProvide struct {
 	Name string `toml:"name"`
 }
 
-// planRequire is an entry of requires. Version is refused: no supported Buildpack
-// API has it, and a version that is silently dropped would hide the mistake.
+// planRequire is an entry of requires. The key version is an error: no supported
+// Buildpack API has it, and ignoring it would hide the mistake.
 type planRequire struct {
 	Name     string `toml:"name"`
 	Version  any    `toml:"version,omitempty"`
-	Metadata any    `toml:"metadata,omitempty"` // a table; the library would take any other type for an empty one
+	Metadata any    `toml:"metadata,omitempty"` // a table; any, because the library decodes other types as an empty table
 }
 
 func (s planSection) section(where string) (Section, error) {
@@ -87,7 +86,7 @@ func (s planSection) section(where string) (Section, error) {
 		}
 		metadata, ok := r.Metadata.(map[string]any)
 		if !ok && r.Metadata != nil {
-			return out, fmt.Errorf("key %srequires[%d].metadata is %T: it has to be a table", where, i, r.Metadata)
+			return out, fmt.Errorf("key %srequires[%d].metadata is %T: it must be a table", where, i, r.Metadata)
 		}
 		if r.Version != nil {
 			return out, fmt.Errorf("key %srequires[%d].version is not supported: use %srequires[%d].metadata.version", where, i, where, i)
@@ -97,7 +96,7 @@ func (s planSection) section(where string) (Section, error) {
 	return out, nil
 }
 
-// EncodePlan gives the bytes of plan.toml (platform.md, "plan.toml").
+// EncodePlan encodes plan.toml (platform.md, "plan.toml").
 func EncodePlan(plan []Entry) ([]byte, error) {
 	type provider struct {
 		ID        string `toml:"id"`
@@ -133,7 +132,7 @@ type OrderFile struct {
 	Order, Extensions Order
 }
 
-// DecodeOrder reads order.toml; name is its path, for errors.
+// DecodeOrder decodes order.toml. The name, its path, is used in errors.
 func DecodeOrder(data []byte, name string) (*OrderFile, error) {
 	type group struct {
 		Group []struct {
@@ -174,7 +173,7 @@ func DecodeOrder(data []byte, name string) (*OrderFile, error) {
 		return nil, err
 	}
 	if len(out.Order) == 0 {
-		return nil, fmt.Errorf("reading %s: there is no [[order]] with a [[order.group]] in it", name)
+		return nil, fmt.Errorf("reading %s: it has no [[order]] with an [[order.group]]", name)
 	}
 	return &out, nil
 }

@@ -52,7 +52,7 @@ func TestDecodeErrors(t *testing.T) {
 		{"a version beside metadata", "[[requires]]\nname = \"a\"\nversion = \"1\"\n", "key requires[0].version is not supported: use requires[0].metadata.version", plan},
 		{"a version beside metadata in or", "[[or]]\n[[or.requires]]\nname = \"a\"\nversion = 1\n", "key or[0].requires[0].version is not supported", plan},
 		{"metadata that is no table", "[[or]]\n[[or.requires]]\nname = \"a\"\nmetadata = 3\n", "key or[0].requires[0].metadata is int64", plan},
-		{"empty order", "", "reading f: there is no [[order]]", order},
+		{"empty order", "", "reading f: it has no [[order]]", order},
 		{"no id", "[[order]]\n[[order.group]]\nversion = \"1\"\n", "reading f: key order[0].group[0].id is missing", order},
 		{"no version", "[[order]]\n[[order.group]]\nid = \"a\"\n", "reading f: key order[0].group[0].version is missing", order},
 		{"wrong type of optional", "[[order]]\n[[order.group]]\nid = \"a\"\noptional = \"yes\"\n", "optional", order},

@@ -13,20 +13,20 @@ type Order []Group
 // A Group is a list of buildpacks or of extensions.
 type Group []Element
 
-// An Element is a module's place in a group.
+// An Element is a module in a group.
 type Element struct {
 	Module   Module
 	Optional bool
 }
 
-// An Outcome is what came of a module's bin/detect. The zero value is a pass
-// with an empty plan.
+// A Detection is the result of a module's bin/detect. The zero value is a pass with
+// an empty plan.
 type Outcome struct {
 	Status Status
-	Plans  []Section // of a pass: the top-level section, then each of `or`
+	Plans  []Section // if it passed: the top-level section, then each of `or`
 }
 
-// A Status is the result of bin/detect (COMPAT: 0, 100, and any other exit code).
+// A Status is the result of bin/detect: exit code 0, 100, or any other.
 type Status int
 
 // The statuses.
@@ -36,46 +36,48 @@ const (
 	Errored
 )
 
-// A Detection looks for the first group of an order that passes and resolves
+// A Selection finds the first group of an order that passes detection and resolves
 // (buildpack.md, "Order Resolution").
 type Detection struct {
 	Order      Order
-	Extensions Order // every group of it goes before every group of Order, and none at last
+	Extensions Order // each of its groups is tried in front of every group of Order; none at last
 
-	// Nested is the order of a composite buildpack, nil for any other module.
-	// A nil func means that there are none.
+	// Nested returns the order of a composite buildpack, nil for any other module.
+	// A nil func means that there are no composite buildpacks.
 	Nested func(Module) (Order, error)
-	// Mismatch reports whether no target of a buildpack matches the images. Where
-	// it is required it then counts as errored, and Detect is not asked; where it
-	// is optional that makes no difference (COMPAT). A nil func means that all match.
+	// Mismatch reports whether no target of a buildpack matches the images. A
+	// required one then counts as errored and is not run; for an optional one it
+	// makes no difference (docs/compatibility.md, "Detection"). A nil func means
+	// that all match.
 	Mismatch func(Module) bool
-	// Detect gives the outcomes of modules, in order; no module is asked for twice.
+	// Detect returns the results of modules in the same order. It is called at most
+	// once for each module.
 	Detect func([]Module) ([]Outcome, error)
 
 	Run, Build Base
 	Limit      int // see Problem
 }
 
-// A Detected is the group that was chosen.
+// A Selected is the chosen group.
 type Detected struct {
 	*Resolution
-	Tries []Try // the groups that were tried: the first 999, and the last, which is the chosen one
-	Tried int   // how many were tried
+	Tries []Try // the first 999 groups that were tried, and the last, which is the chosen one
+	Tried int   // the number of groups tried
 }
 
 // A Try is a group that was tried.
 type Try struct {
 	Group    []Element
-	Outcomes []Status // of each element
+	Outcomes []Status // by element
 	Err      error    // why the group was not chosen; nil for the chosen one
 	Errored  bool     // a required module failed, and some module errored
 }
 
-// An UndetectedError says that no group of the order passes.
+// An UndetectedError is returned if no group of the order passes.
 type UndetectedError struct {
-	Errored bool  // at the level of the order that decides, a group errored
-	Tries   []Try // the first 999 that were tried, and the last
-	Tried   int   // how many were tried
+	Errored bool  // a group errored at the decisive level of the order
+	Tries   []Try // the first 999 groups that were tried, and the last
+	Tried   int   // the number of groups tried
 }
 
 func (e *UndetectedError) Error() string {
@@ -87,8 +89,8 @@ func (e *UndetectedError) Error() string {
 }
 
 // Select tries the groups of the order and returns the first that passes and
-// resolves. If there is none, the error is an *[UndetectedError]. Errors of
-// Nested and Detect, and a composite buildpack that contains itself, end it.
+// resolves. If there is none, the error is an *[UndetectedError]. Select fails if
+// Nested or Detect fail or a composite buildpack contains itself.
 func (d Detection) Select() (*Detected, error) {
 	w := &walk{Detection: d, outcomes: map[Module]Outcome{}}
 	rest := []place{{isOrder: true, order: d.Order}}
@@ -102,7 +104,7 @@ func (d Detection) Select() (*Detected, error) {
 	return &Detected{Resolution: w.found, Tries: w.tries, Tried: w.tried}, nil
 }
 
-// A walk is a detection under way.
+// A walk is the state of Select.
 type walk struct {
 	Detection
 	outcomes map[Module]Outcome
@@ -111,20 +113,20 @@ type walk struct {
 	found    *Resolution
 }
 
-// maxTries is how many groups are kept to tell of: nested orders multiply.
+// maxTries limits the recorded tries, because nested orders multiply.
 const maxTries = 1000
 
-// A place in a group that is being expanded: an element, or a whole order.
+// A place is an element of a group, or an order to expand.
 type place struct {
 	element Element
 	isOrder bool
 	order   Order
-	inside  []Module // the composite buildpacks that it comes from
+	inside  []Module // the composite buildpacks around it
 }
 
-// order tries the groups of an order in the place of one element, with the rest of the
-// outer group behind it. An optional one is left out at last, and what comes of
-// that is what comes of the order.
+// order tries the groups of an order in place of one element, followed by the rest
+// of the outer group. An optional element is left out last, and the result of that
+// is the result of the order.
 func (w *walk) order(o Order, kind Kind, group []Element, rest []place, inside []Module, optional bool) (Status, error) {
 	worst := Fail
 	for _, g := range o {
@@ -145,7 +147,7 @@ func (w *walk) order(o Order, kind Kind, group []Element, rest []place, inside [
 	return worst, nil
 }
 
-// group expands what is left of a group, behind what is already in it.
+// group expands the rest of a group after the elements already in it.
 func (w *walk) group(group []Element, rest []place) (Status, error) {
 	group = slices.Clip(group)
 	for i, p := range rest {
@@ -189,7 +191,7 @@ func (w *walk) nested(p place) (Order, error) {
 	return order, nil
 }
 
-// try detects a group and resolves its plan.
+// try runs detection for a group and resolves its plan.
 func (w *walk) try(group []Element) (Status, error) {
 	if err := w.detect(group); err != nil {
 		return Fail, err
@@ -232,12 +234,12 @@ func (w *walk) try(group []Element) (Status, error) {
 	return Fail, nil
 }
 
-// unfit reports whether a target mismatch rules an element out.
+// unfit reports whether a target mismatch excludes an element.
 func (w *walk) unfit(e Element) bool {
 	return !e.Optional && w.Mismatch != nil && w.Mismatch(e.Module)
 }
 
-// tell keeps a try to tell of, the last one always.
+// record adds a try; the last one is always kept.
 func (w *walk) tell(t Try) {
 	w.tried++
 	if len(w.tries) == maxTries {
@@ -246,7 +248,7 @@ func (w *walk) tell(t Try) {
 	w.tries = append(w.tries, t)
 }
 
-// detect asks for the modules that were not asked for yet, all at once.
+// detect runs bin/detect of all modules without a result.
 func (w *walk) detect(group []Element) error {
 	var unknown []Module
 	for _, e := range group {
@@ -262,7 +264,7 @@ func (w *walk) detect(group []Element) error {
 		return err
 	}
 	if len(outcomes) != len(unknown) {
-		return fmt.Errorf("detecting %d modules: got %d outcomes", len(unknown), len(outcomes))
+		return fmt.Errorf("detecting %d modules: got %d results", len(unknown), len(outcomes))
 	}
 	for i, m := range unknown {
 		w.outcomes[m] = outcomes[i]

@@ -178,7 +178,7 @@ func TestDetectionWithoutOrder(t *testing.T) {
 
 func TestMissingOutcomes(t *testing.T) {
 	d := resolver.Detection{Order: resolver.Order{elements("a", "b")}, Detect: func([]resolver.Module) ([]resolver.Outcome, error) { return nil, nil }}
-	if _, err := d.Select(); err == nil || !strings.Contains(err.Error(), "detecting 2 modules: got 0 outcomes") {
+	if _, err := d.Select(); err == nil || !strings.Contains(err.Error(), "detecting 2 modules: got 0 results") {
 		t.Errorf("got %v", err)
 	}
 }

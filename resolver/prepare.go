@@ -11,18 +11,18 @@ type element struct {
 	sections  []section
 	optional  bool
 	extension bool
-	mustOffer map[int]bool // names that every hopeful alternative provides and none requires
-	mustWant  map[int]bool // names that every hopeful alternative requires of a module and none provides
+	mustOffer map[int]bool // names that all viable alternatives provide and none requires
+	mustWant  map[int]bool // names that all viable alternatives require of a module and none provides
 }
 
 type section struct {
 	provides     []int
 	provideNames []string // without repetition, in order
 	requires     []require
-	hopeless     bool // it cannot stay in a group, whatever is chosen elsewhere
+	hopeless     bool // it can never stay in a group
 }
 
-// A require is a requirement with what the base images say to it.
+// A require is a requirement with the answers of the base images.
 type require struct {
 	require    Require
 	name       int
@@ -30,13 +30,13 @@ type require struct {
 	contexts   []Context
 	run, build provides.Answer
 	met        bool // by base images alone
-	consumed   bool // by a preferred run image: no buildpack's provide is used by it
+	consumed   bool // by a preferred run image, so it does not use a buildpack's provide
 }
 
 func (sec *section) offers(name int) bool { return slices.Contains(sec.provides, name) }
 
-// preferable returns whether a run image may consume requirements of a name:
-// the operator prefers it, and every buildpack that might provide it is optional.
+// preferable returns whether the run image may consume requirements of a name: the
+// operator prefers it, and every buildpack that may provide it is optional.
 func preferable(p Problem) func(string) bool {
 	needed := map[string]bool{}
 	for _, c := range p.Candidates {
@@ -64,9 +64,9 @@ func (s *search) element(c Candidate, preferred func(string) bool) element {
 	return e
 }
 
-// ruleOut marks sections as hopeless: those that require what no module before
-// them may provide, or provide what none behind them may require. It reports
-// whether it found any, since others may be hopeless because of these.
+// ruleOut marks sections as hopeless: those that require a name that no earlier
+// module can provide, or provide a name that no later module can require. It
+// reports whether it marked any, since that may make others hopeless.
 func (s *search) ruleOut() (found bool) {
 	n := len(s.names)
 	offered, lastWanted, lastAsked := make([]bool, n), slices.Repeat([]int{-1}, n), slices.Repeat([]int{-1}, n)
@@ -110,7 +110,7 @@ func (e *element) eachHopeful(f func(*section)) {
 	}
 }
 
-// own is what a section provides, and what it uses of that itself.
+// own returns what a section provides, and which of that it requires itself.
 func (e *element) own(sec *section) (offers, uses map[int]bool) {
 	offers, uses = make(map[int]bool, len(sec.provides)), make(map[int]bool, len(sec.requires))
 	for _, name := range sec.provides {
@@ -124,8 +124,8 @@ func (e *element) own(sec *section) (offers, uses map[int]bool) {
 	return offers, uses
 }
 
-// index lists by name which elements provide and require it, and by element what
-// all its alternatives have in common.
+// index lists which elements provide and require each name, and what all
+// alternatives of an element have in common.
 func (s *search) index() {
 	n := len(s.names)
 	s.offeredBy, s.wantedBy, s.askedBy = make([][]int, n), make([][]int, n), make([][]int, n)
@@ -154,20 +154,20 @@ func (s *search) index() {
 	}
 }
 
-// usedBy reports whether a requirement is a use of what the element provides. A
-// preferred run image consumes it from buildpacks alone: an extension stays, and
-// its Dockerfiles are judged (DESIGN, section 4).
+// usedBy reports whether a requirement uses what the element provides. A preferred
+// run image takes it from buildpacks only: an extension stays, and its Dockerfiles
+// are judged (docs/design.md, "Resolution").
 func (e *element) usedBy(r require) bool { return !r.consumed || e.extension }
 
-// note adds a place to the list of a name, once.
+// note adds an index to the list of a name, once.
 func note(lists [][]int, name, place int) {
 	if l := lists[name]; len(l) == 0 || l[len(l)-1] != place {
 		lists[name] = append(l, place)
 	}
 }
 
-// both is what all alternatives so far have in common, less what the newest has
-// an answer to itself.
+// both returns what all alternatives so far have in common, without what the newest
+// one satisfies itself.
 func both(first bool, sofar, has, answers map[int]bool) map[int]bool {
 	common := map[int]bool{}
 	for n := range has {
@@ -193,8 +193,8 @@ func (s *search) section(plan Section, preferred func(string) bool) section {
 	return sec
 }
 
-// require asks the base images. Alone, an entry without a flag is a matter of
-// launch.
+// require prepares a requirement. For base images alone, a requirement without a
+// flag is needed at launch.
 func (s *search) require(r Require, preferred func(string) bool) require {
 	constraint, _ := r.Constraint()
 	req := require{require: r, name: s.number(r.Name), constraint: constraint, contexts: r.Contexts()}

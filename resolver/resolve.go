@@ -9,12 +9,12 @@ import (
 	"github.com/baseplan/baseplan/provides"
 )
 
-// A Problem is a group of modules that passed detection, in order, and the base
-// images that take part.
+// A Problem is a group of modules that passed detection, in order, with the base
+// images.
 type Problem struct {
 	Candidates []Candidate
-	Run, Build Base // nil: nothing is known of the image, and it provides nothing
-	Limit      int  // trials to make before giving up; 0 means 100,000. hard large groups give up before that, within seconds
+	Run, Build Base // nil: unknown image, provides nothing
+	Limit      int  // maximum number of trials; 0 means 100,000. Hard large groups stop earlier, within seconds
 }
 
 const defaultLimit = 100_000
@@ -22,13 +22,13 @@ const defaultLimit = 100_000
 // A Resolution is the first trial that succeeds.
 type Resolution struct {
 	Group        []Chosen
-	Plan         []Entry       // what modules provide, in the order in which names are first provided; without what only a base image provides
+	Plan         []Entry       // what modules provide, by first provider; without what only a base image provides
 	Requirements []Requirement // of the chosen trial, in order of group and plan
 	Dropped      []Dropped     // in the order of exclusion
-	Trials       int           // how many were made, this one included
+	Trials       int           // the number of trials, including this one
 }
 
-// A Chosen is a module of the group and the alternative that was chosen.
+// A Chosen is a module of the group with its chosen alternative.
 type Chosen struct {
 	Module   Module
 	Optional bool
@@ -42,17 +42,17 @@ type Entry struct {
 	Requires  []Require
 }
 
-// A Dropped is a module that is not part of the group, and why.
+// A Dropped is a module that is not in the group, with the reason.
 type Dropped struct {
 	Module Module
 	Why    string
 }
 
-// An UnresolvedError says that no trial succeeds.
+// An UnresolvedError is returned if no trial succeeds.
 type UnresolvedError struct {
-	Reasons []Dropped // what stood in the way of the first trial, which has every module's first choice
+	Reasons []Dropped // why the first trial, which has every module's first choice, failed
 	Trials  int
-	GaveUp  bool // the limit was reached: a trial that was not made may succeed
+	GaveUp  bool // the limit was reached, so a later trial might succeed
 }
 
 func (e *UnresolvedError) Error() string {
@@ -62,25 +62,28 @@ func (e *UnresolvedError) Error() string {
 	}
 	text := "resolving plan: " + strings.Join(why, "; ")
 	if e.GaveUp {
-		text += fmt.Sprintf(" (gave up after %d trials: a later one might succeed; have fewer alternatives, or put the ones that work first)", e.Trials)
+		text += fmt.Sprintf(" (gave up after %d trials: a later one might succeed; use fewer alternatives, or put those that work first)", e.Trials)
 	}
 	return text
 }
 
-// Resolve finds the first trial, depth first and left to right over the
-// alternatives, that succeeds (buildpack.md, "Phase #1: Detection"; COMPAT names
-// what that leaves open):
+// Resolve finds the first trial that succeeds, depth first and left to right over
+// the alternatives (buildpack.md, "Phase #1: Detection"; docs/compatibility.md,
+// "Detection", lists what the specification leaves open):
 //
-//   - A module whose require nothing before it or itself provides is excluded if
-//     it is optional; else the trial fails. So is a module that provides what
-//     nothing behind it or itself requires.
-//   - A trial in which no buildpack is left fails.
-//   - An optional module counts as required in each of its alternatives but the last.
-//   - A base image takes part as a row of optional extensions, one a name, that
-//     stand before the first module: it meets requirements, and never makes
-//     another's provide unused. One that is preferred (Base.Prefers) leaves
-//     a launch-only requirement that it meets to extensions, not to buildpacks, where
-//     every buildpack that may provide the name is optional.
+// - A module whose require is provided by neither an earlier module nor itself is
+// excluded if optional;
+//
+//	otherwise the trial fails. The same holds for a provide that neither a later module nor itself requires.
+//
+// - A trial without a buildpack fails.
+// - An optional module counts as required in each of its alternatives but the last.
+// - A base image is equivalent to optional extensions, one for each name, in front
+// of the group.
+//
+//	It meets requirements and never makes another provide unused. With Base.Prefers, extensions
+//	but not buildpacks receive a launch-only requirement that it meets, if every buildpack that
+//	may provide the name is optional.
 //
 // If no trial succeeds, the error is an *[UnresolvedError].
 func Resolve(p Problem) (*Resolution, error) {
@@ -92,7 +95,7 @@ func Resolve(p Problem) (*Resolution, error) {
 	return s.resolution(), nil
 }
 
-// resolution is the outcome of the trial that is set up in s.
+// resolution returns the result of the current trial.
 func (s *search) resolution() *Resolution {
 	t := s.try()
 	r := &Resolution{Trials: s.trials}
@@ -107,7 +110,7 @@ func (s *search) resolution() *Resolution {
 	return r
 }
 
-// entries is the plan of a trial, in the order in which names are first provided.
+// entries returns the plan of a trial, ordered by first provider.
 func (s *search) entries(t *trial) []Entry {
 	var plan []Entry
 	at := map[string]int{}
@@ -131,7 +134,7 @@ func (s *search) entries(t *trial) []Entry {
 	return plan
 }
 
-// requirements is what the modules of a trial require, with what meets it.
+// requirements returns the requirements of a trial with what meets them.
 func (s *search) requirements(t *trial) []Requirement {
 	var all []Requirement
 	providers := map[string][]Module{}
@@ -167,8 +170,8 @@ func (s *search) eachAlive(t *trial, f func(int, *section)) {
 	}
 }
 
-// Contexts is where the entry says that it is needed, build before launch; none
-// if neither flag is set. Only the boolean true counts.
+// Contexts returns the contexts in which the requirement is needed, build before
+// launch, or none if neither flag is set. Only the boolean true counts.
 func (r Require) Contexts() []Context {
 	var all []Context
 	for _, c := range []Context{Build, Launch} {
@@ -179,10 +182,9 @@ func (r Require) Contexts() []Context {
 	return all
 }
 
-// Constraint is metadata.version as text, "" if there is none. A whole number is
-// taken as it is written. Any other type cannot be a constraint: of 3.10, TOML
-// leaves 3.1. The text that comes with the error is none either, so whoever
-// asks with it is told that it is not met, by any version.
+// Constraint returns metadata.version as text, or "". An integer is formatted as
+// decimal. Other types are an error, since TOML reads 3.10 as 3.1; the text
+// returned with the error is no valid constraint, so no version meets it.
 func (r Require) Constraint() (string, error) {
 	switch v := r.Metadata["version"].(type) {
 	case nil:
@@ -200,9 +202,9 @@ func (r Require) Constraint() (string, error) {
 
 func notText(v any) string { return fmt.Sprintf("not text: %v", v) }
 
-// Asking returns the resolution with the answers of base images that took no part in it: an
-// inventory that is generated for the verdicts must not change what is detected. Group, plan and
-// providers stay as they are, and so do the answers of an image that is nil.
+// Asking returns a copy of the resolution with the answers of base images that took no part in it.
+// An inventory generated for the verdicts must not change what is detected, so group, plan and
+// providers stay. The answers of an image that is nil stay too.
 func (r *Resolution) Asking(run, build Base) *Resolution {
 	out := *r
 	out.Requirements = slices.Clone(r.Requirements)
@@ -218,11 +220,11 @@ func (r *Resolution) Asking(run, build Base) *Resolution {
 	return &out
 }
 
-// in reports whether a requirement is one of a context: it flags it, or none.
+// in reports whether a requirement with these flags counts in context c.
 func in(c Context, flagged []Context) bool { return len(flagged) == 0 || slices.Contains(flagged, c) }
 
-// ask asks the run image about launch and about entries without a flag, the
-// build image about build and about entries without a flag.
+// ask asks the run image about launch and the build image about build; both about a
+// requirement without a flag.
 func (r Require) ask(run, build Base) (atRun, atBuild provides.Answer) {
 	contexts := r.Contexts()
 	if in(Launch, contexts) {
@@ -234,13 +236,13 @@ func (r Require) ask(run, build Base) (atRun, atBuild provides.Answer) {
 	return atRun, atBuild
 }
 
-// described are the keys of metadata that ask for nothing beyond a name and a version: who needs it
-// when, and where the version was found.
+// described are the keys of metadata that ask for nothing beyond a name and a version: the contexts,
+// and where the version was found.
 var described = []string{"version", "version-source", "launch", "build", "cache"}
 
-// Asks returns the keys of the metadata by which the entry may ask for more than a name and a
-// version, in order, such as the packages that a generic extension is to install. What they mean is
-// between the buildpack and the extension, so a proof by plan is not enough then.
+// Asks returns the metadata keys, sorted, that may ask for more than a name and a version, such as
+// the packages that a generic extension installs. Only the buildpack and the extension know their
+// meaning, so a proof by plan is not enough for them.
 func (r Require) Asks() []string {
 	var keys []string
 	for key := range r.Metadata {
@@ -252,14 +254,14 @@ func (r Require) Asks() []string {
 	return keys
 }
 
-// answer asks a base image, if there is one.
+// answer asks a base image; b may be nil.
 func (r Require) answer(b Base) provides.Answer {
 	if b == nil {
 		return provides.Answer{}
 	}
 	constraint, err := r.Constraint()
 	if err != nil {
-		return provides.Answer{Reason: "cannot be asked: " + err.Error()}
+		return provides.Answer{Reason: "cannot be checked: " + err.Error()}
 	}
 	return b.Answer(r.Name, constraint)
 }

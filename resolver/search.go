@@ -2,19 +2,19 @@ package resolver
 
 import "fmt"
 
-// The search over alternatives.
+// A search is the search over alternatives.
 //
-// Trying all combinations takes exponential time, so every failed trial is
-// explained: by a set of places in the group such that the trial fails whatever
-// is chosen at all other places. The search goes straight back to the last of
-// these places (conflict-directed backjumping), which skips only trials that
-// would fail too, and so finds the same first trial as the naive search. It also
-// remembers the choices at these places (a nogood), so that it does not meet
-// the same failure again behind another beginning.
+// Trying all combinations takes exponential time. Therefore every failed trial
+// yields a conflict set: positions in the group such that the trial fails whatever
+// is chosen elsewhere. The search jumps back to the last of these positions
+// (conflict-directed backjumping). This skips only trials that would fail, so it
+// finds the same first trial as the naive search. The choices at these positions
+// are remembered (a nogood), so the same failure is not met again after another
+// prefix.
 //
-// The problem as such is hard (it contains satisfiability), so trials are
-// counted, and so is the work between them: with many nogoods, much can be
-// refuted without a trial.
+// The problem is NP-hard (it contains satisfiability), so both the trials and the
+// work between them are limited: with many nogoods, much is refuted without a
+// trial.
 type search struct {
 	problem  Problem
 	elements []element
@@ -22,25 +22,24 @@ type search struct {
 	names    []string // by number
 	limit    int
 
-	// By name, ascending: the elements that in some alternative which is not
-	// hopeless provide it, require it (less what a run image consumes), and
-	// require it in all.
+	// By name, ascending: the elements of which a viable alternative provides it,
+	// requires it (without what a run image consumes), and requires it in any way.
 	offeredBy, wantedBy, askedBy [][]int
 
-	choice  []int // the alternative of each element
+	choice  []int // the chosen alternative of each element
 	trials  int
-	work    int          // elements, nogoods and reasons looked at
-	nogoods [][][]nogood // by their last place and the choice there
+	work    int          // elements, nogoods and reasons examined
+	nogoods [][][]nogood // by last position and the choice there
 	learned int
 
 	firstFailure []Dropped
 
-	// Scratch of a trial, by name: how often alive elements provide it, require it
-	// (less what a run image consumes), and require it in all.
+	// Scratch space of a trial, by name: how many remaining elements provide it,
+	// require it (without what a run image consumes), and require it in any way.
 	provided, wanted, asked []int
 }
 
-// A nogood is a list of choices that cannot all be part of a trial that succeeds.
+// A nogood is a list of choices that no successful trial can combine.
 type nogood struct {
 	places, choices []int
 }
@@ -67,8 +66,8 @@ func newSearch(p Problem) *search {
 	return s
 }
 
-// from searches the choices at place i and behind, those before being made. If
-// there is none, it returns the places that explain why.
+// from searches the choices from position i on, with those before fixed. If none
+// succeeds, it returns the conflict set.
 func (s *search) from(i int) (bool, bitset) {
 	if i == len(s.elements) {
 		return s.leaf()
@@ -85,7 +84,7 @@ func (s *search) from(i int) (bool, bitset) {
 			return ok, conflict
 		}
 		if !conflict.has(i) {
-			return false, conflict // whatever is chosen here
+			return false, conflict // no choice here helps
 		}
 		all.union(conflict)
 	}
@@ -96,7 +95,7 @@ func (s *search) from(i int) (bool, bitset) {
 
 func (s *search) gaveUp() bool { return s.trials > s.limit || s.work > maxWork }
 
-// leaf makes the trial.
+// leaf runs the trial.
 func (s *search) leaf() (bool, bitset) {
 	s.trials++
 	t := s.try()
@@ -111,9 +110,8 @@ func (s *search) leaf() (bool, bitset) {
 	return false, conflict
 }
 
-// conflict gives places such that every trial with the choices made there fails;
-// nil if this one succeeds. Of several reasons it takes the one that leads back
-// furthest.
+// conflict returns the conflict set of a failed trial, or nil if it succeeded. Of
+// several it returns the one that jumps back furthest.
 func (s *search) conflict(t *trial) bitset {
 	if len(t.failed) == 0 {
 		return s.empty(t)
@@ -127,7 +125,8 @@ func (s *search) conflict(t *trial) bitset {
 	return best
 }
 
-// empty explains a trial in which no buildpack is left; nil if there is one.
+// empty returns the conflict set of a trial without a buildpack, or nil if one is
+// left.
 func (s *search) empty(t *trial) bitset {
 	places := newBitset(len(s.elements))
 	for i, c := range s.problem.Candidates {
@@ -150,9 +149,9 @@ func (s *search) reasons(causes []cause) []Dropped {
 	return all
 }
 
-// known explains why the choice at place i cannot succeed behind those before it,
-// as far as that is known: it is hopeless where the element may not be excluded,
-// or it completes a nogood.
+// known returns a known conflict set for the choice at position i after those
+// before, or nil: the section is hopeless and the element cannot be excluded, or
+// the choice completes a nogood.
 func (s *search) known(i int) bitset {
 	s.work++
 	if s.firstFailure != nil && s.chosen(i).hopeless && !s.mayGo(i) {
@@ -195,7 +194,7 @@ func (s *search) learn(conflict bitset) {
 	s.learned++
 }
 
-// why says in words what a cause is.
+// why describes a cause.
 func (s *search) why(c cause) string {
 	name := s.names[c.name]
 	if c.unused {

@@ -2,24 +2,24 @@ package resolver
 
 import "slices"
 
-// A trial is one choice of alternatives, reduced until nothing changes.
+// A trial is one choice of alternatives, reduced to a fixed point.
 type trial struct {
 	alive  []bool
-	order  []cause // why modules were excluded, in that order
-	failed []cause // why required modules could not be, if the trial fails
+	order  []cause // exclusions in order
+	failed []cause // causes that a required module could not be excluded, if the trial failed
 
-	why []bitset // by element: the places that explain its exclusion; nil while it is alive
+	why []bitset // by element: the conflict set of its exclusion; nil while it stays
 }
 
-// A cause is why a module cannot stay: a require that is unmet, or a provide that is unused.
+// A cause is the reason why a module cannot stay: an unmet require or an unused
+// provide.
 type cause struct {
 	element, name int
 	unused        bool
 }
 
-// try makes the trial of the choices that are set up. Excluding a module only
-// ever takes provides and requires away, so what is left at the end, and whether
-// a required module is hit, does not depend on the order.
+// try runs the trial of the current choices. Excluding a module only removes
+// provides and requires, so the result does not depend on the order.
 func (s *search) try() *trial {
 	t := &trial{alive: make([]bool, len(s.elements)), why: make([]bitset, len(s.elements))}
 	for i := range t.alive {
@@ -34,7 +34,7 @@ func (s *search) try() *trial {
 	return t
 }
 
-// dropUnmet walks the group from the front.
+// dropUnmet walks the group forward.
 func (s *search) dropUnmet(t *trial) (changed bool) {
 	clear(s.provided)
 	for i := range s.elements {
@@ -61,7 +61,7 @@ func (s *search) dropUnmet(t *trial) (changed bool) {
 	return changed
 }
 
-// dropUnused walks the group from the back.
+// dropUnused walks the group backward.
 func (s *search) dropUnused(t *trial) (changed bool) {
 	clear(s.wanted)
 	clear(s.asked)
@@ -98,7 +98,7 @@ func (s *search) use(sec *section, by int) {
 	}
 }
 
-// drop excludes a module, or notes that the trial fails.
+// drop excludes a module, or records that the trial fails.
 func (s *search) drop(t *trial, c cause) bool {
 	if !s.mayGo(c.element) {
 		t.failed = append(t.failed, c)
@@ -110,8 +110,8 @@ func (s *search) drop(t *trial, c cause) bool {
 	return true
 }
 
-// mayGo reports whether an element may be excluded: an optional one, once its last
-// alternative is tried.
+// mayGo reports whether an element may be excluded: an optional one at its last
+// alternative.
 func (s *search) mayGo(i int) bool {
 	e := &s.elements[i]
 	return e.optional && s.choice[i] == len(e.sections)-1
@@ -119,8 +119,8 @@ func (s *search) mayGo(i int) bool {
 
 func (s *search) chosen(i int) *section { return &s.elements[i].sections[s.choice[i]] }
 
-// explain gives places such that, with the choices made there, the module cannot
-// be part of any trial that succeeds.
+// explain returns positions such that, with the choices there, the module is in no
+// successful trial.
 func (s *search) explain(t *trial, c cause) bitset {
 	places := newBitset(len(s.elements))
 	e := &s.elements[c.element]
@@ -139,8 +139,9 @@ func (s *search) explain(t *trial, c cause) bitset {
 	return places
 }
 
-// explainHelpless adds places such that, with the choices made there, element j
-// does not remove the cause: none of its alternatives that would can stay, or else its own choice.
+// explainHelpless adds the conflict set that explains why element j does not remove
+// the cause: why none of its alternatives that would can stay, or else its own
+// choice.
 func (s *search) explainHelpless(t *trial, c cause, j int, places bitset) {
 	s.work++
 	if all := s.blockedAll(t, c, j); all != nil {
@@ -154,8 +155,8 @@ func (s *search) explainHelpless(t *trial, c cause, j int, places bitset) {
 	places.add(j)
 }
 
-// blockedAll gives places before j such that, with the choices made there, no
-// alternative of j that would remove the cause can stay; nil if there are none.
+// blockedAll returns positions before j such that, with the choices there, no
+// alternative of j that would remove the cause can stay, or nil.
 func (s *search) blockedAll(t *trial, c cause, j int) bitset {
 	all := newBitset(len(s.elements))
 	for v := range s.elements[j].sections {
@@ -171,8 +172,8 @@ func (s *search) blockedAll(t *trial, c cause, j int) bitset {
 	return all
 }
 
-// blocked gives places before j such that, with the choices made there, alternative
-// v of j has an unmet require; nil if that takes others.
+// blocked returns positions before j such that, with the choices there, alternative
+// v of j has an unmet require, or nil.
 func (s *search) blocked(t *trial, j, v int) bitset {
 	sec := &s.elements[j].sections[v]
 	for _, r := range sec.requires {
@@ -202,9 +203,8 @@ func (s *search) blocked(t *trial, j, v int) bitset {
 	return nil
 }
 
-// concerned gives the elements that some alternative would let remove the cause:
-// those before the module that provide what it lacks, or those behind it that
-// require what it provides.
+// concerned returns the elements of which an alternative may remove the cause:
+// earlier ones that provide the name, or later ones that require it.
 func (s *search) concerned(c cause) []int {
 	if !c.unused {
 		all := s.offeredBy[c.name]
@@ -219,7 +219,7 @@ func (s *search) concerned(c cause) []int {
 	return all[start:]
 }
 
-// helps reports whether alternative v of element j would remove the cause if it stays.
+// helps reports whether alternative v of element j removes the cause if it stays.
 func (s *search) helps(j, v int, c cause) bool {
 	sec := &s.elements[j].sections[v]
 	if !c.unused {
@@ -230,9 +230,9 @@ func (s *search) helps(j, v int, c cause) bool {
 	})
 }
 
-// explainFailure gives places such that every trial with the choices made there
-// fails. An optional module fails a trial only by the choice of another
-// alternative than its last, so that choice is part of the reason.
+// explainFailure returns positions such that every trial with the choices there
+// fails. An optional module fails a trial only before its last alternative, so its
+// choice is part of the reason.
 func (s *search) explainFailure(t *trial, c cause) bitset {
 	places := s.explain(t, c)
 	if s.elements[c.element].optional {

@@ -18,7 +18,7 @@ type Module struct {
 	Version string
 }
 
-// String is the module as logs and files spell it: id@version.
+// String returns id@version, as in logs and files.
 func (m Module) String() string {
 	if m.Version == "" {
 		return m.ID
@@ -38,32 +38,32 @@ const (
 // A Require is an entry of `requires` (buildpack.md, "Build Plan").
 type Require struct {
 	Name     string
-	Metadata map[string]any // as TOML gives it; "version", "build" and "launch" mean something here
+	Metadata map[string]any // as decoded; the keys "version", "build" and "launch" have a meaning
 }
 
-// A Section is a pairing of `provides` and `requires`: one potential build plan
-// of a module (buildpack.md, "Build Plan").
+// A Section is one alternative of a module's build plan: `provides` and `requires`
+// (buildpack.md, "Build Plan").
 type Section struct {
 	Provides []string
 	Requires []Require
 }
 
-// A Candidate is a module that passed detection, with its alternatives in
-// order: the top-level section, then each of `or`. None means one empty section.
+// A Candidate is a module that passed detection, with its alternatives in order:
+// the top-level section, then each of `or`. No Plans means one empty section.
 type Candidate struct {
 	Module   Module
 	Optional bool
 	Plans    []Section
 }
 
-// A Base is a base image as a provider. *[provides.Set] is one; nil means that
-// nothing is known of the image.
+// A Base is a base image as a provider. *[provides.Set] implements it; nil means
+// that the image is unknown.
 type Base interface {
-	// Answer says whether the image meets a requirement for name under a
-	// version constraint ("" for any).
+	// Answer returns whether the image meets a requirement for name under a version
+	// constraint ("" for any).
 	Answer(name, constraint string) provides.Answer
-	// Prefers reports whether the operator wants the image to consume
-	// launch-only requirements of that name (DESIGN, "prefer").
+	// Prefers reports whether the operator wants the image to consume launch-only
+	// requirements of the name (docs/design.md, "Resolution").
 	Prefers(name string) bool
 }
 
@@ -71,12 +71,12 @@ type Base interface {
 type Requirement struct {
 	Name     string
 	By       Module
-	Version  string    // the constraint, metadata.version; empty: any
-	Contexts []Context // as flagged, build before launch; empty: neither flag is set
-	Asks     []string  // keys of the metadata that ask for more than a name and a version; see [Require.Asks]
+	Version  string    // the constraint in metadata.version; empty: any
+	Contexts []Context // as flagged, build before launch; may be empty
+	Asks     []string  // metadata keys that ask for more than a name and a version; see [Require.Asks]
 
 	Providers []Module        // the elements of the group that provide it, in order
-	Run       provides.Answer // the run image's, where the launch context or none is flagged
-	Build     provides.Answer // the build image's, where the build context or none is flagged
-	Consumed  bool            // left to a preferred run image alone; no buildpack is asked, and no extension provides it
+	Run       provides.Answer // the run image's, if the launch flag or none is set
+	Build     provides.Answer // the build image's, if the build flag or none is set
+	Consumed  bool            // met by a preferred run image alone: no buildpack is asked and no extension provides it
 }

@@ -1,9 +1,11 @@
-// Package advise says which packages to bake into how many run images, so that the fewest builds need an
-// extension. Start with [Problem.Plans].
+// Package advise recommends which packages to bake into how many run images, so
+// that as few builds as possible need an extension. Start with [Problem.Plans].
 //
-// It is a covering problem: a build is served by an image that has everything that the build lacks. With a limit on
-// what an image may take it is NP-hard, so the answer is exact up to [Exact] different sets of missing packages
-// on one run image, and greedy beyond, with a bound on what any answer could reach. The package does no I/O.
+// It solves a covering problem: an image serves a build if it has everything that
+// the build lacks. With a limit on packages the problem is NP-hard, so the answer
+// is exact for up to [Exact] different sets of missing packages per run image.
+// Beyond that it is greedy, with an upper bound on any answer. The package does no
+// I/O.
 package advise
 
 import (
@@ -13,43 +15,44 @@ import (
 	"strings"
 )
 
-// Exact is the number of different sets of missing packages, on one run image, up to which the answer is the
-// best there is.
+// Exact is the number of different sets of missing packages on one run image up to
+// which the answer is optimal.
 const Exact = 12
 
-// A Build is what a build lacked in its run image, or several that lacked the same.
+// A Build is a number of builds that lacked the same packages in their run image.
 type Build struct {
-	Base  string   // the run image; what is baked into another does not serve the build
-	Lacks []string // packages; none: the build needs no extension
-	Count int      // how many there were
+	Base  string   // the run image; only images based on it serve the build
+	Lacks []string // packages; empty: the build needs no extension
+	Count int      // the number of such builds
 }
 
-// A Problem is a history of builds, and what may be done about it.
+// A Problem is a history of builds and the limits on new images.
 type Problem struct {
 	Builds   []Build
-	Images   int // the most run images to make
-	Packages int // the most packages to add to one; 0: any number
+	Images   int // maximum number of run images
+	Packages int // maximum number of packages added to one; 0: unlimited
 }
 
-// An Image is a run image to make: packages on top of a base.
+// A NewImage is a recommended run image: packages on top of a base.
 type Image struct {
 	Base     string
 	Packages []string // sorted
-	Builds   int      // that it serves, and the base alone does not
+	Builds   int      // number of builds that it serves and the base alone does not
 }
 
-// A Plan is what to make, and what comes of it.
+// A Plan is a set of recommended images with its effect.
 type Plan struct {
 	Images []Image // by base, then by builds served, most first
-	Served int     // builds that need no extension with these images, those that needed none before included
-	Spare  int     // packages that builds carry without need, summed up over the builds that the images serve
-	Exact  bool    // there is no better plan with so many images
-	AtMost int     // no plan with so many images serves more builds than this
+	Served int     // builds that need no extension with these images, including those that never did
+	Spare  int     // unneeded packages, summed over the builds that the images serve
+	Exact  bool    // the plan is optimal for this number of images
+	AtMost int     // upper bound on Served for this number of images
 }
 
-// Plans are the best plans with no new image, with one, and so on. Better means: it serves more builds, then spares
-// them packages that they do not need, then adds fewer packages, then makes fewer images. Where one more image
-// brings nothing the list ends.
+// Plans returns the best plans with no new image, with one, and so on. A plan is
+// better if it serves more builds, then if the builds have fewer unneeded packages,
+// then if it adds fewer packages, then if it has fewer images. The list ends where
+// another image brings no improvement.
 func (p Problem) Plans() []Plan {
 	bases, nothing := p.bases()
 	best := []answer{{exact: true}} // by number of images, over the bases so far
@@ -74,21 +77,22 @@ func (p Problem) limit() int {
 	return p.Packages
 }
 
-// A base is a run image and the different sets of packages that builds lacked in it.
+// A base is a run image with the sets of packages that builds lacked in it.
 type base struct {
 	name  string
 	lacks []lack
 }
 
-// A lack is a set of packages and how many builds lacked just that.
+// A lack is a set of packages and the number of builds that lacked exactly these.
 type lack struct {
 	packages []string // sorted
 	count    int
 }
 
-// bases sorts the builds; nothing is how many lacked nothing.
+// bases groups the builds by base; nothing is the number of builds that lacked
+// nothing.
 func (p Problem) bases() (bases []base, nothing int) {
-	at := map[string]int{} // of a lack, by its text
+	at := map[string]int{} // by base and packages
 	index := map[string]int{}
 	builds := slices.Clone(p.Builds)
 	slices.SortStableFunc(builds, func(a, b Build) int { return cmp.Compare(a.Base, b.Base) })
@@ -119,22 +123,22 @@ func (p Problem) bases() (bases []base, nothing int) {
 	return bases, nothing
 }
 
-// An answer is images for some of the bases.
+// A partial is a choice of images for some of the bases.
 type answer struct {
 	images   []Image
 	served   int
 	spare    int
-	packages int // added, all images together
+	packages int // total number of added packages
 	exact    bool
 	atMost   int
 }
 
-// better reports whether a is to be preferred to b.
+// better reports whether a is better than b.
 func (a answer) better(b answer) bool {
 	return cmp.Or(cmp.Compare(a.served, b.served), cmp.Compare(b.spare, a.spare), cmp.Compare(b.packages, a.packages), cmp.Compare(len(b.images), len(a.images))) > 0
 }
 
-// combine shares a number of images among bases in the best way.
+// combine distributes a number of images among bases optimally.
 func combine(some, more []answer, images int) []answer {
 	var out []answer
 	for k := range images + 1 {
@@ -165,10 +169,10 @@ func (a answer) plan(nothing int) Plan {
 	return Plan{Images: a.images, Served: nothing + a.served, Spare: a.spare, Exact: a.exact, AtMost: nothing + a.atMost}
 }
 
-// answers are the best images for one base, by their number from 0.
+// answers returns the best images for one base, by number of images from 0.
 func (b base) answers(images, limit int) []answer {
 	fit := slices.Clone(b.lacks)
-	fit = slices.DeleteFunc(fit, func(l lack) bool { return len(l.packages) > limit }) // no image may serve these
+	fit = slices.DeleteFunc(fit, func(l lack) bool { return len(l.packages) > limit }) // no image can serve these
 	images = min(images, len(fit))
 	if len(fit) <= Exact {
 		return exactly(b.name, fit, images, limit)
@@ -176,7 +180,7 @@ func (b base) answers(images, limit int) []answer {
 	return greedily(b.name, fit, images, limit)
 }
 
-// image is the one that serves these builds.
+// image returns the image that serves these builds.
 func image(name string, lacks []lack) Image {
 	img := Image{Base: name}
 	for _, l := range lacks {
@@ -188,7 +192,7 @@ func image(name string, lacks []lack) Image {
 	return img
 }
 
-// spare is how many packages builds carry without need on an image.
+// spare returns the number of unneeded packages of the builds on an image.
 func spare(img Image, lacks []lack) int {
 	sum := 0
 	for _, l := range lacks {
@@ -197,7 +201,7 @@ func spare(img Image, lacks []lack) int {
 	return sum
 }
 
-// answerOf adds up images for groups of builds.
+// answerOf returns the images for groups of builds.
 func answerOf(name string, groups [][]lack) answer {
 	var a answer
 	for _, g := range groups {

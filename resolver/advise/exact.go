@@ -2,23 +2,24 @@ package advise
 
 import "math/bits"
 
-// exactly finds the best images by going through all ways to divide the lacks among them: a set of lacks is a bit
-// mask, and the cheapest way to serve a set with k images is one image for some of it, those with its lowest lack
-// among them, and the cheapest way to serve the rest with k-1. That is 3^n steps for an image.
+// exactly finds the best images by dynamic programming over sets of lacks,
+// represented as bit masks. The cheapest way to serve a set with k images is one
+// image for a part that includes the lowest lack, and the cheapest way to serve the
+// rest with k-1 images. This takes 3^n steps per image.
 func exactly(name string, lacks []lack, images, limit int) []answer {
 	n := len(lacks)
 	one := singles(name, lacks, limit)
-	best := make([]cost, 1<<n) // the cheapest way to serve just these, with the images so far
+	best := make([]cost, 1<<n) // cheapest way to serve exactly these with the images so far
 	for set := range best {
 		best[set] = cost{possible: set == 0}
 	}
 	answers := []answer{{exact: true}}
-	var first [][]int // by number of images and set: what the first image serves
+	var first [][]int // by number of images and set: the part that the first image serves
 	for range images {
 		next := make([]cost, 1<<n)
 		chosen := make([]int, 1<<n)
 		for set := range next {
-			next[set] = best[set] // one image fewer is enough
+			next[set] = best[set] // one image fewer suffices
 			low := set & -set
 			for part := set; part > 0; part = (part - 1) & set {
 				if part&low == 0 || !one[part].possible || !best[set&^part].possible {
@@ -35,7 +36,7 @@ func exactly(name string, lacks []lack, images, limit int) []answer {
 	return answers
 }
 
-// A cost is what is second and third best about images that serve the same builds.
+// A cost compares images that serve the same builds.
 type cost struct {
 	possible        bool
 	spare, packages int
@@ -55,7 +56,8 @@ func (c cost) less(d cost) bool {
 	return c.packages < d.packages
 }
 
-// singles is what one image for each set of lacks costs; it is not possible where it would have too many packages.
+// singles returns the cost of one image for each set of lacks. It is not possible
+// if it exceeds the limit.
 func singles(name string, lacks []lack, limit int) []cost {
 	all := make([]cost, 1<<len(lacks))
 	for set := 1; set < len(all); set++ {
@@ -74,7 +76,7 @@ func members(lacks []lack, set int) []lack {
 	return group
 }
 
-// chosenFrom takes the set that is served best, and follows what was chosen for it.
+// chosenFrom returns the images for the set that is served best.
 func chosenFrom(name string, lacks []lack, best []cost, first [][]int) answer {
 	served := func(set int) int {
 		sum := 0
@@ -91,7 +93,7 @@ func chosenFrom(name string, lacks []lack, best []cost, first [][]int) answer {
 	}
 	var groups [][]lack
 	for k := len(first) - 1; k >= 0 && top > 0; k-- {
-		if part := first[k][top]; part > 0 { // else one image fewer was enough
+		if part := first[k][top]; part > 0 { // otherwise one image fewer was enough
 			groups = append(groups, members(lacks, part))
 			top &^= part
 		}

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// greedily makes one image after the other, each for as many builds as it finds: it adds what brings the most builds
-// for each package more, as long as there is room.
+// greedily creates one image after another. Each takes the builds with the best
+// ratio of builds to added packages until it is full.
 func greedily(name string, lacks []lack, images, limit int) []answer {
 	total := 0
 	for _, l := range lacks {
@@ -27,7 +27,7 @@ func greedily(name string, lacks []lack, images, limit int) []answer {
 	return answers
 }
 
-// fill is the builds of one image, and those that are left.
+// fill returns the builds for one image and the remaining ones.
 func fill(name string, rest []lack, limit int) (group, left []lack) {
 	left = slices.Clone(rest)
 	for {
@@ -50,8 +50,9 @@ func fill(name string, rest []lack, limit int) (group, left []lack) {
 	}
 }
 
-// bound is what k images can serve at most. A build's count is shared among the packages that it lacks; an image
-// serves no more than the shares of its packages add up to, and has at most limit of them.
+// bound returns an upper bound on the builds that k images serve. A build's count
+// is divided among the packages that it lacks; an image serves at most the sum of
+// its packages' shares.
 func bound(lacks []lack, k, limit int) int {
 	shares := map[string]float64{}
 	for _, l := range lacks {

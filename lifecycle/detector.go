@@ -129,11 +129,11 @@ func (r *detecting) inExecEnv(order resolver.Order) resolver.Order {
 // choose tries the groups. Under the policy auto an inventory that was generated takes no
 // part, so that what is detected never depends on a cache; it is asked afterwards,
 // and takes part only if every group has failed without it (DESIGN section 1).
-func (r *detecting) choose(ctx context.Context, order resolver.OrderFile) (*resolver.Detected, error) {
-	search := resolver.Detection{
+func (r *detecting) choose(ctx context.Context, order resolver.OrderFile) (*resolver.Selected, error) {
+	search := resolver.Selection{
 		Order: order.Order, Extensions: order.Extensions,
 		Nested: r.nested, Mismatch: r.mismatch,
-		Detect: func(m []resolver.Module) ([]resolver.Outcome, error) { return r.detect(ctx, m) },
+		Detect: func(m []resolver.Module) ([]resolver.Detection, error) { return r.detect(ctx, m) },
 	}
 	late := r.policy() == platform.Auto && r.RunImage.Generated()
 	if r.RunImage.Set != nil && !late {
@@ -171,7 +171,7 @@ func (r *detecting) choose(ctx context.Context, order resolver.OrderFile) (*reso
 // mayHelp reports whether a run image could make a detection pass that failed without one. It tries the run
 // image that meets every requirement: what fails with that one fails with any, for other reasons than an
 // unmet requirement.
-func mayHelp(search resolver.Detection) bool {
+func mayHelp(search resolver.Selection) bool {
 	search.Run = everything{}
 	_, err := search.Select()
 	undetected, failed := errors.AsType[*resolver.UndetectedError](err)
@@ -233,8 +233,8 @@ func (r *detecting) mismatch(m resolver.Module) bool {
 }
 
 // detect runs bin/detect of several modules side by side.
-func (r *detecting) detect(ctx context.Context, modules []resolver.Module) ([]resolver.Outcome, error) {
-	outcomes := make([]resolver.Outcome, len(modules))
+func (r *detecting) detect(ctx context.Context, modules []resolver.Module) ([]resolver.Detection, error) {
+	outcomes := make([]resolver.Detection, len(modules))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(2 * runtime.GOMAXPROCS(0))
 	for i, m := range modules {

@@ -102,7 +102,7 @@ func (r *detecting) result(e resolver.Element, status resolver.Status) string {
 }
 
 // report tells which group was chosen.
-func (r *detecting) report(found *resolver.Detected) {
+func (r *detecting) report(found *resolver.Selected) {
 	r.tries(found.Tries, found.Tried)
 	for _, d := range found.Dropped {
 		r.log.Debug(fmt.Sprintf("skip: %s %s", d.Module, d.Why))

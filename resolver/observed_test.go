@@ -83,10 +83,10 @@ func TestObservedDetections(t *testing.T) {
 func (o observed) run(t *testing.T) outcome {
 	t.Helper()
 	asked := map[resolver.Module]bool{}
-	d := resolver.Detection{
+	d := resolver.Selection{
 		Order: o.order(o.Order), Extensions: o.order(o.Extensions),
-		Detect: func(modules []resolver.Module) ([]resolver.Outcome, error) {
-			var all []resolver.Outcome
+		Detect: func(modules []resolver.Module) ([]resolver.Detection, error) {
+			var all []resolver.Detection
 			for _, m := range modules {
 				if asked[m] {
 					t.Errorf("%s is detected twice", m)
@@ -122,13 +122,13 @@ func (o observed) order(groups [][]observedElement) resolver.Order {
 	return order
 }
 
-func (o observed) outcome(id string) resolver.Outcome {
+func (o observed) outcome(id string) resolver.Detection {
 	switch o.DetectExit[id] {
 	case 0:
 	case 100:
-		return resolver.Outcome{Status: resolver.Fail}
+		return resolver.Detection{Status: resolver.Fail}
 	default:
-		return resolver.Outcome{Status: resolver.Errored}
+		return resolver.Detection{Status: resolver.Errored}
 	}
 	plan := o.Plans[id]
 	var sections []resolver.Section
@@ -139,7 +139,7 @@ func (o observed) outcome(id string) resolver.Outcome {
 		}
 		sections = append(sections, section)
 	}
-	return resolver.Outcome{Plans: sections}
+	return resolver.Detection{Plans: sections}
 }
 
 func summary(r *resolver.Resolution) outcome {

@@ -21,7 +21,7 @@ type Element struct {
 
 // A Detection is the result of a module's bin/detect. The zero value is a pass with
 // an empty plan.
-type Outcome struct {
+type Detection struct {
 	Status Status
 	Plans  []Section // if it passed: the top-level section, then each of `or`
 }
@@ -38,7 +38,7 @@ const (
 
 // A Selection finds the first group of an order that passes detection and resolves
 // (buildpack.md, "Order Resolution").
-type Detection struct {
+type Selection struct {
 	Order      Order
 	Extensions Order // each of its groups is tried in front of every group of Order; none at last
 
@@ -52,14 +52,14 @@ type Detection struct {
 	Mismatch func(Module) bool
 	// Detect returns the results of modules in the same order. It is called at most
 	// once for each module.
-	Detect func([]Module) ([]Outcome, error)
+	Detect func([]Module) ([]Detection, error)
 
 	Run, Build Base
 	Limit      int // see Problem
 }
 
 // A Selected is the chosen group.
-type Detected struct {
+type Selected struct {
 	*Resolution
 	Tries []Try // the first 999 groups that were tried, and the last, which is the chosen one
 	Tried int   // the number of groups tried
@@ -91,8 +91,8 @@ func (e *UndetectedError) Error() string {
 // Select tries the groups of the order and returns the first that passes and
 // resolves. If there is none, the error is an *[UndetectedError]. Select fails if
 // Nested or Detect fail or a composite buildpack contains itself.
-func (d Detection) Select() (*Detected, error) {
-	w := &walk{Detection: d, outcomes: map[Module]Outcome{}}
+func (d Selection) Select() (*Selected, error) {
+	w := &walk{Selection: d, outcomes: map[Module]Detection{}}
 	rest := []place{{isOrder: true, order: d.Order}}
 	result, err := w.order(d.Extensions, Extension, nil, rest, nil, true)
 	if err != nil {
@@ -101,13 +101,13 @@ func (d Detection) Select() (*Detected, error) {
 	if w.found == nil {
 		return nil, &UndetectedError{Errored: result == Errored, Tries: w.tries, Tried: w.tried}
 	}
-	return &Detected{Resolution: w.found, Tries: w.tries, Tried: w.tried}, nil
+	return &Selected{Resolution: w.found, Tries: w.tries, Tried: w.tried}, nil
 }
 
 // A walk is the state of Select.
 type walk struct {
-	Detection
-	outcomes map[Module]Outcome
+	Selection
+	outcomes map[Module]Detection
 	tries    []Try
 	tried    int
 	found    *Resolution
@@ -203,7 +203,7 @@ func (w *walk) try(group []Element) (Status, error) {
 	for _, e := range group {
 		o := w.outcomes[e.Module]
 		if w.unfit(e) {
-			o = Outcome{Status: Errored}
+			o = Detection{Status: Errored}
 		}
 		t.Outcomes = append(t.Outcomes, o.Status)
 		errored = errored || o.Status == Errored

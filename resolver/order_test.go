@@ -20,13 +20,13 @@ func elements(ids ...string) resolver.Group {
 }
 
 // tried is the groups that a detection tries, with composites and outcomes by id.
-func tried(t *testing.T, d resolver.Detection, nested map[string]resolver.Order, status map[string]resolver.Status) ([]string, error) {
+func tried(t *testing.T, d resolver.Selection, nested map[string]resolver.Order, status map[string]resolver.Status) ([]string, error) {
 	t.Helper()
 	d.Nested = func(m resolver.Module) (resolver.Order, error) { return nested[m.ID], nil }
-	d.Detect = func(modules []resolver.Module) ([]resolver.Outcome, error) {
-		var all []resolver.Outcome
+	d.Detect = func(modules []resolver.Module) ([]resolver.Detection, error) {
+		var all []resolver.Detection
 		for _, m := range modules {
-			all = append(all, resolver.Outcome{Status: status[m.ID]})
+			all = append(all, resolver.Detection{Status: status[m.ID]})
 		}
 		return all, nil
 	}
@@ -52,19 +52,19 @@ func tried(t *testing.T, d resolver.Detection, nested map[string]resolver.Order,
 func TestOrderExpansion(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		d      resolver.Detection
+		d      resolver.Selection
 		nested map[string]resolver.Order
 		want   []string
 	}{
-		{"an order in a group (E O F)", resolver.Detection{Order: resolver.Order{elements("E", "O", "F")}},
+		{"an order in a group (E O F)", resolver.Selection{Order: resolver.Order{elements("E", "O", "F")}},
 			map[string]resolver.Order{"O": {elements("A", "B"), elements("C", "D")}}, []string{"E A B F", "E C D F"}},
-		{"an optional one", resolver.Detection{Order: resolver.Order{elements("O?", "F")}},
+		{"an optional one", resolver.Selection{Order: resolver.Order{elements("O?", "F")}},
 			map[string]resolver.Order{"O": {elements("A")}}, []string{"A F", "F"}},
-		{"extensions first (O P)", resolver.Detection{Order: resolver.Order{elements("E", "F"), elements("G", "H")}, Extensions: resolver.Order{elements("A", "B"), elements("C", "D")}},
+		{"extensions first (O P)", resolver.Selection{Order: resolver.Order{elements("E", "F"), elements("G", "H")}, Extensions: resolver.Order{elements("A", "B"), elements("C", "D")}},
 			nil, []string{"A B E F", "A B G H", "C D E F", "C D G H", "E F", "G H"}},
-		{"what is there already", resolver.Detection{Order: resolver.Order{elements("A", "O", "B")}},
+		{"what is there already", resolver.Selection{Order: resolver.Order{elements("A", "O", "B")}},
 			map[string]resolver.Order{"O": {elements("B", "A", "C")}}, []string{"A B C"}},
-		{"nested twice", resolver.Detection{Order: resolver.Order{elements("O")}},
+		{"nested twice", resolver.Selection{Order: resolver.Order{elements("O")}},
 			map[string]resolver.Order{"O": {elements("P", "X")}, "P": {elements("A"), elements("B")}}, []string{"A X", "B X"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -84,7 +84,7 @@ func TestOrderExpansion(t *testing.T) {
 }
 
 func TestCycle(t *testing.T) {
-	_, err := tried(t, resolver.Detection{Order: resolver.Order{elements("O")}},
+	_, err := tried(t, resolver.Selection{Order: resolver.Order{elements("O")}},
 		map[string]resolver.Order{"O": {elements("P")}, "P": {elements("A", "O")}}, nil)
 	want := "composite buildpack O@1 contains itself: O@1 > P@1 > O@1"
 	if err == nil || !strings.Contains(err.Error(), want) {
@@ -93,7 +93,7 @@ func TestCycle(t *testing.T) {
 }
 
 func TestSameIDInBothKinds(t *testing.T) {
-	got, err := tried(t, resolver.Detection{Order: resolver.Order{elements("same")}, Extensions: resolver.Order{elements("same")}}, nil, nil)
+	got, err := tried(t, resolver.Selection{Order: resolver.Order{elements("same")}, Extensions: resolver.Order{elements("same")}}, nil, nil)
 	if err != nil || len(got) != 1 || got[0] != "same same" {
 		t.Errorf("groups %q, %v", got, err)
 	}
@@ -112,7 +112,7 @@ func TestErroredGroups(t *testing.T) {
 		{"plain failure", resolver.Order{elements("no")}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := tried(t, resolver.Detection{Order: tt.order}, nil, errored)
+			_, err := tried(t, resolver.Selection{Order: tt.order}, nil, errored)
 			undetected, ok := errors.AsType[*resolver.UndetectedError](err)
 			if !ok || undetected.Errored != tt.want {
 				t.Errorf("errored %v, want %v: %v", ok && undetected.Errored, tt.want, err)
@@ -124,14 +124,14 @@ func TestErroredGroups(t *testing.T) {
 // TestMismatch holds that a target mismatch counts only where the buildpack is required.
 func TestMismatch(t *testing.T) {
 	var asked []string
-	d := resolver.Detection{
+	d := resolver.Selection{
 		Order:    resolver.Order{elements("arm", "app"), elements("arm?", "app")},
 		Mismatch: func(m resolver.Module) bool { return m.ID == "arm" },
-		Detect: func(modules []resolver.Module) ([]resolver.Outcome, error) {
+		Detect: func(modules []resolver.Module) ([]resolver.Detection, error) {
 			for _, m := range modules {
 				asked = append(asked, m.ID)
 			}
-			return make([]resolver.Outcome, len(modules)), nil
+			return make([]resolver.Detection, len(modules)), nil
 		},
 	}
 	found, err := d.Select()
@@ -159,7 +159,7 @@ func TestManyGroups(t *testing.T) {
 			status[leaf] = resolver.Fail
 		}
 	}
-	groups, err := tried(t, resolver.Detection{Order: resolver.Order{elements(outer...)}}, nested, status)
+	groups, err := tried(t, resolver.Selection{Order: resolver.Order{elements(outer...)}}, nested, status)
 	undetected, ok := errors.AsType[*resolver.UndetectedError](err)
 	if !ok {
 		t.Fatal(err)
@@ -170,14 +170,14 @@ func TestManyGroups(t *testing.T) {
 }
 
 func TestDetectionWithoutOrder(t *testing.T) {
-	groups, err := tried(t, resolver.Detection{}, nil, nil)
+	groups, err := tried(t, resolver.Selection{}, nil, nil)
 	if undetected, ok := errors.AsType[*resolver.UndetectedError](err); !ok || undetected.Errored || len(groups) > 0 {
 		t.Errorf("tried %q: %v", groups, err)
 	}
 }
 
 func TestMissingOutcomes(t *testing.T) {
-	d := resolver.Detection{Order: resolver.Order{elements("a", "b")}, Detect: func([]resolver.Module) ([]resolver.Outcome, error) { return nil, nil }}
+	d := resolver.Selection{Order: resolver.Order{elements("a", "b")}, Detect: func([]resolver.Module) ([]resolver.Detection, error) { return nil, nil }}
 	if _, err := d.Select(); err == nil || !strings.Contains(err.Error(), "detecting 2 modules: got 0 results") {
 		t.Errorf("got %v", err)
 	}

@@ -28,14 +28,14 @@ type Detected struct {
 const exitFail = 100
 
 // Outcome is the result in the words of the build plan.
-func (r Detected) Outcome() resolver.Outcome {
+func (r Detected) Outcome() resolver.Detection {
 	switch r.Exit {
 	case 0:
-		return resolver.Outcome{Status: resolver.Pass, Plans: r.Plans}
+		return resolver.Detection{Status: resolver.Pass, Plans: r.Plans}
 	case exitFail:
-		return resolver.Outcome{Status: resolver.Fail}
+		return resolver.Detection{Status: resolver.Fail}
 	}
-	return resolver.Outcome{Status: resolver.Errored}
+	return resolver.Detection{Status: resolver.Errored}
 }
 
 // Detect runs bin/detect (buildpack.md, "Detection"). An extension without one passes,

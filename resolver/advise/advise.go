@@ -34,7 +34,7 @@ type Problem struct {
 }
 
 // A NewImage is a recommended run image: packages on top of a base.
-type Image struct {
+type NewImage struct {
 	Base     string
 	Packages []string // sorted
 	Builds   int      // number of builds that it serves and the base alone does not
@@ -42,11 +42,11 @@ type Image struct {
 
 // A Plan is a set of recommended images with its effect.
 type Plan struct {
-	Images []Image // by base, then by builds served, most first
-	Served int     // builds that need no extension with these images, including those that never did
-	Spare  int     // unneeded packages, summed over the builds that the images serve
-	Exact  bool    // the plan is optimal for this number of images
-	AtMost int     // upper bound on Served for this number of images
+	Images []NewImage // by base, then by builds served, most first
+	Served int        // builds that need no extension with these images, including those that never did
+	Spare  int        // unneeded packages, summed over the builds that the images serve
+	Exact  bool       // the plan is optimal for this number of images
+	AtMost int        // upper bound on Served for this number of images
 }
 
 // Plans returns the best plans with no new image, with one, and so on. A plan is
@@ -55,7 +55,7 @@ type Plan struct {
 // another image brings no improvement.
 func (p Problem) Plans() []Plan {
 	bases, nothing := p.bases()
-	best := []answer{{exact: true}} // by number of images, over the bases so far
+	best := []partial{{exact: true}} // by number of images, over the bases so far
 	for _, b := range bases {
 		best = combine(best, b.answers(p.Images, p.limit()), p.Images)
 	}
@@ -124,8 +124,8 @@ func (p Problem) bases() (bases []base, nothing int) {
 }
 
 // A partial is a choice of images for some of the bases.
-type answer struct {
-	images   []Image
+type partial struct {
+	images   []NewImage
 	served   int
 	spare    int
 	packages int // total number of added packages
@@ -134,15 +134,15 @@ type answer struct {
 }
 
 // better reports whether a is better than b.
-func (a answer) better(b answer) bool {
+func (a partial) better(b partial) bool {
 	return cmp.Or(cmp.Compare(a.served, b.served), cmp.Compare(b.spare, a.spare), cmp.Compare(b.packages, a.packages), cmp.Compare(len(b.images), len(a.images))) > 0
 }
 
 // combine distributes a number of images among bases optimally.
-func combine(some, more []answer, images int) []answer {
-	var out []answer
+func combine(some, more []partial, images int) []partial {
+	var out []partial
 	for k := range images + 1 {
-		best := answer{served: -1}
+		best := partial{served: -1}
 		exact, atMost := true, 0
 		for i, a := range some {
 			j := min(k-i, len(more)-1)
@@ -150,7 +150,7 @@ func combine(some, more []answer, images int) []answer {
 				continue
 			}
 			b := more[j]
-			sum := answer{
+			sum := partial{
 				images: append(slices.Clone(a.images), b.images...), served: a.served + b.served,
 				spare: a.spare + b.spare, packages: a.packages + b.packages,
 			}
@@ -165,12 +165,12 @@ func combine(some, more []answer, images int) []answer {
 	return out
 }
 
-func (a answer) plan(nothing int) Plan {
+func (a partial) plan(nothing int) Plan {
 	return Plan{Images: a.images, Served: nothing + a.served, Spare: a.spare, Exact: a.exact, AtMost: nothing + a.atMost}
 }
 
 // answers returns the best images for one base, by number of images from 0.
-func (b base) answers(images, limit int) []answer {
+func (b base) answers(images, limit int) []partial {
 	fit := slices.Clone(b.lacks)
 	fit = slices.DeleteFunc(fit, func(l lack) bool { return len(l.packages) > limit }) // no image can serve these
 	images = min(images, len(fit))
@@ -181,8 +181,8 @@ func (b base) answers(images, limit int) []answer {
 }
 
 // image returns the image that serves these builds.
-func image(name string, lacks []lack) Image {
-	img := Image{Base: name}
+func image(name string, lacks []lack) NewImage {
+	img := NewImage{Base: name}
 	for _, l := range lacks {
 		img.Packages = append(img.Packages, l.packages...)
 		img.Builds += l.count
@@ -193,7 +193,7 @@ func image(name string, lacks []lack) Image {
 }
 
 // spare returns the number of unneeded packages of the builds on an image.
-func spare(img Image, lacks []lack) int {
+func spare(img NewImage, lacks []lack) int {
 	sum := 0
 	for _, l := range lacks {
 		sum += l.count * (len(img.Packages) - len(l.packages))
@@ -202,8 +202,8 @@ func spare(img Image, lacks []lack) int {
 }
 
 // answerOf returns the images for groups of builds.
-func answerOf(name string, groups [][]lack) answer {
-	var a answer
+func answerOf(name string, groups [][]lack) partial {
+	var a partial
 	for _, g := range groups {
 		if len(g) == 0 {
 			continue
@@ -214,7 +214,7 @@ func answerOf(name string, groups [][]lack) answer {
 		a.spare += spare(img, g)
 		a.packages += len(img.Packages)
 	}
-	slices.SortStableFunc(a.images, func(x, y Image) int {
+	slices.SortStableFunc(a.images, func(x, y NewImage) int {
 		return cmp.Or(cmp.Compare(y.Builds, x.Builds), slices.Compare(x.Packages, y.Packages))
 	})
 	return a

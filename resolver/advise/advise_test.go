@@ -24,15 +24,15 @@ func TestPlans(t *testing.T) {
 		{"none", Problem{Images: 3}, []Plan{{Exact: true}}},
 		{"one image that has it all", Problem{Builds: builds[:4], Images: 1}, []Plan{
 			{Exact: true},
-			{Images: []Image{{"noble", []string{"curl", "libgd3", "libonig5", "libzip4", "tree"}, 12}}, Served: 12, Spare: 5*4 + 3*3 + 4*2, Exact: true, AtMost: 12},
+			{Images: []NewImage{{"noble", []string{"curl", "libgd3", "libonig5", "libzip4", "tree"}, 12}}, Served: 12, Spare: 5*4 + 3*3 + 4*2, Exact: true, AtMost: 12},
 		}},
 		{"no more than three packages each", Problem{Builds: builds, Images: 4, Packages: 3}, []Plan{
 			{Served: 10, Exact: true, AtMost: 10},
-			{Images: []Image{{"noble", []string{"curl", "tree"}, 8}}, Served: 18, Spare: 5, Exact: true, AtMost: 18},
-			{Images: []Image{{"noble", []string{"curl", "tree"}, 8}, {"noble", []string{"libgd3", "libonig5", "libzip4"}, 4}}, Served: 22, Spare: 5, Exact: true, AtMost: 22},
-			{Images: []Image{{"jammy", []string{"curl"}, 3}, {"noble", []string{"curl", "tree"}, 8}, {"noble", []string{"libgd3", "libonig5", "libzip4"}, 4}},
+			{Images: []NewImage{{"noble", []string{"curl", "tree"}, 8}}, Served: 18, Spare: 5, Exact: true, AtMost: 18},
+			{Images: []NewImage{{"noble", []string{"curl", "tree"}, 8}, {"noble", []string{"libgd3", "libonig5", "libzip4"}, 4}}, Served: 22, Spare: 5, Exact: true, AtMost: 22},
+			{Images: []NewImage{{"jammy", []string{"curl"}, 3}, {"noble", []string{"curl", "tree"}, 8}, {"noble", []string{"libgd3", "libonig5", "libzip4"}, 4}},
 				Served: 25, Spare: 5, Exact: true, AtMost: 25},
-			{Images: []Image{{"jammy", []string{"curl"}, 3}, {"noble", []string{"curl"}, 5}, {"noble", []string{"libgd3", "libonig5", "libzip4"}, 4}, {"noble", []string{"curl", "tree"}, 3}},
+			{Images: []NewImage{{"jammy", []string{"curl"}, 3}, {"noble", []string{"curl"}, 5}, {"noble", []string{"libgd3", "libonig5", "libzip4"}, 4}, {"noble", []string{"curl", "tree"}, 3}},
 				Served: 25, Exact: true, AtMost: 25},
 		}},
 		{"nothing fits", Problem{Builds: builds[3:4], Images: 2, Packages: 2}, []Plan{{Exact: true}}},
@@ -157,7 +157,7 @@ func checkPlan(t fataler, p Problem, plan Plan, k int) {
 		if len(b.Lacks) == 0 {
 			nothing += b.Count
 		}
-		if len(b.Lacks) == 0 || slices.ContainsFunc(plan.Images, func(img Image) bool { return img.Base == b.Base && has(img.Packages, b.Lacks) }) {
+		if len(b.Lacks) == 0 || slices.ContainsFunc(plan.Images, func(img NewImage) bool { return img.Base == b.Base && has(img.Packages, b.Lacks) }) {
 			served += b.Count
 		}
 	}
@@ -172,10 +172,10 @@ func has(packages, lacks []string) bool {
 
 // everyChoice tries every choice of k images with any packages: the most builds served, then the fewest spare packages.
 func everyChoice(p Problem, k int) [2]int {
-	var candidates []Image
+	var candidates []NewImage
 	for _, base := range []string{"x", "y"} {
 		for set := range 1 << 5 {
-			img := Image{Base: base}
+			img := NewImage{Base: base}
 			for i := range 5 {
 				if set&(1<<i) != 0 {
 					img.Packages = append(img.Packages, string(rune('a'+i)))
@@ -187,8 +187,8 @@ func everyChoice(p Problem, k int) [2]int {
 		}
 	}
 	best := [2]int{-1, 0}
-	var choose func(from int, images []Image)
-	choose = func(from int, images []Image) {
+	var choose func(from int, images []NewImage)
+	choose = func(from int, images []NewImage) {
 		if got := count(p, images); got[0] > best[0] || got[0] == best[0] && got[1] < best[1] {
 			best = got
 		}
@@ -204,7 +204,7 @@ func everyChoice(p Problem, k int) [2]int {
 }
 
 // count is builds served and packages to spare, each build on the image that suits it best.
-func count(p Problem, images []Image) [2]int {
+func count(p Problem, images []NewImage) [2]int {
 	var sum [2]int
 	for _, b := range p.Builds {
 		lacks := slices.Compact(slices.Sorted(slices.Values(b.Lacks)))

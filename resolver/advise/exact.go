@@ -6,14 +6,14 @@ import "math/bits"
 // represented as bit masks. The cheapest way to serve a set with k images is one
 // image for a part that includes the lowest lack, and the cheapest way to serve the
 // rest with k-1 images. This takes 3^n steps per image.
-func exactly(name string, lacks []lack, images, limit int) []answer {
+func exactly(name string, lacks []lack, images, limit int) []partial {
 	n := len(lacks)
 	one := singles(name, lacks, limit)
 	best := make([]cost, 1<<n) // cheapest way to serve exactly these with the images so far
 	for set := range best {
 		best[set] = cost{possible: set == 0}
 	}
-	answers := []answer{{exact: true}}
+	answers := []partial{{exact: true}}
 	var first [][]int // by number of images and set: the part that the first image serves
 	for range images {
 		next := make([]cost, 1<<n)
@@ -77,7 +77,7 @@ func members(lacks []lack, set int) []lack {
 }
 
 // chosenFrom returns the images for the set that is served best.
-func chosenFrom(name string, lacks []lack, best []cost, first [][]int) answer {
+func chosenFrom(name string, lacks []lack, best []cost, first [][]int) partial {
 	served := func(set int) int {
 		sum := 0
 		for _, l := range members(lacks, set) {

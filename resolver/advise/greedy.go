@@ -8,12 +8,12 @@ import (
 
 // greedily creates one image after another. Each takes the builds with the best
 // ratio of builds to added packages until it is full.
-func greedily(name string, lacks []lack, images, limit int) []answer {
+func greedily(name string, lacks []lack, images, limit int) []partial {
 	total := 0
 	for _, l := range lacks {
 		total += l.count
 	}
-	answers := []answer{{exact: true}}
+	answers := []partial{{exact: true}}
 	rest := slices.Clone(lacks)
 	var groups [][]lack
 	for k := 1; k <= images; k++ {

@@ -99,7 +99,7 @@ type resolution struct {
 	flags  resolveFlags
 
 	run, build base.Image // build: empty if none is given
-	detected   *resolver.Detected
+	detected   *resolver.Selected
 	late       bool // the run image took no part in detection, since its inventory is generated
 	judged     *base.Judgement
 	broken     []string // what the final run image lacks
@@ -119,7 +119,7 @@ func (r *resolution) resolve(ctx context.Context) error {
 	if r.run, err = r.source.read(ctx, r.flags.run); err != nil {
 		return err
 	}
-	d := resolver.Detection{Order: order.Order, Extensions: order.Extensions, Detect: plans.detect}
+	d := resolver.Selection{Order: order.Order, Extensions: order.Extensions, Detect: plans.detect}
 	if r.flags.build != "" {
 		if r.build, err = r.source.lookup(ctx, r.flags.build); err != nil {
 			return err
@@ -140,7 +140,7 @@ func (r *resolution) resolve(ctx context.Context) error {
 // be generated takes no part in that, so that what is detected never depends on
 // a cache; it is asked afterwards. Only if no group resolves without it is it
 // tried with it, as the creator does.
-func (r *resolution) detect(d resolver.Detection) (err error) {
+func (r *resolution) detect(d resolver.Selection) (err error) {
 	if r.policy.RunSBOM != platform.Off {
 		d.Run, d.Build = r.run.Provider(), r.build.Provider()
 	}
@@ -195,8 +195,8 @@ func readPlans(dir string) (planFolder, error) {
 }
 
 // detect reads the plans as if the modules were just detected.
-func (p planFolder) detect(modules []resolver.Module) ([]resolver.Outcome, error) {
-	var all []resolver.Outcome
+func (p planFolder) detect(modules []resolver.Module) ([]resolver.Detection, error) {
+	var all []resolver.Detection
 	for _, m := range modules {
 		o, err := p.outcome(m)
 		if err != nil {
@@ -207,7 +207,7 @@ func (p planFolder) detect(modules []resolver.Module) ([]resolver.Outcome, error
 	return all, nil
 }
 
-func (p planFolder) outcome(m resolver.Module) (resolver.Outcome, error) {
+func (p planFolder) outcome(m resolver.Module) (resolver.Detection, error) {
 	for _, name := range []string{platform.EscapeID(m.String()), platform.EscapeID(m.ID)} {
 		path := filepath.Join(p.dir, name+".toml")
 		data, err := os.ReadFile(path)
@@ -215,12 +215,12 @@ func (p planFolder) outcome(m resolver.Module) (resolver.Outcome, error) {
 			continue
 		}
 		if err != nil {
-			return resolver.Outcome{}, fmt.Errorf("reading plan: %w", err)
+			return resolver.Detection{}, fmt.Errorf("reading plan: %w", err)
 		}
 		sections, err := resolver.DecodePlan(data, path)
-		return resolver.Outcome{Plans: sections}, err
+		return resolver.Detection{Plans: sections}, err
 	}
-	return resolver.Outcome{Status: resolver.Fail}, nil
+	return resolver.Detection{Status: resolver.Fail}, nil
 }
 
 func readOrder(path string) (*resolver.OrderFile, error) {

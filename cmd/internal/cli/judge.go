@@ -71,7 +71,7 @@ func (r *resolution) generated() ([]*extensions.Dockerfile, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := readWishes(files, r.flags.extensions); err != nil {
+	if err := r.source.console.readWishes(files, r.flags.extensions, false); err != nil {
 		return nil, err
 	}
 	for _, m := range r.extensions() {

@@ -177,7 +177,7 @@ func (p *pruning) dockerfiles() ([]*extensions.Dockerfile, error) {
 			return nil, err
 		}
 	}
-	return files, readWishes(files, p.flags.extensions)
+	return files, p.source.console.readWishes(files, p.flags.extensions, true)
 }
 
 // checkLayout refuses a file that lies where this Platform API has none: it is not what the

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/platform"
@@ -16,12 +18,17 @@ func (c *Console) extensionsFolder(flag string) string {
 }
 
 // readWishes notes what the authors of the extensions say in extension.toml. One that is
-// not in the folder says nothing.
-func readWishes(files []*extensions.Dockerfile, dir string) error {
+// not in the folder says nothing. It might ask to be applied always, so that is warned of where there is
+// such a folder, or something is changed.
+func (c *Console) readWishes(files []*extensions.Dockerfile, dir string, changes bool) error {
+	var missing []string
 	for _, d := range files {
 		file := filepath.Join(dir, platform.EscapeID(d.Extension.ID), d.Extension.Version, "extension.toml")
 		data, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
+			if name := d.Extension.String(); !slices.Contains(missing, name) {
+				missing = append(missing, name)
+			}
 			continue
 		}
 		if err == nil {
@@ -30,6 +37,9 @@ func readWishes(files []*extensions.Dockerfile, dir string) error {
 		if err != nil {
 			return err
 		}
+	}
+	if _, err := os.Stat(dir); len(missing) > 0 && (changes || err == nil) {
+		c.warn("%s has no extension.toml of %s, so it is not known whether it asks to be applied always; --extensions names the builder's folder", dir, strings.Join(missing, ", "))
 	}
 	return nil
 }

@@ -167,6 +167,16 @@ func TestArchitectureBesideThePURL(t *testing.T) {
 	}
 }
 
+// A package URL names one package, of whatever type.
+func TestPURLName(t *testing.T) {
+	s := set(t, document(sbom.Package{Type: "npm", Name: "lodash", Version: "4.17.21", PURL: "pkg:npm/lodash@4.17.21"}))
+	for name, want := range map[string]bool{"pkg:npm/lodash": true, "pkg:npm/react": false, "pkg:npm/%40x/lodash": false} {
+		if got := s.Answer(name, ""); got.Met != want {
+			t.Errorf("%s: %v (%s), want %v", name, got.Met, got.Reason, want)
+		}
+	}
+}
+
 func TestBestFirst(t *testing.T) {
 	s, _ := provides.From(document(
 		pkg(sbom.APK, "alpine", "nodejs", "9.11-r0", "x86_64"), pkg(sbom.APK, "alpine", "nodejs-current", "22.3.0-r0", "x86_64"),

@@ -114,6 +114,7 @@ func TestUpstream(t *testing.T) {
 		{debRule, "9.2.0~ds1-1", "9.2.0"},
 		{debRule, "1.0+repack.2-1", "1.0"},
 		{debRule, "1.2+really1.1-3", "1.1"},
+		{debRule, "1.2+really-3", "1.2+really"},
 		{debRule, "2:1.2+really.1.1+dfsg-3", "1.1"},
 		{debRule, "2.0~rc1+dfsg-1", "2.0~rc1"},
 		{debRule, "1.2-3-4", "1.2-3"},

@@ -26,6 +26,7 @@ func TestParseEVR(t *testing.T) {
 		{sbom.Deb, "a:1-2", sbom.EVR{Version: "a:1", Release: "2"}},
 		{sbom.Deb, ":1-2", sbom.EVR{Version: ":1", Release: "2"}},
 		{sbom.Deb, "", sbom.EVR{}},
+		{sbom.Deb, "-1", sbom.EVR{Version: "-1"}},
 		{sbom.RPM, "1:1.0.2k-16.el7", sbom.EVR{Epoch: "1", Version: "1.0.2k", Release: "16.el7"}},
 		{sbom.RPM, "0:5.1.8-6.el9", sbom.EVR{Epoch: "0", Version: "5.1.8", Release: "6.el9"}},
 		{sbom.RPM, "5.1.8-6.el9", sbom.EVR{Version: "5.1.8", Release: "6.el9"}},
@@ -145,7 +146,22 @@ func TestVirtualsAreSpelledAsTheyWereRead(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", tt.in, got, tt.want)
 		}
 	}
+	for entry, want := range map[string]string{"so:x>=1.2": "so:x", "so:x~=1.2": "so:x", "so:x<=1.2": "so:x"} {
+		if got := sbom.ParseVirtuals(sbom.APK, []string{entry}); len(got) != 1 || got[0].Name != want {
+			t.Errorf("%s: got %v, want %s", entry, got, want)
+		}
+	}
 	if got := sbom.ParseVirtuals(sbom.Deb, []string{"libfoo:any (= 1.2)", ""}); len(got) != 1 || got[0].Name != "libfoo" {
 		t.Errorf("an architecture is no part of the name: %v", got)
+	}
+}
+
+func TestIsMultiarchDir(t *testing.T) {
+	for dir, want := range map[string]bool{
+		"usr/lib/x86_64-linux-gnu": true, "/lib/aarch64-linux-gnu": true, "opt/x86_64-linux-gnu": false, "usr/lib/gcc": false, "x86_64-linux-gnu": false,
+	} {
+		if got := sbom.IsMultiarchDir(dir); got != want {
+			t.Errorf("%s: %t", dir, got)
+		}
 	}
 }

@@ -27,6 +27,7 @@ func TestBadInput(t *testing.T) {
 		{"HTML", "\n<!DOCTYPE html>\n<html><body>502 Bad Gateway</body></html>", []string{"an HTML page", "want CycloneDX"}},
 		{"HTML without a type", "<HTML><p>", []string{"an HTML page"}},
 		{"other XML", `<?xml version="1.0"?><rdf:RDF xmlns:rdf="x"/>`, []string{"not an SBOM (<RDF>)", "want CycloneDX"}},
+		{"a bom of another namespace", `<bom xmlns="https://example.com/bom/1.5"/>`, []string{"not an SBOM (<bom>)"}},
 		{"broken XML", "<?xml", []string{"starts as XML", "want CycloneDX"}},
 		{"text", "Not found", []string{"neither JSON nor XML"}},
 		{"array", "[]", []string{"not an object"}},

@@ -206,3 +206,24 @@ func TestDuplicatesCollapse(t *testing.T) {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 }
+
+// Relationships other than of containment may form a cycle.
+func TestSyftRelationships(t *testing.T) {
+	doc := func(kind string) string {
+		return fmt.Sprintf(`{"artifacts":[{"id":"a","name":"a","version":"1","type":"apk"},{"id":"b","name":"b","version":"1","type":"apk"}],
+			"artifactRelationships":[{"parent":"a","child":"b","type":%[1]q},{"parent":"b","child":"a","type":%[1]q}],"schema":{"version":"16.0.0","url":"anchore/syft"}}`, kind)
+	}
+	if _, err := format.Decode(strings.NewReader(doc("dependency-of")), "f"); err != nil {
+		t.Error(err)
+	}
+	if _, err := format.Decode(strings.NewReader(doc("contains")), "f"); err == nil {
+		t.Error("two packages contain each other")
+	}
+}
+
+func TestXMLPrefix(t *testing.T) {
+	doc, err := format.Decode(strings.NewReader(`<x:bom xmlns:x="http://cyclonedx.org/schema/bom/1.5"><x:components><x:component type="library"><x:name>a</x:name><x:version>1</x:version></x:component></x:components></x:bom>`), "f")
+	if err != nil || len(doc.Packages) != 1 || doc.Packages[0].Name != "a" {
+		t.Errorf("%v, %v", doc, err)
+	}
+}

@@ -22,6 +22,11 @@ func TestClosest(t *testing.T) {
 			t.Errorf("Closest(%.20q) = %q, %t, want %q", word, got, ok, want)
 		}
 	}
+	for word, name := range map[string]string{"xbaa": "byaa", "abcdef": "bacdxy"} { // two and three letters
+		if _, ok := keys.Closest(word, []string{name}); ok {
+			t.Errorf("%s is close to %s", word, name)
+		}
+	}
 	if got, _ := keys.Closest("b", []string{"a", "c"}); got != "a" {
 		t.Errorf("of two that are as close: %q, want the first", got)
 	}

@@ -111,6 +111,8 @@ func TestJudge(t *testing.T) {
 		{"needless switch behind a switch", "r:gd:-:x r:zlib:-:u", nil, "switch satisfied", "x", false},
 		{"switch behind what would be needless without it", "r:gd:-:u r:curl:-:x", nil, "superseded switch", "x", false},
 
+		{"needless switch with a rest behind what is there", "r:curl:-:x r:curl:copy r:gd:copy", nil, "switch apply apply", "x", true},
+
 		// pairs, the first one superseded
 		{"superseded superseded", "r:curl:copy r:gd:copy r:-:-:x", nil, "superseded superseded switch", "x", false},
 		{"superseded satisfied", "r:gd:copy r:-:-:x r:zlib:copy", nil, "superseded switch satisfied", "x", false},

@@ -110,6 +110,24 @@ func TestReasons(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 
+	both := map[string]any{"launch": true, "build": true}
+	for _, tt := range []struct {
+		name       string
+		run, build resolver.Base
+		want       string
+	}{
+		{"neither has it", fakeBase{}, fakeBase{}, "requires curl, which no module before it provides; the run image has curl; the build image has curl"},
+		{"the build image lacks it", run, fakeBase{}, "requires curl, which no module before it provides; the build image has curl"},
+		{"the run image lacks it", fakeBase{}, run, "requires curl, which no module before it provides; the run image has curl"},
+	} {
+		_, err := resolver.Resolve(resolver.Problem{Run: tt.run, Build: tt.build, Candidates: []resolver.Candidate{
+			{Module: module(resolver.Buildpack, "app"), Plans: []resolver.Section{need("curl", both)}},
+		}})
+		if unresolved, ok := errors.AsType[*resolver.UnresolvedError](err); !ok || len(unresolved.Reasons) != 1 || unresolved.Reasons[0].Why != tt.want {
+			t.Errorf("%s: %v, want %s", tt.name, err, tt.want)
+		}
+	}
+
 	r, err := resolver.Resolve(resolver.Problem{Candidates: []resolver.Candidate{
 		{Module: module(resolver.Buildpack, "extra"), Optional: true, Plans: []resolver.Section{{Provides: []string{"extra"}}}},
 		{Module: module(resolver.Buildpack, "app")},
@@ -137,6 +155,27 @@ func TestVersionThatIsNoText(t *testing.T) {
 		}
 		if !strings.Contains(req.Run.Reason, "metadata.version of curl") {
 			t.Errorf("the reason does not name the key: %s", req.Run.Reason)
+		}
+	}
+}
+
+// TestConsumedFromABuildpackThatStays holds that a requirement that the run image takes from a
+// buildpack is not in the plan, though the buildpack stays for another name.
+func TestConsumedFromABuildpackThatStays(t *testing.T) {
+	run := fakeBase{offers: map[string]string{"jre": "17"}, prefer: map[string]bool{"jre": true}}
+	launch := map[string]any{"launch": true}
+	both := []resolver.Section{{Provides: []string{"jre", "jdk"}}, {Provides: []string{"jdk"}}}
+	app := resolver.Section{Requires: []resolver.Require{{Name: "jre", Metadata: launch}, {Name: "jdk", Metadata: launch}}}
+	r, err := resolver.Resolve(resolver.Problem{Run: run, Candidates: []resolver.Candidate{
+		{Module: module(resolver.Buildpack, "java"), Optional: true, Plans: both},
+		{Module: module(resolver.Buildpack, "app"), Plans: []resolver.Section{app}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, req := range r.Requirements {
+		if wantConsumed := req.Name == "jre"; req.Consumed != wantConsumed || (len(req.Providers) == 0) != wantConsumed {
+			t.Errorf("%s: consumed %t, providers %v", req.Name, req.Consumed, req.Providers)
 		}
 	}
 }

@@ -121,6 +121,41 @@ func TestMany(t *testing.T) {
 	}
 }
 
+// TestExactOfSeveralBases holds that a plan says that it is exact only if it is for each base, in whatever order the bases come.
+func TestExactOfSeveralBases(t *testing.T) {
+	for _, few := range []string{"jammy", "plucky"} { // before and behind noble
+		p := Problem{Images: 2, Packages: 3, Builds: []Build{{few, []string{"curl"}, 1000}}}
+		for i := range Exact + 1 {
+			p.Builds = append(p.Builds, Build{"noble", []string{fmt.Sprint("lib", i)}, 1})
+		}
+		for k, plan := range p.Plans() {
+			if plan.Exact != (k == 0) {
+				t.Errorf("%s, %d images: %+v", few, k, plan)
+			}
+			if total := 1000 + Exact + 1; plan.AtMost > total || k > 0 && (plan.Served < 1000 || plan.AtMost < plan.Served) {
+				t.Errorf("%s, %d images: serves %d, at most %d of %d", few, k, plan.Served, plan.AtMost, total)
+			}
+		}
+	}
+	p := Problem{Images: 1}
+	for i := range Exact {
+		p.Builds = append(p.Builds, Build{"noble", []string{fmt.Sprint("lib", i)}, 1})
+	}
+	if plans := p.Plans(); !plans[1].Exact {
+		t.Errorf("%d builds: %+v, want an exact answer", Exact, plans[1])
+	}
+}
+
+// TestBound holds that an image is not promised more than the shares of the packages that it may have.
+func TestBound(t *testing.T) {
+	lacks := []lack{{packages: []string{"a", "b"}, count: 4}, {packages: []string{"c"}, count: 3}, {packages: []string{"d"}, count: 1}}
+	for _, tt := range []struct{ images, limit, want int }{{1, 1, 3}, {1, 2, 5}, {1, 3, 7}, {1, 4, 8}, {2, 1, 6}, {0, 4, 0}, {1, 0, 0}} {
+		if got := bound(lacks, tt.images, tt.limit); got != tt.want {
+			t.Errorf("%d images of %d packages: %d, want %d", tt.images, tt.limit, got, tt.want)
+		}
+	}
+}
+
 func small(t *rapid.T, packages int) Problem {
 	universe := []string{"a", "b", "c", "d", "e", "f"}[:packages]
 	p := Problem{Images: rapid.IntRange(0, 3).Draw(t, "images"), Packages: rapid.IntRange(0, 4).Draw(t, "packages")}

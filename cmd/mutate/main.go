@@ -2,12 +2,13 @@
 // which changes no test of these packages notices.
 //
 //	mutate [-n 40] [-seed 1] [-survivors file] packages...
+//	mutate -listed -survivors file packages...
 //
 // All changes are compiled in at once, by the overlay of the go command, so the files
 // on disk stay as they are; an environment variable selects one. A change runs the tests
 // that reach it, quickest first. The file lists the changes that may survive, each with a
 // reason. The command fails for a survivor that is not listed, and for a listed change
-// that is noticed or is no longer there.
+// that is noticed or is no longer there. With -listed it tries just the changes of the file.
 package main
 
 import (
@@ -29,15 +30,16 @@ func main() {
 	seed := flag.Int("seed", 1, "selects which changes are tried")
 	file := flag.String("survivors", "", "file that lists changes that may survive")
 	only := flag.String("match", "", "try only changes whose description contains this")
+	again := flag.Bool("listed", false, "try only the changes that the file lists")
 	workers := flag.Int("j", runtime.NumCPU(), "changes to try at once")
 	flag.Parse()
-	if err := run(flag.Args(), *n, *seed, *file, *only, *workers); err != nil {
+	if err := run(flag.Args(), *n, *seed, *file, *only, *again, *workers); err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
 	}
 }
 
-func run(patterns []string, n, seed int, file, only string, workers int) error {
+func run(patterns []string, n, seed int, file, only string, again bool, workers int) error {
 	listed, err := readSurvivors(file)
 	if err != nil {
 		return err
@@ -53,6 +55,9 @@ func run(patterns []string, n, seed int, file, only string, workers int) error {
 		return err
 	}
 	chosen := choose(p.mutants, n, seed, only)
+	if again {
+		chosen = slices.DeleteFunc(choose(p.mutants, 0, seed, only), func(i int) bool { return !listed[p.mutants[i].key] })
+	}
 	fmt.Printf("%d changes in %d packages, %d to try; prepared in %s\n", len(p.mutants), len(p.packages), len(chosen), time.Since(start).Round(time.Second))
 	survived := p.tryAll(chosen, workers)
 	return report(p.mutants, chosen, survived, listed)

@@ -177,6 +177,14 @@ func TestPURLName(t *testing.T) {
 	}
 }
 
+// Only packages of the system tell whether a command is there.
+func TestFilesOfOtherPackages(t *testing.T) {
+	s := set(t, document(owning(deb("debian", "curl", "1-1", "amd64"), "/usr/bin/curl"), knowing(0, sbom.Package{Type: "npm", Name: "lodash", Version: "4.17.21", PURL: "pkg:npm/lodash@4.17.21"})))
+	if got := s.Answer("cmd:tree", ""); got.Met || strings.Contains(got.Reason, "does not list files") {
+		t.Errorf("got %v: %s", got.Met, got.Reason)
+	}
+}
+
 func TestBestFirst(t *testing.T) {
 	s, _ := provides.From(document(
 		pkg(sbom.APK, "alpine", "nodejs", "9.11-r0", "x86_64"), pkg(sbom.APK, "alpine", "nodejs-current", "22.3.0-r0", "x86_64"),

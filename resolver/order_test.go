@@ -182,3 +182,9 @@ func TestMissingOutcomes(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestUndetectedErrorWithoutTries(t *testing.T) {
+	if got := (&resolver.UndetectedError{}).Error(); got != "no buildpack group passed detection" {
+		t.Error(got)
+	}
+}

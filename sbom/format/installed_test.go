@@ -167,6 +167,9 @@ func TestAbout(t *testing.T) {
 		{"Syft's CycloneDX", string(read(t, "syft-1.7.cdx.json")), []sbom.ImageIdentity{{Manifest: manifest}}},
 		{"Syft's SPDX 2.3", string(read(t, "syft-2.3.spdx.json")), []sbom.ImageIdentity{{Manifest: manifest, Digests: []string{manifest}}}},
 		{"Syft's SPDX 3.0", string(read(t, "syft-3.0.spdx.json")), []sbom.ImageIdentity{{Manifest: manifest, Digests: []string{manifest}}}},
+		{"the version of an SPDX package that is an image, or not", `{"spdxVersion":"SPDX-2.3","documentDescribes":["SPDXRef-x","SPDXRef-y"],"packages":[
+			{"SPDXID":"SPDXRef-x","name":"x","versionInfo":"` + digest("b") + `","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:oci/x@` + escaped + `"}]},
+			{"SPDXID":"SPDXRef-y","name":"y","versionInfo":"` + digest("c") + `"}]}`, []sbom.ImageIdentity{{Manifest: digest("b"), Digests: []string{digest("a")}}}},
 		{"a purl in CycloneDX", `{"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{"component":{"type":"container","name":"x","purl":"pkg:oci/x@` + escaped + `?arch=amd64"}}}`, []sbom.ImageIdentity{{Digests: []string{digest("a")}}}},
 		{"a purl with a tag", `{"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{"component":{"type":"container","name":"x","version":"12","purl":"pkg:oci/x@12"}}}`, nil},
 		{"Trivy's properties", `{"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{"component":{"type":"container","properties":[

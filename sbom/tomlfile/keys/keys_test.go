@@ -1,6 +1,7 @@
 package keys_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -44,4 +45,37 @@ func TestClosestFindsOneTypo(t *testing.T) {
 			t.Errorf("%s: %q", word, got)
 		}
 	})
+}
+
+type inner struct {
+	A string `toml:"a"`
+}
+
+type Named struct {
+	B string `toml:"b"`
+}
+
+type settings struct {
+	inner
+	Named  `toml:"named"`
+	hidden string    `toml:"hidden"`
+	Skip   string    `toml:"-"`
+	Plain  string    // by its own name
+	Next   *settings `toml:"next"`
+}
+
+// The keys of a struct are those that the TOML and JSON packages read, also of one that has itself as a field.
+func TestCheckFields(t *testing.T) {
+	_ = settings{hidden: ""}
+	const list = ": the keys here are a, named, Plain, next"
+	for key, want := range map[string]string{
+		"a": "", "named": "", "named.b": "", "Plain": "", "next.next.next.next.next.next.Plain": "",
+		"zzzzzzzzz": `unknown key "zzzzzzzzz"` + list, "hidden": `unknown key "hidden"` + list, "Skip": `unknown key "Skip"` + list,
+		"next.next.b": `unknown key "next.next.b": did you mean "next.next.a"?`,
+	} {
+		err := keys.Check(reflect.TypeFor[settings](), "toml", strings.Split(key, "."))
+		if got := ""; err != nil && err.Error() != want || err == nil && want != got {
+			t.Errorf("%s: %v, want %s", key, err, want)
+		}
+	}
 }

@@ -56,7 +56,7 @@ fuzz: ## every fuzz target with FUZZTIME inputs
 		done; done
 
 mutate: ## changes the code of the pure packages in small ways: fails with those that no test notices, of which some are known
-	go run ./cmd/mutate -n 60 $(PURE)
+	go run ./cmd/mutate -n 60 -survivors cmd/mutate/survivors.txt $(PURE)
 
 size: build ## the stripped binaries as released and what they may weigh, and what they weigh as "go install" builds them
 	@mkdir -p bin/installed && CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/installed/ ./cmd/baseplan ./cmd/lifecycle ./cmd/launcher ./cmd/baseplan-verifier

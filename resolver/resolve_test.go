@@ -160,21 +160,20 @@ func TestVersionThatIsNoText(t *testing.T) {
 }
 
 // TestConsumedFromABuildpackThatStays holds that a requirement that the run image takes from a
-// buildpack is not in the plan, though the buildpack stays for another name.
+// buildpack is not in the plan, though the buildpack stays for another one.
 func TestConsumedFromABuildpackThatStays(t *testing.T) {
 	run := fakeBase{offers: map[string]string{"jre": "17"}, prefer: map[string]bool{"jre": true}}
 	launch := map[string]any{"launch": true}
-	both := []resolver.Section{{Provides: []string{"jre", "jdk"}}, {Provides: []string{"jdk"}}}
-	app := resolver.Section{Requires: []resolver.Require{{Name: "jre", Metadata: launch}, {Name: "jdk", Metadata: launch}}}
+	app := resolver.Section{Requires: []resolver.Require{{Name: "jre", Metadata: launch}, {Name: "jre", Metadata: map[string]any{"build": true}}}}
 	r, err := resolver.Resolve(resolver.Problem{Run: run, Candidates: []resolver.Candidate{
-		{Module: module(resolver.Buildpack, "java"), Optional: true, Plans: both},
+		{Module: module(resolver.Buildpack, "java"), Optional: true, Plans: []resolver.Section{{Provides: []string{"jre"}}}},
 		{Module: module(resolver.Buildpack, "app"), Plans: []resolver.Section{app}},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, req := range r.Requirements {
-		if wantConsumed := req.Name == "jre"; req.Consumed != wantConsumed || (len(req.Providers) == 0) != wantConsumed {
+	for i, req := range r.Requirements {
+		if wantConsumed := i == 0; req.Consumed != wantConsumed || (len(req.Providers) == 0) != wantConsumed {
 			t.Errorf("%s: consumed %t, providers %v", req.Name, req.Consumed, req.Providers)
 		}
 	}

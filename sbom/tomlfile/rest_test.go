@@ -46,11 +46,12 @@ func TestRestIsKept(t *testing.T) {
 			in: "name = 'n'\n[[list]]\na = '1'\nb = 'x'\n[[list]]\na = '2'\nb = 'y'", change: func(k *known) { k.List = k.List[:1] },
 			want: "name = 'n'\n[[list]]\na = '1'",
 		},
-		"inline tables":             {in: "name = 'n'\nmore = [{x = 1}, {x = [{y = 2}]}]", want: "name = 'n'\n[[more]]\nx = 1\n[[more]]\n[[more.x]]\ny = 2"},
-		"inline tables in tables":   {in: "name = 'n'\n[[more]]\nx = [{y = 2}]", want: "name = 'n'\n[[more]]\n[[more.x]]\ny = 2"},
-		"an empty array":            {in: "name = 'n'\nmore = []", want: "name = 'n'\nmore = []"},
-		"an array of both kinds":    {in: "name = 'n'\nmore = [1, 'x', [2]]", want: "name = 'n'\nmore = [1, 'x', [2]]"},
-		"below what holds anything": {in: "name = 'n'\n[free.x]\ny = 1", want: "name = 'n'\n[free.x]\ny = 1"},
+		"inline tables":                  {in: "name = 'n'\nmore = [{x = 1}, {x = [{y = 2}]}]", want: "name = 'n'\n[[more]]\nx = 1\n[[more]]\n[[more.x]]\ny = 2"},
+		"inline tables in tables":        {in: "name = 'n'\n[[more]]\nx = [{y = 2}]", want: "name = 'n'\n[[more]]\n[[more.x]]\ny = 2"},
+		"an empty array":                 {in: "name = 'n'\nmore = []", want: "name = 'n'\nmore = []"},
+		"an array of both kinds":         {in: "name = 'n'\nmore = [1, 'x', [2]]", want: "name = 'n'\nmore = [1, 'x', [2]]"},
+		"an array of a table and others": {in: "name = 'n'\nmore = [1, {x = 1}]", want: "name = 'n'\nmore = [1, {x = 1}]"},
+		"below what holds anything":      {in: "name = 'n'\n[free.x]\ny = 1", want: "name = 'n'\n[free.x]\ny = 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var k known

@@ -22,7 +22,7 @@ func TestExported(t *testing.T) {
 	var b strings.Builder
 	for _, p := range packages(t) {
 		name := p.name()
-		if p.Name == "main" || len(p.GoFiles) == 0 || floor(name) == "cmd" || strings.Contains(name, "internal") {
+		if !public(p) {
 			continue
 		}
 		b.WriteString(name + "\n")
@@ -39,6 +39,67 @@ func TestExported(t *testing.T) {
 	if want := read(t, golden); b.String() != want {
 		t.Errorf("the exported names are not those of cmd/%s: run go test ./cmd -run TestExported -update, and read the diff", golden)
 	}
+}
+
+// public reports whether others can import a package.
+func public(p goPackage) bool {
+	return p.Name != "main" && len(p.GoFiles) > 0 && floor(p.name()) != "cmd" && !strings.Contains(p.name(), "internal")
+}
+
+// withoutExample are packages that can do nothing in a test without docker.
+var withoutExample = []string{"lifecycle/platformtest"}
+
+// TestPublicPackages checks that a package that others can import says what to start with and how stable it is, and has
+// an example whose output is checked.
+func TestPublicPackages(t *testing.T) {
+	for _, p := range packages(t) {
+		if !public(p) {
+			continue
+		}
+		dir := filepath.Join("..", filepath.FromSlash(p.name()))
+		comment := strings.Join(strings.Fields(packageComment(t, dir, p)), " ")
+		for what, any := range map[string][]string{
+			"what to start with":                {"Start with [", "Start with an ["},
+			"how stable it is: docs/library.md": {"The API is stable from version 1.0 on; see docs/library.md.", "The API serves baseplan itself and may change in any release; see docs/library.md."},
+		} {
+			if !slices.ContainsFunc(any, func(text string) bool { return strings.Contains(comment, text) }) {
+				t.Errorf("the comment of package %s does not say %s", p.name(), what)
+			}
+		}
+		if !slices.Contains(withoutExample, p.name()) && !hasExample(t, dir) {
+			t.Errorf("%s has no Example with an output", p.name())
+		}
+	}
+}
+
+func packageComment(t *testing.T, dir string, p goPackage) (comment string) {
+	t.Helper()
+	for _, name := range p.GoFiles {
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, name), nil, parser.ParseComments|parser.PackageClauseOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		comment += f.Doc.Text()
+	}
+	return comment
+}
+
+func hasExample(t *testing.T, dir string) bool {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.ContainsFunc(doc.Examples(f), func(e *doc.Example) bool { return e.Output != "" }) {
+			return true
+		}
+	}
+	return false
 }
 
 // exported lists the exported names of a package: constants, variables, functions, types, and methods as Type.Method.

@@ -10,4 +10,6 @@
 // [Constraint]; [MatchPin] evaluates the version pins of package managers.
 // [Set.Recheck] judges a requirement on another image. Package resolver resolves a
 // build plan with the answers.
+//
+// The API is stable from version 1.0 on; see docs/library.md.
 package provides

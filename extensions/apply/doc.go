@@ -24,4 +24,6 @@
 // Every instruction that can change files gives at most one layer. A layer is
 // found by comparing two snapshots of metadata; content is read only where it
 // goes into the layer. All of it is for Linux.
+//
+// The API is stable from version 1.0 on; see docs/library.md.
 package apply

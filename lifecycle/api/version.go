@@ -3,6 +3,8 @@
 //
 // Start with [Version]. Phases do not compare version numbers; they ask whether a version
 // has a [Feature]. See https://github.com/buildpacks/spec#api-versions.
+//
+// The API is stable from version 1.0 on; see docs/library.md.
 package api
 
 import (

@@ -6,4 +6,6 @@
 // it. A [LayersDir] is where a buildpack keeps its layers.
 //
 // The package does not know orders, plans of a group or images: that is the phases' work.
+//
+// The API is stable from version 1.0 on; see docs/library.md.
 package buildpack

@@ -11,6 +11,8 @@
 // This package does not know how a layer becomes a directory again: that is
 // [layers.Source.Extract].
 //
+// The API is stable from version 1.0 on; see docs/library.md.
+//
 // [layers.Source.Extract]: https://pkg.go.dev/github.com/baseplan/baseplan/lifecycle/layers#Source.Extract
 package cache
 

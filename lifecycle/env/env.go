@@ -5,6 +5,8 @@
 // https://github.com/buildpacks/spec/blob/main/buildpack.md#environment; they are the
 // same in every Buildpack API from 0.7 to 0.12. The package reads directories of
 // environment files, but not the environment of the calling process.
+//
+// The API serves baseplan itself and may change in any release; see docs/library.md.
 package env
 
 import (

@@ -1,8 +1,10 @@
 // Package fail attaches the exit codes of the Platform Interface to errors.
 //
-// Phases return an [Error]; only a main function turns it into an exit status,
+// Start with [Error]. Phases return one; only a main function turns it into an exit status,
 // with [CodeOf]. The codes are those in the "Outputs" tables of
 // https://github.com/buildpacks/spec/blob/main/platform.md.
+//
+// The API is stable from version 1.0 on; see docs/library.md.
 package fail
 
 import "errors"

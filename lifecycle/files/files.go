@@ -4,6 +4,8 @@
 // Start with [Within]. A phase that runs as root or has credentials must not follow a symbolic
 // link that a buildpack made, nor block on a named pipe. So below a base directory no
 // component of a path may be a symbolic link, and only regular files are opened.
+//
+// The API serves baseplan itself and may change in any release; see docs/library.md.
 package files
 
 import (

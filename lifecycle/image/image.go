@@ -7,6 +7,8 @@
 // there, and files of it can be read by their paths.
 //
 // This package alone imports the daemon's client.
+//
+// The API is stable from version 1.0 on; see docs/library.md.
 package image
 
 import (

@@ -7,6 +7,8 @@
 //
 // The launcher is part of every app image, so this package uses only the standard library
 // and a TOML parser.
+//
+// The API serves baseplan itself and may change in any release; see docs/library.md.
 package launch
 
 import (

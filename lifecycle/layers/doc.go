@@ -20,4 +20,6 @@
 // demand. They are hashed and compressed at most once.
 //
 // The exporter decides which directories become layers, and in which order.
+//
+// The API serves baseplan itself and may change in any release; see docs/library.md.
 package layers

@@ -4,6 +4,8 @@
 //
 // Start with [Debian] and [Registry]. Functions panic where something is wrong
 // with their arguments or with the embedded data: that is a fault of the program.
+//
+// The API serves baseplan itself and may change in any release; see docs/library.md.
 package lifecycletest
 
 import (

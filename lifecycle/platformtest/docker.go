@@ -4,6 +4,8 @@
 //
 // Start with [Platform]. The package needs a docker daemon at DOCKER_HOST, mmdebstrap for
 // [Debian], and containers in the host's network, since registries listen on loopback.
+//
+// The API serves baseplan itself and may change in any release; see docs/library.md.
 package platformtest
 
 import (

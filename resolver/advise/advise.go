@@ -6,6 +6,8 @@
 // is exact for up to [Exact] different sets of missing packages per run image.
 // Beyond that it is greedy, with an upper bound on any answer. The package does no
 // I/O.
+//
+// The API serves baseplan itself and may change in any release; see docs/library.md.
 package advise
 
 import (

@@ -1,7 +1,7 @@
 // Package attach finds the SBOM that travels with an image, decides whether it
 // can be believed, and attaches one.
 //
-// Start with a [Finder], a struct literal: Find stops at the first carrier that
+// Start with [Finder], a struct literal: Find stops at the first carrier that
 // holds a valid, fresh and (with keys) signed SBOM, FindAll reads every carrier.
 // Both report everything that was looked at, and what came of it, as
 // [Finding]s; [Result.Report] is the same as <layers>/run-image.toml. An
@@ -53,4 +53,6 @@
 // the artifact's referrers that signs it (cosign's signature, or SLSA
 // provenance). [Trust.Verify] verifies; see package keyless. Certificates in
 // annotations, as older cosign writes them, are not looked at.
+//
+// The API is stable from version 1.0 on; see docs/library.md.
 package attach

@@ -1,5 +1,6 @@
-// Package format reads and writes the three SBOM formats of buildpacks. [Decode]
-// reads CycloneDX, SPDX or Syft JSON into an [sbom.Document] and detects the format
+// Package format reads and writes the three SBOM formats of buildpacks.
+//
+// Start with [Decode]. It reads CycloneDX, SPDX or Syft JSON into an [sbom.Document] and detects the format
 // from the content, never from the file name. [Encode] writes a document.
 //
 //	format      read                                  written
@@ -56,4 +57,6 @@
 // encoding/json/v2 (from its mirror module until Go 1.27). It rejects duplicate
 // keys, limits nesting, and reads 10 MB of CycloneDX in 45 ms where the library
 // takes 300 ms.
+//
+// The API is stable from version 1.0 on; see docs/library.md.
 package format

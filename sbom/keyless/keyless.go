@@ -6,6 +6,8 @@
 // again, and few builds need it. Start with [Program]. One process answers one
 // [Request]. Frames on its standard input and output have a length of four bytes,
 // big-endian, followed by JSON.
+//
+// The API serves baseplan itself and may change in any release; see docs/library.md.
 package keyless
 
 import (

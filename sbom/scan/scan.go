@@ -25,6 +25,8 @@
 // Databases elsewhere (a root file system unpacked inside the image) do not belong
 // to the image and are ignored, as are opkg's. The distribution is unknown if only
 // busybox reveals it.
+//
+// The API is stable from version 1.0 on; see docs/library.md.
 package scan
 
 import (

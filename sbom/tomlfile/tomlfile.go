@@ -1,5 +1,7 @@
 // Package tomlfile reads and writes TOML files, with limits on size and nesting.
 // Start with [Decode].
+//
+// The API serves baseplan itself and may change in any release; see docs/library.md.
 package tomlfile
 
 import (

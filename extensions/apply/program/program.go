@@ -1,5 +1,7 @@
-// Package program says why a program could not be started: what the kernel answers is the same
+// Package program says why a program could not be started. Start with [Explain]: the kernel's answer is the same
 // "no such file or directory" for a missing script, interpreter, loader and working directory.
+//
+// The API serves baseplan itself and may change in any release; see docs/library.md.
 package program
 
 import (

@@ -1,4 +1,6 @@
 // Package watch ends requests that make no progress. Start with [Transport].
+//
+// The API serves baseplan itself and may change in any release; see docs/library.md.
 package watch
 
 import (

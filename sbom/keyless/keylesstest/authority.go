@@ -1,5 +1,7 @@
-// Package keylesstest is a Sigstore for tests: an [Authority] issues
+// Package keylesstest is a Sigstore for tests. Start with [New]: an [Authority] issues
 // certificates, logs them, and signs as GitHub's attestations and cosign do.
+//
+// The API serves baseplan itself and may change in any release; see docs/library.md.
 package keylesstest
 
 import (

@@ -4,6 +4,8 @@
 //
 // Start with [Verify]. It looks at no network and no clock: all keys come from a
 // trusted root, and the time of the signature from a log or a timestamp authority.
+//
+// The API serves baseplan itself and may change in any release; see docs/library.md.
 package sigstore
 
 import (

@@ -4,6 +4,8 @@
 //
 // Start with [Fetch]. Only `baseplan trusted-root` does: the phases read the file
 // that an operator made with it.
+//
+// The API serves baseplan itself and may change in any release; see docs/library.md.
 package trustedroot
 
 import (

@@ -1,4 +1,6 @@
 // Package keys finds misspelled keys of files that people write by hand. Start with [Check].
+//
+// The API serves baseplan itself and may change in any release; see docs/library.md.
 package keys
 
 import (

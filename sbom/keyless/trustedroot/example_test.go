@@ -1,0 +1,34 @@
+package trustedroot_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log"
+	"net/http/httptest"
+	"time"
+
+	"github.com/baseplan/baseplan/sbom/keyless/keylesstest"
+	"github.com/baseplan/baseplan/sbom/keyless/trustedroot"
+)
+
+// An operator with a Sigstore of their own names its repository, and the root.json by which it is verified.
+func ExampleFetch() {
+	authority, err := keylesstest.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	published, err := authority.TrustedRoot()
+	if err != nil {
+		log.Fatal(err)
+	}
+	repository, err := keylesstest.NewRepository(published, time.Now().Add(time.Hour))
+	if err != nil {
+		log.Fatal(err)
+	}
+	mirror := httptest.NewServer(repository)
+	defer mirror.Close()
+	fetched, err := trustedroot.Fetch(context.Background(), trustedroot.Options{Mirror: mirror.URL, Root: repository.Root})
+	fmt.Println(bytes.Equal(fetched, published), err)
+	// Output: true <nil>
+}

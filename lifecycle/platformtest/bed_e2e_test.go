@@ -28,8 +28,8 @@ const (
 	secret = "s3cret"
 )
 
-// A bed is what the tests of one platform share: registries, a lifecycle image, a builder with the buildpacks of
-// testdata/buildpacks, and a run image.
+// A bed is what the tests share: registries, a lifecycle image, builders with the buildpacks of testdata/buildpacks, and
+// a run image.
 type bed struct {
 	platformtest.Docker
 	open      string // registry that asks nobody for a password
@@ -38,6 +38,7 @@ type bed struct {
 	id        string // in names of images, so that tests can run side by side
 	lifecycle string
 	builder   string
+	extending string // the builder with the extension in its order
 	run       string
 	certs     certificates
 }
@@ -54,7 +55,8 @@ func newBed(t *testing.T) *bed {
 	}
 	_, b.id, _ = strings.Cut(b.open, ":")
 	b.lifecycle = platformtest.Lifecycle(b.Docker, "baseplan-e2e/compat-lifecycle:"+b.id)
-	b.builder = b.newBuilder("baseplan-e2e/compat-builder:"+b.id, "")
+	b.builder = b.newBuilder("baseplan-e2e/compat-builder:" + b.id)
+	b.extending = b.Image("baseplan-e2e/compat-extending:"+b.id, "FROM "+b.builder+"\nCOPY order.toml /cnb/order.toml\n", platformtest.Files{"order.toml": order + orderExtensions})
 	b.run = b.newRun("baseplan-e2e/compat-run:"+b.id, "")
 	return b
 }
@@ -126,26 +128,25 @@ const cnbUser = `RUN groupadd -g 1000 cnb && useradd -m -u 1000 -g 1000 cnb
 LABEL io.buildpacks.base.distro.name=debian io.buildpacks.base.distro.version=12
 `
 
-// order is the builder's: the optional buildpacks around the one of the app, as builders have them.
-func order(extensions string) string {
+// order is the builder's: optional buildpacks around those that the app needs.
+var order = func() string {
 	var b strings.Builder
 	b.WriteString("[[order]]\n")
 	for _, id := range []string{"ca-certificates", "interpreter", "app", "procfile", "environment-variables", "image-labels"} {
 		fmt.Fprintf(&b, "[[order.group]]\nid = \"compat/%s\"\nversion = \"1.0.0\"\noptional = %t\n", id, id != "interpreter" && id != "app")
 	}
-	return b.String() + extensions
-}
+	return b.String()
+}()
 
-// withTree is the extensions' order.
-const withTree = "[[order-extensions]]\n[[order-extensions.group]]\nid = \"compat/tree\"\nversion = \"1.0.0\"\n"
+const orderExtensions = "[[order-extensions]]\n[[order-extensions.group]]\nid = \"compat/tree\"\nversion = \"1.0.0\"\n"
 
-func (b *bed) newBuilder(tag, extensions string) string {
+func (b *bed) newBuilder(tag string) string {
 	b.T.Helper()
 	tarball, err := os.ReadFile(platformtest.Tarball(platformtest.Release(b.T)))
 	if err != nil {
 		b.T.Fatal(err)
 	}
-	files := platformtest.Files{"lifecycle.tgz": string(tarball), "cnb/order.toml": order(extensions)}
+	files := platformtest.Files{"lifecycle.tgz": string(tarball), "cnb/order.toml": order}
 	maps.Copy(files, modules(b.T))
 	return b.Image(tag, "FROM "+platformtest.Debian(b.Docker)+"\n"+cnbUser+`ENV CNB_USER_ID=1000 CNB_GROUP_ID=1000 CNB_STACK_ID=compat
 ADD lifecycle.tgz /cnb

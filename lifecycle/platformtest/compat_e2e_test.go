@@ -17,9 +17,26 @@ import (
 // that made extensions and targets part of the platform, and the newest.
 var whole = []string{"0.7", "0.12", "0.15"}
 
-// TestPlatformAPIs builds an app with five phases and with the creator at each Platform API.
-func TestPlatformAPIs(t *testing.T) {
+// TestCompat builds apps with buildpacks of libcnb and packit as platforms do.
+func TestCompat(t *testing.T) {
 	b := newBed(t)
+	for _, part := range []struct {
+		name string
+		test func(*bed, *testing.T)
+	}{
+		{"Platform APIs", (*bed).buildsAtAll},
+		{"extension of API 0.7", (*bed).extends},
+		{"publishing", (*bed).publishesByPhases},
+		{"Tekton", (*bed).runsTekton},
+		{"Spring Boot", (*bed).runsSpringBoot},
+		{"CI step", (*bed).runsCreatorStep},
+	} {
+		t.Run(part.name, func(t *testing.T) { part.test(b.on(t), t) })
+	}
+}
+
+// buildsAtAll builds an app with five phases and with the creator at each Platform API.
+func (b *bed) buildsAtAll(t *testing.T) {
 	for _, version := range api.Platform.Supported {
 		t.Run(version.String(), func(t *testing.T) {
 			t.Parallel()
@@ -160,12 +177,13 @@ func (b *bed) rebases(t *testing.T, p *platformtest.Platform) {
 	}
 }
 
-// TestExtensionOfAPI07 has an extension of Buildpack API 0.7 bring a tool that the app needs to be built, and at launch:
+// extends has an extension of Buildpack API 0.7 bring a tool that the app needs to be built, and at launch:
 // by a Dockerfile for each image, or by another run image, as below Platform API 0.12 nothing else is allowed.
-func TestExtensionOfAPI07(t *testing.T) {
-	b := newBed(t)
-	b.builder = b.newBuilder(b.open+"/compat-builder:extended", withTree)
-	b.Do(nil, "push", "-q", b.builder) // the restorer takes what is extended from a registry
+func (b *bed) extends(t *testing.T) {
+	builder := b.open + "/compat-builder:extended"
+	b.Do(nil, "tag", b.extending, builder)
+	t.Cleanup(func() { b.Try(nil, "rmi", "-f", builder) })
+	b.Do(nil, "push", "-q", builder) // the restorer takes what is extended from a registry
 	tree := b.newRun(b.open+"/compat-run:tree", "RUN apt-get update && apt-get install -y --no-install-recommends tree && rm -rf /var/lib/apt/lists/*")
 	b.Do(nil, "push", "-q", tree)
 	for _, test := range []struct {
@@ -182,7 +200,7 @@ func TestExtensionOfAPI07(t *testing.T) {
 			t.Parallel()
 			b := b.on(t)
 			p := b.platform(test.api, fmt.Sprintf("baseplan-e2e/compat-extended:%s-%s", b.id, test.api))
-			p.RunImage = b.newRun(b.open+"/compat-run:"+test.api, "")
+			p.Builder, p.RunImage = builder, b.newRun(b.open+"/compat-run:"+test.api, "")
 			b.Do(nil, "push", "-q", p.RunImage)
 			if test.api < "0.13" {
 				p.Env = []string{"CNB_EXPERIMENTAL_MODE=warn"}

@@ -63,11 +63,11 @@ size: build ## the stripped binaries as released and what they may weigh, and wh
 	@check() { bytes=$$(stat -c %s bin/$$1); echo "bin/$$1: $$bytes bytes of at most $$2; with the graph of go.mod: $$(stat -c %s bin/installed/$$1)"; test $$bytes -le $$2; }; \
 	check baseplan 35000000 && check lifecycle 36000000 && check launcher 2900000 && check baseplan-verifier 20000000
 
-compat: build ## builds as another lifecycle was observed to do them, and each in two ways; needs root, Linux on amd64 and a user 1000
+compat: build ## builds as another lifecycle was observed to do them, each in two ways, and as platforms call; needs root, Linux on amd64, a user 1000 and docker (INSTALL=--install)
 	@if [ "$$(id -u)" != 0 ]; then echo "compat: left out: it needs root, since phases run as user 1000"; \
 	elif [ "$$(uname -sm)" != "Linux x86_64" ]; then echo "compat: left out: the observations are of Linux on amd64"; \
 	elif ! getent passwd 1000 >/dev/null; then echo "compat: needs a user 1000: useradd -u 1000 -m cnb" >&2; exit 1; \
-	else go run ./cmd/difftest -against testdata/builds/observed.jsonl.zst bin && go run ./cmd/difftest -self bin; fi
+	else go run ./cmd/difftest -against testdata/builds/observed.jsonl.zst bin && go run ./cmd/difftest -self bin && .ci/e2e $(INSTALL) ./lifecycle/platformtest; fi
 
 e2e: ## needs root, and some of Debian's packages: it says which
 	.ci/e2e

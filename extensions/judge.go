@@ -18,21 +18,20 @@ type Base struct {
 }
 
 // A Config is what of an image's configuration decides about an effect (OCI
-// image specification, "config").
+// image specification, "config"), as run-image.toml has it.
 type Config struct {
-	User       string
-	WorkingDir string
-	Env        []string // NAME=value
-	Labels     map[string]string
-	Shell      []string // empty: /bin/sh -c
+	User       string            `toml:"user"`
+	WorkingDir string            `toml:"working-dir,omitempty"`
+	Env        []string          `toml:"env,omitempty"`   // NAME=value
+	Shell      []string          `toml:"shell,omitempty"` // empty: /bin/sh -c
+	Labels     map[string]string `toml:"labels,omitempty"`
+	Created    time.Time         `toml:"created,omitempty"`
 
-	ExposedPorts []string // "80/tcp"
-	Volumes      []string
-	StopSignal   string
-	Healthcheck  string // as JSON: see Docker's image specification
-	Author       string
-
-	Created time.Time
+	ExposedPorts []string `toml:"exposed-ports,omitempty"` // "80/tcp"
+	Volumes      []string `toml:"volumes,omitempty"`
+	StopSignal   string   `toml:"stop-signal,omitempty"`
+	Healthcheck  string   `toml:"healthcheck,omitempty"` // as JSON: see Docker's image specification
+	Author       string   `toml:"author,omitempty"`
 }
 
 // A Case is all that decides about the Dockerfiles of a group.

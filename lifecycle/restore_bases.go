@@ -19,7 +19,6 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
-	"github.com/baseplan/baseplan/sbom/attach"
 )
 
 // A BaseRestorer is the other half of the restorer: it completes what the detector left open about the
@@ -40,9 +39,9 @@ type BaseRestorer struct {
 	Generated  string
 	Resolution *platform.Resolution // nil: inventories are off, or the detector was another lifecycle's
 	Policy     platform.Policy
-	Built      time.Time      // the time of the build, where the detector did not record it
-	Reader     *base.Reader   // nil: inventories are off
-	Searched   *attach.Report // run-image.toml, what the analyzer found; nil: it left nothing
+	Built      time.Time                // the time of the build, where the detector did not record it
+	Reader     *base.Reader             // nil: inventories are off
+	Searched   *platform.RunImageReport // run-image.toml, what the analyzer found; nil: it left nothing
 
 	Log *slog.Logger // nil: silent
 }
@@ -148,8 +147,8 @@ func (x *bases) read(ctx context.Context, judged *base.Judgement, policy platfor
 
 // counts reports whether a declaration that the analyzer found, if it found one, counts for this phase: the analyzer
 // may not have known the keys of the builder's policy.
-func (x *bases) counts(d *attach.Declared) bool {
-	return d == nil || x.Reader.Finder.Trust.CheckDeclared(*d) == nil
+func (x *bases) counts(d *platform.Declared) bool {
+	return d == nil || x.Reader.Finder.Trust.Check(d.Signature) == nil
 }
 
 // dockerfiles returns the Dockerfiles of the run image that are not left out yet.

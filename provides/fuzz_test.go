@@ -3,8 +3,6 @@ package provides_test
 import (
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/sbom"
 )
@@ -80,43 +78,6 @@ func FuzzDecodeMapping(f *testing.F) {
 			}
 		}
 	})
-}
-
-func FuzzDecodeFile(f *testing.F) {
-	f.Add([]byte("version = \"1.0\"\nimage = \"a\"\ndistro = {id = \"debian\", version = \"12\"}\n[[provides]]\nname = \"curl\"\nkind = \"package\"\nevidence = [\"pkg:deb/debian/curl@1\"]\n"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) > maxTOML {
-			return
-		}
-		file, err := provides.DecodeFile(data, "f")
-		if err != nil {
-			return
-		}
-		encoded, err := file.Encode()
-		if err != nil {
-			t.Fatalf("decoded, but: %v", err)
-		}
-		again, err := provides.DecodeFile(encoded, "f")
-		if err != nil {
-			t.Fatalf("encoded, but: %v\n%s", err, encoded)
-		}
-		if diff := cmp.Diff(empty(file), empty(again)); diff != "" {
-			t.Fatalf("(-first +again):\n%s", diff)
-		}
-	})
-}
-
-// empty makes no difference between lists that are empty and absent.
-func empty(f *provides.File) provides.File {
-	c := *f
-	c.Provides = nil
-	for _, e := range f.Provides {
-		if len(e.Evidence) == 0 {
-			e.Evidence = nil
-		}
-		c.Provides = append(c.Provides, e)
-	}
-	return c
 }
 
 func FuzzPattern(f *testing.F) {

@@ -96,37 +96,6 @@ func (s planSection) section(where string) (Section, error) {
 	return out, nil
 }
 
-// EncodePlan encodes plan.toml (platform.md, "plan.toml").
-func EncodePlan(plan []Entry) ([]byte, error) {
-	type provider struct {
-		ID        string `toml:"id"`
-		Version   string `toml:"version"`
-		Extension bool   `toml:"extension,omitempty"`
-	}
-	type entry struct {
-		Providers []provider    `toml:"providers"`
-		Requires  []planRequire `toml:"requires"`
-	}
-	var file struct {
-		Entries []entry `toml:"entries,omitempty"`
-	}
-	for _, e := range plan {
-		var out entry
-		for _, m := range e.Providers {
-			out.Providers = append(out.Providers, provider{m.ID, m.Version, m.Kind == Extension})
-		}
-		for _, r := range e.Requires {
-			require := planRequire{Name: r.Name}
-			if len(r.Metadata) > 0 {
-				require.Metadata = r.Metadata
-			}
-			out.Requires = append(out.Requires, require)
-		}
-		file.Entries = append(file.Entries, out)
-	}
-	return tomlfile.Encode(file, "plan.toml")
-}
-
 // An OrderFile is order.toml (platform.md, "order.toml").
 type OrderFile struct {
 	Order, Extensions Order

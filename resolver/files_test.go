@@ -106,37 +106,6 @@ func TestLargePlan(t *testing.T) {
 	}
 }
 
-func TestEncodePlan(t *testing.T) {
-	got, err := resolver.EncodePlan([]resolver.Entry{{
-		Name:      "node",
-		Providers: []resolver.Module{{Kind: resolver.Extension, ID: "acme/node", Version: "1"}, {Kind: resolver.Buildpack, ID: "acme/npm", Version: "2"}},
-		Requires:  []resolver.Require{{Name: "node", Metadata: map[string]any{"version": "18", "launch": true}}},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := `[[entries]]
-
-[[entries.providers]]
-id = "acme/node"
-version = "1"
-extension = true
-
-[[entries.providers]]
-id = "acme/npm"
-version = "2"
-
-[[entries.requires]]
-name = "node"
-[entries.requires.metadata]
-launch = true
-version = "18"
-`
-	if diff := gocmp.Diff(want, string(got)); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
-}
-
 func FuzzDecodePlan(f *testing.F) {
 	f.Add([]byte("[[provides]]\nname = \"a\"\n[[or]]\n[[or.requires]]\nname = \"a\"\nmetadata = {launch = true}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -139,7 +139,7 @@ func (c *command) leftInventory(analyzed *platform.Analyzed) (base.Image, error)
 	if c.policy().RunSBOM == platform.Off {
 		return run, nil
 	}
-	report, err := absent(platform.ReadFileIn(c.Layers, c.own("run-image.toml"), attach.DecodeReport))
+	report, err := absent(platform.ReadFileIn(c.Layers, c.own("run-image.toml"), platform.DecodeRunImageReport))
 	switch {
 	case err != nil:
 		c.log.Warn(fmt.Sprintf("what the analyzer found of the run image is passed over: %v", err))
@@ -152,7 +152,7 @@ func (c *command) leftInventory(analyzed *platform.Analyzed) (base.Image, error)
 		run.Why = "the analyzer's run-image.toml is about another image"
 		return run, nil
 	}
-	run.Digest, run.Config = report.Digest, base.JudgedBy(report.Config)
+	run.Digest, run.Config = report.Digest, report.Config
 	if report.SBOM == nil {
 		run.Why = "the analyzer found no SBOM attached to it, and generated none"
 		return run, nil
@@ -161,20 +161,20 @@ func (c *command) leftInventory(analyzed *platform.Analyzed) (base.Image, error)
 }
 
 // believed is a run image with the inventory that the analyzer left, as far as it counts here.
-func (c *command) believed(run base.Image, report *attach.Report) (base.Image, error) {
+func (c *command) believed(run base.Image, report *platform.RunImageReport) (base.Image, error) {
 	trust, err := c.trust(c.policy())
 	if err != nil {
 		return run, err
 	}
 	// What the analyzer found counts under the policy of the builder, which it may not have known (DESIGN section 1).
 	trust.Unbound = trust.Unbound || c.policy().Unbound == nil
-	if err := trust.CheckSource(*report.SBOM); err != nil {
+	if err := report.SBOM.Check(trust); err != nil {
 		c.log.Warn(fmt.Sprintf("the run image's SBOM (%s) is passed over: %v", report.SBOM.Carrier, err))
 		run.Why = fmt.Sprintf("its SBOM does not count: %v", err)
 		return run, nil
 	}
 	if d := report.Declaration; d != nil {
-		if err := trust.CheckDeclared(*d); err != nil {
+		if err := trust.Check(d.Signature); err != nil {
 			c.log.Warn(fmt.Sprintf("the run image's declaration (%s) is passed over: %v", d.Reference, err))
 			report.Declaration = nil
 		}
@@ -208,7 +208,7 @@ func (c *command) readSBOM(f sbom.Format) (*sbom.Document, error) {
 }
 
 // provides is what an inventory provides, by the operator's mapping and the publisher's word.
-func (c *command) provides(doc *sbom.Document, declared *attach.Declared, name string) *provides.Set {
+func (c *command) provides(doc *sbom.Document, declared *platform.Declared, name string) *provides.Set {
 	return base.ProvidesOf(doc, c.settings.Mapping, declared, name, c.log)
 }
 
@@ -219,7 +219,7 @@ func (c *command) writeProvides(run base.Image) error {
 	if run.Set == nil {
 		return errors.Join(remove(path), remove(c.own("resolution.toml")))
 	}
-	return c.write(path, provides.FileOf(run.Set, run.Reference))
+	return c.write(path, platform.RunImageProvidesOf(run.Set, run.Reference))
 }
 
 func remove(path string) error {

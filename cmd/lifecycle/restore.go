@@ -11,7 +11,6 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
-	"github.com/baseplan/baseplan/sbom/attach"
 )
 
 // restore runs the restorer.
@@ -87,7 +86,7 @@ func (c *command) completeBases(ctx context.Context, opener *image.Opener, analy
 	if err != nil {
 		return nil, err
 	}
-	searched, err := absent(platform.ReadFileIn(c.Layers, c.own("run-image.toml"), attach.DecodeReport))
+	searched, err := absent(platform.ReadFileIn(c.Layers, c.own("run-image.toml"), platform.DecodeRunImageReport))
 	if err != nil {
 		c.log.Warn(err.Error())
 	}

@@ -101,7 +101,7 @@ func descriptions(root string) ([]described, error) {
 			name: "run-image.toml", writer: "analyzer, restorer, creator", reader: "detector, restorer",
 			about: "Where the run image's SBOM was looked for and what came of it, the publisher's declaration, and what of the image's configuration decides whether an instruction has an\n" +
 				"effect. The detector reaches no registry: it judges with this.",
-			typ: "attach.Report", format: "toml", sample: searched, language: "toml",
+			typ: "platform.RunImageReport", format: "toml", sample: searched, language: "toml",
 		},
 		{
 			name: "run-image.sbom.<ext>", writer: "analyzer, restorer, creator", reader: "detector, extensions",
@@ -110,7 +110,7 @@ func descriptions(root string) ([]described, error) {
 		{
 			name: "run-image.provides.toml", writer: "detector, creator", reader: "extensions",
 			about: "What the run image provides to the build plan, for `bin/detect` and `bin/generate` of extensions: `CNB_RUN_IMAGE_PROVIDES` is its path, and is unset where no inventory is known. An extract:",
-			typ:   "provides.File", format: "toml", sample: names, language: "toml",
+			typ:   "platform.RunImageProvides", format: "toml", sample: names, language: "toml",
 		},
 		{
 			name: "resolution.toml", writer: "detector, restorer, creator", reader: "restorer, extender, exporter, `baseplan`",

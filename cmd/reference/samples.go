@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/baseplan/baseplan/cmd/internal/cli"
+	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/provides"
@@ -87,15 +88,15 @@ const digestSample = "sha256:6c0e5a1f4b0b2c3d"
 
 func reportSample() (string, error) {
 	created := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-	data, err := attach.Report{
+	data, err := platform.RunImageReport{
 		Image: "registry.example/run:curl", Digest: digestSample,
-		SBOM: &attach.Source{
+		SBOM: &platform.SBOMSource{
 			Carrier: attach.Referrer, Format: sbom.CycloneDX, Reference: "registry.example/run@sha256:91e3d6b2", Packages: 105,
 			Signature: attach.Signature{SignedBy: "SHA256:Jx6iT0"}, Created: &created,
 		},
-		Searched:    []attach.Searched{{Carrier: attach.Referrer, Result: attach.Found, Digest: "sha256:91e3d6b2"}},
-		Declaration: &attach.Declared{Reference: "label " + attach.ProvidesLabel, Data: `{"version": "1.0", "provides": []}`},
-		Config:      &attach.Config{User: "1000:1000", WorkingDir: "/workspace", Env: []string{"PATH=/usr/bin:/bin"}},
+		Searched:    []platform.Searched{{Carrier: attach.Referrer, Result: attach.Found, Digest: "sha256:91e3d6b2"}},
+		Declaration: &platform.Declared{Reference: "label " + attach.ProvidesLabel, Data: `{"version": "1.0", "provides": []}`},
+		Config:      &extensions.Config{User: "1000:1000", WorkingDir: "/workspace", Env: []string{"PATH=/usr/bin:/bin"}},
 	}.Encode()
 	return string(data), err
 }

@@ -78,8 +78,9 @@ func (s *source) keys(typ, format, parent string) ([]key, error) {
 	var all []key
 	for _, f := range t.Fields.List {
 		name := tagOf(f, format)
-		if embedded, ok := f.Type.(*ast.Ident); ok && len(f.Names) == 0 {
-			below, err := s.keys(pkg+"."+embedded.Name, format, parent)
+		if len(f.Names) == 0 {
+			_, embedded := s.kind(pkg, f.Type)
+			below, err := s.keys(embedded, format, parent)
 			if err != nil {
 				return nil, err
 			}

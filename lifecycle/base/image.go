@@ -24,8 +24,8 @@ type Image struct {
 	Why       string             // why no inventory is known, for people; empty: no reason is given
 	Extended  bool               // it is the run image with the layers of extensions, whose scan finds no declaration
 
-	Report *attach.Report // run-image.toml, how the inventory was found; nil: it was not looked for
-	Data   []byte         // the SBOM as <layers>/run-image.sbom.<ext> has it; nil: there is none
+	Report *platform.RunImageReport // run-image.toml, how the inventory was found; nil: it was not looked for
+	Data   []byte                   // the SBOM as <layers>/run-image.sbom.<ext> has it; nil: there is none
 }
 
 // unknown is how resolution.toml spells that no inventory is known.
@@ -74,7 +74,7 @@ func nameOf(img *image.Image) string { return strings.TrimPrefix(img.Name, "dock
 
 // ProvidesOf returns what an inventory provides, by the operator's mapping and the publisher's
 // declaration. What the inventory does not back is refused with a warning.
-func ProvidesOf(doc *sbom.Document, mapping []provides.Mapping, declared *attach.Declared, name string, log *slog.Logger) *provides.Set {
+func ProvidesOf(doc *sbom.Document, mapping []provides.Mapping, declared *platform.Declared, name string, log *slog.Logger) *provides.Set {
 	log = orDiscard(log)
 	var declaration *provides.Declaration
 	if declared != nil {

@@ -107,10 +107,8 @@ func (r *Reader) Attached(ctx context.Context, img *image.Image, name string) (I
 		found.Found, found.Searched = nil, nil
 	}
 	out := r.image(img, name)
-	report := found.Report(out.Reference, out.Digest)
-	report.Config = out.Report.Config
-	out.Report = &report
-	for _, s := range report.Searched {
+	out.Report.SetResult(found)
+	for _, s := range out.Report.Searched {
 		text := fmt.Sprintf("an SBOM of %s is passed over: %s: %s: %s", img.Name, s.Carrier, s.Result, s.Detail)
 		switch {
 		case s.Result == attach.Found || s.Result == attach.None:
@@ -137,8 +135,8 @@ func (r *Reader) image(img *image.Image, name string) Image {
 	}
 	config := configOf(img)
 	return Image{
-		Reference: name, Digest: img.Digest.String(), Config: JudgedBy(config),
-		Report: &attach.Report{Version: sbom.FileVersion, Image: name, Digest: img.Digest.String(), Config: config},
+		Reference: name, Digest: img.Digest.String(), Config: config,
+		Report: &platform.RunImageReport{Version: sbom.FileVersion, Image: name, Digest: img.Digest.String(), Config: config},
 	}
 }
 
@@ -176,7 +174,7 @@ func (r *Reader) Generate(ctx context.Context, img *image.Image, found Image) (I
 		return Image{}, fmt.Errorf("encoding the inventory of %s: %w", img.Name, err)
 	}
 	out.Data = data.Bytes()
-	out.Report.SBOM = &attach.Source{Carrier: carrier, Format: sbom.Syft, Packages: len(doc.Packages)}
+	out.Report.SBOM = &platform.SBOMSource{Carrier: carrier, Format: sbom.Syft, Packages: len(doc.Packages)}
 	if carrier == attach.Generated {
 		r.keep(img, out.Data)
 	}

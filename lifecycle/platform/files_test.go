@@ -102,3 +102,34 @@ func TestDecodeRun(t *testing.T) {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
+
+func TestEncodePlan(t *testing.T) {
+	got, err := (&platform.Plan{Entries: []resolver.Entry{{
+		Name:      "node",
+		Providers: []resolver.Module{{Kind: resolver.Extension, ID: "acme/node", Version: "1"}, {Kind: resolver.Buildpack, ID: "acme/npm", Version: "2"}},
+		Requires:  []resolver.Require{{Name: "node", Metadata: map[string]any{"version": "18", "launch": true}}},
+	}}}).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `[[entries]]
+
+[[entries.providers]]
+id = "acme/node"
+version = "1"
+extension = true
+
+[[entries.providers]]
+id = "acme/npm"
+version = "2"
+
+[[entries.requires]]
+name = "node"
+[entries.requires.metadata]
+launch = true
+version = "18"
+`
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}

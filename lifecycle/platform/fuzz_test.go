@@ -42,6 +42,8 @@ func FuzzFiles(f *testing.F) {
 		"[[system.pre.buildpacks]]\nid = \"a\"\nversion = \"1\"\n[[system.post.buildpacks]]\nid = \"b\"\nversion = \"1\"\noptional = true\n",
 		"buildpack-default-process-type = \"web\"\n[[buildpacks]]\nid = \"a\"\nversion = \"1\"\napi = \"0.9\"\n[[processes]]\ntype = \"web\"\ncommand = [\"x\", \"y\"]\nargs = [\"z\"]\ndirect = true\nexec-env = [\"*\"]\nbuildpack-id = \"a\"\n[[slices]]\npaths = [\"*\"]\n[[labels]]\nkey = \"k\"\nvalue = \"v\"\n",
 		"[[processes]]\ntype = \"web\"\ncommand = \"x\"\ndirect = false\n",
+		"version = \"1.0\"\nimage = \"x\"\n[sbom]\ncarrier = \"layer\"\ncreated = 2026-11-01T00:00:00Z\n[[searched]]\ncarrier = \"layer\"\nresult = \"found\"\n",
+		"version = \"1.0\"\nimage = \"a\"\ndistro = {id = \"debian\", version = \"12\"}\n[[provides]]\nname = \"curl\"\nkind = \"package\"\nevidence = [\"pkg:deb/debian/curl@1\"]\n",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -58,6 +60,14 @@ func FuzzFiles(f *testing.F) {
 			return p, err
 		}, (*platform.Plan).Encode)
 		again(t, data, platform.DecodeAnalyzed, (*platform.Analyzed).Encode)
+		again(t, data, platform.DecodeRunImageProvides, func(p *platform.RunImageProvides) ([]byte, error) { return p.Encode() })
+		if report, err := platform.DecodeRunImageReport(data, "f"); err == nil {
+			if written, err := report.Encode(); err == nil { // TOML cannot write every time that it reads
+				if _, err := platform.DecodeRunImageReport(written, "f"); err != nil {
+					t.Errorf("%q is written as %q, which cannot be read: %v", data, written, err)
+				}
+			}
+		}
 		again(t, data, platform.DecodeBuildMetadata, func(m *platform.BuildMetadata) ([]byte, error) { return m.Encode(api.Version{Minor: 15}) })
 		if run, err := platform.DecodeRun(data, "f"); err == nil {
 			for _, image := range run.Images {

@@ -80,21 +80,30 @@ type Plan struct {
 	Odd     []string // what DecodePlan left out, a sentence each, for warnings
 }
 
+// planFile is plan.toml as it is written.
+type planFile struct {
+	Entries []planEntry `toml:"entries,omitempty"`
+}
+
+type planEntry struct {
+	Providers []planProvider `toml:"providers"`
+	Requires  []planRequire  `toml:"requires"`
+}
+
+type planProvider struct {
+	ID        string `toml:"id"`
+	Version   string `toml:"version"`
+	Extension bool   `toml:"extension,omitempty"`
+}
+
+type planRequire struct {
+	Name     string         `toml:"name"`
+	Metadata map[string]any `toml:"metadata,omitempty"`
+}
+
 // DecodePlan reads plan.toml; name is its path, for errors.
 func DecodePlan(data []byte, name string) (*Plan, error) {
-	var file struct {
-		Entries []struct {
-			Providers []struct {
-				ID        string `toml:"id"`
-				Version   string `toml:"version"`
-				Extension bool   `toml:"extension"`
-			} `toml:"providers"`
-			Requires []struct {
-				Name     string         `toml:"name"`
-				Metadata map[string]any `toml:"metadata"`
-			} `toml:"requires"`
-		} `toml:"entries"`
-	}
+	var file planFile
 	if err := tomlfile.Decode(data, name, &file); err != nil {
 		return nil, err
 	}
@@ -125,4 +134,17 @@ func DecodePlan(data []byte, name string) (*Plan, error) {
 }
 
 // Encode gives the file's bytes.
-func (p *Plan) Encode() ([]byte, error) { return resolver.EncodePlan(p.Entries) }
+func (p *Plan) Encode() ([]byte, error) {
+	var file planFile
+	for _, e := range p.Entries {
+		var out planEntry
+		for _, m := range e.Providers {
+			out.Providers = append(out.Providers, planProvider{m.ID, m.Version, m.Kind == resolver.Extension})
+		}
+		for _, r := range e.Requires {
+			out.Requires = append(out.Requires, planRequire{r.Name, r.Metadata})
+		}
+		file.Entries = append(file.Entries, out)
+	}
+	return tomlfile.Encode(file, "plan.toml")
+}

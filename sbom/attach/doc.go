@@ -4,7 +4,7 @@
 // Start with [Finder], a struct literal: Find stops at the first carrier that
 // holds a valid, fresh and (with keys) signed SBOM, FindAll reads every carrier.
 // Both report everything that was looked at, and what came of it, as
-// [Finding]s; [Result.Report] is the same as <layers>/run-image.toml. An
+// [Finding]s, which phases write to <layers>/run-image.toml. An
 // [Attacher] goes the other way.
 //
 // # Carriers, in the order in which they are searched

@@ -431,3 +431,15 @@ func TestFindCosignsOwnAttestation(t *testing.T) {
 		t.Errorf("another image: %s %s %q", f.Carrier, f.Result, f.Detail)
 	}
 }
+
+func TestMissing(t *testing.T) {
+	w := newWorld(t, ggcrRegistry(true))
+	err := must(new(Finder).Find(shortCtx(t), w.subject()))(t).Missing("run:1")
+	if !errors.Is(err, ErrNoSBOM) || !strings.Contains(err.Error(), "searched:\n  referrer: none\n") {
+		t.Errorf("got %v", err)
+	}
+	w.refer(w.subjectDesc(false), sbom.CycloneDX.MediaType(), sbom.CycloneDX.MediaType(), fixtures(t)[sbom.CycloneDX], nil)
+	if err := must(new(Finder).Find(shortCtx(t), w.subject()))(t).Missing("run:1"); err != nil {
+		t.Errorf("got %v", err)
+	}
+}

@@ -2,7 +2,9 @@ package attach
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -94,6 +96,28 @@ type Declaration struct {
 	Data      []byte
 	Reference string // the label's name, or the artifact's reference
 	Signature        // as in Finding
+}
+
+// ErrNoSBOM is why a build fails that may use attached SBOMs only.
+var ErrNoSBOM = errors.New("no usable SBOM is attached")
+
+// Missing is the error for an image without a usable SBOM, naming everything
+// that was searched; nil if there is one.
+func (r *Result) Missing(image string) error {
+	if r.Found != nil {
+		return nil
+	}
+	var lines strings.Builder
+	for _, f := range r.Searched {
+		fmt.Fprintf(&lines, "\n  %s: %s", f.Carrier, f.Result)
+		if f.Digest.Hex != "" {
+			lines.WriteString(" " + f.Digest.String())
+		}
+		if f.Detail != "" {
+			lines.WriteString(": " + f.Detail)
+		}
+	}
+	return fmt.Errorf("looking for the SBOM of %s: %w; searched:%s", image, ErrNoSBOM, &lines)
 }
 
 // Created is when the SBOM that was found says it was made; zero: not said.

@@ -199,20 +199,3 @@ func FuzzLayer(f *testing.F) {
 		}
 	})
 }
-
-func FuzzReport(f *testing.F) {
-	f.Add([]byte("version = \"1.0\"\nimage = \"x\"\n[sbom]\ncarrier = \"layer\"\ncreated = 2026-11-01T00:00:00Z\n[[searched]]\ncarrier = \"layer\"\nresult = \"found\"\n"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := DecodeReport(data, "run-image.toml")
-		if err != nil {
-			return
-		}
-		again, err := r.Encode()
-		if err != nil {
-			return // TOML cannot write every time that it reads
-		}
-		if _, err := DecodeReport(again, "run-image.toml"); err != nil {
-			t.Errorf("encoded %q, which is not read: %v", again, err)
-		}
-	})
-}

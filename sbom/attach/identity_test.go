@@ -97,14 +97,14 @@ func TestIdentities(t *testing.T) {
 			if c.want != Found {
 				return
 			}
-			source := r.Report("run", w.digest.String()).SBOM
+			source := r.Found
 			if source.Identity == nil || *source.Identity != exactly || source.SignedBy != "" {
 				t.Errorf("the report says it is signed by %v %q", source.Identity, source.SignedBy)
 			}
-			if err := c.trust.CheckSource(*source); err != nil {
+			if err := c.trust.Check(source.Signature); err != nil {
 				t.Errorf("a later phase: %v", err)
 			}
-			if err := a.trust(Identity{Issuer: testIssuer, Subject: "other"}).CheckSource(*source); err == nil {
+			if err := a.trust(Identity{Issuer: testIssuer, Subject: "other"}).Check(source.Signature); err == nil {
 				t.Error("a later phase with another identity believes it")
 			}
 		})
@@ -147,7 +147,7 @@ func TestSignedArtifact(t *testing.T) {
 				if (r.Declaration != nil) != c.counts {
 					t.Fatalf("the declaration counts: %t, want %t; %q", r.Declaration != nil, c.counts, r.Warnings)
 				}
-				if c.counts && (r.Declaration.By() == "" || c.trust.CheckDeclared(*r.Report("run", "").Declaration) != nil) {
+				if c.counts && (r.Declaration.By() == "" || c.trust.Check(r.Declaration.Signature) != nil) {
 					t.Errorf("signed by %q", r.Declaration.By())
 				}
 			})

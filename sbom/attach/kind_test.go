@@ -167,7 +167,7 @@ func TestPassedOver(t *testing.T) {
 				}
 				one := must(new(Finder).Find(shortCtx(t), w.subject()))(t)
 				named := 0
-				for _, s := range one.Report("run", "").Searched {
+				for _, s := range one.Searched {
 					if s.Result == "unknown-type" {
 						named++
 					}

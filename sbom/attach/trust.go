@@ -42,8 +42,12 @@ func (s Signature) By() string {
 // errUnsigned is why something that an earlier phase recorded does not count.
 var errUnsigned = errors.New("no key or identity of the policy signed it")
 
-// signed says why a recorded signature does not count; nil: it does.
-func (t Trust) signed(s Signature) error {
+// Check says why a signature that another phase recorded does not count; nil: it does. Where no keys
+// and identities are given, what is unsigned counts, too.
+func (t Trust) Check(s Signature) error {
+	if !t.Restricted() {
+		return nil
+	}
 	for _, key := range t.Keys {
 		fingerprint, err := Fingerprint(key)
 		if err != nil {
@@ -58,30 +62,6 @@ func (t Trust) signed(s Signature) error {
 		return nil
 	}
 	return errUnsigned
-}
-
-// CheckSource says why an SBOM that another phase found does not count; nil: it
-// does. That phase may have known other keys, or none.
-func (t Trust) CheckSource(s Source) error {
-	if !t.Restricted() || slices.Contains([]Carrier{Platform, Cache, Generated}, s.Carrier) {
-		return nil
-	}
-	if err := t.signed(s.Signature); err != nil {
-		return err
-	}
-	if s.Unbound && !t.Unbound {
-		return errors.New("the signed bytes do not name the image, and the policy does not allow that (unbound = true)")
-	}
-	return nil
-}
-
-// CheckDeclared says why a declaration that another phase found does not count;
-// nil: it does.
-func (t Trust) CheckDeclared(d Declared) error {
-	if !t.Restricted() {
-		return nil
-	}
-	return t.signed(d.Signature)
 }
 
 // trust is a Trust made ready.

@@ -163,52 +163,31 @@ func TestUnbound(t *testing.T) {
 	if f.Result != Found || !f.Unbound || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "do not name the image") {
 		t.Errorf("allowed: got %s %q, unbound %t, warnings %q", f.Result, f.Detail, f.Unbound, r.Warnings)
 	}
-	source := r.Report("run", w.digest.String()).SBOM
-	if err := (Trust{Keys: publicOf(key)}).CheckSource(*source); err == nil {
-		t.Error("a later phase that does not allow it took it from run-image.toml")
+	if r.Found == nil || !r.Found.Unbound || r.Found.By() != fingerprint {
+		t.Errorf("allowed: found %+v, want what a later phase needs to refuse it", r.Found)
 	}
 	if r, _ = find(Trust{}); r.Found == nil || r.Found.Unbound || len(r.Warnings) != 0 {
 		t.Errorf("without keys: got %v, warnings %q", r.Missing("run"), r.Warnings)
 	}
 }
 
-// TestTrustRecorded: what another phase found counts only under the keys of this one.
+// TestTrustRecorded: a signature that another phase recorded counts only under the keys of this one.
 func TestTrustRecorded(t *testing.T) {
 	ours, theirs := ecdsaKey(t), ecdsaKey(t)
 	by := func(key crypto.Signer) Signature { return Signature{SignedBy: must(Fingerprint(key.Public()))(t)} }
 	trust := Trust{Keys: publicOf(ours)}
 	for name, c := range map[string]struct {
 		trust  Trust
-		source Source
+		by     Signature
 		counts bool
 	}{
-		"no keys":           {Trust{}, Source{Carrier: Layer}, true},
-		"unsigned":          {trust, Source{Carrier: Layer}, false},
-		"ours":              {trust, Source{Carrier: Referrer, Signature: by(ours)}, true},
-		"another's":         {trust, Source{Carrier: Referrer, Signature: by(theirs)}, false},
-		"platform's":        {trust, Source{Carrier: Platform}, true},
-		"generated here":    {trust, Source{Carrier: Generated}, true},
-		"unbound":           {trust, Source{Carrier: CosignSBOM, Signature: by(ours), Unbound: true}, false},
-		"unbound, no keys":  {Trust{}, Source{Carrier: CosignSBOM, Unbound: true}, true},
-		"unbound, unsigned": {Trust{Keys: trust.Keys, Unbound: true}, Source{Carrier: CosignSBOM, Unbound: true}, false},
-		"unbound, allowed":  {Trust{Keys: trust.Keys, Unbound: true}, Source{Carrier: CosignSBOM, Signature: by(ours), Unbound: true}, true},
+		"no keys":   {Trust{}, Signature{}, true},
+		"unsigned":  {trust, Signature{}, false},
+		"ours":      {trust, by(ours), true},
+		"another's": {trust, by(theirs), false},
 	} {
-		if err := c.trust.CheckSource(c.source); (err == nil) != c.counts {
+		if err := c.trust.Check(c.by); (err == nil) != c.counts {
 			t.Errorf("%s: got %v, want that it counts: %t", name, err, c.counts)
-		}
-	}
-	for name, c := range map[string]struct {
-		trust    Trust
-		declared Declared
-		counts   bool
-	}{
-		"no keys":   {Trust{}, Declared{}, true},
-		"unsigned":  {trust, Declared{}, false},
-		"ours":      {trust, Declared{Signature: by(ours)}, true},
-		"another's": {trust, Declared{Signature: by(theirs)}, false},
-	} {
-		if err := c.trust.CheckDeclared(c.declared); (err == nil) != c.counts {
-			t.Errorf("a declaration, %s: got %v, want that it counts: %t", name, err, c.counts)
 		}
 	}
 }

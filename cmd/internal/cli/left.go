@@ -9,7 +9,6 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
-	"github.com/baseplan/baseplan/sbom/attach"
 )
 
 // left is the outcome that a build left in its layers directory. All but resolution.toml may be
@@ -74,7 +73,7 @@ func (c *Console) sourceOf(o *outcome, layers string) error {
 	if err != nil {
 		return err
 	}
-	report, err := attach.DecodeReport(data, path)
+	report, err := platform.DecodeRunImageReport(data, path)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
-	"github.com/baseplan/baseplan/sbom/attach"
 )
 
 // An outcome is a resolution as people look at it, whether it was made here or left by a build.
@@ -19,11 +18,11 @@ type outcome struct {
 	group     []resolver.Module
 	plan      []resolver.Entry
 	dropped   []dropped
-	broken    []string          // what the final run image lacks
-	inventory string            // where it is from, in a few words
-	source    *attach.Source    // the same in full; nil: no inventory is known
-	searched  []attach.Searched // where an SBOM was looked for
-	unjudged  []string          // extensions of which it is not known what they generated
+	broken    []string             // what the final run image lacks
+	inventory string               // where it is from, in a few words
+	source    *platform.SBOMSource // the same in full; nil: no inventory is known
+	searched  []platform.Searched  // where an SBOM was looked for
+	unjudged  []string             // extensions of which it is not known what they generated
 }
 
 // report prints the outcome and decides about the exit code.
@@ -73,13 +72,13 @@ func (o *outcome) page() page.Page {
 
 // A resolveDocument is what `resolve --output json` prints: resolution.toml, with group and plan.
 type resolveDocument struct {
-	Group     []string            `json:"group"`
-	Dropped   []dropped           `json:"dropped"`
-	Plan      []planEntry         `json:"plan"`
-	Broken    []string            `json:"broken"`
-	Inventory *attach.Source      `json:"inventory,omitempty"` // absent: none is known
-	Searched  []attach.Searched   `json:"searched,omitempty"`
-	Record    platform.Resolution `json:"resolution"`
+	Group     []string             `json:"group"`
+	Dropped   []dropped            `json:"dropped"`
+	Plan      []planEntry          `json:"plan"`
+	Broken    []string             `json:"broken"`
+	Inventory *platform.SBOMSource `json:"inventory,omitempty"` // absent: none is known
+	Searched  []platform.Searched  `json:"searched,omitempty"`
+	Record    platform.Resolution  `json:"resolution"`
 }
 
 type dropped struct {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/baseplan/baseplan/lifecycle/base"
+	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/provides"
 )
 
@@ -45,7 +46,7 @@ Commands and libraries are many: they are listed with --all.`,
 
 // list prints all that the image provides.
 func (c *Console) list(b base.Image, all bool, output string) error {
-	file := provides.FileOf(b.Set, b.Reference)
+	file := platform.RunImageProvidesOf(b.Set, b.Reference)
 	switch output {
 	case "json":
 		return c.json(file)
@@ -61,7 +62,7 @@ func (c *Console) list(b base.Image, all bool, output string) error {
 	for _, p := range b.Set.All() {
 		counts[p.Kind]++
 		if all || p.Kind != provides.Command && p.Kind != provides.Library && p.Kind != provides.PURL {
-			t.row(p.Name, p.Version, string(p.Kind), strings.Join(provides.EntryOf(p).Evidence, " "))
+			t.row(p.Name, p.Version, string(p.Kind), strings.Join(platform.ProvidedOf(p).Evidence, " "))
 		}
 	}
 	t.write(c.Out)
@@ -73,11 +74,11 @@ func (c *Console) list(b base.Image, all bool, output string) error {
 
 // An answered requirement is what `provides IMAGE NAME --output json` prints of each NAME.
 type answered struct {
-	Name       string           `json:"name"`
-	Constraint string           `json:"constraint,omitempty"`
-	Met        bool             `json:"met"`
-	Reason     string           `json:"reason"`
-	By         []provides.Entry `json:"by,omitempty"`
+	Name       string              `json:"name"`
+	Constraint string              `json:"constraint,omitempty"`
+	Met        bool                `json:"met"`
+	Reason     string              `json:"reason"`
+	By         []platform.Provided `json:"by,omitempty"`
 }
 
 func (c *Console) answers(b base.Image, names []string, output string) error {
@@ -111,7 +112,7 @@ func answerOf(set *provides.Set, text string) answered {
 	out := answered{Name: name, Constraint: constraint, Met: a.Met, Reason: a.Reason}
 	if a.Met {
 		for _, p := range a.By {
-			out.By = append(out.By, provides.EntryOf(p))
+			out.By = append(out.By, platform.ProvidedOf(p))
 		}
 	}
 	return out

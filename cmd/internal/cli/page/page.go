@@ -15,19 +15,18 @@ import (
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
-	"github.com/baseplan/baseplan/sbom/attach"
 )
 
 // A Page is what is to be shown. Texts may be anything: they are other people's.
 type Page struct {
 	Resolution platform.Resolution
-	Group      []resolver.Module // in order
-	Dropped    []Dropped         // modules that are not in the group
-	Broken     []string          // what the final run image lacks of what it was counted on for
-	Conclusion string            // a sentence
-	Inventory  string            // where the inventory is from, in a few words
-	Source     *attach.Source    // the same in full; nil: no inventory is known
-	Searched   []attach.Searched // where an SBOM was looked for
+	Group      []resolver.Module    // in order
+	Dropped    []Dropped            // modules that are not in the group
+	Broken     []string             // what the final run image lacks of what it was counted on for
+	Conclusion string               // a sentence
+	Inventory  string               // where the inventory is from, in a few words
+	Source     *platform.SBOMSource // the same in full; nil: no inventory is known
+	Searched   []platform.Searched  // where an SBOM was looked for
 }
 
 // A Dropped is a module that is not in the group, and why.

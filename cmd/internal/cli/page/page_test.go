@@ -225,8 +225,8 @@ func named(s string) page.Page {
 		},
 		Group:   []resolver.Module{{Kind: resolver.Extension, ID: s}},
 		Dropped: []page.Dropped{{Module: s, Why: s}}, Broken: []string{s}, Conclusion: s, Inventory: s,
-		Source:   &attach.Source{Carrier: attach.Carrier(s), Reference: s, Signature: attach.Signature{SignedBy: s}, Created: &created},
-		Searched: []attach.Searched{{Carrier: attach.Carrier(s), Result: attach.Outcome(s), Detail: s}},
+		Source:   &platform.SBOMSource{Carrier: attach.Carrier(s), Reference: s, Signature: attach.Signature{SignedBy: s}, Created: &created},
+		Searched: []platform.Searched{{Carrier: attach.Carrier(s), Result: attach.Outcome(s), Detail: s}},
 	}
 }
 
@@ -268,9 +268,9 @@ func sample() page.Page {
 		Broken:     []string{"acme/app requires ca-certificates, which registry.example/run:noble met, but it has no ca-certificates"},
 		Conclusion: "The run image is not enough: still to be applied: acme/php-gd@0.3.0 (run image).",
 		Inventory:  "referrer, cyclonedx, from registry.example/run@sha256:3333",
-		Source: &attach.Source{
+		Source: &platform.SBOMSource{
 			Carrier: "referrer", Format: "cyclonedx", Reference: "registry.example/run@sha256:" + strings.Repeat("3c", 32), Packages: 132, Signature: attach.Signature{SignedBy: "SHA256:abc"}, Created: &created,
 		},
-		Searched: []attach.Searched{{Carrier: "referrer", Result: "found"}, {Carrier: "layer", Result: "stale", Detail: "layer sha256:4444 is followed by 2 others"}},
+		Searched: []platform.Searched{{Carrier: "referrer", Result: "found"}, {Carrier: "layer", Result: "stale", Detail: "layer sha256:4444 is followed by 2 others"}},
 	}
 }

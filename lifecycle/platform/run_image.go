@@ -1,0 +1,107 @@
+package platform
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/tomlfile"
+)
+
+// A RunImageReport is <layers>/run-image.toml: what is known of the run image's
+// inventory, and where it was looked for.
+type RunImageReport struct {
+	Version  string      `toml:"version"`
+	Image    string      `toml:"image"`              // as the user names it
+	Digest   string      `toml:"digest,omitempty"`   // of the platform's manifest; the image ID in a daemon build
+	SBOM     *SBOMSource `toml:"sbom,omitempty"`     // nil: no inventory is known
+	Searched []Searched  `toml:"searched,omitempty"` // the carriers that were looked at, in order
+
+	// Declaration is the publisher's word on what the image provides; nil: there is none. The
+	// detector reads it here, since it cannot look for itself.
+	Declaration *Declared `toml:"declaration,omitempty"`
+
+	// Config is for judging Dockerfiles on the image; nil: not known.
+	Config *extensions.Config `toml:"config,omitempty"`
+}
+
+// A Declared is an [attach.Declaration] as it was found.
+type Declared struct {
+	Reference string `toml:"reference"`
+	attach.Signature
+	Data string `toml:"data"` // JSON
+}
+
+// An SBOMSource says where an inventory came from.
+type SBOMSource struct {
+	Carrier   attach.Carrier `toml:"carrier" json:"carrier"`
+	Format    sbom.Format    `toml:"format" json:"format"`
+	Reference string         `toml:"reference,omitempty" json:"reference,omitempty"`
+	Packages  int            `toml:"packages" json:"packages"`
+	attach.Signature
+	Unbound bool       `toml:"unbound,omitempty" json:"unbound,omitempty"` // the signed bytes do not name the image
+	Created *time.Time `toml:"created,omitempty" json:"created,omitempty"` // nil: not said
+}
+
+// A Searched is one carrier that was looked at.
+type Searched struct {
+	Carrier attach.Carrier `toml:"carrier" json:"carrier"`
+	Result  attach.Outcome `toml:"result" json:"result"`
+	Digest  string         `toml:"digest,omitempty" json:"digest,omitempty"` // of the artifact or layer
+	Detail  string         `toml:"detail,omitempty" json:"detail,omitempty"`
+}
+
+// SetResult records the result of a search.
+func (r *RunImageReport) SetResult(found *attach.Result) {
+	r.SBOM, r.Declaration, r.Searched = nil, nil, nil
+	if f := found.Found; f != nil {
+		r.SBOM = &SBOMSource{Carrier: f.Carrier, Format: f.Document.Format, Reference: f.Reference, Packages: len(f.Document.Packages), Signature: f.Signature, Unbound: f.Unbound}
+		if c := f.Document.Created.UTC(); !c.IsZero() {
+			r.SBOM.Created = &c
+		}
+	}
+	if d := found.Declaration; d != nil {
+		r.Declaration = &Declared{Reference: d.Reference, Signature: d.Signature, Data: string(d.Data)}
+	}
+	for _, f := range found.Searched {
+		s := Searched{Carrier: f.Carrier, Result: f.Result, Detail: f.Detail}
+		if f.Digest.Hex != "" {
+			s.Digest = f.Digest.String()
+		}
+		r.Searched = append(r.Searched, s)
+	}
+}
+
+// Check says why an SBOM that another phase found does not count; nil: it does. That phase may have
+// known other keys, or none.
+func (s *SBOMSource) Check(trust attach.Trust) error {
+	if slices.Contains([]attach.Carrier{attach.Platform, attach.Cache, attach.Generated}, s.Carrier) {
+		return nil
+	}
+	if err := trust.Check(s.Signature); err != nil {
+		return err
+	}
+	if trust.Restricted() && s.Unbound && !trust.Unbound {
+		return errors.New("the signed bytes do not name the image, and the policy does not allow that (unbound = true)")
+	}
+	return nil
+}
+
+// Encode encodes the file as TOML.
+func (r RunImageReport) Encode() ([]byte, error) {
+	r.Version = sbom.FileVersion
+	return tomlfile.Encode(r, "run-image.toml")
+}
+
+// DecodeRunImageReport decodes run-image.toml. The name is used in errors. A newer
+// major version is refused, unknown keys are ignored.
+func DecodeRunImageReport(data []byte, name string) (*RunImageReport, error) {
+	var r RunImageReport
+	if err := tomlfile.DecodeVersioned(data, name, &r, &r.Version, sbom.CheckFileVersion); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}

@@ -150,7 +150,11 @@ func (c *command) start(control, null, proc *os.File) outcome {
 	if ended.Signaled() {
 		return outcome{Signal: int(ended.Signal())}
 	}
-	return outcome{Exit: ended.ExitStatus()}
+	exit := ended.ExitStatus()
+	if reason := program.NotStarted(exit, file, c.Env); reason != "" {
+		return outcome{Exit: exit, NotFound: true, Failure: fmt.Sprintf("exit code %d: %s", exit, reason)}
+	}
+	return outcome{Exit: exit}
 }
 
 // waitClosed returns when the other end of a pipe is closed: the first process has

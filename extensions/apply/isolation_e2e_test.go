@@ -174,6 +174,7 @@ func TestFailingCommands(t *testing.T) {
 		{`SHELL ["/no/shell"]` + "\nRUN x", "/no/shell", 126},
 		{"USER nobody-here\nRUN x", "nobody-here", 0},
 		{"RUN <<EOF\n#!/no/interpreter\nEOF", "exit code 127", 127},
+		{`RUN printf '#!/bin/env sh\r\n' > /x && chmod +x /x` + "\n" + `RUN ["/x"]`, `exit code 127: the first line of /x ends in \r`, 127},
 	} {
 		a, out := here(t)
 		_, err := a.Apply(t.Context(), runFile(t, "# comment\n"+c.run+"\n"), v1.Config{User: "0:0"})

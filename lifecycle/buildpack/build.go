@@ -65,7 +65,7 @@ func (d *Descriptor) build(ctx context.Context, h Host, base *env.Env, plan []re
 	}
 	exit, err := h.run(ctx, d, "build", e, out, errOut, layers.Path, h.Platform, planPath)
 	if err == nil && exit != 0 {
-		err = d.failed("build", exit)
+		err = d.failed("build", exit, e)
 	}
 	if err != nil {
 		return &BrokenError{Module: d.Module(), Executable: "build", Exit: exit, Err: err}

@@ -21,7 +21,7 @@ type Detected struct {
 	Exit   int    // its exit status; -1: it could not be run, or what it wrote is no build plan
 	Output []byte // both streams as they came
 	Plans  []resolver.Section
-	Err    error // why Exit is -1
+	Err    error // why Exit is -1, or why it means that bin/detect did not start
 }
 
 // exitFail is how bin/detect says that it does not want to take part (buildpack.md, "Detection").
@@ -77,7 +77,11 @@ func (d *Descriptor) detect(ctx context.Context, h Host) (Detected, error) {
 	var out bytes.Buffer
 	exit, err := h.run(ctx, d, "detect", e, &out, &out, h.Platform, plan)
 	if err != nil || exit != 0 {
-		return Detected{Exit: exit, Output: out.Bytes()}, err
+		r := Detected{Exit: exit, Output: out.Bytes()}
+		if err == nil && d.notStarted("detect", exit, e) != "" {
+			r.Err = &BrokenError{Module: d.Module(), Executable: "detect", Exit: exit, Err: d.failed("detect", exit, e)}
+		}
+		return r, err
 	}
 	f, err := files.OpenWithin(filepath.Dir(dir), plan) // no link: bin/detect may read less than this process
 	r := d.planned(f, err, plan, h)

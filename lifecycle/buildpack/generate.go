@@ -56,7 +56,7 @@ func (d *Descriptor) generate(ctx context.Context, h Host, plan []resolver.Requi
 	}
 	exit, err := h.run(ctx, d, "generate", e, out, errOut, output, h.Platform, planPath)
 	if err == nil && exit != 0 {
-		err = d.failed("generate", exit)
+		err = d.failed("generate", exit, e)
 	}
 	if err != nil {
 		return &BrokenError{Module: d.Module(), Executable: "generate", Exit: exit, Err: err}

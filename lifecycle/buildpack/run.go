@@ -156,16 +156,17 @@ func (h Host) run(ctx context.Context, d *Descriptor, executable string, e *env.
 	return 0, program.Explain(err, cmd.Path, h.App)
 }
 
-// failed is the error of an executable that ended with a status other than 0. Where that may come from the first
+// failed is the error of an executable that ended with a status other than 0. Where that comes from the first
 // line of a script, it says so.
-func (d *Descriptor) failed(executable string, exit int) error {
-	err := fmt.Errorf("exit status %d", exit)
-	if exit == 126 || exit == 127 {
-		if reason := program.CarriageReturn(filepath.Join(d.Dir, "bin", executable)); reason != "" {
-			return fmt.Errorf("%w: %s", err, reason)
-		}
+func (d *Descriptor) failed(executable string, exit int, e *env.Env) error {
+	if reason := d.notStarted(executable, exit, e); reason != "" {
+		return fmt.Errorf("exit status %d: %s", exit, reason)
 	}
-	return err
+	return fmt.Errorf("exit status %d", exit)
+}
+
+func (d *Descriptor) notStarted(executable string, exit int, e *env.Env) string {
+	return program.NotStarted(exit, filepath.Join(d.Dir, "bin", executable), e.List())
 }
 
 // scratch makes a directory for what goes in and out of one executable.

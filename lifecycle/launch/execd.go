@@ -64,6 +64,9 @@ func (l *Launcher) output(path string, environ []string) ([]byte, error) {
 		return nil, fmt.Errorf("it wrote more than %d MiB to file descriptor 3, which is the limit", tomlfile.MaxSize>>20)
 	}
 	if !state.Success() {
+		if reason := program.NotStarted(state.ExitCode(), path, environ); reason != "" {
+			return nil, fmt.Errorf("%s: %s", state, reason)
+		}
 		return nil, errors.New(state.String())
 	}
 	return data, readErr

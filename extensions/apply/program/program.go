@@ -87,7 +87,7 @@ func startable(err error, path string) string {
 
 // interpreter says what is wrong with a script's first line.
 func interpreter(err error, path, line string) string {
-	if reason := CarriageReturn(path); reason != "" {
+	if reason := carriageReturn(path, line); reason != "" {
 		return reason
 	}
 	name, _, _ := strings.Cut(strings.TrimLeft(line[2:], " \t"), " ")
@@ -104,13 +104,78 @@ func interpreter(err error, path, line string) string {
 	return ""
 }
 
-// CarriageReturn says that a script's first line ends in \r, which becomes part of the interpreter's
-// name, or of its last argument; it is empty for other files.
-func CarriageReturn(path string) string {
-	if line, _ := firstLine(path); strings.HasPrefix(line, "#!") && strings.HasSuffix(line, "\r") {
+// carriageReturn says that a script's first line ends in \r, which becomes part of the interpreter's
+// name, or of its last argument.
+func carriageReturn(path, line string) string {
+	if strings.HasSuffix(line, "\r") {
 		return fmt.Sprintf(`the first line of %s ends in \r: save it with Unix line ends`, path)
 	}
 	return ""
+}
+
+// NotStarted says why a program ended with a status by which env and shells report one that they could not start:
+// its first line names an interpreter that is not there. It is empty where the status means something else. path
+// is the program, environ its environment.
+func NotStarted(exit int, path string, environ []string) string {
+	if exit != 126 && exit != 127 {
+		return ""
+	}
+	line, _ := firstLine(path)
+	if !strings.HasPrefix(line, "#!") {
+		return ""
+	}
+	if reason := carriageReturn(path, line); reason != "" {
+		return reason
+	}
+	name := throughEnv(line)
+	if name == "" {
+		return ""
+	}
+	if strings.Contains(name, "/") {
+		if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
+			return fmt.Sprintf("the interpreter of %s, %s, does not exist", path, name)
+		}
+		return ""
+	}
+	for _, e := range environ {
+		if list, ok := strings.CutPrefix(e, "PATH="); ok && !inPath(list, name) {
+			return fmt.Sprintf("the interpreter of %s, %s, is not in PATH (%s)", path, name, list)
+		}
+	}
+	return ""
+}
+
+// throughEnv is the interpreter that env finds for a first line. It is empty where that is not clear.
+func throughEnv(line string) string {
+	env, rest, _ := strings.Cut(strings.TrimLeft(line[2:], " \t"), " ")
+	if filepath.Base(env) != "env" {
+		return ""
+	}
+	rest = strings.Trim(rest, " \t") // one argument to env, with the spaces in it
+	split, ok := strings.CutPrefix(rest, "-S")
+	if ok {
+		rest = ""
+		for _, word := range strings.Fields(split) {
+			if !strings.Contains(word, "=") {
+				rest = word
+				break
+			}
+		}
+	}
+	if strings.HasPrefix(rest, "-") || strings.ContainsAny(rest, "=\\\"'$") {
+		return ""
+	}
+	return rest
+}
+
+func inPath(list, name string) bool {
+	for _, dir := range filepath.SplitList(list) {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // firstLine reads the first line of a file, as much of it as the kernel looks at.

@@ -59,3 +59,40 @@ func TestExplain(t *testing.T) {
 		t.Error("an error of nothing")
 	}
 }
+
+// TestNotStarted runs scripts that env cannot start, and some that it can.
+func TestNotStarted(t *testing.T) {
+	dir := t.TempDir()
+	environ := []string{"PATH=/usr/bin:/bin"}
+	for name, tt := range map[string]struct {
+		content, want string
+		exit          int
+	}{
+		"cr":            {"#!/usr/bin/env sh\r\n", `the first line of PATH ends in \r: save it with Unix line ends`, 127},
+		"missing":       {"#!/usr/bin/env no-such-bash\n", "the interpreter of PATH, no-such-bash, is not in PATH (/usr/bin:/bin)", 127},
+		"missing-path":  {"#! /usr/bin/env /no/such/bash\n", "the interpreter of PATH, /no/such/bash, does not exist", 127},
+		"unsplit":       {"#!/usr/bin/env sh -e\n", "the interpreter of PATH, sh -e, is not in PATH (/usr/bin:/bin)", 127},
+		"missing-split": {"#!/usr/bin/env -S A=b no-such-bash -e\n", "the interpreter of PATH, no-such-bash, is not in PATH (/usr/bin:/bin)", 127},
+		"no-command":    {"#!/usr/bin/env sh\nno-such-command\n", "", 127},
+		"its-own":       {"#!/bin/sh\nexit 126\n", "", 126},
+		"by-path":       {"#!/usr/bin/env /bin/sh\nexit 127\n", "", 127},
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(tt.content), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(path)
+		cmd.Env, cmd.SysProcAttr = environ, &syscall.SysProcAttr{Setpgid: true}
+		_ = cmd.Run()
+		exit := cmd.ProcessState.ExitCode()
+		if exit != tt.exit {
+			t.Errorf("%s ended with %d, want %d", name, exit, tt.exit)
+		}
+		if got, want := program.NotStarted(exit, path, environ), strings.ReplaceAll(tt.want, "PATH,", path+","); got != strings.ReplaceAll(want, "of PATH ends", "of "+path+" ends") {
+			t.Errorf("%s:\n got %s\nwant %s", name, got, want)
+		}
+	}
+	if got := program.NotStarted(127, "/bin/sh", environ); got != "" {
+		t.Errorf("a program that is no script: %s", got)
+	}
+}

@@ -54,8 +54,8 @@ type Analysis struct {
 	RunImage base.Image // its report is nil if inventories are off
 }
 
-// Run looks at the images. A missing previous image is no error, nor is one that is no app image. Its
-// error has code 32.
+// Run looks at the images. A missing previous image is no error, nor is one that is no app image, nor a run
+// image that a docker daemon does not have yet. Its error has code 32.
 func (a *Analyzer) Run(ctx context.Context) (*Analysis, error) {
 	frugal, writer := *a, *a.Images
 	writer.Opener = a.Images.Frugal()
@@ -116,10 +116,15 @@ func (a *Analyzer) checkAccess(ctx context.Context) error {
 	return nil
 }
 
+// daemonPrefix is what names of images in a docker daemon begin with.
+const daemonPrefix = "docker://"
+
+func isInDaemon(name string) bool { return strings.HasPrefix(name, daemonPrefix) }
+
 // granted is what access is granted to: in a registry not an image, but its repository.
 func (a *Analyzer) granted(place string) string {
-	if strings.HasPrefix(place, "docker://") {
-		return "docker://"
+	if isInDaemon(place) {
+		return daemonPrefix
 	}
 	ref, err := a.Images.Reference(place)
 	if strings.HasPrefix(place, "oci:") || err != nil {
@@ -222,7 +227,11 @@ func (a *Analyzer) layer(ctx context.Context, img *image.Image, diffID v1.Hash, 
 // runImage finds the run image, what it is for and what it holds.
 func (a *Analyzer) runImage(ctx context.Context, out *Analysis) error {
 	img, reference, err := a.openRunImage(ctx)
-	if err != nil || img == nil {
+	if errors.Is(err, image.ErrNotFound) && isInDaemon(a.ref(reference)) {
+		a.missing(reference, err, out)
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	defer img.Close()
@@ -247,8 +256,22 @@ func (a *Analyzer) runImage(ctx context.Context, out *Analysis) error {
 	return err
 }
 
+// missing records a run image that the daemon does not have. Until the app image is exported nothing depends on
+// it, and it may be pulled by then, so the name takes the place of the digest, as after a switch.
+func (a *Analyzer) missing(reference string, err error, out *Analysis) {
+	logger(a.Log).Warn(fmt.Sprintf("the run image is not there yet, and the app image cannot be exported without it: %v", err))
+	out.Analyzed.RunImage = &platform.RunImage{Reference: reference}
+	if api.TargetData.In(a.API) {
+		out.Analyzed.RunImage.Image = reference
+	}
+	out.RunImage = base.Image{Reference: reference, Why: NotInDaemon}
+}
+
+// NotInDaemon says why nothing is known of a run image that the analyzer did not find.
+const NotInDaemon = "the analyzer did not find it in the docker daemon"
+
 // openRunImage opens the run image that is given, or else chooses one of run.toml (platform.md, "Run
-// Image Resolution").
+// Image Resolution"). Where there is none, the reference is the first choice.
 func (a *Analyzer) openRunImage(ctx context.Context) (*image.Image, string, error) {
 	reference := a.RunImage
 	if reference == "" {
@@ -263,7 +286,11 @@ func (a *Analyzer) openRunImage(ctx context.Context) (*image.Image, string, erro
 			return err == nil
 		})
 		if err != nil {
-			return nil, "", errors.Join(append([]error{err}, reasons...)...)
+			first := a.RunFile.Images[0].Image
+			if slices.ContainsFunc(reasons, func(err error) bool { return !errors.Is(err, image.ErrNotFound) }) {
+				first = "" // one may be there, and cannot be read
+			}
+			return nil, first, errors.Join(append([]error{err}, reasons...)...)
 		}
 		return opened, reference, nil
 	}

@@ -21,13 +21,17 @@ type Connection struct {
 
 // Connect lets a detector and a generator read images where a verdict depends on them.
 func (c *Connection) Connect(d *Detector, g *Generator) {
+	g.Lookup = c.Reader.Other().ReadReference
+	if c.Found.Why == NotInDaemon { // there is nothing to read yet, and no target to compare others with
+		return
+	}
 	if c.Reader.Policy != platform.Attached {
 		read := func(ctx context.Context) (base.Image, error) {
 			return c.Reader.CompleteReference(ctx, c.RunImage.Reference, c.Found)
 		}
 		d.Inventory, g.RunInventory = read, read
 	}
-	g.Lookup, g.Alternatives = c.Reader.Other().ReadReference, c.alternatives
+	g.Alternatives = c.alternatives
 }
 
 // alternatives reads the images of run.toml but for the run image, as far as they can be read and are for the same target.

@@ -81,6 +81,41 @@ func TestDaemonAnalyze(t *testing.T) {
 	}
 }
 
+// TestDaemonAnalyzeMissing: a run image that the daemon does not have is left to the exporter, under its first name.
+// A daemon that does not answer stays an error.
+func TestDaemonAnalyzeMissing(t *testing.T) {
+	const first, mirror = "baseplan-e2e/run:missing", "registry.example/run:missing"
+	docker(t, "version")
+	runFile := &platform.RunFile{Images: []platform.RunImageNames{{Image: first, Mirrors: []string{mirror}}}}
+	for _, tt := range []struct {
+		api, run string
+		file     *platform.RunFile
+		want     platform.RunImage
+	}{
+		{"0.15", first, nil, platform.RunImage{Reference: first, Image: first}},
+		{"0.11", mirror, runFile, platform.RunImage{Reference: mirror}},
+		{"0.12", "", runFile, platform.RunImage{Reference: first, Image: first}},
+	} {
+		opener := amd64()
+		a := lifecycle.Analyzer{
+			API: version(t, tt.api), Images: &image.Writer{Opener: opener}, Ref: inDaemon, Names: []string{"baseplan-e2e/none:1"},
+			RunImage: tt.run, RunFile: tt.file, Layers: "/layers", Root: t.TempDir(), Reader: daemonInspector(opener),
+		}
+		out, err := a.Run(t.Context())
+		check(t, err)
+		if diff := gocmp.Diff(&tt.want, out.Analyzed.RunImage); diff != "" {
+			t.Error(diff)
+		}
+		if out.RunImage.Report != nil || out.RunImage.Why != lifecycle.NotInDaemon {
+			t.Errorf("%+v", out.RunImage)
+		}
+		opener.DockerHost = "unix:///no/such/socket"
+		if out, err := a.Run(t.Context()); err == nil {
+			t.Errorf("without a daemon: %+v", out.Analyzed.RunImage)
+		}
+	}
+}
+
 // TestDaemonSecondLook: what is to be extended is saved from its registry and gets a reference that platforms can pull, what is not
 // stays an image ID, since exporters open that.
 func TestDaemonSecondLook(t *testing.T) {

@@ -218,10 +218,7 @@ func (x *bases) runImage(ctx context.Context) (*image.Image, error) {
 	}
 	var reasons []error
 	_, err := names.Choose(registryOf(reference), func(candidate string) bool {
-		img, err := x.Images.Open(ctx, x.ref(candidate))
-		if errors.Is(err, image.ErrNotFound) && strings.HasPrefix(x.ref(candidate), "docker://") {
-			img, err = x.Images.Open(ctx, candidate) // the platform pulls what analyzed.toml refers to
-		}
+		img, err := x.open(ctx, candidate)
 		x.run, reasons = img, append(reasons, err)
 		return err == nil
 	})
@@ -229,6 +226,20 @@ func (x *bases) runImage(ctx context.Context) (*image.Image, error) {
 		return nil, errors.Join(reasons...)
 	}
 	return x.run, nil
+}
+
+// open opens a run image, one that the daemon does not have in its registry: the platform pulls what analyzed.toml
+// refers to. The error tells of both.
+func (x *bases) open(ctx context.Context, name string) (*image.Image, error) {
+	img, err := x.Images.Open(ctx, x.ref(name))
+	if !errors.Is(err, image.ErrNotFound) || !isInDaemon(x.ref(name)) || strings.HasPrefix(name, "sha256:") {
+		return img, err
+	}
+	img, registryErr := x.Images.Open(ctx, name)
+	if registryErr != nil {
+		return nil, errors.Join(err, registryErr)
+	}
+	return img, nil
 }
 
 func orElse(s, other string) string {
@@ -253,6 +264,7 @@ func registryOf(reference string) string {
 }
 
 // settle makes the reference of the run image one for good, completes its target, and saves it if it is to be extended.
+// A daemon's image that is not there yet and is not to be extended is left to the exporter.
 func (x *bases) settle(ctx context.Context) error {
 	run := x.out.Analyzed.RunImage
 	if !api.RunImageExtension.In(x.API) {
@@ -260,6 +272,10 @@ func (x *bases) settle(ctx context.Context) error {
 	}
 	if !isDigest(run.Reference) || run.Target == nil {
 		img, err := x.runImage(ctx)
+		if errors.Is(err, image.ErrNotFound) && isInDaemon(x.ref(run.Name())) && !run.Extend {
+			x.log.Warn(fmt.Sprintf("the run image is not there yet, and the app image cannot be exported without it: %v", err))
+			return nil
+		}
 		if err != nil {
 			return err
 		}

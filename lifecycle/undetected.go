@@ -106,6 +106,9 @@ func (r *detecting) remedies() []string {
 	if r.RunImage.Why != "" {
 		known += ": " + r.RunImage.Why
 	}
+	if r.RunImage.Why == NotInDaemon {
+		return []string{known + ".", "If it has what is missing, pull it before the build."}
+	}
 	way := "If it has what is missing, attach an SBOM to it (baseplan sbom attach)"
 	switch {
 	case r.Inventory != nil || r.policy() == platform.Attached: // no inventory can be, or may be, generated

@@ -98,6 +98,8 @@ func TestRemedies(t *testing.T) {
 				return base.Image{}, errors.New("the registry does not answer")
 			}
 		}, reason + " What the run image registry/run:1 holds is not known: generating an inventory failed." + attach + "."},
+		{"no run image yet", func(d *lifecycle.Detector) { d.RunImage.Why = lifecycle.NotInDaemon },
+			reason + " What the run image registry/run:1 holds is not known: the analyzer did not find it in the docker daemon. If it has what is missing, pull it before the build."},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := undetectable(t, "acme/a", requires)
@@ -111,6 +113,31 @@ func TestRemedies(t *testing.T) {
 	d := undetectable(t, "acme/a", "exit 100")
 	if _, err := d.Run(t.Context()); err == nil || strings.Contains(err.Error(), "run image") {
 		t.Errorf("the run image is named where it is not to blame: %v", err)
+	}
+}
+
+// TestDetectThatDoesNotStart: bin/detect that env cannot start is no breakdown of its own.
+func TestDetectThatDoesNotStart(t *testing.T) {
+	for first, want := range map[string]string{
+		"#!/usr/bin/env bash\r\n":         `bin/detect ends in \r: save it with Unix line ends`,
+		"#!/usr/bin/env no-such-bash\n":   "bin/detect, no-such-bash, is not in PATH (",
+		"#!/no/such/bash\n":               "bin/detect, /no/such/bash, does not exist",
+		"#!/usr/bin/env bash\nexit 127\n": "acme/a@1: bin/detect exited with 127, see its output.",
+	} {
+		d := undetectable(t)
+		module := resolver.Module{Kind: resolver.Buildpack, ID: "acme/a", Version: "1"}
+		lifecycletest.Module{ID: module.ID, Version: module.Version, Files: map[string]string{"bin/detect": first, "bin/build": "#!/bin/sh\n"}}.Write(t, d.Store.Buildpacks)
+		d.Order = resolver.OrderFile{Order: resolver.Order{{{Module: module}}}}
+		d.Host.Environ = []string{"PATH=/usr/bin:/bin"}
+		var all record
+		d.Log = all.log(slog.LevelInfo)
+		_, err := d.Run(t.Context())
+		if fail.CodeOf(err) != fail.DetectBuildpack || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: code %d: %v", first, fail.CodeOf(err), err)
+		}
+		if strings.HasPrefix(first, "#!/usr/bin") && !strings.Contains(all.String(), "acme/a@1 (127)") {
+			t.Errorf("%q: the status is not told:\n%s", first, &all)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/baseplan/baseplan/lifecycle"
@@ -144,6 +145,9 @@ func (c *command) leftInventory(analyzed *platform.Analyzed) (base.Image, error)
 	case err != nil:
 		c.log.Warn(fmt.Sprintf("what the analyzer found of the run image is passed over: %v", err))
 		run.Why = "run-image.toml cannot be read"
+		return run, nil
+	case report == nil && !strings.Contains(analyzed.RunImage.Reference, "sha256:"):
+		run.Why = lifecycle.NotInDaemon
 		return run, nil
 	case report == nil:
 		run.Why = "the analyzer left no run-image.toml, since it is another lifecycle's or has the policy off"

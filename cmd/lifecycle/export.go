@@ -80,7 +80,7 @@ func (c *command) exportWith(ctx context.Context, opener *image.Opener, x *expor
 	if err != nil {
 		return err
 	}
-	run, err := opener.Open(ctx, c.Ref(x.analyzed.RunImage.Reference))
+	run, err := c.openRunImage(ctx, opener, x.analyzed.RunImage)
 	if err != nil {
 		return err
 	}
@@ -115,6 +115,29 @@ func (c *command) exportWith(ctx context.Context, opener *image.Opener, x *expor
 		err = errors.Join(err, c.write(c.Report, report))
 	}
 	return err
+}
+
+// openRunImage opens the run image. The restorer takes the digest of one that a daemon does not have yet from
+// the registry, and a daemon that has pulled its name may know an index by another digest: then the name's image is
+// the one if it is from that digest.
+func (c *command) openRunImage(ctx context.Context, opener *image.Opener, run *platform.RunImage) (*image.Image, error) {
+	img, err := opener.Open(ctx, c.Ref(run.Reference))
+	if !c.Daemon || run.Image == "" || run.Image == run.Reference || !errors.Is(err, image.ErrNotFound) {
+		return img, err
+	}
+	named, nameErr := opener.Open(ctx, c.Ref(run.Image))
+	if nameErr != nil {
+		return nil, err
+	}
+	origin, originErr := opener.Origin(ctx, named)
+	if originErr != nil {
+		return nil, errors.Join(err, originErr, named.Close())
+	}
+	if origin.Digest.String() != digestOf(run.Reference) {
+		err = errors.Join(err, fmt.Errorf("the docker daemon's %s is another image, %s", run.Image, origin.Digest))
+		return nil, errors.Join(err, origin.Close(), named.Close())
+	}
+	return named, origin.Close()
 }
 
 func launcherLabel() platform.LauncherLabel {

@@ -33,6 +33,7 @@ type Platform struct {
 	Env        []string            // for every phase, NAME=VALUE
 	Flags      map[string][]string // more flags, by phase
 	Mounts     []string            // for detector, builder and extender: the user's volumes
+	Before     func(phase string)  // called before each phase; nil: nothing is
 
 	Cache, LaunchCache, Kaniko string // volumes
 	Layers, App                string // volumes of the last build
@@ -82,6 +83,9 @@ func (p *Platform) run(b *Built, phase, image, user string, mounts, env, args []
 	b.Phases = append(b.Phases, phase)
 	if p.User != "" {
 		user = p.User
+	}
+	if p.Before != nil {
+		p.Before(phase)
 	}
 	all := []string{"run", "--rm", "--network", "host", "-v", p.Layers + ":/layers", "-v", p.App + ":/workspace"}
 	if user != "" {

@@ -396,14 +396,14 @@ func TestRunImageIsChosen(t *testing.T) {
 	})
 	s.Env = []string{"CNB_RUN_IMAGE_SELECTION=auto"}
 	b := s.create(t)
-	if !b.Has("Taking the run image " + enough) {
+	if !b.Has("Selecting run image " + enough) {
 		t.Errorf("the smallest that is enough is not taken:\n%s", b.Log)
 	}
 	s.prints(t, "/usr/bin/curl\nno tree")
 	t.Run("named where nothing may be applied", func(t *testing.T) {
 		s.Env = []string{"CNB_EXTEND_IN_CREATOR=never"}
 		b := s.Creator(platformtest.Files{"main.sh": ""})
-		if b.Exit != 22 || !b.Has("these would have been enough: "+enough+", "+more) {
+		if b.Exit != 22 || !b.Has("these would satisfy the build: "+enough+", "+more) {
 			t.Errorf("exit code %d\n%s", b.Exit, b.Log)
 		}
 	})

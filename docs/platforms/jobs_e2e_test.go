@@ -47,7 +47,7 @@ func TestGitLab(t *testing.T) {
 	if log, code := run(s.lacking); code != 22 {
 		t.Errorf("without curl in the run image the exit code is %d\n%s", code, log)
 	} else {
-		contains(t, log, "has no curl", "these would have been enough: "+s.enough)
+		contains(t, log, "has no curl", "these would satisfy the build: "+s.enough)
 	}
 	log, code := run(s.enough)
 	if code != 0 {

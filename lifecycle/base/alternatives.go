@@ -11,22 +11,22 @@ import (
 	"github.com/baseplan/baseplan/extensions"
 )
 
-// alternatives looks, where a run.Dockerfile is left to apply, for other run images on which none would be:
-// those that satisfy everything, fewest packages first, then in their order (docs/design.md, Resolution).
-// The best one is taken if the policy wants that, as if an extension had switched to it.
+// alternatives looks for other run images to which no run.Dockerfile has to be applied, if the current one needs
+// any: fewest packages first, then in their order (docs/design.md, Resolution). If the policy selects automatically,
+// the best one replaces the run image, as if an extension had switched to it.
 func (x *judging) alternatives(ctx context.Context) {
 	if !x.out.ExtendRun || x.off() || x.Alternatives == nil || ctx.Err() != nil {
 		return
 	}
 	if never := x.out.NeverEnough(extensions.Run); never != nil {
 		if x.selects() {
-			orDiscard(x.Log).Info(fmt.Sprintf("No other run image is looked for, since none can be enough: %s", strings.Join(never, "; ")))
+			orDiscard(x.Log).Info(fmt.Sprintf("Not looking for another run image, since none can satisfy the build: %s", strings.Join(never, "; ")))
 		}
 		return
 	}
 	all, err := x.Alternatives(ctx)
 	if err != nil {
-		x.warn("other run images cannot be looked at: %v", err)
+		x.warn("cannot read other run images: %v", err)
 	}
 	var enough []*Judgement
 	for _, image := range all {
@@ -47,7 +47,7 @@ func (x *judging) alternatives(ctx context.Context) {
 
 func (x *judging) selects() bool { return x.Policy.Select == "auto" }
 
-// on judges the Dockerfiles as if another image were the run image; nil if that would not be enough.
+// on judges the Dockerfiles against another run image. It returns nil if one of them would still have to be applied.
 func (x *judging) on(ctx context.Context, image Image) *Judgement {
 	if image.Set == nil {
 		return nil
@@ -65,18 +65,18 @@ func (x *judging) on(ctx context.Context, image Image) *Judgement {
 	return judged
 }
 
-// take makes the judgement on another run image the answer.
+// take replaces the judgement with the one on another run image.
 func (x *judging) take(best *Judgement) {
 	best.Enough, best.Switched, best.Policy = x.out.Enough, true, x.out.Policy
 	x.out = best
-	orDiscard(x.Log).Info(fmt.Sprintf("Taking the run image %s, which has what extensions would have to add", best.Run.Reference))
+	orDiscard(x.Log).Info(fmt.Sprintf("Selecting run image %s, which needs no extension", best.Run.Reference))
 }
 
-// Unapplied returns an error for a build in which the Dockerfiles that are left cannot be applied: which
-// extension, for which requirement, what the run image lacks and which one would have been enough.
+// Unapplied returns an error for a build that cannot apply the remaining Dockerfiles. It names each extension, what
+// the run image lacks, and the run images in run.toml that would satisfy the build.
 func (j *Judgement) Unapplied(why string) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "extensions have to be applied, and that cannot be done here: %s", why)
+	fmt.Fprintf(&b, "extensions have to be applied, which is not possible here: %s", why)
 	for _, v := range j.Verdicts {
 		if v.Outcome.Left() {
 			fmt.Fprintf(&b, "\n  %s has to extend the %s image: %s", v.Dockerfile.Extension, v.Dockerfile.Image, strings.Join(v.Reasons, "; "))
@@ -86,11 +86,11 @@ func (j *Judgement) Unapplied(why string) error {
 	switch {
 	case !j.ExtendRun:
 	case never != nil:
-		fmt.Fprintf(&b, "\nNo run image can be enough: %s. Use a platform that runs the extender", strings.Join(never, "; "))
+		fmt.Fprintf(&b, "\nNo run image can satisfy the build: %s. Use a platform that runs the extender", strings.Join(never, "; "))
 	case len(j.Enough) > 0:
-		fmt.Fprintf(&b, "\nOf the run images in run.toml, these would have been enough: %s (CNB_RUN_IMAGE_SELECTION=auto takes the first of them)", strings.Join(j.Enough, ", "))
+		fmt.Fprintf(&b, "\nOf the run images in run.toml, these would satisfy the build: %s (CNB_RUN_IMAGE_SELECTION=auto selects the first)", strings.Join(j.Enough, ", "))
 	default:
-		b.WriteString("\nNo other run image in run.toml would have been enough: use one that has what is asked for, or a platform that runs the extender")
+		b.WriteString("\nNo other run image in run.toml satisfies the build: use one that provides what is required, or a platform that runs the extender")
 	}
 	return errors.New(b.String())
 }

@@ -15,12 +15,12 @@ import (
 	"github.com/baseplan/baseplan/sbom/format"
 )
 
-// maxKept is how many generated inventories are kept.
+// maxKept is the number of generated inventories to keep.
 const maxKept = 5
 
 func keptName(img *image.Image) string { return img.Digest.Algorithm + "-" + img.Digest.Hex + ".json" }
 
-// kept is the inventory of an earlier time; nil if there is none that can be read.
+// kept returns a cached inventory, or nil if there is no usable one.
 func (r *Reader) kept(img *image.Image) *sbom.Document {
 	dir, err := r.keeper(false)
 	if err != nil || dir == nil {
@@ -37,30 +37,30 @@ func (r *Reader) kept(img *image.Image) *sbom.Document {
 	}
 	doc, err := format.Decode(f, f.Name())
 	if err != nil {
-		orDiscard(r.Log).Warn(fmt.Sprintf("a kept inventory is passed over: %v", err))
+		orDiscard(r.Log).Warn(fmt.Sprintf("ignoring a cached inventory: %v", err))
 		return nil
 	}
 	if !doc.Knows(sbom.Presence) {
-		return nil // of a version that did not look whether files are there
+		return nil // written by a version that did not check whether files exist
 	}
 	now := time.Now()
-	_ = dir.Chtimes(keptName(img), now, now) // only the order of going matters
+	_ = dir.Chtimes(keptName(img), now, now) // only the order of eviction depends on it
 	return doc
 }
 
-// keep keeps an inventory, and drops the oldest. That it cannot be kept is no error.
+// keep caches an inventory and evicts the oldest ones. Failure is only a warning.
 func (r *Reader) keep(img *image.Image, data []byte) {
 	dir, err := r.keeper(true)
 	if err == nil && dir == nil {
 		return
 	}
 	if err == nil {
-		_ = dir.Remove(keptName(img)) // of somebody else's: it would keep its owner
+		_ = dir.Remove(keptName(img)) // another user's file would keep its owner
 		err = files.WriteIn(dir, keptName(img), data)
 		defer dir.Close()
 	}
 	if err != nil {
-		orDiscard(r.Log).Warn(fmt.Sprintf("the inventory of %s is not kept: %v", img.Name, err))
+		orDiscard(r.Log).Warn(fmt.Sprintf("cannot cache the inventory of %s: %v", img.Name, err))
 		return
 	}
 	entries, err := fs.Glob(dir.FS(), "*.json")
@@ -73,8 +73,8 @@ func (r *Reader) keep(img *image.Image, data []byte) {
 	}
 }
 
-// keeper opens the directory of kept inventories; nil if there is none. It has to be this process's user's: what
-// buildpacks could have written is no inventory.
+// keeper opens the directory of cached inventories. It returns nil if there is none, and an error if the directory
+// does not belong to this process's user: buildpacks could have written to it.
 func (r *Reader) keeper(create bool) (*os.Root, error) {
 	if r.Cache == "" {
 		return nil, nil
@@ -91,7 +91,7 @@ func (r *Reader) keeper(create bool) (*os.Root, error) {
 	}
 	info, err := dir.Stat(".")
 	if err == nil && !owned(info) {
-		err = fmt.Errorf("%s belongs to somebody else", r.Cache)
+		err = fmt.Errorf("%s belongs to another user", r.Cache)
 	}
 	if err != nil {
 		return nil, errors.Join(err, dir.Close())
@@ -99,11 +99,11 @@ func (r *Reader) keeper(create bool) (*os.Root, error) {
 	return dir, nil
 }
 
-// user is who this process is.
+// user returns the effective user ID of this process.
 var user = os.Geteuid
 
-// owned reports whether a file is this process's user's. Root's, nobody else may be able to write: Kubernetes
-// gives volumes to a group.
+// owned reports whether a file belongs to this process's user. A file of root also must not be writable for others:
+// Kubernetes gives volumes to a group.
 func owned(info fs.FileInfo) bool {
 	uid, _, ok := files.Owner(info)
 	return ok && uid == user() && (uid != 0 || info.Mode().Perm()&0o022 == 0)

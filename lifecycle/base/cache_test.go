@@ -93,7 +93,7 @@ func TestKeptInventoriesAreThisUsers(t *testing.T) {
 	if got := k.names(t); got != "real by generated" {
 		t.Errorf("another user's is believed: %s", got)
 	}
-	if !strings.Contains(k.log.String(), "belongs to somebody else") {
+	if !strings.Contains(k.log.String(), "belongs to another user") {
 		t.Errorf("nothing is said of it:\n%s", k.log.String())
 	}
 	user = os.Geteuid

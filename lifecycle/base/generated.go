@@ -12,9 +12,9 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// ReadGenerated reads the Dockerfiles that extensions left in <generated>; none if there is no such directory.
-// With ignored, those count too that were set aside since they need not be applied. Extensions and
-// buildpacks can write there, and a phase may be root, so no link out of it is followed.
+// ReadGenerated reads the Dockerfiles that extensions left in <generated>; none if the directory does not exist.
+// With ignored, it includes those that were skipped (*.ignore). Extensions and buildpacks can write there and a
+// phase may be root, so no link that leads out of the directory is followed.
 func ReadGenerated(generated string, modules []resolver.Module, ignored bool) ([]*extensions.Dockerfile, error) {
 	root, err := os.OpenRoot(filepath.Dir(generated))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -35,7 +35,7 @@ func ReadGenerated(generated string, modules []resolver.Module, ignored bool) ([
 	return all, err
 }
 
-// unignored has the Dockerfiles that a detector renamed under the names that they had before.
+// unignored presents skipped Dockerfiles (*.ignore) under their original names.
 type unignored struct{ fs.FS }
 
 func (u unignored) Open(name string) (fs.File, error) {

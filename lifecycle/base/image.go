@@ -14,24 +14,24 @@ import (
 	"github.com/baseplan/baseplan/sbom/attach"
 )
 
-// An Image is what is known of a base image when a plan is resolved and Dockerfiles are judged.
+// An Image is what is known of a base image.
 type Image struct {
-	Reference string             // as people spell it
-	Digest    string             // of its manifest, or the image ID; empty: not known
-	Config    *extensions.Config // nil: not known
-	Set       *provides.Set      // what it provides; nil: no inventory is known
-	Carrier   attach.Carrier     // where the inventory is from; empty: no inventory is known
-	Why       string             // why no inventory is known, for people; empty: no reason is given
-	Extended  bool               // it is the run image with the layers of extensions, whose scan finds no declaration
+	Reference string             // as the user wrote it
+	Digest    string             // of the manifest, or the image ID; empty: unknown
+	Config    *extensions.Config // nil: unknown
+	Set       *provides.Set      // what it provides; nil: no inventory
+	Carrier   attach.Carrier     // where the inventory is from; empty: no inventory
+	Why       string             // why there is no inventory; may be empty
+	Extended  bool               // a run image with layers of extensions, whose scan finds no declaration
 
-	Report *platform.RunImageReport // run-image.toml, how the inventory was found; nil: it was not looked for
-	Data   []byte                   // the SBOM as <layers>/run-image.sbom.<ext> has it; nil: there is none
+	Report *platform.RunImageReport // run-image.toml, how the inventory was found; nil: not searched
+	Data   []byte                   // the SBOM as written to <layers>/run-image.sbom.<ext>; nil: none
 }
 
-// unknown is how resolution.toml spells that no inventory is known.
+// unknown is the value in resolution.toml for an image without an inventory.
 const unknown = "unknown"
 
-// Inventory returns where the inventory is from as resolution.toml has it: a carrier, or "unknown".
+// Inventory returns the source of the inventory for resolution.toml: a carrier, or "unknown".
 func (i Image) Inventory() string {
 	if i.Carrier == "" {
 		return unknown
@@ -39,13 +39,13 @@ func (i Image) Inventory() string {
 	return string(i.Carrier)
 }
 
-// Generated reports whether the inventory was generated here rather than attached.
+// Generated reports whether the inventory was generated rather than attached.
 func (i Image) Generated() bool { return i.Carrier == attach.Generated || i.Carrier == attach.Cache }
 
-// Document returns the inventory; nil if none is known.
+// Document returns the inventory, or nil.
 func (i Image) Document() *sbom.Document { return i.Set.Document() }
 
-// resolved returns the image as resolution.toml has it.
+// resolved returns the image as recorded in resolution.toml.
 func (i Image) resolved() platform.ResolvedImage {
 	return platform.ResolvedImage{Image: i.Reference, Digest: i.Digest, Inventory: i.Inventory()}
 }
@@ -55,7 +55,7 @@ func (i Image) base() extensions.Base {
 	return extensions.Base{Reference: i.Reference, Set: i.Set, Config: i.Config}
 }
 
-// Provider returns the image as a provider in the build plan; nil if no inventory is known.
+// Provider returns the image as a provider in the build plan, or nil if it has no inventory.
 func (i Image) Provider() resolver.Base {
 	if i.Set == nil {
 		return nil
@@ -63,29 +63,29 @@ func (i Image) Provider() resolver.Base {
 	return i.Set
 }
 
-// Without returns the image as if no inventory of it were known.
+// Without returns the image without its inventory.
 func (i Image) Without() Image {
 	i.Set, i.Carrier = nil, ""
 	return i
 }
 
-// nameOf returns an image's name as people spell it.
+// nameOf returns the name of an image as the user wrote it.
 func nameOf(img *image.Image) string { return strings.TrimPrefix(img.Name, "docker://") }
 
-// ProvidesOf returns what an inventory provides, by the operator's mapping and the publisher's
-// declaration. What the inventory does not back is refused with a warning.
+// ProvidesOf returns what an inventory provides, with the operator's mapping and the publisher's
+// declaration. A declared name that the inventory does not support is refused with a warning.
 func ProvidesOf(doc *sbom.Document, mapping []provides.Mapping, declared *platform.Declared, name string, log *slog.Logger) *provides.Set {
 	log = orDiscard(log)
 	var declaration *provides.Declaration
 	if declared != nil {
 		var err error
 		if declaration, err = provides.DecodeDeclaration([]byte(declared.Data), declared.Reference); err != nil {
-			log.Warn(fmt.Sprintf("the declaration of %s is passed over: %v", name, err))
+			log.Warn(fmt.Sprintf("ignoring the declaration of %s: %v", name, err))
 		}
 	}
 	set, refused := provides.From(doc, mapping, declaration)
 	for _, r := range refused {
-		log.Warn(fmt.Sprintf("%s declares that it provides %s, but %s; refused", name, r.Name, r.Why))
+		log.Warn(fmt.Sprintf("refusing the declaration of %s that it provides %s: %s", name, r.Name, r.Why))
 	}
 	return set
 }

@@ -13,50 +13,50 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// A Question is everything that decides what is left to apply to the base images of a build.
+// A Question holds everything that decides which Dockerfiles remain to be applied in a build.
 type Question struct {
-	Dockerfiles []*extensions.Dockerfile // in the order of the group's extensions
-	Resolution  *resolver.Resolution     // of the build plan; nil: not known, so everything is proved by effect
+	Dockerfiles []*extensions.Dockerfile // in the order of the extensions in the group
+	Resolution  *resolver.Resolution     // of the build plan; nil: unknown, so every proof is by effect
 
 	Run, Build Image
 
-	// SwitchedTo are the references by which Dockerfiles have switched to Run, where that was done before and is
-	// not undone; nil: Run is the image before any switch.
+	// SwitchedTo are the references by which Dockerfiles have already switched to Run; nil: Run is the image before
+	// any switch. A switch is not undone.
 	SwitchedTo []string
 
 	Policy  platform.Policy
-	Built   time.Time          // the time of the build, where the policy does not record it
-	Mapping []provides.Mapping // the operator's, for the record
+	Built   time.Time          // build time, if the policy does not record it
+	Mapping []provides.Mapping // the operator's mapping, for the record
 
-	// ReadRun and ReadBuild read an image whose inventory is not known. Each is called only if a verdict depends on it.
-	// Lookup reads an image that a Dockerfile switches to. Nil: the image cannot be read here.
+	// ReadRun and ReadBuild read an image without an inventory. Each is called only if a verdict depends on it.
+	// Lookup reads an image that a Dockerfile switches to. Nil: the image cannot be read.
 	ReadRun, ReadBuild func(context.Context) (Image, error)
 	Lookup             func(ctx context.Context, reference string) (Image, error)
 
-	// Alternatives reads the other run images for the same target, where a run.Dockerfile is left to apply;
-	// nil: there are none.
+	// Alternatives reads the other run images for the same target. It is called only if a run.Dockerfile remains
+	// to be applied; nil: there are none.
 	Alternatives func(context.Context) ([]Image, error)
 
 	Log *slog.Logger // nil: silent
 }
 
-// A Judgement is what is left to apply, and what the images are known to hold by now.
+// A Judgement says which Dockerfiles remain to be applied, and what the images contain as far as it had to be read.
 type Judgement struct {
-	extensions.Result // the Dockerfiles of a recorded verdict have no content
+	extensions.Result // a recorded Dockerfile has no content
 
 	Resolution *resolver.Resolution // with the answers of the images; never nil
-	Run, Build Image                // before any switch, and the build image
-	Final      Image                // the run image that was chosen, as far as it is known
+	Run, Build Image                // Run before any switch
+	Final      Image                // the selected run image, as far as it is known
 
-	Relied  []platform.RunImageRequirement // what the run image has to have for Dockerfiles to be left out
-	Enough  []string                       // alternatives on which no run.Dockerfile would be left, best first
+	Relied  []platform.RunImageRequirement // what the run image must have for Dockerfiles to be skipped
+	Enough  []string                       // alternatives to which no run.Dockerfile would have to be applied, best first
 	Policy  platform.Policy
 	Mapping []provides.Mapping
 }
 
-// Judge answers a question. Images are read only where a verdict depends on them, and one that cannot
-// be read leaves the verdict pending, with a warning. Under the policy attached it is an error if that is
-// the image that a Dockerfile switches to.
+// Judge answers a question. It reads images only if a verdict depends on them. An image that cannot be
+// read leaves the verdict pending, with a warning; under the policy attached it is an error if a
+// Dockerfile switches to that image.
 func Judge(ctx context.Context, q Question) (*Judgement, error) {
 	x := &judging{Question: q, looked: map[string]Image{}, out: &Judgement{Run: q.Run, Build: q.Build, Policy: q.Policy, Mapping: q.Mapping}}
 	if !q.Built.IsZero() && q.Policy.Built == nil {
@@ -87,7 +87,7 @@ func Judge(ctx context.Context, q Question) (*Judgement, error) {
 	return x.out, nil
 }
 
-// Check judges one Dockerfile of a question by effect alone, instruction by instruction, as one for an image.
+// Check judges one Dockerfile by the effect of each instruction alone, as a Dockerfile for the image on.
 func Check(ctx context.Context, q Question, d *extensions.Dockerfile, on Image) extensions.Verdict {
 	x := &judging{Question: q, looked: map[string]Image{}, out: &Judgement{}}
 	return x.ruled(ctx).Check(d, on.base())
@@ -96,14 +96,14 @@ func Check(ctx context.Context, q Question, d *extensions.Dockerfile, on Image) 
 // judging is one call of Judge.
 type judging struct {
 	Question
-	looked map[string]Image // by reference, images that Dockerfiles switch to
-	unread error            // why one of these cannot be read
+	looked map[string]Image // images that Dockerfiles switch to, by reference
+	unread error            // why one of these could not be read
 	out    *Judgement
 }
 
 func (x *judging) off() bool { return x.Policy.RunSBOM == platform.Off }
 
-// judge gives the verdicts by what is known of the images now.
+// judge judges the Dockerfiles with what is known of the images so far.
 func (x *judging) judge(ctx context.Context) {
 	x.out.Resolution = &resolver.Resolution{}
 	if x.Resolution != nil {
@@ -112,7 +112,7 @@ func (x *judging) judge(ctx context.Context) {
 	c := x.ruled(ctx)
 	c.Run, c.Build = x.out.Run.base(), x.out.Build.base()
 	if x.SwitchedTo != nil {
-		// Nothing is known of the image that was switched from, so that the switch stays.
+		// the image before the switch is unknown, so the switch stays
 		switched := c.Run
 		c.Run, c.Lookup = extensions.Base{}, func(reference string) *extensions.Base {
 			if !slices.Contains(x.SwitchedTo, reference) {
@@ -125,8 +125,7 @@ func (x *judging) judge(ctx context.Context) {
 	x.out.Relied = platform.Reliances(x.out.Result.Relies)
 }
 
-// ruled returns the Dockerfiles under the policy, without images. What extensions were to provide is told
-// by the plan alone.
+// ruled applies the policy without looking at images. Only the plan says what extensions were to provide.
 func (x *judging) ruled(ctx context.Context) extensions.Case {
 	c := extensions.Case{Dockerfiles: x.Dockerfiles, Lookup: x.lookup(ctx)}
 	x.Policy.Rule(&c, x.Built)
@@ -142,33 +141,33 @@ func (x *judging) has(image extensions.Image) bool {
 	return slices.ContainsFunc(x.Dockerfiles, func(d *extensions.Dockerfile) bool { return d.Image == image })
 }
 
-// pending reports whether a verdict waits for the inventory of an image.
+// pending reports whether a verdict depends on the inventory of an image that was not read.
 func (j *Judgement) pending(image extensions.Image) bool {
 	return slices.ContainsFunc(j.Verdicts, func(v extensions.Verdict) bool {
 		return v.Outcome == extensions.Pending && v.Dockerfile.Image == image
 	})
 }
 
-// read reads an image. Where that fails, or cannot be done here, it stays as it is known now.
+// read reads an image. If that is not possible, it returns now.
 func (x *judging) read(ctx context.Context, read func(context.Context) (Image, error), what string, now Image) Image {
 	if read == nil {
 		return now
 	}
 	image, err := read(ctx)
 	if err != nil {
-		x.warn("what the %s holds cannot be told, so nothing is left out for it: %v", what, err)
+		x.warn("cannot read the packages of the %s, so none of its Dockerfiles is skipped: %v", what, err)
 		return now
 	}
 	return image
 }
 
-// lookup returns a func that reads images that are switched to, once each; nil if that cannot be done here.
+// lookup returns a function that reads each image switched to once; nil if images cannot be read.
 func (x *judging) lookup(ctx context.Context) func(string) *extensions.Base {
 	if x.off() {
 		return nil
 	}
 	return func(reference string) *extensions.Base {
-		if reference == x.out.Run.Reference { // a switch to the image that it is
+		if reference == x.out.Run.Reference { // already the run image
 			own := x.out.Run.base()
 			return &own
 		}
@@ -180,7 +179,7 @@ func (x *judging) lookup(ctx context.Context) func(string) *extensions.Base {
 			var err error
 			if image, err = x.Lookup(ctx, reference); err != nil {
 				x.unread = err
-				x.warn("the run image %s, which an extension switches to, cannot be read, so what stands on it cannot be judged: %v", reference, err)
+				x.warn("cannot read the run image %s that an extension switches to, so Dockerfiles that build on it cannot be judged: %v", reference, err)
 			}
 			x.looked[reference] = image
 		}

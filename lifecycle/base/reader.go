@@ -17,39 +17,39 @@ import (
 	"github.com/baseplan/baseplan/sbom/format"
 )
 
-// A Reader reads what base images hold (docs/design.md, Evidence).
+// A Reader reads the inventories of base images (docs/design.md, Evidence).
 type Reader struct {
 	Images  *image.Opener
-	Ref     func(string) string // spells a reference for Images; nil: as it is
-	Finder  *attach.Finder      // required: finds what is attached
+	Ref     func(string) string // converts a reference for Images; nil: unchanged
+	Finder  *attach.Finder      // required: finds attached SBOMs
 	Policy  platform.RunSBOM    // empty: auto
-	Fresh   bool                // inventories are generated; of what is attached only a declaration counts
-	Mapping []provides.Mapping  // the operator's, over the built-in table
+	Fresh   bool                // always generate; of what is attached only a declaration counts
+	Mapping []provides.Mapping  // the operator's, added to the built-in table
 
-	// Scan reads the packages of an image out of the image itself; nil: that is never done.
+	// Scan reads the packages of an image from its file system; nil: never.
 	Scan func(context.Context, *image.Image) (*sbom.Document, error)
-	// Cache is a directory that keeps what Scan found, by image digest; empty: nothing is kept.
+	// Cache is a directory for the results of Scan, by image digest; empty: no cache.
 	Cache string
 
 	Log *slog.Logger // nil: silent
 
-	other bool // images are not the one that the platform's SBOM describes
+	other bool // images are not the one described by the platform's SBOM
 }
 
-// Other returns a reader of images that the platform's SBOM file does not describe: all but the run
-// image that the platform named.
+// Other returns a reader for images that the platform's SBOM file does not describe: all but the run
+// image named by the platform.
 func (r *Reader) Other() *Reader {
 	other := *r
 	other.other = true
 	return &other
 }
 
-// ReadReference opens an image and reads it as Read does.
+// ReadReference opens an image and reads it like Read.
 func (r *Reader) ReadReference(ctx context.Context, reference string) (Image, error) {
 	return r.CompleteReference(ctx, reference, Image{Reference: reference})
 }
 
-// CompleteReference opens an image and completes what is known of it as Complete does.
+// CompleteReference opens an image and completes it like Complete.
 func (r *Reader) CompleteReference(ctx context.Context, reference string, found Image) (Image, error) {
 	img, err := r.Open(ctx, reference)
 	if err != nil {
@@ -59,7 +59,7 @@ func (r *Reader) CompleteReference(ctx context.Context, reference string, found 
 	return r.Complete(ctx, img, found)
 }
 
-// Open opens an image, which the caller closes.
+// Open opens an image. The caller closes it.
 func (r *Reader) Open(ctx context.Context, reference string) (*image.Image, error) {
 	if r.Ref != nil {
 		reference = r.Ref(reference)
@@ -67,14 +67,14 @@ func (r *Reader) Open(ctx context.Context, reference string) (*image.Image, erro
 	return r.Images.Open(ctx, reference)
 }
 
-// Read returns what is attached to an image, else what is in it. The name is how people spell it;
-// empty: as it was opened.
+// Read returns an image with its attached inventory, or else a generated one. The name is what the user
+// wrote; empty: the name that img was opened by.
 func (r *Reader) Read(ctx context.Context, img *image.Image, name string) (Image, error) {
 	return r.Complete(ctx, img, Image{Reference: name})
 }
 
-// Complete returns an image with its inventory. It searches if found has no report, and generates if the
-// search found nothing, which the policy attached forbids.
+// Complete adds the inventory to an image. It searches unless found has a report, and generates an
+// inventory if none is attached and the policy allows it.
 func (r *Reader) Complete(ctx context.Context, img *image.Image, found Image) (Image, error) {
 	if found.Report == nil {
 		var err error
@@ -88,12 +88,12 @@ func (r *Reader) Complete(ctx context.Context, img *image.Image, found Image) (I
 	if r.Policy == platform.Attached && !r.Fresh {
 		return Image{}, fmt.Errorf("%s has no usable SBOM, and none is generated (run-sbom is attached)", found.Reference)
 	}
-	orDiscard(r.Log).Info(fmt.Sprintf("Reading the packages of %s, since no SBOM is attached", found.Reference))
+	orDiscard(r.Log).Info(fmt.Sprintf("Reading the packages of %s: no SBOM is attached", found.Reference))
 	return r.Generate(ctx, img, found)
 }
 
-// Attached returns an image with the inventory that is attached to it. If there is none, Set is nil,
-// and under the policy attached that is an error.
+// Attached returns an image with its attached inventory. If there is none, Set is nil; under the policy
+// attached that is an error.
 func (r *Reader) Attached(ctx context.Context, img *image.Image, name string) (Image, error) {
 	found, err := r.Finder.Find(ctx, r.Subject(img))
 	if err != nil {
@@ -109,11 +109,11 @@ func (r *Reader) Attached(ctx context.Context, img *image.Image, name string) (I
 	out := r.image(img, name)
 	out.Report.SetResult(found)
 	for _, s := range out.Report.Searched {
-		text := fmt.Sprintf("an SBOM of %s is passed over: %s: %s: %s", img.Name, s.Carrier, s.Result, s.Detail)
+		text := fmt.Sprintf("ignoring an SBOM of %s: %s: %s: %s", img.Name, s.Carrier, s.Result, s.Detail)
 		switch {
 		case s.Result == attach.Found || s.Result == attach.None:
 		case s.Result == attach.Unreachable && img.Files != nil:
-			log.Info(text) // the registry of a daemon's image need not be within reach
+			log.Info(text) // a daemon image's registry need not be reachable
 		default:
 			log.Warn(text)
 		}
@@ -128,7 +128,7 @@ func (r *Reader) Attached(ctx context.Context, img *image.Image, name string) (I
 	return r.holding(out, found.Found.Document), err
 }
 
-// image returns what is known of an image without looking for its inventory.
+// image returns an image without its inventory.
 func (r *Reader) image(img *image.Image, name string) Image {
 	if name == "" {
 		name = nameOf(img)
@@ -140,18 +140,18 @@ func (r *Reader) image(img *image.Image, name string) Image {
 	}
 }
 
-// holding returns an image with an inventory, whose source is in its report.
+// holding adds an inventory to an image. Its source is in the image's report.
 func (r *Reader) holding(out Image, doc *sbom.Document) Image {
 	out.Carrier = out.Report.SBOM.Carrier
 	out.Set = ProvidesOf(doc, r.Mapping, out.Report.Declaration, out.Reference, r.Log)
 	return out
 }
 
-// Generate returns an image with the packages that were read out of the image itself, now or at an
-// earlier time. It keeps the report of an earlier search.
+// Generate returns an image with an inventory read from its file system, or from the cache. It keeps
+// the report of an earlier search.
 func (r *Reader) Generate(ctx context.Context, img *image.Image, found Image) (Image, error) {
 	if r.Scan == nil {
-		return Image{}, errors.New("nothing generates inventories here")
+		return Image{}, errors.New("generating inventories is not supported here")
 	}
 	out := r.image(img, found.Reference)
 	if found.Report != nil {
@@ -181,7 +181,7 @@ func (r *Reader) Generate(ctx context.Context, img *image.Image, found Image) (I
 	return r.holding(out, doc), nil
 }
 
-// Subject returns an image as the search for its SBOM knows it.
+// Subject returns an image as the subject of an SBOM search.
 func (r *Reader) Subject(img *image.Image) attach.Subject {
 	subject := attach.Subject{Ref: img.Ref, Digest: img.Digest, Image: img.Image, Config: img.Config, Index: img.Parent, Switched: r.other}
 	if r.Scan != nil {

@@ -12,15 +12,15 @@ import (
 // promised reports whether the run image alone meets a requirement.
 func promised(req resolver.Requirement) bool { return req.Run.Met && len(req.Providers) == 0 }
 
-// Promised reports whether the build counts on anything in the run image: requirements that only
-// the run image meets, and what Dockerfiles were left out for.
+// Promised reports whether the build relies on the run image: for requirements that only the run
+// image meets, or for skipped Dockerfiles.
 func (j *Judgement) Promised() bool {
 	return len(j.Relied) > 0 || slices.ContainsFunc(j.Resolution.Requirements, promised)
 }
 
-// Recheck returns an error that names what the build counts on in the run image and what is missing in the
-// image that replaces it. A name that the publisher of the first image declared counts only if the other
-// image provides it too. In the same image with the layers of extensions it still counts if its evidence is there.
+// Recheck returns an error that names what the build relies on and the replacement image lacks. A name
+// declared by the publisher of the first image counts only if the other image provides it too; in the
+// same image with layers of extensions it still counts if its evidence is there.
 func (j *Judgement) Recheck(final Image) error {
 	var all []error
 	for _, req := range j.Resolution.Requirements {
@@ -41,17 +41,17 @@ func (j *Judgement) Recheck(final Image) error {
 	}
 	for _, relied := range j.Relied {
 		if a := final.Set.Recheck(relied.Name, relied.Constraint, relied.Evidence); !a.Met {
-			all = append(all, fmt.Errorf("a Dockerfile was left out since the run image %s has %s, but the run image is now %s, %s",
+			all = append(all, fmt.Errorf("a Dockerfile was skipped because the run image %s has %s, but the run image is now %s, %s",
 				j.Run.Reference, strings.TrimSpace(relied.Name+" "+relied.Constraint), final.Reference, lacks(final, a.Reason)))
 		}
 	}
 	return errors.Join(all...)
 }
 
-// lacks returns a clause that says what an image lacks.
+// lacks returns a clause that describes what an image lacks.
 func lacks(final Image, reason string) string {
 	if final.Set == nil {
-		return "of which nothing is known"
+		return "whose packages are unknown"
 	}
 	return "which " + reason
 }

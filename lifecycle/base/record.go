@@ -12,7 +12,7 @@ import (
 	"github.com/baseplan/baseplan/sbom/attach"
 )
 
-// Record returns the judgement as resolution.toml has it.
+// Record returns the judgement as recorded in resolution.toml.
 func (j *Judgement) Record() platform.Resolution {
 	r := platform.Resolution{
 		Version: sbom.FileVersion, Policy: j.Policy, Extensions: j.Policy.Extensions, Identities: j.Policy.Identities,
@@ -28,8 +28,8 @@ func (j *Judgement) Record() platform.Resolution {
 	return r
 }
 
-// FromRecord returns the judgement that was recorded. Of an answer it has whether the requirement is met, and
-// of the best match the rule and the evidence. Nothing is known of what images provide.
+// FromRecord returns a recorded judgement. An answer holds only whether the requirement is met, and the
+// rule and evidence of its best match. What the images provide is not recorded.
 func FromRecord(r *platform.Resolution) *Judgement {
 	j := &Judgement{
 		Run:        Image{Reference: r.RunImage.Image, Digest: r.RunImage.Digest},
@@ -51,7 +51,7 @@ func FromRecord(r *platform.Resolution) *Judgement {
 	return j
 }
 
-// recorded returns a requirement as resolution.toml has it.
+// recorded returns a requirement as recorded in resolution.toml.
 func recorded(req resolver.Requirement) platform.Requirement {
 	out := platform.Requirement{Name: req.Name, RequiredBy: req.By.String(), By: platform.ResolvedModuleOf(req.By), Version: req.Version, Asks: req.Asks}
 	for _, c := range req.Contexts {
@@ -65,7 +65,7 @@ func recorded(req resolver.Requirement) platform.Requirement {
 			continue
 		}
 		out.MetBy = append(out.MetBy, image.name)
-		if out.Evidence == nil { // of the run image, else of the build image: what has to be there again
+		if out.Evidence == nil { // of the run image, else of the build image: what a recheck looks for
 			out.Rule, out.Evidence = rule(image.answer), evidence(image.answer)
 		}
 	}
@@ -76,8 +76,8 @@ func recorded(req resolver.Requirement) platform.Requirement {
 	return out
 }
 
-// requirement returns a recorded requirement. A provider of which the record has only the text counts as a
-// buildpack, since only what extensions provide can leave a Dockerfile out.
+// requirement returns a recorded requirement. A provider recorded only as text counts as a buildpack,
+// since only a provide of an extension can get a Dockerfile skipped.
 func requirement(r platform.Requirement) resolver.Requirement {
 	out := resolver.Requirement{Name: r.Name, Version: r.Version, By: r.Requirer(), Asks: r.Asks}
 	for _, c := range r.Contexts {
@@ -124,15 +124,15 @@ func evidence(a provides.Answer) []string {
 	return patterns
 }
 
-// Open reports whether the judgement leaves something to say once the run image can be read: a verdict is
-// pending, or after a switch something is counted on that only the first image was known to have.
+// Open reports whether reading the run image can change the judgement: a verdict is pending, or after a
+// switch the build relies on something that is only known of the first image.
 func (j *Judgement) Open() bool { return j.pending(extensions.Run) || j.Switched && j.Promised() }
 
-// Continue judges the run.Dockerfiles that are left, now that the run image can be read. A switch is not
-// undone. The other verdicts stay, and so does the recorded policy.
+// Continue judges the remaining run.Dockerfiles once the run image can be read. It does not undo a switch.
+// The other verdicts and the recorded policy stay.
 func (j *Judgement) Continue(ctx context.Context, left []*extensions.Dockerfile, final Image, policy platform.Policy) (*Judgement, error) {
 	for _, d := range left {
-		d.AlwaysApply = true // unless the detector knew better
+		d.AlwaysApply = true // unless the detector recorded its wishes
 		if v := j.verdict(d.Path); v != nil {
 			d.Wishes = v.Dockerfile.Wishes
 		}
@@ -160,7 +160,7 @@ func (j *Judgement) Continue(ctx context.Context, left []*extensions.Dockerfile,
 	return &out, nil
 }
 
-// verdict returns the verdict on the Dockerfile with a path; nil if there is none.
+// verdict returns the verdict on the Dockerfile at path, or nil.
 func (j *Judgement) verdict(path string) *extensions.Verdict {
 	for i := range j.Verdicts {
 		if j.Verdicts[i].Dockerfile.Path == path {

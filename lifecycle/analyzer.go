@@ -238,7 +238,7 @@ func (a *Analyzer) runImage(ctx context.Context, out *Analysis) error {
 	run := &platform.RunImage{Reference: identify(img)}
 	if api.TargetData.In(a.API) {
 		run.Image = reference
-		if run.Target, err = TargetOf(ctx, img); err != nil {
+		if run.Target, err = targetOf(ctx, img); err != nil {
 			return err
 		}
 	}

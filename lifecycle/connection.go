@@ -71,7 +71,7 @@ func (c *Connection) alternative(ctx context.Context, reference string) (_ base.
 
 // sameTarget reports whether an image is for the run image's target. Its ID is not a part of that.
 func (c *Connection) sameTarget(ctx context.Context, img *image.Image) (bool, error) {
-	have, err := TargetOf(ctx, img)
+	have, err := targetOf(ctx, img)
 	if err != nil || c.RunImage.Target == nil {
 		return false, err
 	}

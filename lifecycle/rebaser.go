@@ -202,7 +202,7 @@ func OtherTarget(ctx context.Context, app, run *image.Image, name string) ([]err
 	now := &platform.Target{OS: run.Config.OS, Arch: run.Config.Architecture, Variant: run.Config.Variant, Distro: &platform.Distro{}}
 	if distro != (platform.Distro{}) {
 		var err error
-		if now, err = TargetOf(ctx, run); err != nil {
+		if now, err = targetOf(ctx, run); err != nil {
 			return nil, err
 		}
 		if now.Distro == nil {

@@ -281,7 +281,7 @@ func (x *bases) settle(ctx context.Context) error {
 		}
 		run.Reference = identify(img)
 		if run.Target == nil {
-			if run.Target, err = TargetOf(ctx, img); err != nil {
+			if run.Target, err = targetOf(ctx, img); err != nil {
 				return err
 			}
 		}

@@ -21,9 +21,9 @@ import (
 // bionicStack is the stack whose images need not say what they are (platform.md, "analyzed.toml").
 const bionicStack = "io.buildpacks.stacks.bionic"
 
-// TargetOf is what an image is for: by its configuration and labels, and where these do not
+// targetOf is what an image is for: by its configuration and labels, and where these do not
 // name the distribution, by its /etc/os-release (platform.md, "Target Data").
-func TargetOf(ctx context.Context, img *image.Image) (*platform.Target, error) {
+func targetOf(ctx context.Context, img *image.Image) (*platform.Target, error) {
 	labels := img.Config.Config.Labels
 	t := &platform.Target{
 		OS: img.Config.OS, Arch: img.Config.Architecture, Variant: img.Config.Variant, ID: labels[platform.TargetIDLabel],

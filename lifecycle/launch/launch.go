@@ -29,7 +29,7 @@ import (
 // The directories of process symlinks and of the launcher in an app image.
 const (
 	ProcessDir   = "/cnb/process"
-	LifecycleDir = "/cnb/lifecycle"
+	lifecycleDir = "/cnb/lifecycle"
 )
 
 // A Launcher starts a process of an app image.
@@ -67,7 +67,7 @@ func (l *Launcher) run(self string, args []string) error {
 	if err != nil {
 		return err
 	}
-	e := env.ForLaunch(l.Environ, ProcessDir, LifecycleDir)
+	e := env.ForLaunch(l.Environ, ProcessDir, lifecycleDir)
 	for _, dirs := range layers {
 		if err := e.AddLayers(dirs, env.Launch(p.Type)); err != nil {
 			return err

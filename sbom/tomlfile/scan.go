@@ -85,8 +85,8 @@ func (s *scanner) scan() error {
 
 func (s *scanner) check() error {
 	switch depth := s.depth(); {
-	case depth > MaxDepth:
-		return &excess{s.line, fmt.Sprintf("nested more than %d levels deep (tables, arrays and parts of dotted keys): use fewer levels", MaxDepth)}
+	case depth > maxDepth:
+		return &excess{s.line, fmt.Sprintf("nested more than %d levels deep (tables, arrays and parts of dotted keys): use fewer levels", maxDepth)}
 	case s.cost > maxCost:
 		return &excess{s.line, fmt.Sprintf("too many keys and values for one file, the limit is about %d keys: remove some", maxCost/costKey)}
 	}

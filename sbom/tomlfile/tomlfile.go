@@ -20,7 +20,7 @@ import (
 // Limits. A file within them takes less than a second to decode.
 const (
 	MaxSize  = 8 << 20 // bytes
-	MaxDepth = 64      // tables, arrays and parts of dotted keys around a value
+	maxDepth = 64      // tables, arrays and parts of dotted keys around a value
 	maxCost  = 6_000_000
 )
 

@@ -75,7 +75,7 @@ func unknown(t reflect.Type, tag string, key []string, siblings []field) error {
 		names = append(names, f.name)
 	}
 	spell := func(key []string) string { return strings.Join(key, ".") }
-	if meant, ok := Closest(last, names); ok {
+	if meant, ok := closest(last, names); ok {
 		return fmt.Errorf("unknown key %q: did you mean %q?", spell(key), spell(append(parent[:len(parent):len(parent)], meant)))
 	}
 	if elsewhere := search(t, tag, last, nil, 0); elsewhere != nil {
@@ -104,9 +104,9 @@ func search(t reflect.Type, tag, name string, table []string, depth int) []strin
 // maxWord is the length of words that are compared.
 const maxWord = 64
 
-// Closest is the first of the names that differ least from a word, if it is close enough for
+// closest is the first of the names that differ least from a word, if it is close enough for
 // a misspelling: a letter in three may be wrong, missing, too many, or swapped with the next.
-func Closest(word string, names []string) (string, bool) {
+func closest(word string, names []string) (string, bool) {
 	best, least := "", max(1, len(word)/3)+1
 	if len(word) > maxWord {
 		return "", false

@@ -1,0 +1,4 @@
+package lifecycle
+
+// TargetOf is for tests of the package.
+var TargetOf = targetOf

@@ -1,0 +1,4 @@
+package keys
+
+// Closest is for tests of the package.
+var Closest = closest

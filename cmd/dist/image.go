@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
@@ -113,17 +112,12 @@ func index(images map[string]v1.Image) v1.ImageIndex {
 }
 
 // layout writes the lifecycle image as an OCI layout, named by the version.
-func (r *release) layout(index v1.ImageIndex) error {
+func (r *release) layout(ctx context.Context, index v1.ImageIndex) error {
 	dir := filepath.Join(r.Out, layoutDir)
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	path, err := layout.Write(dir, empty.Index)
-	if err != nil {
-		return err
-	}
-	tag := map[string]string{"org.opencontainers.image.ref.name": r.Version}
-	if err := path.AppendIndex(index, layout.WithAnnotations(tag)); err != nil {
+	if err := (image.Layout{Dir: dir, Name: r.Version, Indent: true}).Write(ctx, index); err != nil {
 		return err
 	}
 	// It names everything else in the layout by its digest.

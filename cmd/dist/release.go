@@ -83,7 +83,7 @@ func (r *release) Make(ctx context.Context) (v1.ImageIndex, error) {
 	}
 	index := index(images)
 	if len(images) > 0 {
-		if err := r.layout(index); err != nil {
+		if err := r.layout(ctx, index); err != nil {
 			return nil, fmt.Errorf("writing the lifecycle image: %w", err)
 		}
 	}

@@ -1,19 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/layout"
-	"github.com/google/go-containerregistry/pkg/v1/partial"
 
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/extensions/apply"
@@ -84,7 +79,7 @@ func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed 
 	if err != nil {
 		return err
 	}
-	if err := saveExtended(filepath.Join(dir, digestOf(reference)), img, extended.Layers); err != nil {
+	if err := saveExtended(ctx, filepath.Join(dir, digestOf(reference)), img, extended.Layers); err != nil {
 		return err
 	}
 	return c.recordExtended(digestOf(reference), img)
@@ -211,77 +206,15 @@ func (c *command) recheck(judged *base.Judgement, name string, read func() (*sbo
 }
 
 // saveExtended writes the extended image as an OCI layout in which only the new layers have
-// blobs. It is whole or it is not there.
-func saveExtended(dir string, img v1.Image, added []*apply.Layer) (err error) {
-	part := dir + ".part"
-	if err := errors.Join(os.RemoveAll(part), os.RemoveAll(dir), os.MkdirAll(filepath.Dir(dir), 0o755)); err != nil {
-		return err
-	}
-	defer os.RemoveAll(part)
-	path, err := layout.Write(part, empty.Index)
-	if err != nil {
-		return err
-	}
+// blobs. It is whole or it is not there. The exporter may be another user.
+func saveExtended(ctx context.Context, dir string, img v1.Image, added []*apply.Layer) error {
+	isNew := map[v1.Hash]bool{}
 	for _, l := range added {
 		digest, err := l.Digest()
 		if err != nil {
 			return err
 		}
-		content, err := l.Compressed()
-		if err != nil {
-			return err
-		}
-		if err := path.WriteBlob(digest, content); err != nil {
-			return err
-		}
+		isNew[digest] = true
 	}
-	descriptor, err := partial.Descriptor(img)
-	if err != nil {
-		return err
-	}
-	if err := writeManifest(path, img, *descriptor); err != nil {
-		return err
-	}
-	if err := readableByAll(part); err != nil {
-		return err
-	}
-	return os.Rename(part, dir)
-}
-
-// readableByAll sets modes whatever the umask is: the exporter may be another user, and nobody else may write.
-func readableByAll(dir string) error {
-	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		mode := fs.FileMode(0o644)
-		if d.IsDir() {
-			mode = 0o755
-		}
-		return os.Chmod(name, mode)
-	})
-}
-
-func writeManifest(path layout.Path, img v1.Image, descriptor v1.Descriptor) error {
-	config, err := img.RawConfigFile()
-	if err != nil {
-		return err
-	}
-	manifest, err := img.RawManifest()
-	if err != nil {
-		return err
-	}
-	name, err := img.ConfigName()
-	if err != nil {
-		return err
-	}
-	for _, blob := range []struct {
-		digest v1.Hash
-		data   []byte
-	}{{name, config}, {descriptor.Digest, manifest}} {
-		if err := path.WriteBlob(blob.digest, io.NopCloser(bytes.NewReader(blob.data))); err != nil {
-			return err
-		}
-	}
-	return path.AppendDescriptor(descriptor)
+	return image.Layout{Dir: dir, Indent: true, Layers: func(h v1.Hash) bool { return isNew[h] }}.Replace(ctx, img)
 }

@@ -186,7 +186,7 @@ func TestExtendedIsTheExtenders(t *testing.T) {
 			defer syscall.Umask(old)
 			c := extending(t)
 			dir := filepath.Join(c.Extended, "run", base)
-			must(t, saveExtended(dir, made, nil))
+			must(t, saveExtended(t.Context(), dir, made, nil))
 			must(t, c.recordExtended(base, made))
 			must(t, c.recordExtended(base, made)) // by a later build
 			tt.change(t, c, dir)
@@ -329,7 +329,7 @@ func TestExtendedWithoutDockerfiles(t *testing.T) {
 		t.Errorf("nothing was extended: got %v, %v", img, err)
 	}
 	made := lifecycletest.With(run, lifecycletest.Layer{"made": "1"})
-	must(t, saveExtended(filepath.Join(c.Extended, "run", base), made, nil))
+	must(t, saveExtended(t.Context(), filepath.Join(c.Extended, "run", base), made, nil))
 	must(t, c.recordExtended(base, made))
 	img, err := c.extendedImage(t.Context(), opener, analyzed, platform.Group{})
 	must(t, err)

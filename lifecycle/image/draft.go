@@ -226,7 +226,9 @@ func assemble(kind types.MediaType, config []byte, parts []part) (v1.Image, erro
 		desc := *p.desc
 		desc.MediaType = layerType(desc.MediaType, kind)
 		m.Layers = append(m.Layers, desc)
-		a.layers[desc.Digest] = p.layer
+		if p.layer != nil {
+			a.layers[desc.Digest] = p.layer
+		}
 	}
 	if a.manifest, err = json.Marshal(m); err != nil {
 		return nil, fmt.Errorf("encoding manifest: %w", err)

@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,8 +40,8 @@ func (w *Writer) lay(ctx context.Context, d *Draft, names []string) (*Written, e
 		if err != nil {
 			return written, err
 		}
-		to := layoutDir{dir}
-		img, err := to.write(ctx, config, parts, tag)
+		to := Layout{Dir: dir}
+		img, err := to.draft(ctx, config, parts, tag)
 		if err != nil {
 			return written, fmt.Errorf("writing OCI layout %s: %w", dir, err)
 		}
@@ -58,13 +59,131 @@ func (w *Writer) lay(ctx context.Context, d *Draft, names []string) (*Written, e
 // layoutVersion is the content of the file oci-layout.
 const layoutVersion = `{"imageLayoutVersion":"1.0.0"}`
 
-// A layoutDir is an OCI layout that is written to. Every file is written under another name
-// first, and index.json last of all.
-type layoutDir struct{ dir string }
+// A Layout is an OCI layout to write (image-layout.md of the OCI image specification). Every file is
+// written under another name first, and index.json last of all. Files are readable by all, whatever the
+// umask is.
+type Layout struct {
+	Dir    string
+	Layers func(v1.Hash) bool // which layers are written; nil: all
+	Name   string             // of the image in index.json; empty: it has none
+	Indent bool               // index.json and oci-layout are indented
+}
+
+// Write writes an image or an index as it is, and lists it alone in index.json. Layers that are there
+// already stay.
+func (l Layout) Write(ctx context.Context, content partial.Describable) error {
+	var err error
+	switch content := content.(type) {
+	case v1.Image:
+		err = l.image(ctx, content)
+	case v1.ImageIndex:
+		err = l.images(ctx, content)
+	default:
+		err = fmt.Errorf("writing a layout: %T is neither an image nor an index", content)
+	}
+	if err != nil {
+		return err
+	}
+	desc, err := partial.Descriptor(content)
+	if err != nil {
+		return err
+	}
+	if l.Name != "" {
+		desc.Annotations = map[string]string{refName: l.Name}
+	}
+	return l.index(ctx, &v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: []v1.Descriptor{*desc}})
+}
+
+// Replace writes as Write does, in place of what is in the directory. The layout is there as a whole or
+// not at all, and its directories are readable by all and writable by the owner alone.
+func (l Layout) Replace(ctx context.Context, content partial.Describable) error {
+	dir := l.Dir
+	l.Dir += ".part"
+	if err := errors.Join(os.RemoveAll(l.Dir), os.RemoveAll(dir), os.MkdirAll(filepath.Dir(dir), 0o755)); err != nil {
+		return err
+	}
+	defer os.RemoveAll(l.Dir)
+	if err := l.Write(ctx, content); err != nil {
+		return err
+	}
+	for _, sub := range []string{"", "blobs", "blobs/sha256"} {
+		if err := os.Chmod(filepath.Join(l.Dir, sub), 0o755); err != nil {
+			return err
+		}
+	}
+	return os.Rename(l.Dir, dir)
+}
+
+func (l Layout) images(ctx context.Context, index v1.ImageIndex) error {
+	m, err := index.IndexManifest()
+	if err != nil {
+		return err
+	}
+	for _, d := range m.Manifests {
+		img, err := index.Image(d.Digest)
+		if err != nil {
+			return err
+		}
+		if err := l.image(ctx, img); err != nil {
+			return err
+		}
+	}
+	return l.raw(ctx, index.Digest, index.RawManifest)
+}
+
+// image writes the blobs of an image.
+func (l Layout) image(ctx context.Context, img v1.Image) error {
+	m, err := img.Manifest()
+	if err != nil {
+		return err
+	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(jobs)
+	for _, d := range m.Layers {
+		if l.Layers == nil || l.Layers(d.Digest) {
+			group.Go(func() error { return l.layer(groupCtx, img, d) })
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return errors.Join(l.raw(ctx, img.ConfigName, img.RawConfigFile), l.raw(ctx, img.Digest, img.RawManifest))
+}
+
+func (l Layout) layer(ctx context.Context, img v1.Image, d v1.Descriptor) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if HasBlob(ctx, l.Dir, d) {
+		return nil
+	}
+	layer, err := img.LayerByDigest(d.Digest)
+	if err != nil {
+		return err
+	}
+	r, err := layer.Compressed()
+	if err != nil {
+		return fmt.Errorf("reading layer %s: %w", d.Digest, err)
+	}
+	return l.blob(ctx, d.Digest, d.Size, r)
+}
+
+// raw writes a small blob.
+func (l Layout) raw(ctx context.Context, name func() (v1.Hash, error), content func() ([]byte, error)) error {
+	h, err := name()
+	if err != nil {
+		return err
+	}
+	data, err := content()
+	if err != nil {
+		return err
+	}
+	return l.blob(ctx, h, int64(len(data)), io.NopCloser(bytes.NewReader(data)))
+}
 
 // parts are the same layers, read from the layout.
-func (l layoutDir) parts(parts []part) []part {
-	here := layout{os.DirFS(l.dir)} // what this process has written
+func (l Layout) parts(parts []part) []part {
+	here := layout{os.DirFS(l.Dir)} // what this process has written
 	parts = slices.Clone(parts)
 	for n, p := range parts {
 		if p.layer != nil {
@@ -74,14 +193,14 @@ func (l layoutDir) parts(parts []part) []part {
 	return parts
 }
 
-func (l layoutDir) write(ctx context.Context, config []byte, parts []part, tag string) (v1.Image, error) {
-	if err := os.MkdirAll(filepath.Join(l.dir, "blobs", "sha256"), 0o755); err != nil {
-		return nil, err
-	}
+// draft writes the image that has these layers, beside what the layout holds.
+func (l Layout) draft(ctx context.Context, config []byte, parts []part, tag string) (v1.Image, error) {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(jobs)
 	for n := range parts {
-		group.Go(func() error { return l.layer(groupCtx, &parts[n]) })
+		if parts[n].desc == nil {
+			group.Go(func() error { return cmp.Or(context.Cause(groupCtx), parts[n].describe()) })
+		}
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
@@ -90,22 +209,15 @@ func (l layoutDir) write(ctx context.Context, config []byte, parts []part, tag s
 	if err != nil {
 		return nil, err
 	}
+	l.Layers = func(h v1.Hash) bool {
+		return slices.ContainsFunc(parts, func(p part) bool { return p.desc.Digest == h && p.layer != nil })
+	}
+	if err := l.image(ctx, img); err != nil {
+		return nil, err
+	}
 	desc, err := partial.Descriptor(img)
 	if err != nil {
 		return nil, err
-	}
-	manifest, err := img.RawManifest()
-	if err != nil {
-		return nil, err
-	}
-	id, _, err := v1.SHA256(bytes.NewReader(config))
-	if err != nil {
-		return nil, err
-	}
-	for h, content := range map[v1.Hash][]byte{id: config, desc.Digest: manifest} {
-		if err := l.blob(ctx, h, int64(len(content)), io.NopCloser(bytes.NewReader(content))); err != nil {
-			return nil, err
-		}
 	}
 	if tag != "" {
 		desc.Annotations = map[string]string{refName: tag}
@@ -113,26 +225,7 @@ func (l layoutDir) write(ctx context.Context, config []byte, parts []part, tag s
 	if cfg, err := img.ConfigFile(); err == nil {
 		desc.Platform = &v1.Platform{OS: cfg.OS, Architecture: cfg.Architecture, Variant: cfg.Variant}
 	}
-	return img, l.index(ctx, *desc)
-}
-
-func (l layoutDir) layer(ctx context.Context, p *part) error {
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
-	if p.desc == nil {
-		if err := p.describe(); err != nil {
-			return err
-		}
-	}
-	if p.layer == nil || HasBlob(ctx, l.dir, *p.desc) {
-		return nil
-	}
-	r, err := p.layer.Compressed()
-	if err != nil {
-		return fmt.Errorf("reading layer %s: %w", p.desc.Digest, err)
-	}
-	return l.blob(ctx, p.desc.Digest, p.desc.Size, r)
+	return img, l.add(ctx, *desc)
 }
 
 // HasBlob reports whether an OCI layout in a directory has a blob, with the content that it is named by.
@@ -155,13 +248,17 @@ func HasBlob(ctx context.Context, dir string, d v1.Descriptor) bool {
 }
 
 // blob writes a blob, which has to be what it is called.
-func (l layoutDir) blob(ctx context.Context, h v1.Hash, size int64, r io.ReadCloser) error {
+func (l Layout) blob(ctx context.Context, h v1.Hash, size int64, r io.ReadCloser) error {
 	defer r.Close()
 	sum, err := v1.Hasher(h.Algorithm)
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(l.dir, blob(h)), func(f io.Writer) error {
+	file := filepath.Join(l.Dir, blob(h))
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	return writeFile(file, func(f io.Writer) error {
 		n, err := io.Copy(io.MultiWriter(f, sum), until{ctx, r})
 		if err != nil {
 			return fmt.Errorf("copying blob %s: %w", h, err)
@@ -173,11 +270,11 @@ func (l layoutDir) blob(ctx context.Context, h v1.Hash, size int64, r io.ReadClo
 	})
 }
 
-// index puts the image into index.json, in the place of the one that had its name; or of the one
+// add puts the image into index.json, in the place of the one that had its name; or of the one
 // without a name for the same platform.
-func (l layoutDir) index(ctx context.Context, desc v1.Descriptor) error {
+func (l Layout) add(ctx context.Context, desc v1.Descriptor) error {
 	index := &v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}
-	raw, err := os.ReadFile(filepath.Join(l.dir, "index.json"))
+	raw, err := os.ReadFile(filepath.Join(l.Dir, "index.json"))
 	if err == nil {
 		index, err = v1.ParseIndexManifest(bytes.NewReader(raw))
 	}
@@ -191,16 +288,23 @@ func (l layoutDir) index(ctx context.Context, desc v1.Descriptor) error {
 		return desc.Annotations[refName] != "" || old.MediaType.IsImage() && (old.Platform == nil || old.Platform.Equals(*desc.Platform))
 	})
 	index.Manifests = append(index.Manifests, desc)
-	if raw, err = json.Marshal(index); err != nil {
-		return err
+	return l.index(ctx, index)
+}
+
+func (l Layout) index(ctx context.Context, index *v1.IndexManifest) error {
+	raw, err := json.Marshal(index)
+	version := layoutVersion
+	if l.Indent {
+		raw, err = json.MarshalIndent(index, "", "   ")
+		version = "{\n    \"imageLayoutVersion\": \"1.0.0\"\n}"
 	}
-	if err := context.Cause(ctx); err != nil {
+	if err := cmp.Or(err, context.Cause(ctx)); err != nil {
 		return err
 	}
 	for _, file := range []struct{ name, content string }{
-		{"oci-layout", layoutVersion}, {"index.json", string(raw)},
+		{"oci-layout", version}, {"index.json", string(raw)},
 	} {
-		err := writeFile(filepath.Join(l.dir, file.name), func(f io.Writer) error {
+		err := writeFile(filepath.Join(l.Dir, file.name), func(f io.Writer) error {
 			_, err := io.WriteString(f, file.content)
 			return err
 		})

@@ -21,41 +21,40 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
-// An Analyzer looks at the previous image and the run image before a build (platform.md,
-// "analyzer").
+// An Analyzer reads the previous image and the run image before a build (platform.md, "analyzer").
 type Analyzer struct {
 	API      api.Version
-	Images   *image.Writer       // required: where images are read and will be written
-	Ref      func(string) string // spells a reference for Images; nil: as it is
+	Images   *image.Writer       // required: reads and writes images
+	Ref      func(string) string // converts a reference for Images; nil: unchanged
 	Names    []string            // of the app image; at least one
-	Registry string              // where the app image goes; empty: to a docker daemon
+	Registry string              // of the app image; empty: a docker daemon
 
-	Previous   string            // reference of the previous image; empty: the app image's first name
+	Previous   string            // reference of the previous image; empty: the first of Names
 	RunImage   string            // reference; empty: from RunFile
-	RunFile    *platform.RunFile // nil: no run image is known
-	CacheImage string            // reference; empty: there is none
+	RunFile    *platform.RunFile // nil: none
+	CacheImage string            // reference; empty: none
 
-	// Layers is <layers> as the app image has it, where the SBOMs of the previous image are restored. Root is the
-	// directory below which it is on this machine; empty: /.
+	// Layers is <layers> as the app image has it; the SBOMs of the previous image are restored there. Root is its
+	// root directory on this machine; empty: /.
 	Layers, Root string
-	UID, GID     int // whose they are if root restores them
+	UID, GID     int // owner of the restored files, if run as root
 
-	SkipSBOM    bool   // leave them
-	LaunchCache string // directory of the launch cache; empty: there is none
+	SkipSBOM    bool   // do not restore SBOMs
+	LaunchCache string // directory of the launch cache; empty: none
 
-	Reader *base.Reader // of the run image; nil: inventories are off
+	Reader *base.Reader // of the run image; nil: run image SBOMs are disabled
 
 	Log *slog.Logger // nil: silent
 }
 
-// An Analysis is what an analyzer found.
+// An Analysis is the result of an Analyzer.
 type Analysis struct {
 	Analyzed *platform.Analyzed
-	RunImage base.Image // its report is nil if inventories are off
+	RunImage base.Image // without a report if run image SBOMs are disabled
 }
 
-// Run looks at the images. A missing previous image is no error, nor is one that is no app image, nor a run
-// image that a docker daemon does not have yet. Its error has code 32.
+// Run reads the images. It is no error if the previous image is missing or no app image, or if a docker daemon does
+// not have the run image yet. Errors have code 32.
 func (a *Analyzer) Run(ctx context.Context) (*Analysis, error) {
 	frugal, writer := *a, *a.Images
 	writer.Opener = a.Images.Frugal()
@@ -72,7 +71,7 @@ func (a *Analyzer) Run(ctx context.Context) (*Analysis, error) {
 
 func (a *Analyzer) run(ctx context.Context) (*Analysis, error) {
 	if len(a.Names) == 0 {
-		return nil, errors.New("no name of the app image is given")
+		return nil, errors.New("the app image has no name")
 	}
 	out := &Analysis{Analyzed: &platform.Analyzed{}}
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -82,7 +81,7 @@ func (a *Analyzer) run(ctx context.Context) (*Analysis, error) {
 	return out, group.Wait()
 }
 
-// ref spells a reference for Images.
+// ref converts a reference for Images.
 func (a *Analyzer) ref(reference string) string {
 	if a.Ref == nil {
 		return reference
@@ -90,8 +89,8 @@ func (a *Analyzer) ref(reference string) string {
 	return a.Ref(reference)
 }
 
-// checkAccess makes sure that the app image and the cache image can be written in the end, and the cache
-// image be read. Whether the others can be read shows when they are.
+// checkAccess checks that the app image can be written, and the cache image read and written. Read access to other
+// images is checked when they are opened.
 func (a *Analyzer) checkAccess(ctx context.Context) error {
 	var places, checked []string
 	for _, name := range a.Names {
@@ -116,11 +115,12 @@ func (a *Analyzer) checkAccess(ctx context.Context) error {
 	return nil
 }
 
-// daemonPrefix is what names of images in a docker daemon begin with.
+// daemonPrefix is the prefix of the names of images in a docker daemon.
 const daemonPrefix = "docker://"
 
 func isInDaemon(name string) bool { return strings.HasPrefix(name, daemonPrefix) }
 
+// granted returns what access is granted to: in a registry the repository, not the image.
 // granted is what access is granted to: in a registry not an image, but its repository.
 func (a *Analyzer) granted(place string) string {
 	if isInDaemon(place) {
@@ -141,7 +141,7 @@ func (a *Analyzer) previous(ctx context.Context, to *platform.Analyzed) error {
 	}
 	img, err := a.Images.Open(ctx, a.ref(reference))
 	if errors.Is(err, image.ErrNotFound) {
-		logger(a.Log).Info(fmt.Sprintf("There is no previous image %s", reference))
+		logger(a.Log).Info(fmt.Sprintf("No previous image %s", reference))
 		return nil
 	}
 	if err != nil {
@@ -151,15 +151,14 @@ func (a *Analyzer) previous(ctx context.Context, to *platform.Analyzed) error {
 	to.PreviousImage = &platform.ImageReference{Reference: identify(img)}
 	metadata, err := platform.DecodeAppMetadata(img.Config.Config.Labels[platform.LifecycleMetadataLabel], reference)
 	if err != nil {
-		logger(a.Log).Warn(fmt.Sprintf("nothing of the previous image can be reused: %v", err))
+		logger(a.Log).Warn(fmt.Sprintf("cannot reuse the previous image: %v", err))
 		return nil
 	}
 	to.Metadata = *metadata
 	return a.restoreSBOM(ctx, img, metadata)
 }
 
-// identify is what names the image for good: a digest reference, the image ID, or the path of a
-// layout with the digest behind it.
+// identify returns an immutable reference: a digest reference, an image ID, or the path of a layout with the digest.
 func identify(img *image.Image) string {
 	if dir, ok := strings.CutPrefix(img.Name, "oci:"); ok {
 		digest := "@" + img.Digest.String()
@@ -171,8 +170,7 @@ func identify(img *image.Image) string {
 	return img.Ref.Context().Digest(img.Digest.String()).Name()
 }
 
-// restoreSBOM unpacks the SBOM layer of the previous image. What goes wrong with it is no
-// reason not to build.
+// restoreSBOM unpacks the SBOM layer of the previous image. Failure is only a warning.
 func (a *Analyzer) restoreSBOM(ctx context.Context, img *image.Image, m *platform.AppMetadata) error {
 	if a.SkipSBOM || m.SBOM == nil || m.SBOM.SHA == "" || !api.SBOM.In(a.API) {
 		return nil
@@ -183,7 +181,7 @@ func (a *Analyzer) restoreSBOM(ctx context.Context, img *image.Image, m *platfor
 		return context.Cause(ctx)
 	}
 	if err != nil {
-		logger(a.Log).Warn(fmt.Sprintf("the SBOMs of the previous image are not restored: %v", err))
+		logger(a.Log).Warn(fmt.Sprintf("cannot restore the SBOMs of the previous image: %v", err))
 	}
 	return nil
 }
@@ -202,8 +200,7 @@ func (a *Analyzer) extractSBOM(ctx context.Context, img *image.Image, sha string
 	return layers.Source{Root: a.Root, Base: a.Layers, UID: a.UID, GID: a.GID}.Extract(content, dir)
 }
 
-// layer opens a layer of the previous image. A daemon gives the directory instead, with no
-// parents.
+// layer opens a layer of the previous image. A daemon returns the directory instead, without its parents.
 func (a *Analyzer) layer(ctx context.Context, img *image.Image, diffID v1.Hash, dir string) (io.ReadCloser, error) {
 	if img.Files == nil {
 		l, err := img.Image.LayerByDiffID(diffID)
@@ -224,7 +221,7 @@ func (a *Analyzer) layer(ctx context.Context, img *image.Image, diffID v1.Hash, 
 	return rebased(archive, path.Dir(dir)), nil
 }
 
-// runImage finds the run image, what it is for and what it holds.
+// runImage reads the run image: its target and its inventory.
 func (a *Analyzer) runImage(ctx context.Context, out *Analysis) error {
 	img, reference, err := a.openRunImage(ctx)
 	if errors.Is(err, image.ErrNotFound) && isInDaemon(a.ref(reference)) {
@@ -256,10 +253,10 @@ func (a *Analyzer) runImage(ctx context.Context, out *Analysis) error {
 	return err
 }
 
-// missing records a run image that the daemon does not have. Until the app image is exported nothing depends on
-// it, and it may be pulled by then, so the name takes the place of the digest, as after a switch.
+// missing records a run image that the daemon does not have. It is needed only by the export and may be pulled by
+// then, so its name takes the place of the digest, as after a switch.
 func (a *Analyzer) missing(reference string, err error, out *Analysis) {
-	logger(a.Log).Warn(fmt.Sprintf("the run image is not there yet, and the app image cannot be exported without it: %v", err))
+	logger(a.Log).Warn(fmt.Sprintf("the run image is missing and has to be pulled before the app image is exported: %v", err))
 	out.Analyzed.RunImage = &platform.RunImage{Reference: reference}
 	if api.TargetData.In(a.API) {
 		out.Analyzed.RunImage.Image = reference
@@ -267,16 +264,16 @@ func (a *Analyzer) missing(reference string, err error, out *Analysis) {
 	out.RunImage = base.Image{Reference: reference, Why: NotInDaemon}
 }
 
-// NotInDaemon says why nothing is known of a run image that the analyzer did not find.
+// NotInDaemon is the reason given for a run image that the analyzer did not find.
 const NotInDaemon = "the analyzer did not find it in the docker daemon"
 
-// openRunImage opens the run image that is given, or else chooses one of run.toml (platform.md, "Run
-// Image Resolution"). Where there is none, the reference is the first choice.
+// openRunImage opens the given run image, or chooses one from run.toml (platform.md, "Run Image Resolution"). If
+// none is found, the reference is the first choice.
 func (a *Analyzer) openRunImage(ctx context.Context) (*image.Image, string, error) {
 	reference := a.RunImage
 	if reference == "" {
 		if a.RunFile == nil || len(a.RunFile.Images) == 0 {
-			return nil, "", errors.New("no run image is known: use -run-image, or name one in run.toml")
+			return nil, "", errors.New("no run image given: use -run-image, or name one in run.toml")
 		}
 		var opened *image.Image
 		var reasons []error
@@ -288,7 +285,7 @@ func (a *Analyzer) openRunImage(ctx context.Context) (*image.Image, string, erro
 		if err != nil {
 			first := a.RunFile.Images[0].Image
 			if slices.ContainsFunc(reasons, func(err error) bool { return !errors.Is(err, image.ErrNotFound) }) {
-				first = "" // one may be there, and cannot be read
+				first = "" // one exists but cannot be read
 			}
 			return nil, first, errors.Join(append([]error{err}, reasons...)...)
 		}

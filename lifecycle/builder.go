@@ -19,7 +19,7 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// A Builder runs bin/build of every buildpack of the group (platform.md, "builder";
+// A Builder runs bin/build of each buildpack in the group (platform.md, "builder";
 // buildpack.md, "Phase #5: Build").
 type Builder struct {
 	API    api.Version // of the platform
@@ -29,11 +29,11 @@ type Builder struct {
 	Plan   platform.Plan
 	Layers string // <layers>, absolute
 
-	Stdout, Stderr io.Writer    // of bin/build; nil: dropped
+	Stdout, Stderr io.Writer    // of bin/build; nil: discarded
 	Log            *slog.Logger // nil: silent
 }
 
-// Run builds and returns what metadata.toml says of it. Its error has code 51 where a
+// Run runs the builds and returns the content of metadata.toml. Errors have code 51 if a
 // buildpack fails, else 52.
 func (b *Builder) Run(ctx context.Context) (*platform.BuildMetadata, error) {
 	r := &building{
@@ -46,7 +46,7 @@ func (b *Builder) Run(ctx context.Context) (*platform.BuildMetadata, error) {
 				return nil, context.Cause(ctx)
 			}
 			if _, broken := errors.AsType[*buildpack.BrokenError](err); broken {
-				return nil, fail.As(fail.BuildBuildpack, "", err) // it names the buildpack
+				return nil, fail.As(fail.BuildBuildpack, "", err) // the error names the buildpack
 			}
 			return nil, fail.As(fail.Build, "building with "+m.String(), err)
 		}
@@ -61,7 +61,7 @@ type building struct {
 	plan []resolver.Entry
 	out  platform.BuildMetadata
 
-	processes []launch.Process // of all buildpacks, later ones over earlier ones
+	processes []launch.Process // of all buildpacks; later ones replace earlier ones
 }
 
 func (r *building) build(ctx context.Context, m platform.Module) error {
@@ -87,7 +87,7 @@ func (r *building) build(ctx context.Context, m platform.Module) error {
 	host := r.Host
 	if host.Unknown == nil {
 		host.Unknown = func(path string, keys []string) {
-			log.Debug(fmt.Sprintf("%s: keys that are not known: %q", path, keys))
+			log.Debug(fmt.Sprintf("%s: unknown keys: %q", path, keys))
 		}
 	}
 	built, err := d.Build(ctx, host, r.env, r.asked(module), dir, sink(r.Stdout), sink(r.Stderr))
@@ -105,7 +105,7 @@ func (r *building) build(ctx context.Context, m platform.Module) error {
 	return r.env.AddLayers(layers, env.Build)
 }
 
-// asked is what a buildpack is asked to provide.
+// asked returns the plan entries that a buildpack is asked to provide.
 func (r *building) asked(m resolver.Module) []resolver.Require {
 	var all []resolver.Require
 	for _, e := range r.plan {
@@ -116,7 +116,7 @@ func (r *building) asked(m resolver.Module) []resolver.Require {
 	return all
 }
 
-// settle takes from the plan what a buildpack met; what it did not meet is left to the next
+// settle removes the entries that a buildpack met from the plan. Unmet ones are left to the next
 // provider (buildpack.md, "Unmet Buildpack Plan Entries").
 func (r *building) settle(m resolver.Module, unmet []string) {
 	r.plan = slices.DeleteFunc(r.plan, func(e resolver.Entry) bool {
@@ -130,7 +130,7 @@ func (r *building) add(m platform.Module, b *buildpack.Built) {
 	for _, p := range b.Processes {
 		r.processes = slices.DeleteFunc(r.processes, func(other launch.Process) bool { return other.Type == p.Type })
 		if r.out.DefaultProcess == p.Type {
-			r.out.DefaultProcess = "" // a later definition that is not the default (buildpack.md, "launch.toml")
+			r.out.DefaultProcess = "" // redefined without default (buildpack.md, "launch.toml")
 		}
 		r.processes = append(r.processes, p)
 	}
@@ -143,7 +143,7 @@ func (r *building) add(m platform.Module, b *buildpack.Built) {
 	r.out.BuildBOM = append(r.out.BuildBOM, b.BuildBOM...)
 }
 
-// metadata is the result. Processes are kept for all execution environments: the
+// metadata returns the result. Processes for all execution environments are kept: the
 // launcher chooses.
 func (r *building) metadata() *platform.BuildMetadata {
 	slices.SortFunc(r.processes, func(a, b launch.Process) int { return strings.Compare(a.Type, b.Type) })

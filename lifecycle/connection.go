@@ -11,18 +11,18 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
-// A Connection is what the creator adds to detection: unlike a detector, it can read images.
+// A Connection lets the creator's detection read images, which a detector cannot.
 type Connection struct {
 	Reader   *base.Reader
-	RunImage *platform.RunImage // as it was analyzed
-	Found    base.Image         // what the analyzer found of it
-	RunFile  *platform.RunFile  // other run images; nil: none are known
+	RunImage *platform.RunImage // as analyzed
+	Found    base.Image         // the run image as read by the analyzer
+	RunFile  *platform.RunFile  // other run images; nil: none
 }
 
 // Connect lets a detector and a generator read images where a verdict depends on them.
 func (c *Connection) Connect(d *Detector, g *Generator) {
 	g.Lookup = c.Reader.Other().ReadReference
-	if c.Found.Why == NotInDaemon { // there is nothing to read yet, and no target to compare others with
+	if c.Found.Why == NotInDaemon { // nothing to read yet, and no target to compare others with
 		return
 	}
 	if c.Reader.Policy != platform.Attached {
@@ -34,7 +34,7 @@ func (c *Connection) Connect(d *Detector, g *Generator) {
 	g.Alternatives = c.alternatives
 }
 
-// alternatives reads the images of run.toml but for the run image, as far as they can be read and are for the same target.
+// alternatives reads the other images of run.toml that can be read and are for the same target.
 func (c *Connection) alternatives(ctx context.Context) ([]base.Image, error) {
 	if c.RunFile == nil {
 		return nil, nil
@@ -54,7 +54,7 @@ func (c *Connection) alternatives(ctx context.Context) ([]base.Image, error) {
 	return all, errors.Join(errs...)
 }
 
-// alternative reads an image if it is for the run image's target, and reports whether it is.
+// alternative reads an image if it has the run image's target, and reports whether it has.
 func (c *Connection) alternative(ctx context.Context, reference string) (_ base.Image, same bool, err error) {
 	reader := c.Reader.Other()
 	img, err := reader.Open(ctx, reference)
@@ -69,7 +69,7 @@ func (c *Connection) alternative(ctx context.Context, reference string) (_ base.
 	return other, true, err
 }
 
-// sameTarget reports whether an image is for the run image's target. Its ID is not a part of that.
+// sameTarget reports whether an image has the run image's target. The target ID is not compared.
 func (c *Connection) sameTarget(ctx context.Context, img *image.Image) (bool, error) {
 	have, err := targetOf(ctx, img)
 	if err != nil || c.RunImage.Target == nil {

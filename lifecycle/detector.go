@@ -28,29 +28,29 @@ type Detector struct {
 	Store        buildpack.Store
 	Host         buildpack.Host
 	Order        resolver.OrderFile
-	System       *platform.System     // nil: no system buildpacks
-	Experimental api.ExperimentalMode // decides about extensions before Platform API 0.13
+	System       *platform.System     // nil: none
+	Experimental api.ExperimentalMode // mode for extensions before Platform API 0.13
 
 	Policy   platform.Policy
-	RunImage base.Image // the run image; its zero value provides nothing
-	// Inventory is asked for the run image when it provides nothing so far and every group
-	// has failed; nil: that cannot be known here (DESIGN section 1, auto).
+	RunImage base.Image // the zero value provides nothing
+	// Inventory generates the inventory of the run image. It is called only if the run image has none and every
+	// group has failed; nil: not possible here (docs/design.md, Resolution).
 	Inventory func(context.Context) (base.Image, error)
 
 	Log    *slog.Logger // nil: silent
-	Replay *slog.Logger // gets the details of a detection that failed, at info level; nil: Log
+	Replay *slog.Logger // gets the details of a failed detection, at info level; nil: Log
 }
 
-// A Detection is the group that was chosen.
+// A Detection is the result of a Detector: the selected group.
 type Detection struct {
 	*resolver.Resolution
-	RunImage base.Image // as it took part, or could have
+	RunImage base.Image // as used in the detection, or as it could have been
 	modules  map[resolver.Module]*buildpack.Descriptor
 }
 
-// Run chooses the group. Its error has code 20, 21 or 22 where no group passes (platform.md, "detector").
+// Run selects a group. If none passes, the error has code 20, 21 or 22 (platform.md, "detector").
 func (d *Detector) Run(ctx context.Context) (*Detection, error) {
-	inputs := *d // the retry below learns more of the run image
+	inputs := *d // the retry below adds to the run image
 	r := &detecting{Detector: &inputs, modules: map[resolver.Module]*buildpack.Descriptor{}, results: map[resolver.Module]buildpack.Detected{},
 		told: map[resolver.Module]bool{}}
 	r.log = &replay{log: logger(d.Log), to: logger(d.Log)}
@@ -76,15 +76,15 @@ func (d *Detector) Run(ctx context.Context) (*Detection, error) {
 type detecting struct {
 	*Detector
 	log   *replay
-	unmet bool // nothing passes without a run image that meets what is required, of which nothing is known
+	unmet bool // no group passes unless the run image meets a requirement, and its packages are unknown
 
 	mu      sync.Mutex
 	modules map[resolver.Module]*buildpack.Descriptor
 	results map[resolver.Module]buildpack.Detected
-	told    map[resolver.Module]bool // whose output was logged
+	told    map[resolver.Module]bool // modules whose output was logged
 }
 
-// order is what is tried: with system buildpacks, and with extensions if the platform knows them.
+// order returns the order to try: with system buildpacks, and with extensions if the platform supports them.
 func (r *detecting) order() (resolver.OrderFile, error) {
 	o := resolver.OrderFile{Order: r.System.Merge(r.Order.Order), Extensions: r.Order.Extensions}
 	if !api.Extensions.In(r.API) {
@@ -106,13 +106,13 @@ func (r *detecting) order() (resolver.OrderFile, error) {
 	return o, nil
 }
 
-// inExecEnv leaves out the modules that do not support the execution environment, and groups
-// that are empty then (platform.md, "detector").
+// inExecEnv removes modules that do not support the execution environment, and groups
+// that become empty (platform.md, "detector").
 func (r *detecting) inExecEnv(order resolver.Order) resolver.Order {
 	var out resolver.Order
 	for _, group := range order {
 		left := slices.DeleteFunc(slices.Clone(group), func(e resolver.Element) bool {
-			d, err := r.open(e.Module) // an error shows when the module is needed
+			d, err := r.open(e.Module) // an error is reported when the module is needed
 			if err != nil || d.InExecEnv(r.Host.ExecEnv) {
 				return false
 			}
@@ -126,9 +126,9 @@ func (r *detecting) inExecEnv(order resolver.Order) resolver.Order {
 	return out
 }
 
-// choose tries the groups. Under the policy auto an inventory that was generated takes no
-// part, so that what is detected never depends on a cache; it is asked afterwards,
-// and takes part only if every group has failed without it (DESIGN section 1).
+// choose tries the groups. Under the policy auto a generated inventory takes no part, so that
+// detection never depends on a cache. It is used only if every group has failed without it
+// (docs/design.md, Resolution).
 func (r *detecting) choose(ctx context.Context, order resolver.OrderFile) (*resolver.Selected, error) {
 	search := resolver.Selection{
 		Order: order.Order, Extensions: order.Extensions,
@@ -154,7 +154,7 @@ func (r *detecting) choose(ctx context.Context, order resolver.OrderFile) (*reso
 	if r.RunImage.Set == nil && r.Inventory != nil && r.policy() == platform.Auto {
 		run, generateErr := r.Inventory(ctx)
 		if generateErr != nil {
-			r.log.Warn(fmt.Sprintf("the inventory of the run image cannot be generated: %v", generateErr))
+			r.log.Warn(fmt.Sprintf("cannot generate the inventory of the run image: %v", generateErr))
 			r.RunImage.Why = "generating an inventory failed"
 			return nil, err
 		}
@@ -163,14 +163,13 @@ func (r *detecting) choose(ctx context.Context, order resolver.OrderFile) (*reso
 	if r.RunImage.Set == nil {
 		return nil, err
 	}
-	r.log.Debug("Resolving again, with what the run image holds...")
+	r.log.Debug("Resolving again with the run image's packages...")
 	search.Run = r.RunImage.Set
 	return search.Select()
 }
 
-// mayHelp reports whether a run image could make a detection pass that failed without one. It tries the run
-// image that meets every requirement: what fails with that one fails with any, for other reasons than an
-// unmet requirement.
+// mayHelp reports whether a failed detection could pass with another run image. It tries a run image that
+// meets every requirement: what fails with that one does not fail for an unmet requirement.
 func mayHelp(search resolver.Selection) bool {
 	search.Run = everything{}
 	_, err := search.Select()
@@ -202,7 +201,7 @@ func (r *detecting) policy() platform.RunSBOM {
 	return r.Policy.RunSBOM
 }
 
-// open reads a module's descriptor, once.
+// open reads a module's descriptor once.
 func (r *detecting) open(m resolver.Module) (*buildpack.Descriptor, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -232,7 +231,7 @@ func (r *detecting) mismatch(m resolver.Module) bool {
 	return err == nil && !d.Matches(r.Host.Target)
 }
 
-// detect runs bin/detect of several modules side by side.
+// detect runs bin/detect of several modules concurrently.
 func (r *detecting) detect(ctx context.Context, modules []resolver.Module) ([]resolver.Detection, error) {
 	outcomes := make([]resolver.Detection, len(modules))
 	group, ctx := errgroup.WithContext(ctx)
@@ -248,7 +247,7 @@ func (r *detecting) detect(ctx context.Context, modules []resolver.Module) ([]re
 		return nil, err
 	}
 	for _, m := range modules {
-		if !r.told[m] { // a group is tried again once more is known of the run image
+		if !r.told[m] { // a group is retried with a generated inventory
 			r.told[m] = true
 			r.output(m, r.results[m])
 		}

@@ -12,8 +12,8 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// A replay remembers what was logged at debug level, to tell it at info level when
-// detection fails (COMPAT).
+// A replay records debug messages and logs them at info level if detection fails
+// (docs/compatibility.md).
 type replay struct {
 	log *slog.Logger
 	to  *slog.Logger // gets the replay
@@ -34,7 +34,7 @@ func (r *replay) Warn(text string) { r.log.Warn(text) }
 
 func (r *replay) replay() {
 	if r.log.Enabled(context.Background(), slog.LevelDebug) {
-		return // it was told already
+		return // already logged
 	}
 	for _, line := range r.lines {
 		r.to.Info(line)
@@ -42,7 +42,7 @@ func (r *replay) replay() {
 	r.lines = nil
 }
 
-// output tells what a module's bin/detect printed.
+// output logs the output of a module's bin/detect.
 func (r *detecting) output(m resolver.Module, result buildpack.Detected) {
 	text := strings.TrimRight(string(result.Output), "\n")
 	if result.Err != nil {
@@ -58,7 +58,7 @@ func (r *detecting) output(m resolver.Module, result buildpack.Detected) {
 	r.log.Debug(head + m.String() + " ========\n" + text)
 }
 
-// tries tells which groups were tried and what came of them.
+// tries logs the groups that were tried, with their results.
 func (r *detecting) tries(all []resolver.Try, tried int) {
 	for i, t := range all {
 		if i == len(all)-1 && tried > len(all) {
@@ -101,7 +101,7 @@ func (r *detecting) result(e resolver.Element, status resolver.Status) string {
 	return fmt.Sprintf("err:  %s (%d)", e.Module, r.results[e.Module].Exit)
 }
 
-// report tells which group was chosen.
+// report logs the selected group.
 func (r *detecting) report(found *resolver.Selected) {
 	r.tries(found.Tries, found.Tried)
 	for _, d := range found.Dropped {

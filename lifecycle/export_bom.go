@@ -9,12 +9,12 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
-// legacySBOM is the file of the Bill-of-Materials that older buildpacks list in launch.toml
+// legacySBOM is the file with the Bill-of-Materials that older buildpacks list in launch.toml
 // and build.toml (platform.md, "exporter").
 const legacySBOM = "sbom.legacy.json"
 
-// collectBOM reads what buildpacks before Buildpack API 0.9 list. A builder in this process
-// hands it over; else it is read from their files, since metadata.toml does not have it.
+// collectBOM collects the entries of buildpacks before Buildpack API 0.9. A builder in this process
+// passes them on; otherwise they are read from the buildpacks' files, since metadata.toml does not have them.
 func (x *export) collectBOM() error {
 	x.launchBOM, x.buildBOM = x.Build.BOM, x.Build.BuildBOM
 	for _, c := range x.buildpacks {
@@ -36,7 +36,7 @@ func (x *export) collectBOM() error {
 	return nil
 }
 
-// labelBOM is the Bill-of-Materials in the label io.buildpacks.build.metadata; nil: the
+// labelBOM returns the Bill-of-Materials for the label io.buildpacks.build.metadata, or nil if the
 // Platform API has none.
 func (x *export) labelBOM() *[]platform.BOMEntry {
 	if !api.LegacyBOM.In(x.API) {
@@ -45,9 +45,8 @@ func (x *export) labelBOM() *[]platform.BOMEntry {
 	return &x.launchBOM
 }
 
-// legacySBOMs writes sbom.legacy.json for launch and build. They are there also if nothing
-// is listed, as null: app images of other lifecycles have them, and a layer is reused only
-// if it is the same.
+// legacySBOMs writes sbom.legacy.json for launch and build. An empty list is written as null, as
+// other lifecycles do: a layer is reused only if it is identical.
 func (x *export) legacySBOMs() error {
 	for folder, bom := range map[string][]platform.BOMEntry{launchSBOMs: x.launchBOM, buildSBOMs: x.buildBOM} {
 		var b bytes.Buffer

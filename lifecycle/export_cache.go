@@ -18,19 +18,19 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
-// A cachedLayer is a layer for the cache. One that is also in the app image is the same [layers.Layer],
-// so that it is hashed and compressed once.
+// A cachedLayer is a layer for the cache. If it is also in the app image, it shares the [layers.Layer],
+// which is hashed and compressed once.
 type cachedLayer struct {
 	buildpack.Layer
 	layer *layers.Layer
 }
 
-// describe is a layer as the metadata of images and caches have it.
+// describe returns a layer's metadata for images and caches.
 func describe(l buildpack.Layer, ref platform.LayerRef) platform.Layer {
 	return platform.Layer{LayerRef: ref, Data: l.Metadata, Build: l.Build, Launch: l.Launch, Cache: l.Cache}
 }
 
-// collectCached describes a buildpack's layers for the cache. One that cannot be kept is left out.
+// collectCached describes a buildpack's layers for the cache. A layer that cannot be cached is skipped.
 func (x *export) collectCached(c *contribution) {
 	if x.Cache == nil {
 		return
@@ -51,7 +51,7 @@ func (x *export) collectCached(c *contribution) {
 	}
 }
 
-// launched is the layer of that name in the app image; nil if there is none, or no directory of it.
+// launched returns the app image's layer of that name; nil if there is none or it has no directory.
 func (c *contribution) launched(name string) *layers.Layer {
 	for n, l := range c.launch {
 		if l.Name == name {
@@ -61,7 +61,7 @@ func (c *contribution) launched(name string) *layers.Layer {
 	return nil
 }
 
-// saveCache replaces what the cache has. The app image is all right whatever becomes of that.
+// saveCache replaces the content of the cache. A failure does not affect the exported image.
 func (x *export) saveCache(ctx context.Context) {
 	if x.Cache == nil {
 		return
@@ -72,11 +72,11 @@ func (x *export) saveCache(ctx context.Context) {
 	}
 	err = errors.Join(err, x.Cache.Close())
 	if ctx.Err() == nil {
-		x.log.Warn(fmt.Sprintf("the cache is not up to date, so the next build may take longer: %v", err))
+		x.log.Warn(fmt.Sprintf("cannot update the cache, so the next build may take longer: %v", err))
 	}
 }
 
-// fillCache adds the layers side by side, and commits when all are there.
+// fillCache adds the layers concurrently, and then commits.
 func (x *export) fillCache(ctx context.Context) error {
 	old := x.oldCache(ctx)
 	m := cache.Metadata{Buildpacks: []cache.Buildpack{}}
@@ -117,15 +117,15 @@ func (x *export) fillCache(ctx context.Context) error {
 	return x.Cache.Commit(ctx, m)
 }
 
-// oldCache is the diff IDs that the cache has.
+// oldCache returns the diff IDs in the cache.
 func (x *export) oldCache(ctx context.Context) map[v1.Hash]bool {
 	old := map[v1.Hash]bool{}
 	m, err := x.Cache.Metadata(ctx)
 	if err != nil {
-		x.log.Debug(fmt.Sprintf("what the cache had cannot be told: %v", err))
+		x.log.Debug(fmt.Sprintf("cannot read the cache metadata: %v", err))
 		return old
 	}
-	ids, _ := m.DiffIDs() // what was read is well-formed
+	ids, _ := m.DiffIDs() // already validated
 	for _, id := range ids {
 		old[id] = true
 	}
@@ -145,7 +145,7 @@ func (x *export) cacheRef(old map[v1.Hash]bool, name string, l *layers.Layer) (c
 	return cache.LayerRef{SHA: diffID.String()}, nil
 }
 
-// cacheSBOM is the layer with the SBOMs of cached layers; nil if there are none.
+// cacheSBOM returns the layer with the SBOMs of cached layers, or nil.
 func (x *export) cacheSBOM() (*layers.Layer, error) {
 	if !api.SBOM.In(x.API) {
 		return nil, nil

@@ -19,7 +19,7 @@ const (
 	processDir   = "/cnb/process"
 )
 
-// processTypes are those of all processes, sorted.
+// processTypes returns the types of all processes, sorted.
 func (x *export) processTypes() []string {
 	var types []string
 	for _, p := range x.Build.Processes {
@@ -29,24 +29,24 @@ func (x *export) processTypes() []string {
 	return slices.Compact(types)
 }
 
-// chooseProcess is the process type that the app image starts; empty if it starts the launcher.
+// chooseProcess returns the process type that the app image starts; empty for the launcher itself.
 func (x *export) chooseProcess() (string, error) {
 	types := x.processTypes()
-	chosen, by := x.ProcessType, "which was asked for"
+	chosen, by := x.ProcessType, "as requested"
 	if chosen == "" {
-		chosen, by = x.Build.DefaultProcess, "which a buildpack made the default"
+		chosen, by = x.Build.DefaultProcess, "the default of a buildpack"
 	}
 	if chosen == "" {
 		x.log.Info("no default process type")
 		return "", nil
 	}
 	if !slices.Contains(types, chosen) {
-		return "", fmt.Errorf("choosing the default process: there is no process type %q, %s; the buildpacks define %q", chosen, by, types)
+		return "", fmt.Errorf("choosing the default process: there is no process type %q (%s); the buildpacks define %q", chosen, by, types)
 	}
 	return chosen, nil
 }
 
-// checkExtended makes sure that the extended run image stands on the run image, whose top layer is
+// checkExtended checks that the extended run image is based on the run image, whose top layer is
 // where a rebase cuts.
 func (x *export) checkExtended() error {
 	if x.Extended == nil {
@@ -54,13 +54,13 @@ func (x *export) checkExtended() error {
 	}
 	run, extended := x.RunImage.Config.RootFS.DiffIDs, x.Extended.Config.RootFS.DiffIDs
 	if len(extended) < len(run) || !slices.Equal(extended[:len(run)], run) {
-		return fmt.Errorf("the extended run image %s was not made from the run image %s", x.Extended.Name, x.RunImage.Name)
+		return fmt.Errorf("the extended run image %s is not based on the run image %s", x.Extended.Name, x.RunImage.Name)
 	}
 	return nil
 }
 
-// configFile is the configuration of the app image: the run image's with what the specification
-// asks for. A command of the run image would become arguments of the app, so it goes.
+// configFile returns the configuration of the app image: the run image's with the specified changes. A command
+// of the run image is dropped, since it would become arguments of the app.
 func (x *export) configFile(base *image.Image) (*v1.ConfigFile, error) {
 	cfg := base.Config.DeepCopy()
 	cfg.Created = v1.Time{Time: layers.Epoch}
@@ -78,7 +78,7 @@ func (x *export) configFile(base *image.Image) (*v1.ConfigFile, error) {
 	if cfg.Config.Labels == nil {
 		cfg.Config.Labels = map[string]string{}
 	}
-	delete(cfg.Config.Labels, platform.RequirementsLabel) // of a run image that was an app image once
+	delete(cfg.Config.Labels, platform.RequirementsLabel) // the run image may have been an app image
 	for _, l := range labels {
 		x.log.Info(fmt.Sprintf("Adding label '%s'", l.Key))
 		cfg.Config.Labels[l.Key] = l.Value
@@ -90,7 +90,7 @@ func (x *export) configFile(base *image.Image) (*v1.ConfigFile, error) {
 	return cfg, nil
 }
 
-// environ is the run image's environment with what the launcher needs.
+// environ returns the run image's environment with the launcher's variables.
 func (x *export) environ(env []string) []string {
 	env = slices.Clone(env)
 	search := processDir + ":" + path.Dir(launcherPath)
@@ -119,8 +119,8 @@ func indexOf(env []string, name string) int {
 	return slices.IndexFunc(env, func(e string) bool { return strings.HasPrefix(e, name+"=") })
 }
 
-// labels are those of the app image. None of the buildpacks' takes the place of one that the lifecycle
-// needs; of several with the same key, the last counts.
+// labels returns the labels of the app image. A buildpack's label cannot replace one that the lifecycle
+// writes; of several with the same key, the last wins.
 func (x *export) labels(base *image.Image) ([]platform.Label, error) {
 	all, err := x.ownLabels(base)
 	if err != nil {
@@ -130,7 +130,7 @@ func (x *export) labels(base *image.Image) ([]platform.Label, error) {
 	for n, l := range x.Build.Labels {
 		same := func(other platform.Label) bool { return other.Key == l.Key }
 		if slices.ContainsFunc(all[:own], same) {
-			x.log.Warn(fmt.Sprintf("a buildpack's label '%s' is left out: the lifecycle writes that one", l.Key))
+			x.log.Warn(fmt.Sprintf("ignoring a buildpack's label '%s': it is reserved for the lifecycle", l.Key))
 		} else if !slices.ContainsFunc(x.Build.Labels[n+1:], same) {
 			all = append(all, l)
 		}
@@ -138,7 +138,7 @@ func (x *export) labels(base *image.Image) ([]platform.Label, error) {
 	return all, nil
 }
 
-// ownLabels are the labels that the lifecycle writes.
+// ownLabels returns the labels that the lifecycle writes.
 func (x *export) ownLabels(base *image.Image) ([]platform.Label, error) {
 	project := x.Project
 	if project == nil {
@@ -173,7 +173,7 @@ func (x *export) ownLabels(base *image.Image) ([]platform.Label, error) {
 	return all, nil
 }
 
-// metadata is the label io.buildpacks.lifecycle.metadata.
+// metadata returns the label io.buildpacks.lifecycle.metadata.
 func (x *export) metadata() platform.AppMetadata {
 	m := platform.AppMetadata{
 		Buildpacks: []platform.BuildpackLayers{},
@@ -211,7 +211,7 @@ func (x *export) metadata() platform.AppMetadata {
 
 func (p *piece) ref() platform.LayerRef { return platform.LayerRef{SHA: p.diffID.String()} }
 
-// runImage is the run image as a rebase needs to know it. What extensions added lies above its top layer.
+// runImage describes the run image for a rebase. Layers of extensions are above its top layer.
 func (x *export) runImage() platform.AppRunImage {
 	var run platform.AppRunImage
 	if ids := x.RunImage.Config.RootFS.DiffIDs; len(ids) > 0 {
@@ -219,7 +219,7 @@ func (x *export) runImage() platform.AppRunImage {
 	}
 	if x.Analyzed != nil && x.Analyzed.RunImage != nil {
 		run.Reference = x.Analyzed.RunImage.Reference
-		if !isDigest(run.Reference) { // no restorer completed it
+		if !isDigest(run.Reference) { // not completed by a restorer
 			run.Reference = identify(x.RunImage)
 		}
 	}
@@ -230,9 +230,9 @@ func (x *export) runImage() platform.AppRunImage {
 	return run
 }
 
-// runImageNames are the names of the run image in run.toml or stack.toml, else its own (platform.md,
-// "Run Image Resolution"). The first image of run.toml stands for one that is not there, but not for one that
-// an extension may have switched to: a rebase would go back.
+// runImageNames returns the names of the run image in run.toml or stack.toml, else its own (platform.md, "Run Image
+// Resolution"). If run.toml does not list the run image, its first image is recorded, unless an extension may have
+// switched the run image: a rebase would undo the switch.
 func (x *export) runImageNames() platform.RunImageNames {
 	if x.Analyzed == nil {
 		return platform.RunImageNames{}
@@ -245,7 +245,7 @@ func (x *export) runImageNames() platform.RunImageNames {
 	return names
 }
 
-// buildLabel is the label io.buildpacks.build.metadata.
+// buildLabel returns the label io.buildpacks.build.metadata.
 func (x *export) buildLabel() platform.BuildLabel {
 	l := platform.BuildLabel{
 		BOM: x.labelBOM(), Buildpacks: labelModules(x.Group.Buildpacks), Launcher: x.LauncherLabel, DefaultType: x.Build.DefaultProcess,
@@ -272,8 +272,7 @@ func (x *export) buildLabel() platform.BuildLabel {
 	return l
 }
 
-// labelModules are modules as labels have them: without the API that they speak, which no lifecycle writes
-// there.
+// labelModules returns modules for labels: without their API, as all lifecycles write them.
 func labelModules(all []platform.Module) []platform.LabelModule {
 	var out []platform.LabelModule
 	for _, m := range all {

@@ -14,7 +14,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
-// The layers of the lifecycle's own as logs name them.
+// Names of the lifecycle's own layers in logs.
 const (
 	launcherName  = "buildpacksio/lifecycle:launcher"
 	configName    = "buildpacksio/lifecycle:config"
@@ -24,21 +24,21 @@ const (
 	appName       = "app"
 )
 
-// A contribution is what a buildpack left for the app image and for the cache.
+// A contribution is what a buildpack contributes to the app image and to the cache.
 type contribution struct {
 	platform.Module
 	dir    buildpack.LayersDir
-	layers []buildpack.Layer // all it described, by name
+	layers []buildpack.Layer // all that it described, by name
 	store  *platform.Store
 	launch []buildpack.Layer
-	pieces []piece // for each of launch
+	pieces []piece // one for each launch layer
 	cached []cachedLayer
 }
 
-// onDisk is where a path of the app image is on this machine.
+// onDisk returns where a path of the app image is on this machine.
 func (x *export) onDisk(name string) string { return filepath.Join("/", x.Root, name) }
 
-// collect describes all layers; none is read yet.
+// collect describes all layers without reading them.
 func (x *export) collect() error {
 	for _, m := range x.Group.Buildpacks {
 		c, err := x.contribution(m)
@@ -59,8 +59,8 @@ func (x *export) collect() error {
 	return x.collectOwn()
 }
 
-// contribution reads what a buildpack left. Its launch layers are directories, or layers of
-// the previous image.
+// contribution reads the layers of a buildpack. A launch layer is a directory, or a layer of the
+// previous image.
 func (x *export) contribution(m platform.Module) (contribution, error) {
 	c := contribution{Module: m}
 	var err error
@@ -88,7 +88,7 @@ func (x *export) contribution(m platform.Module) (contribution, error) {
 }
 
 func (x *export) unknown(path string, keys []string) {
-	x.log.Debug(fmt.Sprintf("%s: keys that are not known: %q", path, keys))
+	x.log.Debug(fmt.Sprintf("%s: unknown keys: %q", path, keys))
 }
 
 func (x *export) launchLayer(m platform.Module, l buildpack.Layer) (piece, error) {
@@ -103,17 +103,17 @@ func (x *export) launchLayer(m platform.Module, l buildpack.Layer) (piece, error
 		return p, err
 	}
 	if p.diffID, err = x.reuse(p.previous); err != nil {
-		return p, fmt.Errorf("reusing layer '%s', which is a launch layer without a directory: %w", p.name, err)
+		return p, fmt.Errorf("reusing layer '%s' (a launch layer without a directory): %w", p.name, err)
 	}
 	return p, nil
 }
 
-// layerPath is a layer's path in the app image.
+// layerPath returns a layer's path in the app image.
 func (x *export) layerPath(id, layer string) string {
 	return path.Join(x.Layers, platform.EscapeID(id), layer)
 }
 
-// previousLayer is the diff ID of a layer in the previous image; empty if it has none.
+// previousLayer returns the diff ID of a layer in the previous image, or "".
 func (x *export) previousLayer(id, layer string) string {
 	if b := x.before().Buildpack(id); b != nil {
 		return b.Layers[layer].SHA
@@ -121,7 +121,7 @@ func (x *export) previousLayer(id, layer string) string {
 	return ""
 }
 
-// before is the metadata of the previous image.
+// before returns the metadata of the previous image.
 func (x *export) before() *platform.AppMetadata {
 	if x.Analyzed == nil {
 		return &platform.AppMetadata{}
@@ -129,13 +129,13 @@ func (x *export) before() *platform.AppMetadata {
 	return &x.Analyzed.Metadata
 }
 
-// reuse makes sure that the previous image has a layer.
+// reuse returns the diff ID of a layer to reuse, or an error if the previous image does not have it.
 func (x *export) reuse(sha string) (v1.Hash, error) {
 	if x.Previous == nil {
 		if x.Analyzed != nil && x.Analyzed.PreviousImage != nil {
-			return v1.Hash{}, fmt.Errorf("the previous image %s is not there any more; build again", x.Analyzed.PreviousImage.Reference)
+			return v1.Hash{}, fmt.Errorf("the previous image %s no longer exists; build again", x.Analyzed.PreviousImage.Reference)
 		}
-		return v1.Hash{}, errors.New("there is no previous image to take it from")
+		return v1.Hash{}, errors.New("there is no previous image")
 	}
 	if sha == "" {
 		return v1.Hash{}, fmt.Errorf("the previous image %s has no such layer", x.Previous.Name)
@@ -145,26 +145,26 @@ func (x *export) reuse(sha string) (v1.Hash, error) {
 		return v1.Hash{}, fmt.Errorf("reading label %s of %s: %w", platform.LifecycleMetadataLabel, x.Previous.Name, err)
 	}
 	if !slices.Contains(x.Previous.Config.RootFS.DiffIDs, diffID) {
-		return v1.Hash{}, fmt.Errorf("the previous image %s is not the one that was analyzed any more: it has no layer %s; build again", x.Previous.Name, diffID)
+		return v1.Hash{}, fmt.Errorf("the previous image %s has changed since it was analyzed: it has no layer %s; build again", x.Previous.Name, diffID)
 	}
 	return diffID, nil
 }
 
-// collectApp divides the app into its slices.
+// collectApp divides the app into slices.
 func (x *export) collectApp() error {
 	var globs [][]string
 	for _, s := range x.Build.Slices {
 		globs = append(globs, s.Paths)
 	}
 	all, err := x.source.App(x.App, globs, func(slice int, glob string) {
-		x.log.Warn(fmt.Sprintf("slice %d: path %q is ignored: it leads out of the app directory %s", slice+1, glob, x.App))
+		x.log.Warn(fmt.Sprintf("slice %d: ignoring path %q: it is outside of the app directory %s", slice+1, glob, x.App))
 	})
 	if err != nil {
 		return err
 	}
 	for n, l := range all {
 		history := "Application Layer"
-		if len(globs) > 0 { // the rest of the app counts as the last slice
+		if len(globs) > 0 { // the rest of the app is the last slice
 			history = fmt.Sprintf("Application Slice: %d", n+1)
 		}
 		if l.Empty() && n < len(globs) {
@@ -182,7 +182,7 @@ func (x *export) previousSlice(n int) string {
 	return ""
 }
 
-// collectOwn describes the layers of the lifecycle's own: launcher, configuration and process types.
+// collectOwn describes the lifecycle's own layers: launcher, configuration and process types.
 func (x *export) collectOwn() error {
 	before := x.before()
 	launcher, err := layers.Launcher(x.Launcher)

@@ -9,7 +9,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
-// report is report.toml.
+// report returns report.toml.
 func (x *export) report(w *image.Written) (*platform.Report, error) {
 	r := &platform.Report{Image: platform.ReportImage{Tags: x.tags(w), ManifestSize: w.ManifestSize}}
 	if w.Digest.Hex == "" {
@@ -26,13 +26,13 @@ func (x *export) report(w *image.Written) (*platform.Report, error) {
 	return r, nil
 }
 
-// tookPart reports whether the run image's inventory or extensions decided about this
-// build. If not, report.toml is as the specification has it.
+// tookPart reports whether the run image's inventory or extensions influenced this
+// build. If not, report.toml has only what the specification defines.
 func (x *export) tookPart() bool {
 	return x.Resolution != nil && (len(x.Resolution.Verdicts) > 0 || x.Resolution.RunImage.Inventory != "unknown")
 }
 
-// tags are the names that are the image's now.
+// tags returns the tags of the written image.
 func (x *export) tags(w *image.Written) []string {
 	var tags []string
 	for n, place := range x.places {
@@ -43,7 +43,7 @@ func (x *export) tags(w *image.Written) []string {
 	return tags
 }
 
-// skipped are the extensions whose run.Dockerfile was left out since the run image has all it was for.
+// skipped returns the extensions whose run.Dockerfile was skipped because the run image already has everything.
 func skipped(verdicts []platform.Verdict) []string {
 	var all []string
 	for _, v := range verdicts {

@@ -15,19 +15,19 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
-// The folders of <layers>/sbom. What is in launch becomes a layer of the app image, what is in cache one of
-// the cache, and build stays for the platform.
+// The directories of <layers>/sbom. launch becomes a layer of the app image, cache a layer of the cache, and build
+// is left for the platform.
 const (
 	launchSBOMs = "launch"
 	buildSBOMs  = "build"
 	cacheSBOMs  = "cache"
 )
 
-// lifecycleModule stands for the lifecycle where a buildpack's ID is.
+// lifecycleModule takes the place of a buildpack ID for the lifecycle's own SBOMs.
 const lifecycleModule = "buildpacksio_lifecycle"
 
-// collectSBOMs puts the SBOM files in order (platform.md, "exporter"), and describes the layer of
-// those of the app. What a phase before left there, of the previous image, goes.
+// collectSBOMs collects the SBOM files (platform.md, "exporter") and describes the layer with those of
+// the app. It removes SBOMs of the previous image that an earlier phase left there.
 func (x *export) collectSBOMs() error {
 	if !api.SBOM.In(x.API) {
 		return nil
@@ -69,8 +69,7 @@ func (x *export) collectSBOMs() error {
 	return nil
 }
 
-// removeSBOMs removes a folder of <layers>/sbom. What stands in place of that itself goes, too: a buildpack may
-// have put a link there.
+// removeSBOMs removes a directory of <layers>/sbom, or what a buildpack put in its place, such as a link.
 func (x *export) removeSBOMs(folder string) error {
 	base := x.onDisk(x.Layers)
 	err := files.RemoveWithin(base, filepath.Join("sbom", folder))
@@ -80,8 +79,8 @@ func (x *export) removeSBOMs(folder string) error {
 	return err
 }
 
-// buildpackSBOMs copies a buildpack's SBOMs: its own for launch and build, and those of its layers. An SBOM of no
-// layer, as of one that was restored and given up, is left out.
+// buildpackSBOMs copies a buildpack's SBOMs: for launch, for build, and of its layers. An SBOM without its
+// layer is skipped, such as one of a layer that was restored and then dropped.
 func (x *export) buildpackSBOMs(c *contribution) error {
 	files, err := c.dir.SBOMs()
 	if err != nil {
@@ -96,7 +95,7 @@ func (x *export) buildpackSBOMs(c *contribution) error {
 		case f.Name == "build":
 			folders = []string{buildSBOMs}
 		case l == nil:
-			x.log.Debug(fmt.Sprintf("%s is of no layer", f.Path))
+			x.log.Debug(fmt.Sprintf("%s belongs to no layer", f.Path))
 		default:
 			below = []string{f.Name}
 			folders = []string{buildSBOMs}
@@ -109,8 +108,8 @@ func (x *export) buildpackSBOMs(c *contribution) error {
 		}
 		for _, folder := range folders {
 			from, err := c.dir.Open(filepath.Base(f.Path))
-			if err != nil { // it was a regular file, but what is left running may have replaced it
-				x.log.Warn(fmt.Sprintf("the SBOM %s is left out: %v", f.Path, err))
+			if err != nil { // a process that is still running may have replaced the file
+				x.log.Warn(fmt.Sprintf("skipping the SBOM %s: %v", f.Path, err))
 				continue
 			}
 			if err := x.copySBOM(from, f.Ext, append([]string{folder, id}, below...)...); err != nil {
@@ -121,7 +120,7 @@ func (x *export) buildpackSBOMs(c *contribution) error {
 	return nil
 }
 
-// layer finds a layer by name; nil if there is none.
+// layer returns a layer by name, or nil.
 func (c *contribution) layer(name string) *buildpack.Layer {
 	for i := range c.layers {
 		if c.layers[i].Name == name {
@@ -131,7 +130,7 @@ func (c *contribution) layer(name string) *buildpack.Layer {
 	return nil
 }
 
-// lifecycleSBOMs copies the SBOMs of launcher and lifecycle, as far as there are any.
+// lifecycleSBOMs copies the SBOMs of the launcher and the lifecycle, if they exist.
 func (x *export) lifecycleSBOMs() error {
 	if x.LauncherSBOM == "" {
 		return nil
@@ -159,7 +158,7 @@ func (x *export) lifecycleSBOMs() error {
 	return nil
 }
 
-// copySBOM copies a file, which it closes, to sbom.<ext> of a directory of SBOMs.
+// copySBOM copies a file to sbom.<ext> in a directory of SBOMs, and closes it.
 func (x *export) copySBOM(from *os.File, ext string, to ...string) error {
 	defer from.Close()
 	data, err := io.ReadAll(from)
@@ -172,8 +171,8 @@ func (x *export) copySBOM(from *os.File, ext string, to ...string) error {
 	return nil
 }
 
-// writeSBOM writes a file of a directory of SBOMs. Modes do not depend on the process's mask,
-// since they are in the layer.
+// writeSBOM writes a file in a directory of SBOMs. Modes do not depend on the umask, since they are
+// part of the layer.
 func (x *export) writeSBOM(data []byte, name string, to ...string) error {
 	base := x.onDisk(x.Layers)
 	rel := "sbom"

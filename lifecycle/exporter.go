@@ -19,50 +19,50 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
-// An Exporter makes the app image of what the buildpacks left, and keeps their cached layers
+// An Exporter builds the app image from what the buildpacks left, and saves their cached layers
 // (platform.md, "exporter"; buildpack.md, "Phase #6: Export").
 type Exporter struct {
 	API    api.Version   // of the platform
-	Writer *image.Writer // required: where the app image goes
+	Writer *image.Writer // required: writes the app image
 
-	// Names are the tags of the app image, as report.toml has them; at least one. Place tells where
-	// one of them is, in the words of [image.Writer.Write]; nil: in its registry.
+	// Names are the tags of the app image, as in report.toml; at least one. Place maps a tag to a reference
+	// accepted by [image.Writer.Write]; nil: a registry.
 	Names []string
 	Place func(name string) (string, error)
 
-	RunImage *image.Image // required: the one that Analyzed refers to
-	Extended *image.Image // the run image as extensions have extended it, an OCI layout; nil: it was not
-	Previous *image.Image // nil: there is none, or it is not there any more
+	RunImage *image.Image // required: the one in Analyzed
+	Extended *image.Image // the run image extended by extensions, an OCI layout; nil: not extended
+	Previous *image.Image // nil: none, or it no longer exists
 
-	Analyzed   *platform.Analyzed // nil: nothing is known of the previous image
+	Analyzed   *platform.Analyzed // nil: no previous image
 	Group      platform.Group
-	Build      *platform.BuildMetadata   // required; metadata.toml in <layers>/config has to say the same
-	RunFile    *platform.RunFile         // run.toml or stack.toml; nil: no name of the run image is known besides
-	Project    *platform.ProjectMetadata // nil: nothing is known
-	Resolution *platform.Resolution      // nil: inventories are off
+	Build      *platform.BuildMetadata   // required; must match metadata.toml in <layers>/config
+	RunFile    *platform.RunFile         // run.toml or stack.toml; nil: none
+	Project    *platform.ProjectMetadata // nil: none
+	Resolution *platform.Resolution      // nil: run image SBOMs are disabled
 
-	// App and Layers are the paths of the app and of <layers>, as the app image has them. Root is the directory
-	// below which they are on this machine; empty: /.
+	// App and Layers are the paths of the app and of <layers> in the app image. Root is the root directory of these
+	// paths on this machine; empty: /.
 	App, Layers, Root string
-	UID, GID          int // whose the files are in the app image
+	UID, GID          int // owner of the files in the app image
 
-	Launcher      string                 // path of the launcher on this machine
-	LauncherSBOM  string                 // directory with the SBOMs of launcher and lifecycle; empty: there are none
-	SkipSBOM      bool                   // make no layers of SBOMs
-	LauncherLabel platform.LauncherLabel // what io.buildpacks.build.metadata says of the launcher
+	Launcher      string                 // path on this machine
+	LauncherSBOM  string                 // directory with the SBOMs of launcher and lifecycle; empty: none
+	SkipSBOM      bool                   // write no SBOM layers
+	LauncherLabel platform.LauncherLabel // the launcher in io.buildpacks.build.metadata
 
-	ProcessType string     // what the app image starts; empty: what the buildpacks chose
+	ProcessType string     // default process; empty: chosen by the buildpacks
 	ExecEnv     string     // execution environment; empty: production
 	Created     *time.Time // SOURCE_DATE_EPOCH; nil: a constant
 
-	Cache    cache.Cache // nil: there is none
-	Parallel bool        // write app image and cache at the same time; else the cache is written for an image that is there
+	Cache    cache.Cache // nil: none
+	Parallel bool        // write app image and cache concurrently; otherwise the cache is written after the image
 
 	Log *slog.Logger // nil: silent
 }
 
-// Run exports. What goes wrong with the cache is a warning. Besides the image it leaves the SBOMs of the
-// build in <layers>/sbom/build. Its error has code 62.
+// Run exports. A failure of the cache is only a warning. Besides the image it writes the SBOMs of the
+// build to <layers>/sbom/build. Errors have code 62.
 func (e *Exporter) Run(ctx context.Context) (*platform.Report, error) {
 	x := &export{
 		Exporter: e, log: logger(e.Log),
@@ -84,26 +84,26 @@ type export struct {
 	*Exporter
 	log           *slog.Logger
 	source        layers.Source
-	names, places []string // the image's names, each once, and where they are
+	names, places []string // the image's names without duplicates, and where they are
 
 	buildpacks     []contribution
-	sbom           *piece // of launch; nil: there is none
+	sbom           *piece // of launch; nil: none
 	app            []piece
 	launcher       piece
 	config         piece
-	launchBOM      []platform.BOMEntry // what buildpacks before Buildpack API 0.9 list in launch.toml
+	launchBOM      []platform.BOMEntry // entries of buildpacks before Buildpack API 0.9 in launch.toml
 	buildBOM       []platform.BOMEntry // and in build.toml
-	processes      *piece              // nil: there are no process types
-	defaultProcess string              // empty: the launcher itself is started
+	processes      *piece              // nil: no process types
+	defaultProcess string              // empty: the launcher itself
 }
 
-// A piece is a layer of the app image on top of the run image's.
+// A piece is a layer of the app image above the run image's.
 type piece struct {
-	name     string        // for people, "acme/ruby:gems"
-	history  string        // how it was created
+	name     string        // shown in logs, such as "acme/ruby:gems"
+	history  string        // created_by in the history
 	layer    *layers.Layer // nil: it is in the previous image
 	diffID   v1.Hash
-	previous string // diff ID that the previous image has in its place; empty: none
+	previous string // diff ID of its counterpart in the previous image; empty: none
 }
 
 func (x *export) run(ctx context.Context) (*platform.Report, error) {
@@ -134,7 +134,7 @@ func (x *export) run(ctx context.Context) (*platform.Report, error) {
 	return x.report(written)
 }
 
-// locate learns where the app image goes, and tells if images have to move between stores for it
+// locate determines where the app image is written, and logs if layers have to be copied between registries
 // (buildpack.md, "Phase #6: Export").
 func (x *export) locate() error {
 	for _, name := range x.Names {
@@ -150,22 +150,22 @@ func (x *export) locate() error {
 		}
 	}
 	if len(x.places) == 0 {
-		return errors.New("no name is given for it")
+		return errors.New("it has no name")
 	}
 	ref, err := x.Writer.Reference(x.places[0])
 	if err != nil {
-		return nil // not in a registry, where all images of a build are in the same place
+		return nil // not in a registry: all images of a build are in the same place
 	}
 	to := ref.Context().RegistryStr()
 	for n, img := range []*image.Image{x.RunImage, x.Previous} {
 		if img != nil && img.Ref != nil && img.Ref.Context().RegistryStr() != to {
-			x.log.Info(fmt.Sprintf("The %s image is in another registry than the app image: layers that are not there yet have to be copied", []string{"run", "previous"}[n]))
+			x.log.Info(fmt.Sprintf("The %s image is in another registry than the app image: missing layers have to be copied", []string{"run", "previous"}[n]))
 		}
 	}
 	return nil
 }
 
-// pieces are all layers of the app, in their order in the image.
+// pieces returns all layers of the app, in image order.
 func (x *export) pieces() []*piece {
 	var all []*piece
 	for i := range x.buildpacks {
@@ -186,7 +186,7 @@ func (x *export) pieces() []*piece {
 	return all
 }
 
-// hash learns the diff IDs of all layers, side by side.
+// hash computes the diff IDs of all layers concurrently.
 func (x *export) hash(ctx context.Context) error {
 	var all []v1.Layer
 	for _, p := range x.pieces() {
@@ -209,12 +209,12 @@ func (x *export) hash(ctx context.Context) error {
 	return nil
 }
 
-// reused reports whether the previous image has the very layer.
+// reused reports whether the previous image has the same layer.
 func (x *export) reused(p *piece) bool {
 	return x.Previous != nil && p.diffID.String() == p.previous
 }
 
-// draft is the image to be, and tells what is in it.
+// draft describes the image to write, and logs its layers.
 func (x *export) draft() (image.Draft, error) {
 	d := image.Draft{Base: x.RunImage, Previous: x.Previous, NoHistory: !api.History.In(x.API)}
 	if x.Extended != nil {
@@ -223,7 +223,7 @@ func (x *export) draft() (image.Draft, error) {
 	created := v1.Time{Time: layers.Epoch}
 	for _, p := range x.pieces() {
 		add := image.Add{DiffID: p.diffID, History: v1.History{Created: created, CreatedBy: p.history}}
-		if p.layer != nil { // else it would be an interface that is not nil
+		if p.layer != nil { // avoids a non-nil interface with a nil pointer
 			add.Layer = p.layer
 		}
 		d.Layers = append(d.Layers, add)
@@ -237,7 +237,7 @@ func (x *export) draft() (image.Draft, error) {
 	return d, nil
 }
 
-// tell logs what becomes of each layer.
+// tell logs which layers are added or reused.
 func (x *export) tell() {
 	say := func(p *piece) {
 		what := "Adding"
@@ -270,7 +270,7 @@ func (x *export) tell() {
 	}
 }
 
-// write writes the image, and the cache behind it or beside it.
+// write writes the image, and the cache after it or concurrently.
 func (x *export) write(ctx context.Context, d image.Draft) (*image.Written, error) {
 	var written *image.Written
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -302,16 +302,16 @@ func (x *export) save(ctx context.Context, d image.Draft) (*image.Written, error
 		x.log.Info("      " + tag)
 	}
 	if written.LaunchCache != nil {
-		x.log.Warn(fmt.Sprintf("the next build has to read layers from the docker daemon: %v", written.LaunchCache))
+		x.log.Warn(fmt.Sprintf("cannot save layers in the launch cache, so the next build reads them from the docker daemon: %v", written.LaunchCache))
 	}
 	return written, err
 }
 
-// close gives back the space of compressed layers.
+// close removes the temporary files of compressed layers.
 func (x *export) close() {
 	for _, p := range x.pieces() {
 		if p.layer != nil {
-			_ = p.layer.Close() // a temporary file
+			_ = p.layer.Close()
 		}
 	}
 	for _, c := range x.buildpacks {

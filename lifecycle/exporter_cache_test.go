@@ -265,7 +265,7 @@ func TestExportExtended(t *testing.T) {
 			}
 
 			x.e.RunImage = x.open(x.pushRun("other"))
-			if _, err := x.try(t.Context()); fail.CodeOf(err) != fail.Export || !strings.Contains(err.Error(), "was not made from the run image") {
+			if _, err := x.try(t.Context()); fail.CodeOf(err) != fail.Export || !strings.Contains(err.Error(), "is not based on the run image") {
 				t.Errorf("another run image: %v", err)
 			}
 		})

@@ -348,7 +348,7 @@ func TestExportWithoutTheLayerToReuse(t *testing.T) {
 		"first build":   {func(x *exporting) { x.e.Previous, x.e.Analyzed.PreviousImage = nil, nil }, "there is no previous image"},
 		"lost image":    {func(x *exporting) { x.e.Previous = nil }, "/app@sha256:"},
 		"unknown layer": {func(x *exporting) { x.e.Analyzed.Metadata = platform.AppMetadata{} }, "has no such layer"},
-		"other image":   {func(x *exporting) { x.e.Previous = x.open(x.pushRun("other")) }, "is not the one that was analyzed"},
+		"other image":   {func(x *exporting) { x.e.Previous = x.open(x.pushRun("other")) }, "has changed since it was analyzed"},
 		"broken label": {func(x *exporting) {
 			x.e.Analyzed.Metadata.Buildpack("acme/ruby").Layers["gems"] = platform.Layer{LayerRef: platform.LayerRef{SHA: "sha256:../x"}}
 		}, platform.LifecycleMetadataLabel},
@@ -397,7 +397,7 @@ func TestExportSlices(t *testing.T) {
 
 	x.e.Build.Slices = []platform.Slice{{Paths: []string{"../../etc"}}}
 	out = x.run()
-	if !strings.Contains(x.log.String(), "Warning: slice 1: path \"../../etc\" is ignored: it leads out of the app directory /workspace\n") || len(out.meta.App) != 2 {
+	if !strings.Contains(x.log.String(), "Warning: slice 1: ignoring path \"../../etc\": it is outside of the app directory /workspace\n") || len(out.meta.App) != 2 {
 		t.Errorf("a slice outside of the app: %d layers, log: %s", len(out.meta.App), x.log.String())
 	}
 }

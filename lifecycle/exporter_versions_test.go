@@ -222,7 +222,7 @@ func TestExportOwnAndBuildpacksLabels(t *testing.T) {
 		t.Errorf("project metadata: %s", got)
 	}
 	for _, has := range []string{
-		"Warning: a buildpack's label 'io.buildpacks.lifecycle.metadata' is left out",
+		"Warning: ignoring a buildpack's label 'io.buildpacks.lifecycle.metadata'",
 		"Adding label 'io.buildpacks.project.metadata'\nAdding label 'b'\nAdding label 'a'\n",
 	} {
 		if !strings.Contains(x.log.String(), has) {

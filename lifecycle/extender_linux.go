@@ -22,37 +22,37 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// An Extender applies the Dockerfiles that are left to a base image (platform.md,
+// An Extender applies the remaining Dockerfiles to a base image (platform.md,
 // "extender"; image_extension.md, "Phase: Extension").
 type Extender struct {
-	Kind      extensions.Image // the image that is extended
+	Kind      extensions.Image // the image to extend
 	Group     platform.Group
 	Generated string // <generated>
 
-	Image  string        // the base image's reference
-	Digest string        // of the base image; empty: nothing is cached
+	Image  string        // reference of the base image
+	Digest string        // of the base image; empty: no caching
 	Config v1.ConfigFile // of the base image
 	Root   apply.Root    // its file system
 
-	App      string        // the build context of extensions that have none
-	Cache    string        // directory for layers, to be used by later builds; empty: none
-	CacheTTL time.Duration // how long they last
-	Spool    string        // directory for layers that are not cached, which has to stay while they are used
-	Env      []string      // what commands see, see [apply.Applier]
+	App      string        // default build context
+	Cache    string        // directory for layers reused by later builds; empty: none
+	CacheTTL time.Duration // how long cached layers are valid
+	Spool    string        // directory for layers that are not cached; has to exist as long as they are used
+	Env      []string      // of commands, see [apply.Applier]
 
-	Stdout, Stderr io.Writer    // of commands; nil: dropped
+	Stdout, Stderr io.Writer    // of commands; nil: discarded
 	Log            *slog.Logger // nil: silent
 }
 
-// An Extended is a base image with what Dockerfiles added.
+// An Extended is what Dockerfiles added to a base image.
 type Extended struct {
 	Config v1.Config
 	Author string // empty: the base's
 	Layers []*apply.Layer
 }
 
-// Left reads the Dockerfiles of one image that are left to apply in <generated>. Pure
-// switches are none of them.
+// Left returns the Dockerfiles in <generated> that remain to be applied to one image. It does not
+// return pure switches.
 func Left(generated string, group platform.Group, kind extensions.Image) ([]*extensions.Dockerfile, error) {
 	all := []resolver.Module{}
 	for _, m := range group.Extensions {
@@ -67,14 +67,14 @@ func Left(generated string, group platform.Group, kind extensions.Image) ([]*ext
 	}), nil
 }
 
-// Run applies what is left; nil where nothing is. Its error has code 102.
+// Run applies the remaining Dockerfiles; nil if there are none. Errors have code 102.
 func (e *Extender) Run(ctx context.Context) (*Extended, error) {
 	files, err := Left(e.Generated, e.Group, e.Kind)
 	if err != nil {
 		return nil, fail.As(fail.Extend, "reading the generated Dockerfiles", err)
 	}
 	if len(files) == 0 {
-		logger(e.Log).Info(fmt.Sprintf("No Dockerfile is left to apply to the %s image", e.Kind))
+		logger(e.Log).Info(fmt.Sprintf("No Dockerfiles to apply to the %s image", e.Kind))
 		return nil, nil
 	}
 	a := apply.Applier{
@@ -92,7 +92,7 @@ func (e *Extender) Run(ctx context.Context) (*Extended, error) {
 	return &Extended{Config: result.Config, Author: result.Author, Layers: result.Layers}, nil
 }
 
-// Onto is the extended image: the base, the configuration and the new layers.
+// Onto returns the extended image: the base with the new configuration and layers.
 func (x *Extended) Onto(base v1.Image) (v1.Image, error) {
 	config, err := base.ConfigFile()
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 
 // generate runs bin/generate of every extension.
 func (g *Generator) generate(ctx context.Context) error {
-	if g.Generated == "" { // before Platform API 0.10 there are no extensions
+	if g.Generated == "" { // no extensions before Platform API 0.10
 		return nil
 	}
 	if err := files.RemoveTree(g.Generated); err != nil {
@@ -60,7 +60,7 @@ func (g *Generator) generateOne(ctx context.Context, d *buildpack.Descriptor) er
 	return g.collect(output, name)
 }
 
-// provided are the plan's entries that a module provides.
+// provided returns the plan entries that a module provides.
 func (g *Generator) provided(m resolver.Module) []resolver.Require {
 	var all []resolver.Require
 	for _, e := range g.Detection.Plan {
@@ -71,8 +71,8 @@ func (g *Generator) provided(m resolver.Module) []resolver.Require {
 	return all
 }
 
-// collect moves what the specification knows of an extension's output to where platforms
-// and extenders look for it.
+// collect moves the specified files of an extension's output to where platforms
+// and extenders expect them.
 func (g *Generator) collect(output, name string) error {
 	for _, image := range []extensions.Image{extensions.Build, extensions.Run} {
 		file := string(image) + ".Dockerfile"
@@ -103,8 +103,8 @@ func (g *Generator) collect(output, name string) error {
 	return nil
 }
 
-// copyTree copies a file or a directory, if it is there and has not been copied yet. What is
-// neither, as a symbolic link, is refused: the extension may not read what this process can.
+// copyTree copies a file or a directory if it exists and has not been copied yet. It refuses anything else, such
+// as symbolic links: this process can read more than the extension.
 func copyTree(from, to string) error {
 	info, err := os.Lstat(from)
 	if errors.Is(err, os.ErrNotExist) {
@@ -117,7 +117,7 @@ func copyTree(from, to string) error {
 		return nil
 	}
 	if !info.IsDir() && !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is neither a file nor a directory: copy what it leads to", from)
+		return fmt.Errorf("%s is neither a file nor a directory; replace a link by a copy of its target", from)
 	}
 	root, err := os.OpenRoot(filepath.Dir(from))
 	if err != nil {

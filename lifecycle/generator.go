@@ -20,48 +20,48 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// A Generator has the extensions of a group generate their Dockerfiles, chooses the run image and
-// judges what is left to apply (image_extension.md, "Phase: Generation"; platform.md,
-// "detector"; DESIGN section 4). It is a part of the detector that also serves groups without extensions.
+// A Generator runs bin/generate of the extensions in a group, selects the run image and judges which Dockerfiles
+// remain to be applied (image_extension.md, "Phase: Generation"; platform.md, "detector"; docs/design.md,
+// Resolution). It is a part of the detector that also serves groups without extensions.
 type Generator struct {
 	API       api.Version // of the platform
 	Host      buildpack.Host
 	Detection *Detection
 	Analyzed  *platform.Analyzed
-	RunFile   *platform.RunFile // nil: no run image is known besides
-	Generated string            // <generated>; what is in it goes. Empty: the Platform API has no extensions
+	RunFile   *platform.RunFile // nil: none
+	Generated string            // <generated>, which is emptied first; empty: the Platform API has no extensions
 
-	Policy  platform.Policy    // as far as anything was said
-	Mapping []provides.Mapping // the operator's, for resolution.toml
-	Built   time.Time          // the time of the build
+	Policy  platform.Policy    // as far as it is set
+	Mapping []provides.Mapping // the operator's mapping, for resolution.toml
+	Built   time.Time          // build time
 
-	// BuildInventory tells what the build image holds, RunInventory the run image of which no
-	// inventory is known yet; each is asked only if a verdict depends on it. Lookup tells of an image that a Dockerfile
-	// switches to. Nil: it cannot be known here.
+	// BuildInventory reads the build image, and RunInventory a run image without an inventory. Each is called only
+	// if a verdict depends on it. Lookup reads an image that a Dockerfile switches to. Nil: the image cannot be
+	// read.
 	BuildInventory func(context.Context) (base.Image, error)
 	RunInventory   func(context.Context) (base.Image, error)
 	Lookup         func(context.Context, string) (base.Image, error)
-	// Alternatives are the other run images that are known, for the same target; nil: none are.
+	// Alternatives reads the other run images for the same target; nil: none.
 	Alternatives func(context.Context) ([]base.Image, error)
 
-	// Settle is called after each executable, before what it left is read: where that is done
-	// with more rights than the executable had, nothing of it may be running any more. Nil: it may.
+	// Settle is called after each executable, before its output is read. It ends processes that the executable
+	// left running, if this process has more privileges than they. Nil: they may keep running.
 	Settle func() error
 
-	Stdout, Stderr io.Writer    // of bin/generate; nil: dropped
+	Stdout, Stderr io.Writer    // of bin/generate; nil: discarded
 	Log            *slog.Logger // nil: silent
 }
 
-// A Generation is what a detector leaves to the phases behind it.
+// A Generation is what a detector passes to later phases.
 type Generation struct {
 	Group      platform.Group
 	Plan       platform.Plan
 	Analyzed   *platform.Analyzed
-	Resolution *platform.Resolution // nil: inventories are off
+	Resolution *platform.Resolution // nil: run image SBOMs are disabled
 	Judged     *base.Judgement
 }
 
-// Run generates and judges. Its error has code 91 where an extension fails, else 92.
+// Run generates and judges. Errors have code 91 if an extension fails, else 92.
 func (g *Generator) Run(ctx context.Context) (*Generation, error) {
 	group := g.group()
 	if err := distinct(group); err != nil {
@@ -106,7 +106,7 @@ func (g *Generator) Run(ctx context.Context) (*Generation, error) {
 
 func (g *Generator) off() bool { return g.Policy.RunSBOM == platform.Off }
 
-// group is the detected group as group.toml has it.
+// group returns the detected group for group.toml.
 func (g *Generator) group() platform.Group {
 	var group platform.Group
 	for _, c := range g.Detection.Group {
@@ -135,7 +135,7 @@ func distinct(group platform.Group) error {
 	return nil
 }
 
-// plan is the build plan without what extensions provide (platform.md, "detector").
+// plan returns the build plan without the entries that extensions provide (platform.md, "detector").
 func (g *Generator) plan() platform.Plan {
 	var plan platform.Plan
 	for _, e := range g.Detection.Plan {
@@ -146,7 +146,7 @@ func (g *Generator) plan() platform.Plan {
 	return plan
 }
 
-// extensions are those of the group, in order.
+// extensions returns the extensions of the group, in order.
 func (g *Generator) extensions() []resolver.Module {
 	all := []resolver.Module{}
 	for _, c := range g.Detection.Group {
@@ -175,7 +175,7 @@ func (g *Generator) read() ([]*extensions.Dockerfile, error) {
 	return files, nil
 }
 
-// applicable refuses what this version of the Platform API has no way to apply.
+// applicable returns an error for Dockerfiles that this Platform API cannot apply.
 func (g *Generator) applicable(judged *base.Judgement) error {
 	if api.RunImageExtension.In(g.API) || !judged.ExtendRun {
 		return nil
@@ -193,7 +193,7 @@ func (g *Generator) applicable(judged *base.Judgement) error {
 	return nil
 }
 
-// analyzed is analyzed.toml with the run image that was chosen.
+// analyzed returns analyzed.toml with the selected run image.
 func (g *Generator) analyzed(judged *base.Judgement) *platform.Analyzed {
 	a := platform.Analyzed{}
 	if g.Analyzed != nil {
@@ -220,7 +220,7 @@ func (g *Generator) analyzed(judged *base.Judgement) *platform.Analyzed {
 	return &a
 }
 
-// tell logs the run image's part, in at most one line for each extension.
+// tell logs what the run image meets, in at most one line for each extension.
 func (g *Generator) tell(out *Generation) {
 	log := logger(g.Log)
 	if lines := summary(out); len(lines) > 0 {

@@ -1,11 +1,10 @@
-// Package lifecycle holds the phases of a build: what the specification calls analyzer,
-// detector, restorer, extender, builder, exporter, creator and rebaser (platform.md,
-// "Lifecycle Interface").
+// Package lifecycle implements the phases of a build: analyzer, detector, restorer, extender,
+// builder, exporter, creator and rebaser (platform.md, "Lifecycle Interface").
 //
-// Start with [Analyzer], and with the example, which is a whole build. Each phase is a struct: its fields are the inputs, Run does the work and returns what a
-// later phase needs as a value of package platform. Phases read no flags, no environment
-// and no files of the platform; that is the work of cmd/lifecycle, which also does the
-// writing. So its creator hands values from phase to phase, and a test needs no TOML.
+// Start with [Analyzer], and with the example, which is a whole build. Each phase is a struct: its
+// fields are the inputs, and Run does the work and returns what a later phase needs as a value of
+// package platform. Phases read no flags, no environment and no files of the platform, and write
+// none: cmd/lifecycle does that.
 //
 // The API is stable from version 1.0 on; see docs/library.md.
 package lifecycle
@@ -15,7 +14,7 @@ import (
 	"log/slog"
 )
 
-// logger is the phase's log, or one that drops everything.
+// logger returns l, or a logger that discards everything.
 func logger(l *slog.Logger) *slog.Logger {
 	if l == nil {
 		return slog.New(slog.DiscardHandler)
@@ -23,7 +22,7 @@ func logger(l *slog.Logger) *slog.Logger {
 	return l
 }
 
-// sink is where output goes, or one that drops everything.
+// sink returns w, or a writer that discards everything.
 func sink(w io.Writer) io.Writer {
 	if w == nil {
 		return io.Discard

@@ -273,7 +273,7 @@ func (x *bases) settle(ctx context.Context) error {
 	if !isDigest(run.Reference) || run.Target == nil {
 		img, err := x.runImage(ctx)
 		if errors.Is(err, image.ErrNotFound) && isInDaemon(x.ref(run.Name())) && !run.Extend {
-			x.log.Warn(fmt.Sprintf("the run image is not there yet, and the app image cannot be exported without it: %v", err))
+			x.log.Warn(fmt.Sprintf("the run image is missing and has to be pulled before the app image is exported: %v", err))
 			return nil
 		}
 		if err != nil {

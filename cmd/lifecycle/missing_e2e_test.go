@@ -38,7 +38,7 @@ func failsAt(t *testing.T, b platformtest.Built, phase string, exit int, texts .
 // TestRunImageIsMissing builds on a daemon without the run image: only what needs it fails.
 func TestRunImageIsMissing(t *testing.T) {
 	t.Parallel()
-	const warning = "the run image is not there yet, and the app image cannot be exported without it"
+	const warning = "the run image is missing and has to be pulled before the app image is exported"
 	for _, api := range []string{"0.7", "0.11", "0.12", "0.15"} {
 		t.Run(api, func(t *testing.T) {
 			t.Parallel()

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"path"
 	"slices"
-	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
@@ -19,15 +18,16 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/layers"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // An Analyzer reads the previous image and the run image before a build (platform.md, "analyzer").
 type Analyzer struct {
 	API      api.Version
-	Images   *image.Writer       // required: reads and writes images
-	Ref      func(string) string // converts a reference for Images; nil: unchanged
-	Names    []string            // of the app image; at least one
-	Registry string              // of the app image; empty: a docker daemon
+	Images   *image.Writer                    // required: reads and writes images
+	Ref      func(string) reference.Reference // says where an image is; nil: reference.Parse
+	Names    []string                         // of the app image; at least one
+	Registry string                           // of the app image; empty: a docker daemon
 
 	Previous   string            // reference of the previous image; empty: the first of Names
 	RunImage   string            // reference; empty: from RunFile
@@ -81,26 +81,27 @@ func (a *Analyzer) run(ctx context.Context) (*Analysis, error) {
 	return out, group.Wait()
 }
 
-// ref converts a reference for Images.
-func (a *Analyzer) ref(reference string) string {
+// ref says where an image is.
+func (a *Analyzer) ref(text string) reference.Reference {
 	if a.Ref == nil {
-		return reference
+		return reference.Parse(text)
 	}
-	return a.Ref(reference)
+	return a.Ref(text)
 }
 
 // checkAccess checks that the app image can be written, and the cache image read and written. Read access to other
 // images is checked when they are opened.
 func (a *Analyzer) checkAccess(ctx context.Context) error {
-	var places, checked []string
+	var places []reference.Reference
+	var checked []string
 	for _, name := range a.Names {
 		places = append(places, a.ref(name))
 	}
 	if a.CacheImage != "" {
-		if err := a.Images.CheckRead(ctx, a.CacheImage); err != nil {
+		if err := a.Images.CheckRead(ctx, reference.Parse(a.CacheImage)); err != nil {
 			return err
 		}
-		places = append(places, a.CacheImage)
+		places = append(places, reference.Parse(a.CacheImage))
 	}
 	for _, place := range places {
 		to := a.granted(place)
@@ -115,59 +116,38 @@ func (a *Analyzer) checkAccess(ctx context.Context) error {
 	return nil
 }
 
-// daemonPrefix is the prefix of the names of images in a docker daemon.
-const daemonPrefix = "docker://"
-
-func isInDaemon(name string) bool { return strings.HasPrefix(name, daemonPrefix) }
-
 // granted returns what access is granted to: in a registry the repository, not the image.
-// granted is what access is granted to: in a registry not an image, but its repository.
-func (a *Analyzer) granted(place string) string {
-	if isInDaemon(place) {
-		return daemonPrefix
+func (a *Analyzer) granted(place reference.Reference) string {
+	switch place.Kind {
+	case reference.Registry:
+		place = place.Complete()
+		return place.Registry + "/" + place.Repository
+	case reference.Daemon:
+		return string(place.Kind)
 	}
-	ref, err := a.Images.Reference(place)
-	if strings.HasPrefix(place, "oci:") || err != nil {
-		return place
-	}
-	return ref.Context().Name()
+	return place.String()
 }
 
 // previous reads the metadata of the previous image and restores its SBOMs.
 func (a *Analyzer) previous(ctx context.Context, to *platform.Analyzed) error {
-	reference := a.Previous
-	if reference == "" {
-		reference = a.Names[0]
-	}
-	img, err := a.Images.Open(ctx, a.ref(reference))
+	name := orElse(a.Previous, a.Names[0])
+	img, err := a.Images.Open(ctx, a.ref(name))
 	if errors.Is(err, image.ErrNotFound) {
-		logger(a.Log).Info(fmt.Sprintf("No previous image %s", reference))
+		logger(a.Log).Info(fmt.Sprintf("No previous image %s", name))
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	defer img.Close()
-	to.PreviousImage = &platform.ImageReference{Reference: identify(img)}
-	metadata, err := platform.DecodeAppMetadata(img.Config.Config.Labels[platform.LifecycleMetadataLabel], reference)
+	to.PreviousImage = &platform.ImageReference{Reference: img.Reference().Record()}
+	metadata, err := platform.DecodeAppMetadata(img.Config.Config.Labels[platform.LifecycleMetadataLabel], name)
 	if err != nil {
 		logger(a.Log).Warn(fmt.Sprintf("cannot reuse the previous image: %v", err))
 		return nil
 	}
 	to.Metadata = *metadata
 	return a.restoreSBOM(ctx, img, metadata)
-}
-
-// identify returns an immutable reference: a digest reference, an image ID, or the path of a layout with the digest.
-func identify(img *image.Image) string {
-	if dir, ok := strings.CutPrefix(img.Name, "oci:"); ok {
-		digest := "@" + img.Digest.String()
-		return strings.TrimSuffix(dir, digest) + digest
-	}
-	if img.Ref == nil {
-		return img.Digest.String()
-	}
-	return img.Ref.Context().Digest(img.Digest.String()).Name()
 }
 
 // restoreSBOM unpacks the SBOM layer of the previous image. Failure is only a warning.
@@ -223,28 +203,28 @@ func (a *Analyzer) layer(ctx context.Context, img *image.Image, diffID v1.Hash, 
 
 // runImage reads the run image: its target and its inventory.
 func (a *Analyzer) runImage(ctx context.Context, out *Analysis) error {
-	img, reference, err := a.openRunImage(ctx)
-	if errors.Is(err, image.ErrNotFound) && isInDaemon(a.ref(reference)) {
-		a.missing(reference, err, out)
+	img, name, err := a.openRunImage(ctx)
+	if errors.Is(err, image.ErrNotFound) && a.ref(name).Kind == reference.Daemon {
+		a.missing(name, err, out)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	defer img.Close()
-	run := &platform.RunImage{Reference: identify(img)}
+	run := &platform.RunImage{Reference: img.Reference().Record()}
 	if api.TargetData.In(a.API) {
-		run.Image = reference
+		run.Image = name
 		if run.Target, err = targetOf(ctx, img); err != nil {
 			return err
 		}
 	}
 	out.Analyzed.RunImage = run
 	if a.Reader == nil {
-		out.RunImage = base.Image{Reference: reference}
+		out.RunImage = base.Image{Reference: name}
 		return nil
 	}
-	if out.RunImage, err = a.Reader.Attached(ctx, img, reference); err != nil {
+	if out.RunImage, err = a.Reader.Attached(ctx, img, name); err != nil {
 		return err
 	}
 	if out.RunImage.Set == nil && a.Reader.Policy == platform.Generate {

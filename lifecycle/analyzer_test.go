@@ -27,6 +27,7 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
 	"github.com/baseplan/baseplan/sbom/format"
+	"github.com/baseplan/baseplan/sbom/reference"
 	"github.com/baseplan/baseplan/sbom/scan"
 )
 
@@ -356,7 +357,7 @@ func TestAnalyzeInventory(t *testing.T) {
 
 func TestAnalyzeLayout(t *testing.T) {
 	dir := t.TempDir()
-	ref := func(name string) string { return "oci:" + filepath.Join(dir, name) }
+	ref := func(name string) reference.Reference { return reference.Parse("oci:" + filepath.Join(dir, name)) }
 	path, err := layout.Write(filepath.Join(dir, "run"), empty.Index)
 	check(t, err)
 	run := lifecycletest.Debian()
@@ -375,7 +376,7 @@ func TestAnalyzeLayout(t *testing.T) {
 	if diff := gocmp.Diff(want, out.Analyzed.RunImage); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := amd64().Open(t.Context(), "oci:"+out.Analyzed.RunImage.Reference); err != nil {
+	if _, err := amd64().Open(t.Context(), reference.Parse("oci:"+out.Analyzed.RunImage.Reference)); err != nil {
 		t.Errorf("the reference cannot be opened: %v", err)
 	}
 }
@@ -417,7 +418,7 @@ func TestTarget(t *testing.T) {
 			}
 			img, err = mutate.ConfigFile(img, cfg)
 			check(t, err)
-			target, err := lifecycle.TargetOf(t.Context(), &image.Image{Name: "run", Config: cfg, Image: img})
+			target, err := lifecycle.TargetOf(t.Context(), &image.Image{Name: reference.Parse("run"), Config: cfg, Image: img})
 			if tt.want == "error" {
 				if err == nil {
 					t.Errorf("%+v", target)

@@ -20,6 +20,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/reference"
 	"github.com/baseplan/baseplan/sbom/scan"
 )
 
@@ -48,6 +49,8 @@ func pulled(t *testing.T, host *lifecycletest.Host, name string, img v1.Image) s
 
 func inDaemon(name string) string { return "docker://" + name }
 
+func daemonRef(name string) reference.Reference { return reference.Parse(inDaemon(name)) }
+
 func daemonInspector(opener *image.Opener) *base.Reader {
 	return &base.Reader{Images: opener, Finder: &attach.Finder{}, Scan: scanTree}
 }
@@ -61,7 +64,7 @@ func TestDaemonAnalyze(t *testing.T) {
 	attached(t, run, img)
 	opener := amd64()
 	a := lifecycle.Analyzer{
-		API: version(t, "0.15"), Images: &image.Writer{Opener: opener}, Ref: inDaemon, Names: []string{"baseplan-e2e/none:1"},
+		API: version(t, "0.15"), Images: &image.Writer{Opener: opener}, Ref: daemonRef, Names: []string{"baseplan-e2e/none:1"},
 		RunImage: run, Layers: "/layers", Root: t.TempDir(), Reader: daemonInspector(opener),
 	}
 	out, err := a.Run(t.Context())
@@ -98,7 +101,7 @@ func TestDaemonAnalyzeMissing(t *testing.T) {
 	} {
 		opener := amd64()
 		a := lifecycle.Analyzer{
-			API: version(t, tt.api), Images: &image.Writer{Opener: opener}, Ref: inDaemon, Names: []string{"baseplan-e2e/none:1"},
+			API: version(t, tt.api), Images: &image.Writer{Opener: opener}, Ref: daemonRef, Names: []string{"baseplan-e2e/none:1"},
 			RunImage: tt.run, RunFile: tt.file, Layers: "/layers", Root: t.TempDir(), Reader: daemonInspector(opener),
 		}
 		out, err := a.Run(t.Context())
@@ -122,25 +125,25 @@ func TestDaemonSecondLook(t *testing.T) {
 	for name, img := range map[string]v1.Image{"has it": lifecycletest.Debian("curl"), "has it not": lifecycletest.Debian()} {
 		t.Run(name, func(t *testing.T) {
 			d := newDetectedBuild(t)
-			d.ref, d.scan = inDaemon, scanTree
+			d.ref, d.scan = daemonRef, scanTree
 			run := pulled(t, d.host, "run:1", lifecycletest.Labelled(img, bookworm))
 			d.detect(run, d.user(needsCurl), extension("acme/curl", "curl", installCurl))
-			d.bases.Ref = inDaemon
+			d.bases.Ref = daemonRef
 			out := d.restore()
-			reference := out.Analyzed.RunImage.Reference
+			got := out.Analyzed.RunImage.Reference
 			if name == "has it" {
 				d.want(out, false, map[string]string{"acme/curl": "satisfied"}, "acme_curl/run.Dockerfile.ignore")
-				if reference != docker(t, "inspect", "-f", "{{.Id}}", run) {
-					t.Errorf("the reference is %s", reference)
+				if got != docker(t, "inspect", "-f", "{{.Id}}", run) {
+					t.Errorf("the reference is %s", got)
 				}
 				return
 			}
 			d.want(out, true, map[string]string{"acme/curl": "apply"}, "acme_curl/run.Dockerfile")
 			digest := digestOf(t, lifecycletest.Labelled(img, bookworm)).String()
-			if reference != d.host.Name+"/run@"+digest {
-				t.Errorf("the reference is %s", reference)
+			if got != d.host.Name+"/run@"+digest {
+				t.Errorf("the reference is %s", got)
 			}
-			saved, err := amd64().Open(t.Context(), "oci:"+filepath.Join(d.bases.Kaniko, "cache/base", digest))
+			saved, err := amd64().Open(t.Context(), reference.Parse("oci:"+filepath.Join(d.bases.Kaniko, "cache/base", digest)))
 			check(t, err)
 			check(t, saved.Close())
 		})
@@ -155,7 +158,7 @@ func TestDaemonRebuildAndRebase(t *testing.T) {
 		run := pulled(t, x.registry, "run:base", mustImage(t, x, "base"))
 		name := "baseplan-e2e/app:" + strings.ToLower(filepath.Base(filepath.Dir(x.root)))
 		t.Cleanup(func() { docker(t, "rmi", "-f", name) })
-		x.e.Names, x.e.Place = []string{name}, func(n string) (string, error) { return inDaemon(n), nil }
+		x.e.Names, x.e.Place = []string{name}, daemonRef
 		x.e.RunImage = x.open(inDaemon(run))
 		x.e.Analyzed.RunImage = &platform.RunImage{Reference: x.e.RunImage.Digest.String(), Image: run}
 		x.e.RunFile = &platform.RunFile{Images: []platform.RunImageNames{{Image: run}}}
@@ -167,7 +170,7 @@ func TestDaemonRebuildAndRebase(t *testing.T) {
 
 		root := t.TempDir()
 		a := lifecycle.Analyzer{
-			API: x.e.API, Images: x.e.Writer, LaunchCache: x.e.Writer.LaunchCache, Ref: inDaemon, Names: []string{name}, RunImage: run, Layers: "/layers", Root: root,
+			API: x.e.API, Images: x.e.Writer, LaunchCache: x.e.Writer.LaunchCache, Ref: daemonRef, Names: []string{name}, RunImage: run, Layers: "/layers", Root: root,
 		}
 		out, err := a.Run(t.Context())
 		check(t, err)
@@ -184,7 +187,7 @@ func TestDaemonRebuildAndRebase(t *testing.T) {
 		}
 
 		next := pulled(t, x.registry, "run:base", mustImage(t, x, "next"))
-		r := lifecycle.Rebaser{API: x.e.API, Images: x.e.Writer, Ref: inDaemon, Names: []string{name}}
+		r := lifecycle.Rebaser{API: x.e.API, Images: x.e.Writer, Ref: daemonRef, Names: []string{name}}
 		report, err := r.Run(t.Context())
 		check(t, err)
 		if got := docker(t, "inspect", "-f", "{{.Id}}", name); report.Image.ImageID != got {

@@ -17,6 +17,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // greeting are the files of a buildpack: it has one layer, kept for the next build, and one process.
@@ -129,7 +130,7 @@ func build(ctx context.Context, dir, run, name string) (*v1.ConfigFile, error) {
 	}
 	writeFiles(layers, map[string]string{"config/metadata.toml": string(content)}) // the launcher reads it
 
-	base, err := opener.Open(ctx, generation.Analyzed.RunImage.Reference)
+	base, err := opener.Open(ctx, reference.Parse(generation.Analyzed.RunImage.Reference))
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +144,7 @@ func build(ctx context.Context, dir, run, name string) (*v1.ConfigFile, error) {
 	if err := volume.Close(); err != nil {
 		return nil, err
 	}
-	built, err := opener.Open(ctx, name)
+	built, err := opener.Open(ctx, reference.Parse(name))
 	if err != nil {
 		return nil, err
 	}

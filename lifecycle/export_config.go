@@ -12,6 +12,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/layers"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 const (
@@ -219,8 +220,8 @@ func (x *export) runImage() platform.AppRunImage {
 	}
 	if x.Analyzed != nil && x.Analyzed.RunImage != nil {
 		run.Reference = x.Analyzed.RunImage.Reference
-		if !isDigest(run.Reference) { // not completed by a restorer
-			run.Reference = identify(x.RunImage)
+		if reference.Recorded(run.Reference).Digest == "" { // not completed by a restorer
+			run.Reference = x.RunImage.Reference().Record()
 		}
 	}
 	if api.TargetData.In(x.API) {

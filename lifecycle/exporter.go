@@ -17,6 +17,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/layers"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // An Exporter builds the app image from what the buildpacks left, and saves their cached layers
@@ -28,7 +29,7 @@ type Exporter struct {
 	// Names are the tags of the app image, as in report.toml; at least one. Place maps a tag to a reference
 	// accepted by [image.Writer.Write]; nil: a registry.
 	Names []string
-	Place func(name string) (string, error)
+	Place func(name string) reference.Reference
 
 	RunImage *image.Image // required: the one in Analyzed
 	Extended *image.Image // the run image extended by extensions, an OCI layout; nil: not extended
@@ -82,9 +83,10 @@ func (e *Exporter) Run(ctx context.Context) (*platform.Report, error) {
 // An export is one run of an Exporter.
 type export struct {
 	*Exporter
-	log           *slog.Logger
-	source        layers.Source
-	names, places []string // the image's names without duplicates, and where they are
+	log    *slog.Logger
+	source layers.Source
+	names  []string              // the image's, without duplicates
+	places []reference.Reference // where they are
 
 	buildpacks     []contribution
 	sbom           *piece // of launch; nil: none
@@ -138,12 +140,9 @@ func (x *export) run(ctx context.Context) (*platform.Report, error) {
 // (buildpack.md, "Phase #6: Export").
 func (x *export) locate() error {
 	for _, name := range x.Names {
-		place, err := name, error(nil)
+		place := reference.Parse(name)
 		if x.Place != nil {
-			place, err = x.Place(name)
-		}
-		if err != nil {
-			return err
+			place = x.Place(name)
 		}
 		if !slices.Contains(x.places, place) {
 			x.names, x.places = append(x.names, name), append(x.places, place)
@@ -152,11 +151,10 @@ func (x *export) locate() error {
 	if len(x.places) == 0 {
 		return errors.New("it has no name")
 	}
-	ref, err := x.Writer.Reference(x.places[0])
-	if err != nil {
+	to := x.places[0].Host()
+	if to == "" {
 		return nil // not in a registry: all images of a build are in the same place
 	}
-	to := ref.Context().RegistryStr()
 	for n, img := range []*image.Image{x.RunImage, x.Previous} {
 		if img != nil && img.Ref != nil && img.Ref.Context().RegistryStr() != to {
 			x.log.Info(fmt.Sprintf("The %s image is in another registry than the app image: missing layers have to be copied", []string{"run", "previous"}[n]))

@@ -22,9 +22,9 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle/cache"
 	"github.com/baseplan/baseplan/lifecycle/fail"
-	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // referenceCache is the metadata that the reference left in its cache directory (cache/testdata/README.md).
@@ -276,10 +276,7 @@ func TestExportToLayout(t *testing.T) {
 	x := newExporting(t, nil)
 	dir := t.TempDir()
 	x.e.Names = []string{"registry.example/app:1", "registry.example/app:2"}
-	x.e.Place = func(name string) (string, error) {
-		path, err := image.LayoutPath(dir, name)
-		return "oci:" + path, err
-	}
+	x.e.Place = func(name string) reference.Reference { return reference.Parse(name).In(dir) }
 	report, err := x.try(t.Context())
 	check(t, err)
 	for _, tag := range []string{"1", "2"} {

@@ -30,6 +30,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/launch"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // An exporting is a build that is ready for the exporter: a tree as the builder leaves it, and a registry.
@@ -110,7 +111,7 @@ func (x *exporting) digestOf(ref string) string {
 
 func (x *exporting) open(ref string) *image.Image {
 	x.t.Helper()
-	img, err := x.opener.Open(x.t.Context(), ref)
+	img, err := x.opener.Open(x.t.Context(), reference.Parse(ref))
 	check(x.t, err)
 	return img
 }

@@ -38,7 +38,7 @@ func TestReferenceExtensions(t *testing.T) {
 			t.Run(name+"-"+v, func(t *testing.T) {
 				want := filepath.Join(root, "want", name+"-"+v)
 				layers := t.TempDir()
-				run := reference{layers: layers, store: referenceStore(t, root), api: version(t, v), requires: required}
+				run := referenceRun{layers: layers, store: referenceStore(t, root), api: version(t, v), requires: required}
 				t.Parallel() // not before: a file that is being written while another test forks cannot be executed
 				run.detect(t)
 				if diff := gocmp.Diff(tree(t, want), tree(t, layers)); diff != "" {
@@ -52,14 +52,14 @@ func TestReferenceExtensions(t *testing.T) {
 	}
 }
 
-// A reference is one detection with the extensions that were made for this.
-type reference struct {
+// A referenceRun is one detection with the extensions that were made for this.
+type referenceRun struct {
 	layers, requires string
 	store            buildpack.Store
 	api              api.Version
 }
 
-func (r reference) detect(t *testing.T) {
+func (r referenceRun) detect(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "platform/env/E2E_EXT"), r.requires)
@@ -137,7 +137,7 @@ func TestGeneratedModes(t *testing.T) {
 			t.Run(fmt.Sprintf("%s,prepared=%t", v, prepared), func(t *testing.T) {
 				root, err := filepath.Abs("testdata/extensions")
 				check(t, err)
-				run := reference{layers: t.TempDir(), store: referenceStore(t, root), api: version(t, v), requires: "tree"}
+				run := referenceRun{layers: t.TempDir(), store: referenceStore(t, root), api: version(t, v), requires: "tree"}
 				dir := filepath.Join(run.store.Extensions, "e2e_tree/1.0.0")
 				makes := "mkdir -p $1/context/closed\nprintf 'ARG base_image\\nFROM ${base_image}\\nCOPY . /x\\n' >$1/build.Dockerfile\n" +
 					"echo s >$1/context/closed/secret\nchmod 600 $1/context/closed/secret\n: >$1/context/run\nchmod 751 $1/context/run\nchmod 700 $1/context/closed\nchmod 640 $1/build.Dockerfile\n"

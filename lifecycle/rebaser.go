@@ -16,14 +16,15 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/layers"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // A Rebaser puts an app image on another run image without building it again (platform.md,
 // "rebaser"), and makes sure that the new run image has what the app relies on (DESIGN section 6).
 type Rebaser struct {
 	API    api.Version
-	Images *image.Writer       // required: where images are read and written
-	Ref    func(string) string // spells a reference for Images; nil: as it is
+	Images *image.Writer                    // required: where images are read and written
+	Ref    func(string) reference.Reference // where the platform has an image; nil: as [reference.Parse] says
 
 	Names    []string // of the rebased image; at least one
 	Registry string   // of these; empty: they are in a docker daemon
@@ -90,11 +91,11 @@ func (x *rebase) close() {
 	}
 }
 
-func (x *rebase) ref(reference string) string {
+func (x *rebase) ref(text string) reference.Reference {
 	if x.Ref == nil {
-		return reference
+		return reference.Parse(text)
 	}
-	return x.Ref(reference)
+	return x.Ref(text)
 }
 
 // open opens the app image and the new run image.
@@ -262,7 +263,7 @@ func (x *rebase) labels() (map[string]string, error) {
 	if len(ids) == 0 {
 		return nil, fmt.Errorf("the run image %s has no layers", x.name)
 	}
-	m.RunImage.TopLayer, m.RunImage.Reference = ids[len(ids)-1].String(), identify(x.run)
+	m.RunImage.TopLayer, m.RunImage.Reference = ids[len(ids)-1].String(), x.run.Reference().Record()
 	if !x.known && api.SafeRebase.In(x.API) {
 		m.RunImage.Image, m.RunImage.Mirrors = x.name, nil
 		if m.Stack != nil {
@@ -280,7 +281,7 @@ func ofRunImage(label string) bool {
 }
 
 func (x *rebase) write(ctx context.Context, d image.Draft) (*platform.Report, error) {
-	var places []string
+	var places []reference.Reference
 	for _, name := range x.Names {
 		places = append(places, x.ref(name))
 	}
@@ -302,7 +303,7 @@ func (x *rebase) write(ctx context.Context, d image.Draft) (*platform.Report, er
 		}
 	}
 	if err == nil {
-		x.log.Info("Rebased on " + identify(x.run))
+		x.log.Info("Rebased on " + x.run.Reference().Record())
 	}
 	return report, err
 }

@@ -7,10 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/google/go-containerregistry/pkg/name"
 
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/api"
@@ -19,6 +16,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // A BaseRestorer is the other half of the restorer: it completes what the detector left open about the
@@ -26,8 +24,8 @@ import (
 // Nothing is asked of a registry where nothing is open.
 type BaseRestorer struct {
 	API    api.Version
-	Images *image.Opener       // required
-	Ref    func(string) string // spells a reference of the run image for Images; nil: as it is
+	Images *image.Opener                    // required
+	Ref    func(string) reference.Reference // where the platform has the run image; nil: as [reference.Parse] says
 
 	Analyzed   *platform.Analyzed
 	RunFile    *platform.RunFile // mirrors of the run image; nil: there are none
@@ -195,11 +193,11 @@ func (x *bases) close() {
 	}
 }
 
-func (x *bases) ref(reference string) string {
+func (x *bases) ref(text string) reference.Reference {
 	if x.Ref == nil {
-		return reference
+		return reference.Parse(text)
 	}
-	return x.Ref(reference)
+	return x.Ref(text)
 }
 
 // runImage opens the run image where the platform has it, once: the one that was analyzed, or by its
@@ -208,16 +206,17 @@ func (x *bases) runImage(ctx context.Context) (*image.Image, error) {
 	if x.run != nil {
 		return x.run, nil
 	}
-	reference := orElse(x.out.Analyzed.RunImage.Reference, x.out.Analyzed.RunImage.Image)
-	if reference == "" {
+	run := orElse(x.out.Analyzed.RunImage.Reference, x.out.Analyzed.RunImage.Image)
+	if run == "" {
 		return nil, errors.New("opening the run image: analyzed.toml does not name it: run the analyzer before")
 	}
-	names, known := x.RunFile.Names(reference)
-	if isDigest(reference) || !known {
-		names = platform.RunImageNames{Image: reference}
+	names, known := x.RunFile.Names(run)
+	recorded := reference.Recorded(run)
+	if recorded.Digest != "" || !known {
+		names = platform.RunImageNames{Image: run}
 	}
 	var reasons []error
-	_, err := names.Choose(registryOf(reference), func(candidate string) bool {
+	_, err := names.Choose(recorded.Host(), func(candidate string) bool {
 		img, err := x.open(ctx, candidate)
 		x.run, reasons = img, append(reasons, err)
 		return err == nil
@@ -232,10 +231,10 @@ func (x *bases) runImage(ctx context.Context) (*image.Image, error) {
 // refers to. The error tells of both.
 func (x *bases) open(ctx context.Context, name string) (*image.Image, error) {
 	img, err := x.Images.Open(ctx, x.ref(name))
-	if !errors.Is(err, image.ErrNotFound) || !isInDaemon(x.ref(name)) || strings.HasPrefix(name, "sha256:") {
+	if !errors.Is(err, image.ErrNotFound) || x.ref(name).Kind != reference.Daemon || reference.Recorded(name).Kind == reference.Daemon {
 		return img, err
 	}
-	img, registryErr := x.Images.Open(ctx, name)
+	img, registryErr := x.Images.Open(ctx, reference.Parse(name))
 	if registryErr != nil {
 		return nil, errors.Join(err, registryErr)
 	}
@@ -249,20 +248,6 @@ func orElse(s, other string) string {
 	return s
 }
 
-// isDigest reports whether a reference names one image for good.
-func isDigest(reference string) bool {
-	return strings.Contains(reference, "@sha256:") || strings.HasPrefix(reference, "sha256:")
-}
-
-// registryOf is the registry of a reference; empty where it has none.
-func registryOf(reference string) string {
-	ref, err := name.ParseReference(reference)
-	if err != nil || strings.HasPrefix(reference, "/") {
-		return ""
-	}
-	return ref.Context().RegistryStr()
-}
-
 // settle makes the reference of the run image one for good, completes its target, and saves it if it is to be extended.
 // A daemon's image that is not there yet and is not to be extended is left to the exporter.
 func (x *bases) settle(ctx context.Context) error {
@@ -270,16 +255,16 @@ func (x *bases) settle(ctx context.Context) error {
 	if !api.RunImageExtension.In(x.API) {
 		return nil // the specification has nothing of it
 	}
-	if !isDigest(run.Reference) || run.Target == nil {
+	if reference.Recorded(run.Reference).Digest == "" || run.Target == nil {
 		img, err := x.runImage(ctx)
-		if errors.Is(err, image.ErrNotFound) && isInDaemon(x.ref(run.Name())) && !run.Extend {
+		if errors.Is(err, image.ErrNotFound) && x.ref(run.Name()).Kind == reference.Daemon && !run.Extend {
 			x.log.Warn(fmt.Sprintf("the run image is missing and has to be pulled before the app image is exported: %v", err))
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		run.Reference = identify(img)
+		run.Reference = img.Reference().Record()
 		if run.Target == nil {
 			if run.Target, err = targetOf(ctx, img); err != nil {
 				return err
@@ -296,7 +281,8 @@ func (x *bases) settle(ctx context.Context) error {
 // extender has to be able to start from it: platforms pull the reference that is left.
 func (x *bases) saveRunImage(ctx context.Context) error {
 	run := x.out.Analyzed.RunImage
-	if _, digest, ok := strings.Cut(run.Reference, "@"); ok && isSaved(ctx, x.baseDir(run.Reference), digest) {
+	recorded := reference.Recorded(run.Reference)
+	if recorded.Kind != reference.Daemon && recorded.Digest != "" && isSaved(ctx, x.baseDir(recorded), recorded.Digest) {
 		return nil
 	}
 	img, err := x.runImage(ctx)
@@ -311,11 +297,12 @@ func (x *bases) saveRunImage(ctx context.Context) error {
 		defer from.Close()
 		img = from
 	}
-	if !strings.HasSuffix(run.Reference, "@"+img.Digest.String()) {
-		run.Reference = identify(img) // not that of an index: the extender opens what the digest names
+	if recorded.Kind == reference.Daemon || recorded.Digest != img.Digest.String() {
+		recorded = img.Reference() // not that of an index: the extender opens what the digest names
+		run.Reference = recorded.Record()
 	}
 	x.log.Info(fmt.Sprintf("Saving the run image %s for its extension", run.Name()))
-	return saveBase(ctx, img.Image, x.baseDir(run.Reference), true)
+	return saveBase(ctx, img.Image, x.baseDir(recorded), true)
 }
 
 // fromRegistry opens a daemon's image in its registry: where it was pulled from, else by its name.
@@ -328,7 +315,7 @@ func (x *bases) fromRegistry(ctx context.Context, img *image.Image) (*image.Imag
 	if named == "" {
 		return nil, err
 	}
-	from, nameErr := x.Images.Open(ctx, named)
+	from, nameErr := x.Images.Open(ctx, reference.Parse(named))
 	if nameErr != nil {
 		return nil, errors.Join(err, nameErr)
 	}
@@ -340,7 +327,7 @@ func (x *bases) saveBuildImage(ctx context.Context) error {
 	if x.BuildImage == "" || !api.Extensions.In(x.API) {
 		return nil
 	}
-	img, err := x.Images.Open(ctx, x.BuildImage)
+	img, err := x.Images.Open(ctx, reference.Parse(x.BuildImage))
 	if err != nil {
 		return err
 	}
@@ -349,15 +336,15 @@ func (x *bases) saveBuildImage(ctx context.Context) error {
 	if x.out.Analyzed.BuildImage != nil {
 		record = *x.out.Analyzed.BuildImage
 	}
-	record.Reference = identify(img)
+	record.Reference = img.Reference().Record()
 	x.out.Analyzed.BuildImage = &record
 	if x.Kaniko == "" {
 		return errors.New("saving the build image, to extend it: no directory is given for it (-kaniko-dir)")
 	}
-	return saveBase(ctx, img.Image, x.baseDir(record.Reference), false)
+	return saveBase(ctx, img.Image, x.baseDir(img.Reference()), false)
 }
 
 // baseDir is where the image is saved (COMPAT).
-func (x *bases) baseDir(reference string) string {
-	return filepath.Join(x.Kaniko, "cache", "base", reference[strings.LastIndex(reference, "@")+1:])
+func (x *bases) baseDir(of reference.Reference) string {
+	return filepath.Join(x.Kaniko, "cache", "base", of.Digest)
 }

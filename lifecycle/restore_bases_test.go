@@ -32,6 +32,7 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 const installCurl = "ARG base_image\nFROM ${base_image}\nUSER root\nRUN apt-get update && apt-get install -y curl\nARG user_id\nUSER ${user_id}\n"
@@ -46,7 +47,7 @@ type detectedBuild struct {
 	policy platform.Policy
 	built  time.Time // as the detector records it
 	log    record
-	ref    func(string) string // where the run image is; nil: in its registry
+	ref    func(string) reference.Reference // where the run image is; nil: in its registry
 	scan   func(context.Context, *image.Image) (*sbom.Document, error)
 
 	analysis *lifecycle.Analysis
@@ -260,7 +261,7 @@ func TestSecondLookApplies(t *testing.T) {
 		d.want(out, true, map[string]string{"acme/curl": "apply"}, "acme_curl/run.Dockerfile")
 		_, digest, _ := strings.Cut(out.Analyzed.RunImage.Reference, "@")
 		saved := filepath.Join(d.bases.Kaniko, "cache/base", digest)
-		img, err := amd64().Open(t.Context(), "oci:"+saved)
+		img, err := amd64().Open(t.Context(), reference.Parse("oci:"+saved))
 		check(t, err)
 		check(t, validate.Image(img.Image))
 		if img.Digest.String() != digest {
@@ -525,7 +526,7 @@ func TestRestoreBuildImage(t *testing.T) {
 			t.Errorf("%+v", build)
 		}
 		dir := filepath.Join(d.bases.Kaniko, "cache/base", digest)
-		img, err := amd64().Open(t.Context(), "oci:"+dir)
+		img, err := amd64().Open(t.Context(), reference.Parse("oci:"+dir))
 		check(t, err)
 		if img.Digest.String() != digest {
 			t.Errorf("saved %s", img.Digest)

@@ -17,6 +17,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/cache"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // layerTypes are all layer types, named by those that are set: build, cache, launch.
@@ -294,7 +295,7 @@ func TestRestoreFromCacheImage(t *testing.T) {
 	x := newExporting(t, nil)
 	x.remove("layers/acme_ruby")
 	x.write(typedLayers())
-	ref, err := x.opener.Reference(x.registry.Name + "/cache:1")
+	ref, err := x.opener.Reference(reference.Parse(x.registry.Name + "/cache:1"))
 	check(t, err)
 	img := &cache.Image{Ref: ref, Remote: x.opener.RemoteOptions(t.Context())}
 	x.e.Cache = img

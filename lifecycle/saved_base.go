@@ -11,6 +11,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // saveBase writes an image as it is, to an OCI layout of its own, which may be there already. Without layers, those
@@ -52,7 +53,7 @@ func OpenSavedBase(ctx context.Context, dir, digest string) (*image.Image, error
 	if _, err := v1.NewHash(digest); err != nil { // else it would be taken for a part of the directory's name
 		return nil, fmt.Errorf("opening the base image in %s: %w", dir, err)
 	}
-	return (&image.Opener{}).Open(ctx, "oci:"+dir+"@"+digest)
+	return (&image.Opener{}).Open(ctx, reference.Reference{Kind: reference.Layout, Path: dir, Digest: digest})
 }
 
 // clearLayout removes a layout that holds anything but files and directories, and a link in place of it or of the two

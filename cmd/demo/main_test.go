@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // TestDemo does what `make demo` does: it fails where a step ends otherwise than the text says.
@@ -34,7 +35,7 @@ func TestServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	go func() { _, _ = io.Copy(io.Discard, said) }()
-	img, err := (&image.Opener{}).Open(ctx, address+"/run:curl")
+	img, err := (&image.Opener{}).Open(ctx, reference.Parse(address+"/run:curl"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"path/filepath"
 
-	"github.com/google/go-containerregistry/pkg/name"
-
 	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/fail"
@@ -15,6 +13,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/reference"
 	"github.com/baseplan/baseplan/sbom/scan"
 )
 
@@ -67,11 +66,7 @@ func (c *command) registry() string {
 	if c.Daemon {
 		return ""
 	}
-	ref, err := name.ParseReference(c.Images[0])
-	if err != nil {
-		return ""
-	}
-	return ref.Context().RegistryStr()
+	return reference.Recorded(c.Images[0]).Host()
 }
 
 // keptInventories is the folder of a cache directory with inventories that were generated.

@@ -20,6 +20,7 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
 	"github.com/baseplan/baseplan/sbom/format"
+	"github.com/baseplan/baseplan/sbom/reference"
 	"github.com/baseplan/baseplan/sbom/scan"
 )
 
@@ -152,7 +153,7 @@ func (c *command) leftInventory(analyzed *platform.Analyzed) (base.Image, error)
 	case report == nil:
 		run.Why = "the analyzer left no run-image.toml, since it is another lifecycle's or has the policy off"
 		return run, nil
-	case !refersTo(analyzed.RunImage.Reference, report.Digest):
+	case report.Digest == "" || reference.Recorded(analyzed.RunImage.Reference).Digest != report.Digest:
 		run.Why = "the analyzer's run-image.toml is about another image"
 		return run, nil
 	}
@@ -192,11 +193,6 @@ func (c *command) believed(run base.Image, report *platform.RunImageReport) (bas
 	run.Carrier = report.SBOM.Carrier
 	run.Set = c.provides(doc, report.Declaration, run.Reference)
 	return run, nil
-}
-
-// refersTo reports whether a reference is that of the image with a digest.
-func refersTo(reference, digest string) bool {
-	return digest != "" && len(reference) >= len(digest) && reference[len(reference)-len(digest):] == digest
 }
 
 func (c *command) sbomPath(f sbom.Format) string { return c.own("run-image.sbom." + f.Ext()) }

@@ -15,6 +15,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // export runs the exporter.
@@ -102,7 +103,7 @@ func (c *command) exportWith(ctx context.Context, opener *image.Opener, x *expor
 	uid, gid := c.user()
 	e := lifecycle.Exporter{
 		API: c.api, Writer: &image.Writer{Opener: opener, LaunchCache: c.launchCache()},
-		Names: c.Images, Place: func(name string) (string, error) { return c.Ref(name), nil },
+		Names: c.Images, Place: c.Ref,
 		RunImage: run, Extended: x.extended, Previous: previous,
 		Analyzed: x.analyzed, Group: x.group, Build: x.metadata, RunFile: runFile, Project: project, Resolution: x.resolution,
 		App: c.App, Layers: c.Layers, UID: uid, GID: gid,
@@ -133,7 +134,7 @@ func (c *command) openRunImage(ctx context.Context, opener *image.Opener, run *p
 	if originErr != nil {
 		return nil, errors.Join(err, originErr, named.Close())
 	}
-	if origin.Digest.String() != digestOf(run.Reference) {
+	if origin.Digest.String() != reference.Recorded(run.Reference).Digest {
 		err = errors.Join(err, fmt.Errorf("the docker daemon's %s is another image, %s", run.Image, origin.Digest))
 		return nil, errors.Join(err, origin.Close(), named.Close())
 	}
@@ -163,7 +164,7 @@ func (c *command) layoutTargets() []string {
 	}
 	var dirs []string
 	for _, image := range c.Images {
-		dirs = append(dirs, c.LayoutPath(image))
+		dirs = append(dirs, c.Ref(image).Path)
 	}
 	return dirs
 }
@@ -184,7 +185,7 @@ func (c *command) previous(ctx context.Context, opener *image.Opener, analyzed *
 // cache is the cache that is given, if any: an image goes before a directory.
 func (c *command) cache(opener *image.Opener, ctx context.Context) (cache.Cache, error) {
 	if c.CacheImage != "" {
-		ref, err := opener.Reference(c.CacheImage)
+		ref, err := opener.Reference(reference.Parse(c.CacheImage))
 		if err != nil {
 			return nil, err
 		}
@@ -211,8 +212,8 @@ func (c *command) extendedImage(ctx context.Context, opener *image.Opener, analy
 	if err != nil {
 		return nil, err
 	}
-	digest := digestOf(analyzed.RunImage.Reference)
-	if len(left) == 0 && isEmpty(filepath.Join(c.Extended, "run", digest)) {
+	digest := reference.Recorded(analyzed.RunImage.Reference).Digest
+	if len(left) == 0 && (digest == "" || isEmpty(filepath.Join(c.Extended, "run", digest))) {
 		return nil, nil
 	}
 	if _, err := v1.NewHash(digest); err != nil {
@@ -223,7 +224,7 @@ func (c *command) extendedImage(ctx context.Context, opener *image.Opener, analy
 		return nil, fmt.Errorf("the run image %s is to be extended by %s, but there is no extended image in %s: run extender -kind run before",
 			analyzed.RunImage.Name(), left[0].Path, dir)
 	}
-	img, err := opener.Open(ctx, "oci:"+dir)
+	img, err := opener.Open(ctx, reference.Reference{Kind: reference.Layout, Path: dir})
 	if err != nil {
 		return nil, err
 	}
@@ -231,13 +232,4 @@ func (c *command) extendedImage(ctx context.Context, opener *image.Opener, analy
 		return nil, errors.Join(err, img.Close())
 	}
 	return img, nil
-}
-
-// digestOf is the digest at the end of a digest reference, "sha256:…".
-func digestOf(reference string) string {
-	const length = len("sha256:") + 64
-	if len(reference) < length {
-		return reference
-	}
-	return reference[len(reference)-length:]
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/reference"
 	"github.com/baseplan/baseplan/sbom/scan"
 )
 
@@ -49,13 +50,13 @@ func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed 
 		c.log.Info("Nothing is left to apply to the run image")
 		return nil
 	}
-	reference := analyzed.RunImage.Reference
-	saved, err := c.savedBase(ctx, reference)
+	name := analyzed.RunImage.Reference
+	saved, err := c.savedBase(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer saved.Close()
-	e := c.extender(group, extensions.Run, reference, saved)
+	e := c.extender(group, extensions.Run, name, saved)
 	e.Root = apply.Root{Dir: "/", Exclude: []string{c.Layers, c.App}}
 	if err := c.makeSpool(e); err != nil {
 		return err
@@ -79,10 +80,11 @@ func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed 
 	if err != nil {
 		return err
 	}
-	if err := saveExtended(ctx, filepath.Join(dir, digestOf(reference)), img, extended.Layers); err != nil {
+	digest := reference.Recorded(name).Digest
+	if err := saveExtended(ctx, filepath.Join(dir, digest), img, extended.Layers); err != nil {
 		return err
 	}
-	return c.recordExtended(digestOf(reference), img)
+	return c.recordExtended(digest, img)
 }
 
 // extendBuild extends the build image, whose container this is, and then builds in it as
@@ -141,9 +143,9 @@ func (c *command) applyInPlace(ctx context.Context, e *lifecycle.Extender, host 
 
 // extender is what extending either image has in common. Commands see no more of the environment than the way out of the
 // network.
-func (c *command) extender(group platform.Group, kind extensions.Image, reference string, base *image.Image) *lifecycle.Extender {
+func (c *command) extender(group platform.Group, kind extensions.Image, name string, base *image.Image) *lifecycle.Extender {
 	return &lifecycle.Extender{
-		Kind: kind, Group: group, Generated: c.Generated, Image: reference, Digest: digestOf(reference), Config: *base.Config,
+		Kind: kind, Group: group, Generated: c.Generated, Image: name, Digest: reference.Recorded(name).Digest, Config: *base.Config,
 		App: c.App, Cache: c.extenderCache(), CacheTTL: c.KanikoCacheTTL, Env: apply.Proxies(os.Environ()), Stdout: c.stdout, Stderr: c.stderr, Log: c.log,
 	}
 }
@@ -171,15 +173,15 @@ func (c *command) extenderCache() string {
 }
 
 // savedBase opens the base image that the restorer saved. The build image's user can write there, and this is root.
-func (c *command) savedBase(ctx context.Context, reference string) (*image.Image, error) {
-	digest := digestOf(reference)
+func (c *command) savedBase(ctx context.Context, name string) (*image.Image, error) {
+	digest := reference.Recorded(name).Digest
 	dir := filepath.Join(c.KanikoDir, "cache", "base", digest)
-	if isEmpty(dir) {
-		return nil, fmt.Errorf("there is no base image %s in %s: run the restorer before", reference, dir)
+	if digest == "" || isEmpty(dir) {
+		return nil, fmt.Errorf("there is no base image %s in %s: run the restorer before", name, dir)
 	}
 	base, err := lifecycle.OpenSavedBase(ctx, dir, digest)
 	if err != nil {
-		return nil, fmt.Errorf("what is in %s is not the base image %s that the restorer saved; remove it and run the restorer again: %w", dir, reference, err)
+		return nil, fmt.Errorf("what is in %s is not the base image %s that the restorer saved; remove it and run the restorer again: %w", dir, name, err)
 	}
 	return base, nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 func must(t *testing.T, err error) {
@@ -190,7 +191,7 @@ func TestExtendedIsTheExtenders(t *testing.T) {
 			must(t, c.recordExtended(base, made))
 			must(t, c.recordExtended(base, made)) // by a later build
 			tt.change(t, c, dir)
-			img, err := (&image.Opener{Platform: &v1.Platform{OS: "linux", Architecture: "amd64"}}).Open(t.Context(), "oci:"+dir)
+			img, err := (&image.Opener{Platform: &v1.Platform{OS: "linux", Architecture: "amd64"}}).Open(t.Context(), reference.Parse("oci:"+dir))
 			if err == nil {
 				defer img.Close()
 				err = c.checkExtended(dir, base, img)

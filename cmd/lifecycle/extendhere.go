@@ -15,6 +15,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // mayExtend reports why the creator may not apply Dockerfiles itself; nil: it may.
@@ -56,8 +57,8 @@ func (c *command) ownConfig() *v1.ConfigFile {
 
 // extendIsolated unpacks the run image aside and extends it there.
 func (c *command) extendIsolated(ctx context.Context, opener *image.Opener, made *lifecycle.Generation, spool string) (*image.Image, error) {
-	reference := made.Analyzed.RunImage.Reference
-	run, err := opener.Open(ctx, c.Ref(reference))
+	recorded := made.Analyzed.RunImage.Reference
+	run, err := opener.Open(ctx, c.Ref(recorded))
 	if err != nil {
 		return nil, err
 	}
@@ -88,11 +89,12 @@ func (c *command) extendIsolated(ctx context.Context, opener *image.Opener, made
 	if err != nil {
 		return nil, err
 	}
-	out := &image.Image{Name: "extended " + made.Analyzed.RunImage.Name(), Image: img, Config: config}
+	name := made.Analyzed.RunImage.Name()
+	out := &image.Image{Name: reference.Recorded(name), Image: img, Config: config}
 	if made.Resolution == nil {
 		return out, nil
 	}
-	return out, c.recheck(made.Judged, out.Name, func() (*sbom.Document, error) { return scanImage(ctx, out) })
+	return out, c.recheck(made.Judged, "extended "+name, func() (*sbom.Document, error) { return scanImage(ctx, out) })
 }
 
 // contents open the layers of an image, the lowest first.

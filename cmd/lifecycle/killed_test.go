@@ -20,6 +20,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/cache"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // An exportable is what an exporter needs, without a build.
@@ -30,7 +31,7 @@ type exportable struct {
 func newExportable(t *testing.T, registry *lifecycletest.Host) exportable {
 	t.Helper()
 	e := exportable{dir: t.TempDir(), run: registry.Push("run:killed", withUser(t, lifecycletest.Debian()))}
-	img, err := (&image.Opener{}).Open(t.Context(), e.run)
+	img, err := (&image.Opener{}).Open(t.Context(), reference.Parse(e.run))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +126,7 @@ func TestKilledExporter(t *testing.T) {
 		close(started)
 		_ = cmd.Wait()
 		r.serving.Wait()
-		img, err := (&image.Opener{}).Open(t.Context(), registry.Name+"/"+name)
+		img, err := (&image.Opener{}).Open(t.Context(), reference.Parse(registry.Name+"/"+name))
 		if err == nil {
 			err = validate.Image(img.Image)
 		} else if errors.Is(err, image.ErrNotFound) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // images is how this phase reaches images. Credentials of the registries that it is going
@@ -21,9 +22,13 @@ import (
 func (c *command) images(more ...string) (*image.Opener, error) {
 	var keychain authn.Keychain = image.Keychain(c.RegistryAuth, func(warning string) { c.log.Warn(warning) })
 	if os.Geteuid() == 0 && c.UID > 0 { // else they can be read whenever they are needed
-		refs := append([]string{c.CacheImage, c.BuildImage}, more...)
+		names := append([]string{c.CacheImage, c.BuildImage}, more...)
 		if !c.Daemon {
-			refs = append(append(refs, c.PreviousImage, c.RunImage), c.Images...)
+			names = append(append(names, c.PreviousImage, c.RunImage), c.Images...)
+		}
+		var refs []reference.Reference
+		for _, name := range names {
+			refs = append(refs, reference.Parse(name))
 		}
 		keychain = image.Known(keychain, refs...)
 	}

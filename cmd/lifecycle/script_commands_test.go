@@ -125,8 +125,8 @@ func showJSON(ts *testscript.TestScript, _ bool, args []string) {
 	fmt.Fprintln(ts.Stdout(), digests.ReplaceAllString(text, "sha256:DIGEST"))
 }
 
-// reference parses a reference in one of the registries of the tests.
-func reference(ts *testscript.TestScript, ref string) name.Reference {
+// registryRef parses a reference in one of the registries of the tests.
+func registryRef(ts *testscript.TestScript, ref string) name.Reference {
 	parsed, err := name.ParseReference(ref)
 	ts.Check(err)
 	return parsed
@@ -134,14 +134,14 @@ func reference(ts *testscript.TestScript, ref string) name.Reference {
 
 // copyImage copies an image from one name in a registry to another: copy FROM TO.
 func copyImage(ts *testscript.TestScript, _ bool, args []string) {
-	img, err := remote.Image(reference(ts, args[0]))
+	img, err := remote.Image(registryRef(ts, args[0]))
 	ts.Check(err)
-	ts.Check(remote.Write(reference(ts, args[1]), img))
+	ts.Check(remote.Write(registryRef(ts, args[1]), img))
 }
 
 // saveImage writes an image of a registry as an OCI layout: save IMAGE DIR.
 func saveImage(ts *testscript.TestScript, _ bool, args []string) {
-	img, err := remote.Image(reference(ts, args[0]))
+	img, err := remote.Image(registryRef(ts, args[0]))
 	ts.Check(err)
 	path, err := layout.Write(ts.MkAbs(args[1]), empty.Index)
 	ts.Check(err)
@@ -150,7 +150,7 @@ func saveImage(ts *testscript.TestScript, _ bool, args []string) {
 
 // deleteImage takes an image out of a registry: delete IMAGE.
 func deleteImage(ts *testscript.TestScript, _ bool, args []string) {
-	ref := reference(ts, args[0])
+	ref := registryRef(ts, args[0])
 	found, err := remote.Head(ref)
 	ts.Check(err)
 	ts.Check(remote.Delete(ref))
@@ -159,7 +159,7 @@ func deleteImage(ts *testscript.TestScript, _ bool, args []string) {
 
 // changeImage sets labels of an image: relabel FROM TO KEY=VALUE... An empty value takes the label away.
 func changeImage(ts *testscript.TestScript, _ bool, args []string) {
-	img, err := remote.Image(reference(ts, args[0]))
+	img, err := remote.Image(registryRef(ts, args[0]))
 	ts.Check(err)
 	file, err := img.ConfigFile()
 	ts.Check(err)
@@ -178,19 +178,19 @@ func changeImage(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	img, err = mutate.ConfigFile(img, file)
 	ts.Check(err)
-	ts.Check(remote.Write(reference(ts, args[1]), img))
+	ts.Check(remote.Write(registryRef(ts, args[1]), img))
 }
 
 // addLayer puts a layer on top of an image: layer FROM TO PATH=CONTENT...
 func addLayer(ts *testscript.TestScript, _ bool, args []string) {
-	img, err := remote.Image(reference(ts, args[0]))
+	img, err := remote.Image(registryRef(ts, args[0]))
 	ts.Check(err)
 	files := lifecycletest.Layer{}
 	for _, arg := range args[2:] {
 		path, content, _ := strings.Cut(arg, "=")
 		files[path] = content
 	}
-	ts.Check(remote.Write(reference(ts, args[1]), lifecycletest.With(img, files)))
+	ts.Check(remote.Write(registryRef(ts, args[1]), lifecycletest.With(img, files)))
 }
 
 // startRegistry starts another registry with all images of the first, and names it by a variable: registry MODE VAR.
@@ -210,7 +210,7 @@ func startRegistry(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("registry: unknown mode %q", args[0])
 	}
 	for _, image := range []string{"run:plain", "run:curl"} {
-		img, err := remote.Image(reference(ts, ts.Getenv("REGISTRY")+"/"+image))
+		img, err := remote.Image(registryRef(ts, ts.Getenv("REGISTRY")+"/"+image))
 		ts.Check(err)
 		host.Push(image, img)
 	}
@@ -253,7 +253,7 @@ func startProxy(ts *testscript.TestScript, _ bool, args []string) {
 	host := lifecycletest.Registry()
 	ts.Defer(host.Close)
 	for _, image := range []string{"run:plain", "run:curl"} {
-		img, err := remote.Image(reference(ts, ts.Getenv("REGISTRY")+"/"+image))
+		img, err := remote.Image(registryRef(ts, ts.Getenv("REGISTRY")+"/"+image))
 		ts.Check(err)
 		host.Push(image, img)
 	}

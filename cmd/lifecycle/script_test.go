@@ -27,6 +27,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/sbom/keyless"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 var update = flag.Bool("update", false, "write what commands print into the scripts")
@@ -225,7 +226,7 @@ func variables() []string {
 
 // open opens an image that a phase wrote.
 func open(ts *testscript.TestScript, ref string) *image.Image {
-	img, err := (&image.Opener{}).Open(context.Background(), ref)
+	img, err := (&image.Opener{}).Open(context.Background(), reference.Parse(ref))
 	ts.Check(err)
 	return img
 }

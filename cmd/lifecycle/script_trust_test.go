@@ -73,7 +73,7 @@ func attachSBOM(ts *testscript.TestScript, _ bool, args []string) {
 		data, err := scanned(ctx, target.Image)
 		return attach.Material{SBOMs: [][]byte{data}, Provides: provides}, err
 	}
-	_, err := (&attach.Attacher{Settle: time.Second}).Attach(context.Background(), reference(ts, args[0]), o)
+	_, err := (&attach.Attacher{Settle: time.Second}).Attach(context.Background(), registryRef(ts, args[0]), o)
 	ts.Check(err)
 }
 
@@ -89,7 +89,7 @@ func scanned(ctx context.Context, img v1.Image) ([]byte, error) {
 
 // attachUnbound leaves an SBOM in cosign's tag .sbom and signs that manifest, as cosign does: attach-unbound KEY IMAGE.
 func attachUnbound(ts *testscript.TestScript, _ bool, args []string) {
-	ref := reference(ts, args[1])
+	ref := registryRef(ts, args[1])
 	img, err := remote.Image(ref)
 	ts.Check(err)
 	digest, err := img.Digest()
@@ -118,18 +118,18 @@ func makeAuthorities(ts *testscript.TestScript, _ bool, args []string) {
 // attest scans an image and attests what it finds by a certificate of a Sigstore: attest AUTHORITY SUBJECT IMAGE. The
 // issuer is always the same.
 func attest(ts *testscript.TestScript, _ bool, args []string) {
-	img, err := remote.Image(reference(ts, args[2]))
+	img, err := remote.Image(registryRef(ts, args[2]))
 	ts.Check(err)
 	data, err := scanned(context.Background(), img)
 	ts.Check(err)
 	digest, err := img.Digest()
 	ts.Check(err)
-	signBundle(ts, args[0], args[1], reference(ts, args[2]).Context().Digest(digest.String()), "https://cyclonedx.org/bom", json.RawMessage(data))
+	signBundle(ts, args[0], args[1], registryRef(ts, args[2]).Context().Digest(digest.String()), "https://cyclonedx.org/bom", json.RawMessage(data))
 }
 
 // certify signs the declaration of an image by a certificate, as cosign does: certify AUTHORITY SUBJECT IMAGE.
 func certify(ts *testscript.TestScript, _ bool, args []string) {
-	ref := reference(ts, args[2])
+	ref := registryRef(ts, args[2])
 	img, err := remote.Head(ref)
 	ts.Check(err)
 	listed, err := remote.Referrers(ref.Context().Digest(img.Digest.String()))

@@ -16,6 +16,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/format"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // A keeping is a reader with an image whose inventory is kept: "real" is what is in it.
@@ -27,7 +28,7 @@ type keeping struct {
 
 func newKeeping(t *testing.T) *keeping {
 	t.Helper()
-	k := &keeping{img: &image.Image{Name: "run", Digest: v1.Hash{Algorithm: "sha256", Hex: strings.Repeat("a", 64)}, Config: &v1.ConfigFile{}}}
+	k := &keeping{img: &image.Image{Name: reference.Parse("run"), Digest: v1.Hash{Algorithm: "sha256", Hex: strings.Repeat("a", 64)}, Config: &v1.ConfigFile{}}}
 	k.r = Reader{
 		Cache: filepath.Join(t.TempDir(), "run-image"), Log: slog.New(slog.NewTextHandler(&k.log, nil)),
 		Scan: func(context.Context, *image.Image) (*sbom.Document, error) { return document("real"), nil },

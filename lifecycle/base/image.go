@@ -3,7 +3,6 @@ package base
 import (
 	"fmt"
 	"log/slog"
-	"strings"
 
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/image"
@@ -12,6 +11,7 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // An Image is what is known of a base image.
@@ -70,7 +70,12 @@ func (i Image) Without() Image {
 }
 
 // nameOf returns the name of an image as the user wrote it.
-func nameOf(img *image.Image) string { return strings.TrimPrefix(img.Name, "docker://") }
+func nameOf(img *image.Image) string {
+	if img.Name.Kind == reference.Daemon {
+		return img.Name.Record()
+	}
+	return img.Name.String()
+}
 
 // ProvidesOf returns what an inventory provides, with the operator's mapping and the publisher's
 // declaration. A declared name that the inventory does not support is refused with a warning.

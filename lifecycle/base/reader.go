@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/baseplan/baseplan/lifecycle/image"
@@ -15,16 +14,17 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
 	"github.com/baseplan/baseplan/sbom/format"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // A Reader reads the inventories of base images (docs/design.md, Evidence).
 type Reader struct {
 	Images  *image.Opener
-	Ref     func(string) string // converts a reference for Images; nil: unchanged
-	Finder  *attach.Finder      // required: finds attached SBOMs
-	Policy  platform.RunSBOM    // empty: auto
-	Fresh   bool                // always generate; of what is attached only a declaration counts
-	Mapping []provides.Mapping  // the operator's, added to the built-in table
+	Ref     func(string) reference.Reference // says where an image is; nil: reference.Parse
+	Finder  *attach.Finder                   // required: finds attached SBOMs
+	Policy  platform.RunSBOM                 // empty: auto
+	Fresh   bool                             // always generate; of what is attached only a declaration counts
+	Mapping []provides.Mapping               // the operator's, added to the built-in table
 
 	// Scan reads the packages of an image from its file system; nil: never.
 	Scan func(context.Context, *image.Image) (*sbom.Document, error)
@@ -45,13 +45,13 @@ func (r *Reader) Other() *Reader {
 }
 
 // ReadReference opens an image and reads it like Read.
-func (r *Reader) ReadReference(ctx context.Context, reference string) (Image, error) {
-	return r.CompleteReference(ctx, reference, Image{Reference: reference})
+func (r *Reader) ReadReference(ctx context.Context, name string) (Image, error) {
+	return r.CompleteReference(ctx, name, Image{Reference: name})
 }
 
 // CompleteReference opens an image and completes it like Complete.
-func (r *Reader) CompleteReference(ctx context.Context, reference string, found Image) (Image, error) {
-	img, err := r.Open(ctx, reference)
+func (r *Reader) CompleteReference(ctx context.Context, name string, found Image) (Image, error) {
+	img, err := r.Open(ctx, name)
 	if err != nil {
 		return Image{}, err
 	}
@@ -60,11 +60,12 @@ func (r *Reader) CompleteReference(ctx context.Context, reference string, found 
 }
 
 // Open opens an image. The caller closes it.
-func (r *Reader) Open(ctx context.Context, reference string) (*image.Image, error) {
+func (r *Reader) Open(ctx context.Context, name string) (*image.Image, error) {
+	parse := reference.Parse
 	if r.Ref != nil {
-		reference = r.Ref(reference)
+		parse = r.Ref
 	}
-	return r.Images.Open(ctx, reference)
+	return r.Images.Open(ctx, parse(name))
 }
 
 // Read returns an image with its attached inventory, or else a generated one. The name is what the user
@@ -120,7 +121,7 @@ func (r *Reader) Attached(ctx context.Context, img *image.Image, name string) (I
 	}
 	if found.Found == nil {
 		if r.Policy == platform.Attached && !r.Fresh {
-			return Image{}, found.Missing(img.Name)
+			return Image{}, found.Missing(img.Name.String())
 		}
 		return out, nil
 	}
@@ -191,7 +192,7 @@ func (r *Reader) Subject(img *image.Image) attach.Subject {
 		}
 	}
 	for _, name := range img.RepoDigests {
-		subject.Names = append(subject.Names, name[strings.LastIndexByte(name, '@')+1:])
+		subject.Names = append(subject.Names, reference.Recorded(name).Digest)
 	}
 	if img.Files == nil {
 		return subject

@@ -14,35 +14,36 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/moby/moby/client"
+
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // CheckRead says whether the image could be read if there is one; none is no error. The
 // name is one of those of [Writer.Write]. An image that was opened need not be checked.
-func (w *Writer) CheckRead(ctx context.Context, name string) error {
+func (w *Writer) CheckRead(ctx context.Context, name reference.Reference) error {
 	return w.check(ctx, "checking read access to", name, w.canPull, canRead)
 }
 
 // CheckWrite says whether an image could be written under the name, one of those of [Writer.Write],
 // without writing one. A registry is asked to begin an upload, since many grant a token to everybody.
-func (w *Writer) CheckWrite(ctx context.Context, name string) error {
+func (w *Writer) CheckWrite(ctx context.Context, name reference.Reference) error {
 	return w.check(ctx, "checking write access to", name, w.canPush, canWrite)
 }
 
-func (w *Writer) check(ctx context.Context, doing, name string, registry func(context.Context, string) error, dir func(string) error) error {
+func (w *Writer) check(ctx context.Context, doing string, name reference.Reference, registry func(context.Context, reference.Reference) error, dir func(string) error) error {
 	var err error
-	switch kind, rest := targetOf(name); kind {
-	case daemonPrefix:
+	switch name.Kind {
+	case reference.Daemon:
 		err = w.canReach(ctx)
-	case layoutPrefix:
-		at, _, parseErr := layoutName(rest)
-		if err = parseErr; err == nil {
-			err = dir(at)
+	case reference.Layout:
+		if name, err = writableLayout(name); err == nil {
+			err = dir(name.Path)
 		}
 	default:
-		err = registry(ctx, rest)
+		err = registry(ctx, name)
 	}
 	if err != nil {
-		return &imageError{doing, redact(name), err}
+		return &imageError{doing, redact(name.String()), err}
 	}
 	return nil
 }
@@ -58,7 +59,7 @@ func (w *Writer) canReach(ctx context.Context) error {
 	return daemon.Close()
 }
 
-func (w *Writer) canPull(ctx context.Context, name string) error {
+func (w *Writer) canPull(ctx context.Context, name reference.Reference) error {
 	ref, err := w.Reference(name)
 	if err != nil {
 		return err
@@ -73,7 +74,7 @@ func (w *Writer) canPull(ctx context.Context, name string) error {
 	return nil
 }
 
-func (w *Writer) canPush(ctx context.Context, name string) error {
+func (w *Writer) canPush(ctx context.Context, name reference.Reference) error {
 	ref, err := w.Reference(name)
 	if err != nil {
 		return err

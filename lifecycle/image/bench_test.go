@@ -13,6 +13,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/layers"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // benchApp is what a build leaves on disk: 8 layers of 20 MB, each 10 files of text and 10 that
@@ -73,10 +74,10 @@ func benchWrite(b *testing.B, w *image.Writer, base, previous *image.Image, sour
 		all = append(all, l)
 		d.Layers = append(d.Layers, image.Add{Layer: l})
 	}
-	if err := w.Prepare(b.Context(), name, previous, all...); err != nil {
+	if err := w.Prepare(b.Context(), reference.Parse(name), previous, all...); err != nil {
 		b.Fatal(err)
 	}
-	if _, err := w.Write(b.Context(), d, name); err != nil {
+	if _, err := w.Write(b.Context(), d, refs(name)...); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/sbom/attach"
 	"github.com/baseplan/baseplan/sbom/attach/watch"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // resolve gives the credentials for a repository or registry, in short.
@@ -55,10 +56,10 @@ func TestHeadersByRepository(t *testing.T) {
 			if got := resolve(t, k, of); got != want {
 				t.Errorf("%s: %s, want %s", of, got, want)
 			}
-			if got := resolve(t, image.Known(k, of), of); got != want {
+			if got := resolve(t, image.Known(k, reference.Parse(of)), of); got != want {
 				t.Errorf("%s, known: %s, want %s", of, got, want)
 			}
-			if got := resolve(t, image.Known(k, "r.example/xx", "r.example/team/app"), of); got != want {
+			if got := resolve(t, image.Known(k, refs("r.example/xx", "r.example/team/app")...), of); got != want {
 				t.Errorf("%s, others known: %s, want %s", of, got, want)
 			}
 		}
@@ -113,7 +114,7 @@ func TestBadCredentials(t *testing.T) {
 			if len(warnings) != 1 || !strings.Contains(warnings[0], tt.reason) || strings.Contains(warnings[0], "s3cret") {
 				t.Errorf("warnings %q, want one with %q", warnings, tt.reason)
 			}
-			for _, k := range []authn.Keychain{k, image.Known(k, "r.example/team/app")} {
+			for _, k := range []authn.Keychain{k, image.Known(k, refs("r.example/team/app")...)} {
 				if why := k.(interface{ Reason(authn.Resource) string }).Reason(must(name.NewRepository("r.example/team/app"))); !strings.Contains(why, tt.reason) {
 					t.Errorf("reason %q, want %q", why, tt.reason)
 				}
@@ -192,12 +193,12 @@ func clients(t *testing.T, o *image.Opener, ref string) map[string]error {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	w := image.Writer{Opener: o}
-	errs := map[string]error{"checking read": w.CheckRead(ctx, ref), "checking write": w.CheckWrite(ctx, ref)}
+	errs := map[string]error{"checking read": w.CheckRead(ctx, reference.Parse(ref)), "checking write": w.CheckWrite(ctx, reference.Parse(ref))}
 	frugal := image.Writer{Opener: o.Frugal()}
-	errs["checking, frugally"] = errors.Join(frugal.CheckRead(ctx, ref), frugal.CheckWrite(ctx, ref))
-	_, errs["opening"] = o.Open(ctx, ref)
+	errs["checking, frugally"] = errors.Join(frugal.CheckRead(ctx, reference.Parse(ref)), frugal.CheckWrite(ctx, reference.Parse(ref)))
+	_, errs["opening"] = o.Open(ctx, reference.Parse(ref))
 
-	r := must(o.Reference(ref))
+	r := must(o.Reference(reference.Parse(ref)))
 	digest := must(one.Digest())
 	f := attach.Finder{Keychain: o.Keychain, TransportFor: o.RepositoryTransport}
 	found, err := f.Find(ctx, attach.Subject{Ref: r, Digest: digest, Config: must(one.ConfigFile()), Image: one})
@@ -281,10 +282,10 @@ func TestInsecure(t *testing.T) {
 	}
 	// What an unverified host says is not believed where it is verified.
 	o := (&image.Opener{Insecure: []string{h.name + "/team"}, Keychain: image.Keychain(auth, nil), Retry: quick}).Frugal()
-	if _, err := o.Open(t.Context(), h.name+"/team/run:1"); err != nil {
+	if _, err := o.Open(t.Context(), reference.Parse(h.name+"/team/run:1")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := o.Open(t.Context(), h.name+"/other/run:1"); err == nil {
+	if _, err := o.Open(t.Context(), reference.Parse(h.name+"/other/run:1")); err == nil {
 		t.Error("opened without verification, though only another repository is insecure")
 	}
 }
@@ -312,7 +313,7 @@ func TestInsecureByName(t *testing.T) {
 		{nil, "secure.example/team/run:1", false},
 	} {
 		o := &image.Opener{Insecure: tt.insecure, Transport: transport, Retry: quick}
-		if _, err := o.Open(t.Context(), tt.ref); (err == nil) != tt.want {
+		if _, err := o.Open(t.Context(), reference.Parse(tt.ref)); (err == nil) != tt.want {
 			t.Errorf("insecure %q, %s: %v", tt.insecure, tt.ref, err)
 		}
 	}
@@ -353,11 +354,11 @@ func TestDrip(t *testing.T) {
 	for _, on := range []string{"/manifests/", "/blobs/"} {
 		ref := drip(t, on, 20*time.Millisecond)
 		o := &image.Opener{Stall: 400 * time.Millisecond, Retry: quick}
-		if _, err := o.Open(t.Context(), ref); !errors.Is(err, watch.ErrStalled) {
+		if _, err := o.Open(t.Context(), reference.Parse(ref)); !errors.Is(err, watch.ErrStalled) {
 			t.Errorf("opening from a registry that drips %s: %v", on, err)
 		}
 		a := attach.Attacher{Stall: 400 * time.Millisecond}
-		_, err := a.Attach(t.Context(), must(o.Reference(ref)), attach.Options{Material: func(ctx context.Context, target attach.Target) (attach.Material, error) {
+		_, err := a.Attach(t.Context(), must(o.Reference(reference.Parse(ref))), attach.Options{Material: func(ctx context.Context, target attach.Target) (attach.Material, error) {
 			_, err := target.Image.RawConfigFile()
 			return attach.Material{}, err
 		}})

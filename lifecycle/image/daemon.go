@@ -14,14 +14,16 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
+
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-func (o *Opener) openDaemon(ctx context.Context, ref string) (*Image, error) {
+func (o *Opener) openDaemon(ctx context.Context, ref reference.Reference) (*Image, error) {
 	daemon, err := o.daemon()
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the docker daemon: %w", err)
 	}
-	found, err := daemon.ImageInspect(ctx, ref)
+	found, err := daemon.ImageInspect(ctx, ref.Record())
 	if err != nil {
 		err = fmt.Errorf("inspecting it in the docker daemon at %s: %w", daemon.DaemonHost(), err)
 		if errdefs.IsNotFound(err) {

@@ -94,14 +94,14 @@ func (i *Image) parts() ([]part, error) {
 	}
 	manifest, err := i.Image.Manifest()
 	if err != nil {
-		return nil, fmt.Errorf("reading manifest of %s: %w", redact(i.Name), err)
+		return nil, fmt.Errorf("reading manifest of %s: %w", redact(i.Name.String()), err)
 	}
 	layers, err := i.Image.Layers()
 	if err != nil {
-		return nil, fmt.Errorf("reading layers of %s: %w", redact(i.Name), err)
+		return nil, fmt.Errorf("reading layers of %s: %w", redact(i.Name.String()), err)
 	}
 	if len(manifest.Layers) != len(all) || len(layers) != len(all) {
-		return nil, fmt.Errorf("reading layers of %s: the manifest has %d, the configuration %d", redact(i.Name), len(manifest.Layers), len(all))
+		return nil, fmt.Errorf("reading layers of %s: the manifest has %d, the configuration %d", redact(i.Name.String()), len(manifest.Layers), len(all))
 	}
 	for n := range all {
 		all[n].desc = &manifest.Layers[n]

@@ -16,6 +16,7 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // These tests need a docker daemon, at DOCKER_HOST.
@@ -44,7 +45,7 @@ func TestDaemonImage(t *testing.T) {
 	id := docker(t, string(lifecycletest.Layer{"dir/file": "content", "link": "-> dir/file", "folder": "-> dir"}.Bytes()),
 		"import", "-c", `LABEL a=b`, "-c", `ENV X=y`, "-c", "USER 1000:1000", "-", tag)
 	defer docker(t, "", "rmi", "-f", tag)
-	img, err := (&image.Opener{}).Open(t.Context(), "docker://"+tag)
+	img, err := (&image.Opener{}).Open(t.Context(), reference.Parse("docker://"+tag))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +88,7 @@ func TestDaemonCleansUpAfterCancel(t *testing.T) {
 	docker(t, string(lifecycletest.Layer{"file": "content"}.Bytes()), "import", "-", tag)
 	defer docker(t, "", "rmi", "-f", tag)
 	ctx, cancel := context.WithCancel(t.Context())
-	img, err := (&image.Opener{}).Open(ctx, "docker://"+tag)
+	img, err := (&image.Opener{}).Open(ctx, reference.Parse("docker://"+tag))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +114,7 @@ func TestDaemonCleansUpAfterCancel(t *testing.T) {
 
 func TestDaemonHasNoSuchImage(t *testing.T) {
 	daemon(t)
-	if _, err := (&image.Opener{}).Open(t.Context(), "docker://baseplan-e2e:none"); !errors.Is(err, image.ErrNotFound) {
+	if _, err := (&image.Opener{}).Open(t.Context(), reference.Parse("docker://baseplan-e2e:none")); !errors.Is(err, image.ErrNotFound) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // An app image is its run image with layers and a changed configuration.
@@ -15,7 +16,7 @@ func Example() {
 	defer registry.Close()
 	ctx := context.Background()
 	opener := &image.Opener{}
-	base, err := opener.Open(ctx, registry.Push("run:1", lifecycletest.Debian("curl")))
+	base, err := opener.Open(ctx, reference.Parse(registry.Push("run:1", lifecycletest.Debian("curl"))))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -23,10 +24,10 @@ func Example() {
 	config := *base.Config.DeepCopy()
 	config.Config.Labels = map[string]string{"maintainer": "acme"}
 	writer := image.Writer{Opener: opener}
-	if _, err := writer.Write(ctx, image.Draft{Base: base, Config: config}, registry.Name+"/app:1"); err != nil {
+	if _, err := writer.Write(ctx, image.Draft{Base: base, Config: config}, reference.Parse(registry.Name+"/app:1")); err != nil {
 		log.Fatal(err)
 	}
-	app, err := opener.Open(ctx, registry.Name+"/app:1")
+	app, err := opener.Open(ctx, reference.Parse(registry.Name+"/app:1"))
 	if err != nil {
 		log.Fatal(err)
 	}

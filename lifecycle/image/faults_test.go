@@ -26,6 +26,7 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // quick attempts are as many as by default, but not seconds apart.
@@ -150,7 +151,7 @@ func TestUploadsOnce(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := tt.d()
 			f.set(nil)
-			written, err := w.Write(t.Context(), d, names...)
+			written, err := w.Write(t.Context(), d, refs(names...)...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -209,7 +210,7 @@ func TestRegistryFaults(t *testing.T) {
 			if tt.answer == "hangs" { // the others may take their time
 				o.Stall = 200 * time.Millisecond
 			}
-			written, err := (&image.Writer{Opener: o}).Write(t.Context(), d, f.name+"/app:1")
+			written, err := (&image.Writer{Opener: o}).Write(t.Context(), d, refs(f.name+"/app:1")...)
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -225,7 +226,7 @@ func TestRegistryFaults(t *testing.T) {
 			if n := f.most(tt.on); tt.answer != "cut" && n != tt.attempts {
 				t.Errorf("%d attempts, want %d", n, tt.attempts)
 			}
-			if _, err := o.Open(t.Context(), f.name+"/app:1"); !errors.Is(err, image.ErrNotFound) {
+			if _, err := o.Open(t.Context(), reference.Parse(f.name+"/app:1")); !errors.Is(err, image.ErrNotFound) {
 				t.Errorf("half an image: %v", err)
 			}
 		})
@@ -255,7 +256,7 @@ func TestRegistryRecovers(t *testing.T) {
 					}
 					bad(w, r, registry)
 				})
-				written, err := w.Write(t.Context(), d, f.name+"/app:1")
+				written, err := w.Write(t.Context(), d, refs(f.name+"/app:1")...)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -308,9 +309,9 @@ func TestRegistryIsNotThere(t *testing.T) {
 	o := &image.Opener{Retry: quick}
 	d := draft(t, open(t, o, registry.Push("run:1", lifecycletest.Alpine())))
 	w := image.Writer{Opener: o}
-	_, err := w.Write(t.Context(), d, "127.0.0.1:1/app:1")
+	_, err := w.Write(t.Context(), d, refs("127.0.0.1:1/app:1")...)
 	for name, err := range map[string]error{
-		"writing": err, "checking write access to": w.CheckWrite(t.Context(), "127.0.0.1:1/app:1"), "checking read access to": w.CheckRead(t.Context(), "127.0.0.1:1/app:1"),
+		"writing": err, "checking write access to": w.CheckWrite(t.Context(), reference.Parse("127.0.0.1:1/app:1")), "checking read access to": w.CheckRead(t.Context(), reference.Parse("127.0.0.1:1/app:1")),
 	} {
 		if err == nil || !strings.HasPrefix(err.Error(), name+" image 127.0.0.1:1/app:1: ") || !strings.Contains(err.Error(), "connection refused") {
 			t.Errorf("%s: %v", name, err)
@@ -338,7 +339,7 @@ func TestCancelWrite(t *testing.T) {
 		})
 		d := draft(t, base)
 		d.Layers = []image.Add{{Layer: incompressible(t, on)}}
-		_, err := (&image.Writer{Opener: o}).Write(ctx, d, f.name+"/app:1")
+		_, err := (&image.Writer{Opener: o}).Write(ctx, d, refs(f.name+"/app:1")...)
 		if !errors.Is(err, context.Canceled) || f.count(on) != 1 {
 			t.Errorf("%s: %v, %d requests", on, err, f.count(on))
 		}
@@ -358,8 +359,8 @@ func TestCredentialsStaySecret(t *testing.T) {
 		o := &image.Opener{Retry: quick, Keychain: k}
 		w := image.Writer{Opener: o}
 		d := draft(t, open(t, &image.Opener{}, registry.Push("run:1", lifecycletest.Alpine())))
-		_, err := w.Write(t.Context(), d, f.name+"/app:1")
-		for _, err := range []error{err, w.CheckRead(t.Context(), f.name+"/app:1"), w.CheckWrite(t.Context(), f.name+"/app:1")} {
+		_, err := w.Write(t.Context(), d, refs(f.name+"/app:1")...)
+		for _, err := range []error{err, w.CheckRead(t.Context(), reference.Parse(f.name+"/app:1")), w.CheckWrite(t.Context(), reference.Parse(f.name+"/app:1"))} {
 			if err == nil || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "dXNlcjpodW50ZXIy") {
 				t.Errorf("%v", err)
 			}
@@ -386,15 +387,15 @@ func TestRegistryAccess(t *testing.T) {
 		{"GET /v2/", "503", false, false},
 	} {
 		f.set(disaster(tt.on, tt.answer))
-		if err := w.CheckRead(t.Context(), f.name+"/app:1"); (err == nil) != tt.read {
+		if err := w.CheckRead(t.Context(), reference.Parse(f.name+"/app:1")); (err == nil) != tt.read {
 			t.Errorf("%s %s: reading %v", tt.on, tt.answer, err)
 		}
-		if err := w.CheckWrite(t.Context(), f.name+"/app:1"); (err == nil) != tt.write {
+		if err := w.CheckWrite(t.Context(), reference.Parse(f.name+"/app:1")); (err == nil) != tt.write {
 			t.Errorf("%s %s: writing %v", tt.on, tt.answer, err)
 		}
 	}
 	for _, name := range []string{"Upper", "a/b@sha256:1"} {
-		if w.CheckRead(t.Context(), name) == nil || w.CheckWrite(t.Context(), name) == nil {
+		if w.CheckRead(t.Context(), reference.Parse(name)) == nil || w.CheckWrite(t.Context(), reference.Parse(name)) == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -409,19 +410,19 @@ func TestFrugal(t *testing.T) {
 	o := (&image.Opener{Retry: quick}).Frugal()
 	w := image.Writer{Opener: o}
 	f.set(disaster("GET /v2/", "503"))
-	if _, err := o.Open(t.Context(), f.name+"/run:1"); err == nil {
+	if _, err := o.Open(t.Context(), reference.Parse(f.name+"/run:1")); err == nil {
 		t.Fatal("opened through a registry that is out of service")
 	}
 	f.set(nil)
 	base := open(t, o, f.name+"/run:1")
-	if _, err := o.Open(t.Context(), f.name+"/app:1"); !errors.Is(err, image.ErrNotFound) {
+	if _, err := o.Open(t.Context(), reference.Parse(f.name+"/app:1")); !errors.Is(err, image.ErrNotFound) {
 		t.Error(err)
 	}
-	if err := w.CheckWrite(t.Context(), f.name+"/app:1"); err != nil {
+	if err := w.CheckWrite(t.Context(), reference.Parse(f.name+"/app:1")); err != nil {
 		t.Error(err)
 	}
 	d := draft(t, base, filesLayer(t, "one", "1"))
-	written, err := w.Write(t.Context(), d, f.name+"/app:1")
+	written, err := w.Write(t.Context(), d, refs(f.name+"/app:1")...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // FuzzOpenTar opens tar files that are anything: an error, or an image that has a configuration.
@@ -21,7 +22,7 @@ func FuzzOpenTar(f *testing.F) {
 		if err := os.WriteFile(file, content, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		img, err := (&image.Opener{}).Open(t.Context(), "tar:"+file)
+		img, err := (&image.Opener{}).Open(t.Context(), reference.Parse("tar:"+file))
 		if err != nil {
 			return
 		}

@@ -21,20 +21,19 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // ErrNotFound is wrapped by errors of [Opener.Open] when there is no such image.
 var ErrNotFound = errors.New("no such image")
 
-// ErrMalformed is wrapped by errors about names that no image in a registry can have.
-var ErrMalformed = errors.New("malformed name")
-
 // An Image is what [Opener.Open] found.
 type Image struct {
-	Name   string         // as it was asked for
-	Ref    name.Reference // a registry image's reference; nil for others
-	Digest v1.Hash        // of the platform's manifest; of a daemon's image the image ID
-	Config *v1.ConfigFile // never nil
+	Name   reference.Reference // as it was asked for
+	Ref    name.Reference      // a registry image's reference; nil for others
+	Digest v1.Hash             // of the platform's manifest; of a daemon's image the image ID
+	Config *v1.ConfigFile      // never nil
 
 	// Index is the digest of the index that led to the image, of which Parent is the
 	// content. Both are zero where there was none. Attestations and referrers may
@@ -65,50 +64,38 @@ func (i *Image) Close() error {
 	return i.close()
 }
 
-// What the names of images begin with that are not in a registry.
-const (
-	daemonPrefix = "docker://"
-	layoutPrefix = "oci:"
-	tarPrefix    = "tar:"
-)
-
-// An opener of one kind of image, without its prefix.
-type opener func(ctx context.Context, rest string) (*Image, error)
-
-// Open opens an image by one of these names:
-//
-//	registry.example/run:noble   a registry reference
-//	docker://NAME                an image in the docker daemon, by name or ID
-//	oci:DIR                      an OCI layout, its only image or index
-//	oci:DIR@sha256:…             a manifest or index of an OCI layout
-//	oci:DIR:TAG                  the same, by the annotation org.opencontainers.image.ref.name
-//	tar:FILE                     a tar file of docker save, or an OCI layout as a tar file
-//
-// Of an index it opens the image for the Opener's platform. Errors name the image,
+// Open opens an image. Of an index it opens the image for the Opener's platform. Errors name the image,
 // its registry and what was being done; [errors.Is] [ErrNotFound] where there is no such
 // image. The caller closes the image.
-func (o *Opener) Open(ctx context.Context, ref string) (*Image, error) {
-	open, rest := o.kind(ref)
-	img, err := open(ctx, rest)
+func (o *Opener) Open(ctx context.Context, ref reference.Reference) (*Image, error) {
+	open := o.openRegistry
+	switch ref.Kind {
+	case reference.Daemon:
+		open = o.openDaemon
+	case reference.Layout:
+		ref = withColon(ref)
+		open = o.openLayout
+	case reference.Tar:
+		open = o.openTar
+	}
+	img, err := open(ctx, ref)
 	if err != nil {
-		return nil, &imageError{"opening", redact(ref), err}
+		return nil, &imageError{"opening", redact(ref.String()), err}
 	}
 	img.Name = ref
 	return img, nil
 }
 
-func (o *Opener) kind(ref string) (opener, string) {
-	for _, k := range []struct {
-		prefix string
-		open   opener
-	}{
-		{daemonPrefix, o.openDaemon}, {layoutPrefix, o.openLayout}, {tarPrefix, o.openTar},
-	} {
-		if rest, ok := strings.CutPrefix(ref, k.prefix); ok {
-			return k.open, rest
-		}
+// Reference returns the reference of this very image, as analyzed.toml has it: the digest in a registry or a
+// layout, else the image ID.
+func (i *Image) Reference() reference.Reference {
+	switch {
+	case i.Ref != nil:
+		return reference.Parse(i.Ref.Context().Digest(i.Digest.String()).Name())
+	case i.Name.Kind == reference.Layout:
+		return i.Name.WithDigest(i.Digest.String())
 	}
-	return o.openRegistry, ref
+	return reference.Recorded(i.Digest.String())
 }
 
 // An imageError says which image could not be opened, written or accessed. It unwraps to the

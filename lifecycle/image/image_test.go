@@ -24,6 +24,7 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 var (
@@ -109,7 +110,7 @@ func TestOpen(t *testing.T) {
 		{"index in a tar file", "tar:" + archive(t, onlyIndex), arm64, two, both},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			img, err := (&image.Opener{Platform: tt.platform}).Open(t.Context(), tt.ref)
+			img, err := (&image.Opener{Platform: tt.platform}).Open(t.Context(), reference.Parse(tt.ref))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -127,7 +128,7 @@ func TestOpen(t *testing.T) {
 			if err := validate.Image(img.Image); err != nil {
 				t.Error(err)
 			}
-			if img.Name != tt.ref {
+			if img.Name.String() != tt.ref {
 				t.Errorf("name %q, want %q", img.Name, tt.ref)
 			}
 			checkIndex(t, img, tt.index)
@@ -160,7 +161,7 @@ func TestOpenSaved(t *testing.T) {
 	}
 	for name, file := range map[string]string{"compressed": file, "as docker": dockerSaved(t, two)} {
 		t.Run(name, func(t *testing.T) {
-			img, err := (&image.Opener{}).Open(t.Context(), "tar:"+file)
+			img, err := (&image.Opener{}).Open(t.Context(), reference.Parse("tar:"+file))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -284,7 +285,7 @@ func TestOpenErrors(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o := &image.Opener{Platform: &v1.Platform{OS: "linux", Architecture: "s390x"}, DockerHost: "unix:///no/such.sock", Retry: quick}
-			img, err := o.Open(t.Context(), tt.ref)
+			img, err := o.Open(t.Context(), reference.Parse(tt.ref))
 			if err == nil {
 				t.Fatalf("opened %s", img.Digest)
 			}
@@ -311,7 +312,7 @@ func TestLayoutKeepsToItsFolder(t *testing.T) {
 	if err := errors.Join(os.Rename(blob, outside), os.Symlink(outside, blob)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (&image.Opener{}).Open(t.Context(), "oci:"+dir); err == nil {
+	if _, err := (&image.Opener{}).Open(t.Context(), reference.Parse("oci:"+dir)); err == nil {
 		t.Error("read a manifest outside of the layout")
 	}
 }
@@ -406,10 +407,10 @@ func TestRegistryAuth(t *testing.T) {
 	defer server.Close()
 	registry := strings.TrimPrefix(server.URL, "http://")
 	keychain := image.Keychain(`{"`+registry+`":"`+guard.want+`"}`, nil)
-	if _, err := (&image.Opener{}).Open(t.Context(), registry+"/run:1"); err == nil || !strings.Contains(err.Error(), "who are you?") {
+	if _, err := (&image.Opener{}).Open(t.Context(), reference.Parse(registry+"/run:1")); err == nil || !strings.Contains(err.Error(), "who are you?") {
 		t.Errorf("as anonymous: %v", err)
 	}
-	img, err := (&image.Opener{Keychain: keychain}).Open(t.Context(), registry+"/run:1")
+	img, err := (&image.Opener{Keychain: keychain}).Open(t.Context(), reference.Parse(registry+"/run:1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -435,7 +436,7 @@ func TestReference(t *testing.T) {
 		"team.example/ab:1":          "https",
 		"x.plain.example:5000/run:1": "https",
 	} {
-		r, err := o.Reference(ref)
+		r, err := o.Reference(reference.Parse(ref))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -448,7 +449,7 @@ func TestReference(t *testing.T) {
 // The files of a tar file are a good fs.FS.
 func TestTarMissingFile(t *testing.T) {
 	file := archive(t, ociLayout(t, map[string]v1.Image{"one": one}, nil))
-	img, err := (&image.Opener{}).Open(t.Context(), "tar:"+file)
+	img, err := (&image.Opener{}).Open(t.Context(), reference.Parse("tar:"+file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -466,4 +467,13 @@ func TestTarMissingFile(t *testing.T) {
 	if _, err := io.ReadAll(r); !errors.Is(err, fs.ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
+}
+
+// refs parses references.
+func refs(all ...string) []reference.Reference {
+	var parsed []reference.Reference
+	for _, text := range all {
+		parsed = append(parsed, reference.Parse(text))
+	}
+	return parsed
 }

@@ -5,15 +5,20 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
+
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // Known asks a keychain now for the repositories of some references, for a process that is
 // about to lose the right to read the credentials. Others are asked for when they are
-// needed. What is no reference is passed over; other names for images have no registry.
-func Known(keychain authn.Keychain, refs ...string) authn.Keychain {
+// needed. References that lead to no registry are ignored.
+func Known(keychain authn.Keychain, refs ...reference.Reference) authn.Keychain {
 	k := known{Keychain: keychain, repositories: map[string]authn.Authenticator{}}
-	for _, text := range refs {
-		ref, err := name.ParseReference(text)
+	for _, r := range refs {
+		if r.Host() == "" {
+			continue
+		}
+		ref, err := name.ParseReference(r.String())
 		if err != nil {
 			continue
 		}

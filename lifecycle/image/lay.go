@@ -19,12 +19,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/baseplan/baseplan/lifecycle/files"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // lay writes to OCI layouts. Blobs of the base that the base's own layout lacks stay away.
-func (w *Writer) lay(ctx context.Context, d *Draft, names []string) (*Written, error) {
+func (w *Writer) lay(ctx context.Context, d *Draft, names []reference.Reference) (*Written, error) {
 	if d.Base.Image == nil {
-		return nil, fmt.Errorf("reading base image %s: it is in the docker daemon, and can only be a base there", redact(d.Base.Name))
+		return nil, fmt.Errorf("reading base image %s: it is in the docker daemon, and can only be a base there", redact(d.Base.Name.String()))
 	}
 	parts, err := d.parts(func(previous *Image) bool { return previous.has != nil })
 	if err != nil {
@@ -36,14 +37,14 @@ func (w *Writer) lay(ctx context.Context, d *Draft, names []string) (*Written, e
 	}
 	var written *Written
 	for n, name := range names {
-		dir, tag, err := layoutName(name)
+		at, err := writableLayout(name)
 		if err != nil {
 			return written, err
 		}
-		to := Layout{Dir: dir}
-		img, err := to.draft(ctx, config, parts, tag)
+		to := Layout{Dir: at.Path}
+		img, err := to.draft(ctx, config, parts, at.Tag)
 		if err != nil {
-			return written, fmt.Errorf("writing OCI layout %s: %w", dir, err)
+			return written, fmt.Errorf("writing OCI layout %s: %w", at.Path, err)
 		}
 		if n == 0 {
 			if written, err = describeImage(img); err != nil {

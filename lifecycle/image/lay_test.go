@@ -17,6 +17,7 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // runLayout is a layout of the image alone; sparse: without the layers of it that are under another.
@@ -44,43 +45,19 @@ func runLayout(t *testing.T, img v1.Image, under ...v1.Image) string {
 	return dir
 }
 
-func TestLayoutPath(t *testing.T) {
-	hex := strings.Repeat("ab", 32)
-	for _, tt := range []struct{ dir, ref, want string }{
-		{"/l", "registry.example/a/run:1", "/l/registry.example/a/run/1"},
-		{"/l", "registry.example:5000/run", "/l/registry.example:5000/run/latest"},
-		{"/l", "run", "/l/index.docker.io/library/run/latest"},
-		{"/l", "registry.example/run@sha256:" + hex, "/l/registry.example/run/sha256/" + hex},
-		{"/l", "registry.example/run:1@sha256:" + hex, "/l/registry.example/run/sha256/" + hex},
-		{"", "run", ""},
-		{"/l", "registry.example/../run", ""},
-		{"/l", "registry.example/a/./run", ""},
-		{"/l", "registry.example/a//run", ""},
-		{"/l", "Upper", ""},
-	} {
-		got, err := image.LayoutPath(tt.dir, tt.ref)
-		if (err != nil) != (tt.want == "") || got != tt.want {
-			t.Errorf("%s: %q, %v, want %q", tt.ref, got, err, tt.want)
-		}
-	}
-}
-
 func TestWriteToLayout(t *testing.T) {
 	o := &image.Opener{}
 	w := image.Writer{Opener: o}
 	base := open(t, o, "oci:"+runLayout(t, lifecycletest.Debian()))
-	dir, err := image.LayoutPath(t.TempDir(), "registry.example:5000/app:1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := reference.Parse("registry.example:5000/app:1").In(t.TempDir()).Path
 	d := draft(t, base, filesLayer(t, "one", "1"), filesLayer(t, "two", "2"))
 	other := t.TempDir() + "/some/where"
 	names := []string{"oci:" + dir, "oci:" + dir + ":named", "oci:" + other}
-	written, err := w.Write(t.Context(), d, names...)
+	written, err := w.Write(t.Context(), d, refs(names...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(names, written.Names); diff != "" {
+	if diff := cmp.Diff(refs(names...), written.Names); diff != "" {
 		t.Error(diff)
 	}
 	checkWritten(t, o, "oci:"+other, written, d)
@@ -90,7 +67,7 @@ func TestWriteToLayout(t *testing.T) {
 	next := draft(t, base, filesLayer(t, "one", "1"), filesLayer(t, "two", "changed"))
 	next.Previous = open(t, o, names[1])
 	next.Layers[0].Layer = nil
-	again, err := w.Write(t.Context(), next, names[0])
+	again, err := w.Write(t.Context(), next, refs(names[0])...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +103,7 @@ func TestWriteOnSparseBase(t *testing.T) {
 	d := draft(t, base, filesLayer(t, "one", "1"))
 
 	to := "oci:" + t.TempDir()
-	written, err := w.Write(t.Context(), d, to)
+	written, err := w.Write(t.Context(), d, refs(to)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,13 +111,13 @@ func TestWriteOnSparseBase(t *testing.T) {
 	if img.Digest != written.Digest || validate.Image(img.Image) == nil {
 		t.Errorf("the image is not sparse, or another: %s, want %s", img.Digest, written.Digest)
 	}
-	_, err = w.Write(t.Context(), d, registry.Name+"/app:1")
+	_, err = w.Write(t.Context(), d, refs(registry.Name+"/app:1")...)
 	if err == nil || !strings.Contains(err.Error(), "in no image that is at hand") {
 		t.Errorf("with layers that are nowhere: %v", err)
 	}
 	d.Under = open(t, o, registry.Push("run:1", run))
 	for _, name := range []string{registry.Name + "/app:1", "oci:" + t.TempDir()} {
-		written, err := w.Write(t.Context(), d, name)
+		written, err := w.Write(t.Context(), d, refs(name)...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,12 +152,12 @@ func TestWriteToLayoutFaults(t *testing.T) {
 		{"other content", "oci:" + t.TempDir(), changed, "its content has digest"},
 		{"tar file", "tar:" + file, draft(t, base), "tar:"},
 	} {
-		_, err := w.Write(t.Context(), tt.d, tt.to)
+		_, err := w.Write(t.Context(), tt.d, refs(tt.to)...)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "writing image "+tt.to) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
-	if _, err := o.Open(t.Context(), "oci:"+broken); err == nil {
+	if _, err := o.Open(t.Context(), reference.Parse("oci:"+broken)); err == nil {
 		t.Error("the broken layout was replaced")
 	}
 }
@@ -199,11 +176,11 @@ func TestAccessToLayout(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, writable := range map[string]bool{"oci:" + dir: true, "oci:" + dir + "/a/b/c": true, "oci:" + dir + "/file/a": false, "oci:/proc/x": false} {
-		if err := w.CheckWrite(t.Context(), name); (err == nil) != writable {
+		if err := w.CheckWrite(t.Context(), reference.Parse(name)); (err == nil) != writable {
 			t.Errorf("writing %s: %v", name, err)
 		}
 	}
-	if err := w.CheckRead(t.Context(), "oci:"+dir+"/none"); err != nil {
+	if err := w.CheckRead(t.Context(), reference.Parse("oci:"+dir+"/none")); err != nil {
 		t.Error(err)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {

@@ -11,48 +11,60 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/baseplan/baseplan/lifecycle/files"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // refName is the annotation that names an image in an OCI layout.
 const refName = "org.opencontainers.image.ref.name"
 
-var ociName = regexp.MustCompile(`^(.+?)(?:@([a-z0-9]+:[0-9a-f]{32,})|:([A-Za-z0-9_][A-Za-z0-9._-]*))?$`)
-
-func (o *Opener) openLayout(_ context.Context, rest string) (*Image, error) {
-	m := ociName.FindStringSubmatch(rest)
-	if m == nil {
-		return nil, errors.New("reading OCI layout: no directory is named")
-	}
-	dir, digest, tag := m[1], m[2], m[3]
-	if tag != "" && isDir(rest) {
-		dir, tag = rest, "" // a colon in the directory's name
+func (o *Opener) openLayout(_ context.Context, ref reference.Reference) (*Image, error) {
+	if ref.Path == "" {
+		return nil, errNoDirectory
 	}
 	// An os.Root, so that no link in the layout leads out of it.
-	root, err := os.OpenRoot(filepath.Clean(dir))
+	root, err := os.OpenRoot(filepath.Clean(ref.Path))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading OCI layout: %w: %w", ErrNotFound, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading OCI layout: %w", err)
 	}
-	img, err := o.fromLayout(layout{files.FS{Root: root, Large: true}}, digest, tag)
+	img, err := o.fromLayout(layout{files.FS{Root: root, Large: true}}, ref.Digest, ref.Tag)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("reading OCI layout %s: %w", dir, err), root.Close())
+		return nil, errors.Join(fmt.Errorf("reading OCI layout %s: %w", ref.Path, err), root.Close())
 	}
 	img.close = root.Close
 	return img, nil
 }
 
-func isDir(name string) bool {
-	info, err := os.Stat(name)
-	return err == nil && info.IsDir()
+var errNoDirectory = errors.New("reading OCI layout: no directory is named")
+
+// withColon returns the reference of a layout whose directory has a colon in its name, which looks like a tag.
+func withColon(ref reference.Reference) reference.Reference {
+	if ref.Tag == "" {
+		return ref
+	}
+	if info, err := os.Stat(ref.Record()); err == nil && info.IsDir() {
+		ref.Path, ref.Tag = ref.Record(), ""
+	}
+	return ref
+}
+
+// writableLayout returns the reference of a layout to write to.
+func writableLayout(ref reference.Reference) (reference.Reference, error) {
+	switch {
+	case ref.Path == "":
+		return ref, errNoDirectory
+	case ref.Digest != "":
+		return ref, errors.New("writing OCI layout: a digest cannot be chosen")
+	}
+	return withColon(ref), nil
 }
 
 // A layout is an OCI image layout in a directory or a tar file (image-layout.md of

@@ -15,6 +15,8 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/moby/moby/client"
+
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // load writes to a docker daemon, over a connection of its own: one that was idle during a long
@@ -22,7 +24,7 @@ import (
 // sent; if it takes offence at that, it gets them too. A daemon with containerd's store of images
 // needs all layers, and gets them as an OCI layout of uncompressed layers, whose digest, the
 // image's ID there, depends on nothing but the draft.
-func (w *Writer) load(ctx context.Context, d *Draft, names []string) (*Written, error) {
+func (w *Writer) load(ctx context.Context, d *Draft, names []reference.Reference) (*Written, error) {
 	daemon, err := w.daemon()
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the docker daemon: %w", err)
@@ -124,14 +126,14 @@ func (l *loading) keepSaved(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-func (l *loading) write(ctx context.Context, names []string) (*Written, error) {
+func (l *loading) write(ctx context.Context, names []reference.Reference) (*Written, error) {
 	if err := l.send(ctx); err != nil {
 		return nil, err
 	}
 	written := &Written{ID: l.id}
 	var errs []error
 	for _, name := range names {
-		if _, err := l.daemon.ImageTag(ctx, client.ImageTagOptions{Source: l.id.String(), Target: name}); err != nil {
+		if _, err := l.daemon.ImageTag(ctx, client.ImageTagOptions{Source: l.id.String(), Target: name.Record()}); err != nil {
 			errs = append(errs, fmt.Errorf("naming image %s in the docker daemon: %w", l.id, err))
 			continue
 		}

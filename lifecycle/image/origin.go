@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // Origin opens the image in the registry that a daemon's image was pulled from, or
@@ -20,8 +20,8 @@ func (o *Opener) Origin(ctx context.Context, img *Image) (*Image, error) {
 	of := *o
 	of.Platform = &v1.Platform{OS: img.Config.OS, Architecture: img.Config.Architecture, Variant: img.Config.Variant}
 	var errs []error
-	for _, ref := range namesakesFirst(img) {
-		from, err := of.Open(ctx, ref)
+	for _, digest := range namesakesFirst(img) {
+		from, err := of.Open(ctx, reference.Parse(digest))
 		if err == nil {
 			err = same(from, img.Digest)
 		}
@@ -51,12 +51,9 @@ func same(from *Image, id v1.Hash) error {
 
 // namesakesFirst are the RepoDigests, those of the repository in the image's name first.
 func namesakesFirst(img *Image) []string {
-	named, err := name.ParseReference(strings.TrimPrefix(img.Name, daemonPrefix))
-	if err != nil { // an image ID
-		return img.RepoDigests
-	}
-	isOther := func(ref string) int {
-		if r, err := name.ParseReference(ref); err == nil && r.Context() == named.Context() {
+	named := img.Name.Complete()
+	isOther := func(digest string) int {
+		if r := reference.Parse(digest).Complete(); r.Registry == named.Registry && r.Repository == named.Repository {
 			return 0
 		}
 		return 1

@@ -9,6 +9,7 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 func TestOrigin(t *testing.T) {
@@ -42,7 +43,7 @@ func TestOrigin(t *testing.T) {
 		{"never pulled", id, nil, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			img := &image.Image{Name: "docker://" + registry.Name + "/run:latest", Digest: tt.id, Config: &v1.ConfigFile{OS: "linux", Architecture: "arm64"}, RepoDigests: tt.refs}
+			img := &image.Image{Name: reference.Parse("docker://" + registry.Name + "/run:latest"), Digest: tt.id, Config: &v1.ConfigFile{OS: "linux", Architecture: "arm64"}, RepoDigests: tt.refs}
 			from, err := (&image.Opener{Platform: amd64}).Origin(t.Context(), img)
 			if tt.found == "" {
 				if !errors.Is(err, image.ErrNotFound) {
@@ -53,7 +54,7 @@ func TestOrigin(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if from.Name != tt.found || from.Digest != digest(t, two) || (from.Parent != nil) != strings.HasSuffix(tt.found, index[len(index)-64:]) {
+			if from.Name.String() != tt.found || from.Digest != digest(t, two) || (from.Parent != nil) != strings.HasSuffix(tt.found, index[len(index)-64:]) {
 				t.Errorf("got %s, digest %s", from.Name, from.Digest)
 			}
 		})

@@ -15,15 +15,17 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // jobs is how many layers are compressed and sent at the same time.
 const jobs = 4
 
 // push writes to registries: first all blobs, then the manifests.
-func (w *Writer) push(ctx context.Context, d *Draft, names []string) (*Written, error) {
+func (w *Writer) push(ctx context.Context, d *Draft, names []reference.Reference) (*Written, error) {
 	if d.Base.Image == nil {
-		return nil, fmt.Errorf("reading base image %s: it is in the docker daemon, and can only be a base there", redact(d.Base.Name))
+		return nil, fmt.Errorf("reading base image %s: it is in the docker daemon, and can only be a base there", redact(d.Base.Name.String()))
 	}
 	tags, err := w.tags(names)
 	if err != nil {
@@ -50,7 +52,7 @@ func (w *Writer) push(ctx context.Context, d *Draft, names []string) (*Written, 
 	return u.run(ctx, tags, names)
 }
 
-func (w *Writer) tags(names []string) ([]name.Tag, error) {
+func (w *Writer) tags(names []reference.Reference) ([]name.Tag, error) {
 	var tags []name.Tag
 	for _, n := range names {
 		ref, err := w.Reference(n)
@@ -59,7 +61,7 @@ func (w *Writer) tags(names []string) ([]name.Tag, error) {
 		}
 		tag, ok := ref.(name.Tag)
 		if !ok {
-			return nil, fmt.Errorf("writing %s: a digest cannot be chosen, name a tag", redact(n))
+			return nil, fmt.Errorf("writing %s: a digest cannot be chosen, name a tag", redact(n.String()))
 		}
 		tags = append(tags, tag)
 	}
@@ -76,7 +78,7 @@ type upload struct {
 	image  v1.Image // nil: some digests are not known yet
 }
 
-func (u *upload) run(ctx context.Context, tags []name.Tag, names []string) (*Written, error) {
+func (u *upload) run(ctx context.Context, tags []name.Tag, names []reference.Reference) (*Written, error) {
 	there, err := u.there(ctx, tags[0])
 	if err != nil {
 		return nil, err
@@ -149,7 +151,7 @@ func (u *upload) there(ctx context.Context, tag name.Tag) (bool, error) {
 func (u *upload) assemble() (err error) {
 	kind, err := u.draft.Base.Image.MediaType()
 	if err != nil {
-		return fmt.Errorf("reading manifest of %s: %w", redact(u.draft.Base.Name), err)
+		return fmt.Errorf("reading manifest of %s: %w", redact(u.draft.Base.Name.String()), err)
 	}
 	u.image, err = assemble(kind, u.config, u.parts)
 	return err

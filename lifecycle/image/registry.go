@@ -1,7 +1,6 @@
 package image
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +18,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/baseplan/baseplan/sbom/attach/watch"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // An Opener opens images. Its zero value reads public images, as anonymous.
@@ -40,37 +40,34 @@ type Opener struct {
 
 // Reference parses a registry reference as Open does: with the defaults of docker
 // for registry and tag, and HTTP for loopback and insecure registries if they have no HTTPS.
-func (o *Opener) Reference(ref string) (name.Reference, error) {
-	for _, prefix := range []string{daemonPrefix, layoutPrefix, tarPrefix} {
-		if strings.HasPrefix(ref, prefix) {
-			return nil, fmt.Errorf("parsing image reference %s: %w: it does not lead to a registry", ref, ErrMalformed)
-		}
+func (o *Opener) Reference(ref reference.Reference) (name.Reference, error) {
+	err := ref.Err()
+	if ref.Kind != reference.Registry && err == nil {
+		err = fmt.Errorf("%w: it does not lead to a registry", reference.ErrMalformed)
 	}
-	r, err := name.ParseReference(ref, o.nameOptions(ref)...)
+	var r name.Reference
+	if err == nil {
+		r, err = name.ParseReference(ref.String())
+	}
 	if err != nil {
-		return nil, fmt.Errorf("parsing image reference %s: %w: %s", redact(ref), ErrMalformed, redact(why(ref, err).Error()))
+		return nil, &malformedError{ref.String(), err}
+	}
+	if loopback(r.Context().RegistryStr()) || o.insecure(r.Context()) {
+		return name.ParseReference(ref.String(), name.Insecure)
 	}
 	return r, nil
 }
 
-// why is what is wrong with a reference, which ParseReference does not tell.
-func why(ref string, err error) error {
-	var detail error
-	if strings.Contains(ref, "@") {
-		_, detail = name.NewDigest(ref)
-	} else {
-		_, detail = name.NewTag(ref)
-	}
-	return cmp.Or(detail, err)
+// A malformedError is about a reference that leads to no registry. Its text is redacted.
+type malformedError struct {
+	text string
+	err  error
 }
 
-func (o *Opener) nameOptions(ref string) []name.Option {
-	r, err := name.ParseReference(ref)
-	if err == nil && (loopback(r.Context().RegistryStr()) || o.insecure(r.Context())) {
-		return []name.Option{name.Insecure}
-	}
-	return nil
+func (e *malformedError) Error() string {
+	return "parsing image reference " + redact(e.text) + ": " + redact(e.err.Error())
 }
+func (e *malformedError) Unwrap() error { return e.err }
 
 // insecure reports whether a repository is one of those that are insecure, or below one.
 func (o *Opener) insecure(r name.Repository) bool {
@@ -105,7 +102,7 @@ func (o *Opener) platform() v1.Platform {
 	return *o.Platform
 }
 
-func (o *Opener) openRegistry(ctx context.Context, ref string) (*Image, error) {
+func (o *Opener) openRegistry(ctx context.Context, ref reference.Reference) (*Image, error) {
 	r, err := o.Reference(ref)
 	if err != nil {
 		return nil, err

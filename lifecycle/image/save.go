@@ -32,7 +32,7 @@ func (l *loading) save(ctx context.Context, known int) error {
 			continue
 		}
 		if err := l.saveFrom(ctx, img, missing); err != nil {
-			return fmt.Errorf("saving layers of image %s from the docker daemon: %w", redact(img.Name), err)
+			return fmt.Errorf("saving layers of image %s from the docker daemon: %w", redact(img.Name.String()), err)
 		}
 	}
 	for _, p := range l.parts[known:] {

@@ -10,12 +10,14 @@ import (
 	"os"
 	"path"
 	"time"
+
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // openTar reads an OCI layout where the file has one, since that has the image's true
 // digest, and else what docker save wrote before there were layouts.
-func (o *Opener) openTar(_ context.Context, file string) (*Image, error) {
-	f, err := os.Open(file)
+func (o *Opener) openTar(_ context.Context, ref reference.Reference) (*Image, error) {
+	f, err := os.Open(ref.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading tar file: %w: %w", ErrNotFound, err)
 	}
@@ -24,7 +26,7 @@ func (o *Opener) openTar(_ context.Context, file string) (*Image, error) {
 	}
 	img, err := o.fromTar(f)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("reading tar file %s: %w", file, err), f.Close())
+		return nil, errors.Join(fmt.Errorf("reading tar file %s: %w", ref.Path, err), f.Close())
 	}
 	img.close = f.Close
 	return img, nil

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 
 	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // TestLayersAreVerifiedWhileRead reads a layout into which somebody has written.
@@ -94,7 +95,7 @@ func TestLayoutOfOddFiles(t *testing.T) {
 			if err := put(file); err != nil {
 				t.Fatal(err)
 			}
-			img, err := (&image.Opener{}).Open(t.Context(), "oci:"+dir)
+			img, err := (&image.Opener{}).Open(t.Context(), reference.Parse("oci:"+dir))
 			if err == nil {
 				t.Errorf("%s is %s: opened %s", name, what, img.Digest)
 			}
@@ -109,7 +110,7 @@ func TestWriteToLayoutThatSomebodyChanged(t *testing.T) {
 	base := open(t, o, "oci:"+ociLayout(t, map[string]v1.Image{"one": one}, nil))
 	to := t.TempDir()
 	d := draft(t, base, filesLayer(t, "one", "1"))
-	written, err := w.Write(t.Context(), d, "oci:"+to)
+	written, err := w.Write(t.Context(), d, refs("oci:"+to)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +128,7 @@ func TestWriteToLayoutThatSomebodyChanged(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := w.Write(t.Context(), d, "oci:"+to); err != nil {
+	if _, err := w.Write(t.Context(), d, refs("oci:"+to)...); err != nil {
 		t.Fatal(err)
 	}
 	checkWritten(t, o, "oci:"+to, written, d)
@@ -143,7 +144,7 @@ func TestWriteOnForgedBase(t *testing.T) {
 	d := draft(t, forged, filesLayer(t, "one", "1"))
 	d.Under = run
 	to := "oci:" + t.TempDir()
-	if _, err := w.Write(t.Context(), d, to); err != nil {
+	if _, err := w.Write(t.Context(), d, refs(to)...); err != nil {
 		t.Fatal(err)
 	}
 	got, err := open(t, o, to).Image.Manifest()

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // Whole gives an image with all of its content: for one in a daemon, that is what docker save
@@ -21,7 +23,7 @@ func (o *Opener) Whole(ctx context.Context, img *Image, dir string) (*Image, err
 	}
 	whole, err := o.saved(ctx, img, file)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("saving image %s from the docker daemon: %w", redact(img.Name), err), os.Remove(file.Name()))
+		return nil, errors.Join(fmt.Errorf("saving image %s from the docker daemon: %w", redact(img.Name.String()), err), os.Remove(file.Name()))
 	}
 	return whole, nil
 }
@@ -40,7 +42,7 @@ func (o *Opener) saved(ctx context.Context, img *Image, file *os.File) (*Image, 
 	if err := errors.Join(err, stream.Close(), file.Close()); err != nil {
 		return nil, err
 	}
-	whole, err := o.Open(ctx, tarPrefix+file.Name())
+	whole, err := o.Open(ctx, reference.Reference{Kind: reference.Tar, Path: file.Name()})
 	if err != nil {
 		return nil, err
 	}

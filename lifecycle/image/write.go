@@ -9,6 +9,8 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // A Writer writes images to where an Opener reads them.
@@ -24,11 +26,11 @@ type Writer struct {
 
 // Written is an image that was written.
 type Written struct {
-	ID           v1.Hash  // the image ID: of the configuration; in a daemon with containerd's store, of the manifest
-	Digest       v1.Hash  // of the manifest; zero for a daemon
-	ManifestSize int64    // bytes; zero for a daemon
-	Names        []string // that are the image's now, as they were given
-	LaunchCache  error    // why the launch cache is not up to date; the image is all right. nil: it is, or there is none
+	ID           v1.Hash               // the image ID: of the configuration; in a daemon with containerd's store, of the manifest
+	Digest       v1.Hash               // of the manifest; zero for a daemon
+	ManifestSize int64                 // bytes; zero for a daemon
+	Names        []reference.Reference // that are the image's now, as they were given
+	LaunchCache  error                 // why the launch cache is not up to date; the image is all right. nil: it is, or there is none
 }
 
 // Write writes the image under names of one of these kinds, all of the same kind:
@@ -41,50 +43,36 @@ type Written struct {
 // No name is an image's before all of it is there. If only some of the names could be
 // written, both results are not nil. Errors name the image, its registry and what was
 // being done.
-func (w *Writer) Write(ctx context.Context, d Draft, names ...string) (*Written, error) {
+func (w *Writer) Write(ctx context.Context, d Draft, names ...reference.Reference) (*Written, error) {
 	if len(names) == 0 {
 		return nil, errors.New("writing image: no name is given")
 	}
-	kind, rest := targetOf(names[0])
-	rests := []string{rest}
-	for _, name := range names[1:] {
-		other, rest := targetOf(name)
-		if other != kind {
-			return nil, &imageError{"writing", redact(name), fmt.Errorf("%s goes elsewhere, write them one by one", redact(names[0]))}
+	var all []string
+	for _, name := range names {
+		if name.Kind != names[0].Kind && name.Err() == nil && names[0].Err() == nil {
+			return nil, &imageError{"writing", redact(name.String()), fmt.Errorf("%s goes elsewhere, write them one by one", redact(names[0].String()))}
 		}
-		rests = append(rests, rest)
+		all = append(all, name.String())
 	}
-	write := map[string]func(context.Context, *Draft, []string) (*Written, error){
-		"": w.push, daemonPrefix: w.load, layoutPrefix: w.lay,
-	}[kind]
-	written, err := write(ctx, &d, rests)
-	if written != nil {
-		for n := range written.Names {
-			written.Names[n] = kind + written.Names[n]
-		}
+	write := w.push
+	switch names[0].Kind {
+	case reference.Daemon:
+		write = w.load
+	case reference.Layout:
+		write = w.lay
 	}
+	written, err := write(ctx, &d, names)
 	if err != nil {
-		return written, &imageError{"writing", redact(strings.Join(names, ", ")), err}
+		return written, &imageError{"writing", redact(strings.Join(all, ", ")), err}
 	}
 	return written, nil
-}
-
-// targetOf is the prefix of a name, which tells where it goes, and the rest.
-func targetOf(name string) (kind, rest string) {
-	for _, kind := range []string{daemonPrefix, layoutPrefix} {
-		if rest, ok := strings.CutPrefix(name, kind); ok {
-			return kind, rest
-		}
-	}
-	return "", name
 }
 
 // Prepare hashes layers side by side, so that their diff IDs are known for the labels of
 // the image. Where they will be compressed anyway, for lack of a previous image in the place
 // where name is, both are done in one reading of the files. It is never needed, it only saves time.
-func (w *Writer) Prepare(ctx context.Context, name string, previous *Image, layers ...v1.Layer) error {
-	kind, _ := targetOf(name)
-	compress := kind != daemonPrefix && previous == nil
+func (w *Writer) Prepare(ctx context.Context, name reference.Reference, previous *Image, layers ...v1.Layer) error {
+	compress := name.Kind != reference.Daemon && previous == nil
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(2, runtime.GOMAXPROCS(0)))
 	for _, layer := range layers {

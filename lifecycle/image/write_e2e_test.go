@@ -24,6 +24,7 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // A spy stands before the daemon and counts what is sent to it.
@@ -166,7 +167,7 @@ func TestWriteToDaemon(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			first := draft(t, base, filesLayer(t, "big", big), filesLayer(t, "two", name))
-			written, err := w.Write(t.Context(), first, "docker://"+app, "docker://"+second)
+			written, err := w.Write(t.Context(), first, refs("docker://"+app, "docker://"+second)...)
 			if err != nil || written.LaunchCache != nil {
 				t.Fatal(err, written)
 			}
@@ -181,7 +182,7 @@ func TestWriteToDaemon(t *testing.T) {
 			same := draft(t, base, filesLayer(t, "big", big), filesLayer(t, "two", name))
 			same.Previous = open(t, o, "docker://"+app)
 			same.Layers[0].Layer = nil
-			again, err := w.Write(t.Context(), same, "docker://"+app)
+			again, err := w.Write(t.Context(), same, refs("docker://"+app)...)
 			if err != nil || again.ID != written.ID {
 				t.Errorf("again: %v, %v, want %s", again, err, written.ID)
 			}
@@ -191,7 +192,7 @@ func TestWriteToDaemon(t *testing.T) {
 			top := draft(t, base, filesLayer(t, "big", big), filesLayer(t, "two", name+" changed"))
 			top.Previous = open(t, o, "docker://"+app)
 			top.Layers[0].Layer = nil
-			written, err = w.Write(t.Context(), top, "docker://"+app)
+			written, err = w.Write(t.Context(), top, refs("docker://"+app)...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -202,7 +203,7 @@ func TestWriteToDaemon(t *testing.T) {
 			below := draft(t, base, filesLayer(t, "new", name), filesLayer(t, "big", big))
 			below.Previous = open(t, o, "docker://"+app)
 			below.Layers[1].Layer = nil
-			written, err = w.Write(t.Context(), below, "docker://"+app)
+			written, err = w.Write(t.Context(), below, refs("docker://"+app)...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -247,7 +248,7 @@ func TestDaemonLaunchCacheFaults(t *testing.T) {
 			cache := t.TempDir()
 			w := image.Writer{Opener: o, LaunchCache: cache}
 			first := draft(t, base, filesLayer(t, "kept", tt.name))
-			if _, err := w.Write(t.Context(), first, "docker://"+app); err != nil {
+			if _, err := w.Write(t.Context(), first, refs("docker://"+app)...); err != nil {
 				t.Fatal(err)
 			}
 			tt.fault(t, filepath.Join(cache, "committed", first.Layers[0].DiffID.String()+".tar"))
@@ -255,7 +256,7 @@ func TestDaemonLaunchCacheFaults(t *testing.T) {
 			next.Layers = append(next.Layers, image.Add{DiffID: first.Layers[0].DiffID})
 			next.Previous = open(t, o, "docker://"+app)
 			s.forget()
-			written, err := w.Write(t.Context(), next, "docker://"+app)
+			written, err := w.Write(t.Context(), next, refs("docker://"+app)...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -289,7 +290,7 @@ func TestRebaseInDaemon(t *testing.T) {
 	o := &image.Opener{DockerHost: s.address}
 	w := image.Writer{Opener: o}
 	old := open(t, o, "docker://baseplan-e2e:run")
-	if _, err := w.Write(t.Context(), draft(t, old, filesLayer(t, "one", "1"), filesLayer(t, "two", "2")), "docker://"+app); err != nil {
+	if _, err := w.Write(t.Context(), draft(t, old, filesLayer(t, "one", "1"), filesLayer(t, "two", "2")), refs("docker://"+app)...); err != nil {
 		t.Fatal(err)
 	}
 	img := open(t, o, "docker://"+app)
@@ -299,7 +300,7 @@ func TestRebaseInDaemon(t *testing.T) {
 	}
 	d := image.Draft{Base: open(t, o, "docker://baseplan-e2e:run2"), Layers: above, Previous: img, Config: *img.Config.DeepCopy()}
 	s.forget()
-	written, err := w.Write(t.Context(), d, "docker://"+app)
+	written, err := w.Write(t.Context(), d, refs("docker://"+app)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,7 +317,7 @@ func TestDaemonImageIsGone(t *testing.T) {
 	w := image.Writer{Opener: o}
 	base := open(t, o, "docker://baseplan-e2e:run")
 	d := draft(t, base, filesLayer(t, "one", "gone"), filesLayer(t, "two", "gone"))
-	first, err := w.Write(t.Context(), d, "docker://"+app)
+	first, err := w.Write(t.Context(), d, refs("docker://"+app)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -325,7 +326,7 @@ func TestDaemonImageIsGone(t *testing.T) {
 	next.Previous = open(t, o, "docker://"+app)
 	docker(t, "", "rmi", "-f", app)
 	s.forget()
-	written, err := w.Write(t.Context(), next, "docker://"+app)
+	written, err := w.Write(t.Context(), next, refs("docker://"+app)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -340,11 +341,11 @@ func TestDaemonImageIsGone(t *testing.T) {
 func TestDaemonAccess(t *testing.T) {
 	daemon(t)
 	w := image.Writer{Opener: &image.Opener{}}
-	if err := w.CheckWrite(t.Context(), "docker://app"); err != nil {
+	if err := w.CheckWrite(t.Context(), reference.Parse("docker://app")); err != nil {
 		t.Error(err)
 	}
 	w.DockerHost = "unix:///nowhere.sock"
-	for _, err := range []error{w.CheckWrite(t.Context(), "docker://app"), w.CheckRead(t.Context(), "docker://app")} {
+	for _, err := range []error{w.CheckWrite(t.Context(), reference.Parse("docker://app")), w.CheckRead(t.Context(), reference.Parse("docker://app"))} {
 		if err == nil || !strings.Contains(err.Error(), "docker daemon at unix:///nowhere.sock") {
 			t.Errorf("no daemon: %v", err)
 		}

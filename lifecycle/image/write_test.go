@@ -15,6 +15,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/layers"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // filesLayer is a layer of /layers/bp/NAME with one file.
@@ -53,7 +54,7 @@ func diffID(t testing.TB, l v1.Layer) v1.Hash {
 
 func open(t testing.TB, o *image.Opener, ref string) *image.Image {
 	t.Helper()
-	img, err := o.Open(t.Context(), ref)
+	img, err := o.Open(t.Context(), reference.Parse(ref))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,11 +133,11 @@ func TestWriteToRegistry(t *testing.T) {
 	base := open(t, o, registry.Name+"/run:1")
 	d := draft(t, base, filesLayer(t, "one", "1"), filesLayer(t, "two", "2"))
 	names := []string{registry.Name + "/app:1", registry.Name + "/app:2", registry.Name + "/other/app:1"}
-	written, err := w.Write(t.Context(), d, names...)
+	written, err := w.Write(t.Context(), d, refs(names...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(names, written.Names); diff != "" {
+	if diff := cmp.Diff(refs(names...), written.Names); diff != "" {
 		t.Error(diff)
 	}
 	for _, name := range names {
@@ -147,7 +148,7 @@ func TestWriteToRegistry(t *testing.T) {
 	again.Previous = open(t, o, names[0])
 	again.Layers[1].Layer = nil
 	for _, d := range []image.Draft{again, draft(t, base, filesLayer(t, "one", "1"), filesLayer(t, "two", "2"))} {
-		rewritten, err := w.Write(t.Context(), d, names...)
+		rewritten, err := w.Write(t.Context(), d, refs(names...)...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +165,7 @@ func TestWriteWithoutHistory(t *testing.T) {
 	o := &image.Opener{}
 	d := draft(t, open(t, o, registry.Name+"/run:1"), filesLayer(t, "one", "1"))
 	d.NoHistory = true
-	written, err := (&image.Writer{Opener: o}).Write(t.Context(), d, registry.Name+"/app:1")
+	written, err := (&image.Writer{Opener: o}).Write(t.Context(), d, refs(registry.Name+"/app:1")...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +181,7 @@ func TestRebaseInRegistry(t *testing.T) {
 	w := image.Writer{Opener: o}
 	old := open(t, o, registry.Name+"/run:1")
 	d := draft(t, old, filesLayer(t, "one", "1"), filesLayer(t, "two", "2"))
-	if _, err := w.Write(t.Context(), d, registry.Name+"/app:1"); err != nil {
+	if _, err := w.Write(t.Context(), d, refs(registry.Name+"/app:1")...); err != nil {
 		t.Fatal(err)
 	}
 	app := open(t, o, registry.Name+"/app:1")
@@ -190,7 +191,7 @@ func TestRebaseInRegistry(t *testing.T) {
 		t.Fatal(err)
 	}
 	rebased := image.Draft{Base: open(t, o, registry.Name+"/run:2"), Layers: above, Previous: app, Config: *app.Config.DeepCopy()}
-	written, err := w.Write(t.Context(), rebased, registry.Name+"/rebased:1")
+	written, err := w.Write(t.Context(), rebased, refs(registry.Name+"/rebased:1")...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,10 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/name"
-
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/fail"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // A Phase is a set of phases; most often of one.
@@ -241,39 +240,19 @@ func (in *Inputs) Orders() []string {
 
 // Ref spells an image's name for image.Opener: as an image of the docker daemon, of an OCI
 // layout, or of a registry, as the platform works with. Images that are named otherwise already stay.
-func (in *Inputs) Ref(ref string) string {
+func (in *Inputs) Ref(text string) reference.Reference {
+	ref := reference.Parse(text)
 	switch {
-	case ref == "" || strings.HasPrefix(ref, "docker://") || strings.HasPrefix(ref, "oci:"):
+	case text == "" || ref.Kind == reference.Daemon || ref.Kind == reference.Layout:
 		return ref
 	case in.Daemon:
-		return "docker://" + ref
+		return reference.Parse(string(reference.Daemon) + text)
+	case in.Layout && filepath.IsAbs(text):
+		return reference.Recorded(text)
 	case in.Layout:
-		if filepath.IsAbs(ref) {
-			return "oci:" + ref
-		}
-		return "oci:" + in.LayoutPath(ref)
+		return ref.In(in.LayoutDir)
 	}
 	return ref
-}
-
-// LayoutPath is where an image is among OCI layouts (platform.md, "Map an image reference
-// to a path in the layout directory"). No reference leads out of the layout directory, not even one that is malformed.
-func (in *Inputs) LayoutPath(ref string) string {
-	below := ref
-	if parsed, err := name.ParseReference(ref); err == nil {
-		identifier := strings.Replace(parsed.Identifier(), ":", "/", 1)
-		below = strings.Join([]string{parsed.Context().RegistryStr(), parsed.Context().RepositoryStr(), identifier}, "/")
-	}
-	return filepath.Join(in.LayoutDir, filepath.Join("/", below))
-}
-
-// Refs are the output image and its other names, spelled by Ref.
-func (in *Inputs) Refs() []string {
-	var refs []string
-	for _, image := range in.Images {
-		refs = append(refs, in.Ref(image))
-	}
-	return refs
 }
 
 // of reports whether p is one of several phases.

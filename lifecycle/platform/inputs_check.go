@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // checks are what inputs have to be together. The first that does not hold is the error.
@@ -63,11 +63,11 @@ func (in *Inputs) checkOneImage(args []string) error {
 func (in *Inputs) checkReferences([]string) error {
 	var first string
 	for i, image := range in.Images {
-		ref, err := name.ParseReference(image)
-		if err != nil {
+		ref := reference.Recorded(image)
+		if err := ref.Err(); err != nil {
 			return fmt.Errorf("the app image's name %q is no image reference: %w", image, err)
 		}
-		registry := ref.Context().RegistryStr()
+		registry := ref.Host()
 		if i == 0 {
 			first = registry
 		}
@@ -81,7 +81,7 @@ func (in *Inputs) checkReferences([]string) error {
 // checkTags: nobody can choose the digest that an image is going to have.
 func (in *Inputs) checkTags([]string) error {
 	for _, image := range in.Images {
-		if strings.Contains(image, "@") {
+		if reference.Recorded(image).Digest != "" {
 			return fmt.Errorf("the app image's name %q has a digest, but an image is written under a tag", image)
 		}
 	}

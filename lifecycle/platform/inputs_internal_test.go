@@ -251,7 +251,7 @@ func value(of flag.Value) string {
 	switch v := of.(type) {
 	case text:
 		return *v.to
-	case reference:
+	case imageName:
 		return *v.to
 	case choice:
 		return *v.to

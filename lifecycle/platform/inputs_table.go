@@ -140,7 +140,7 @@ func strs(field func(*Inputs) *[]string) func(*Inputs) flag.Value {
 }
 
 func ref(field func(*Inputs) *string) func(*Inputs) flag.Value {
-	return func(i *Inputs) flag.Value { return reference{field(i)} }
+	return func(i *Inputs) flag.Value { return imageName{field(i)} }
 }
 
 func one(field func(*Inputs) *string, of ...string) func(*Inputs) flag.Value {

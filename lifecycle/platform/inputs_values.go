@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // The kinds of value that a flag or a variable may have. Each is a flag.Value.
@@ -24,7 +24,7 @@ type (
 		to *string
 		of []string
 	}
-	reference struct{ to *string }
+	imageName struct{ to *string }
 )
 
 // optional is the value of a flag. An empty one counts as not given: platforms pass empty variables on.
@@ -125,13 +125,13 @@ func (v choice) Set(s string) error {
 func (v choice) String() string { return "" }
 
 // Set takes a reference of an image, or none: platforms pass empty ones.
-func (v reference) Set(s string) error {
+func (v imageName) Set(s string) error {
 	if s != "" {
-		if _, err := name.ParseReference(s); err != nil {
+		if err := reference.Recorded(s).Err(); err != nil {
 			return fmt.Errorf("it is no image reference: %w", err)
 		}
 	}
 	*v.to = s
 	return nil
 }
-func (v reference) String() string { return "" }
+func (v imageName) String() string { return "" }

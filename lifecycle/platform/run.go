@@ -4,8 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/google/go-containerregistry/pkg/name"
-
+	"github.com/baseplan/baseplan/sbom/reference"
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
@@ -56,7 +55,7 @@ func (n RunImageNames) Choose(registry string, readable func(string) bool) (stri
 	if len(all) == 0 {
 		return "", fmt.Errorf("choosing the run image: none is named; use -run-image, or name one in run.toml")
 	}
-	near := slices.DeleteFunc(slices.Clone(all), func(ref string) bool { return registryOf(ref) != registry })
+	near := slices.DeleteFunc(slices.Clone(all), func(ref string) bool { return reference.Recorded(ref).Host() != registry })
 	for _, ref := range append(near, all...) {
 		if readable(ref) {
 			return ref, nil
@@ -94,19 +93,5 @@ func (r *RunFile) Names(ref string) (names RunImageNames, found bool) {
 
 // sameImage compares references with docker's defaults filled in.
 func sameImage(a, b string) bool {
-	if a == b {
-		return true
-	}
-	x, errA := name.ParseReference(a)
-	y, errB := name.ParseReference(b)
-	return errA == nil && errB == nil && x.Name() == y.Name()
-}
-
-// registryOf is the registry of a reference, empty for what is none.
-func registryOf(ref string) string {
-	parsed, err := name.ParseReference(ref)
-	if err != nil {
-		return ""
-	}
-	return parsed.Context().RegistryStr()
+	return reference.Recorded(a).Name() == reference.Recorded(b).Name()
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+	"github.com/baseplan/baseplan/sbom/reference"
 	"github.com/baseplan/baseplan/sbom/scan"
 )
 
@@ -23,7 +24,7 @@ func TestRealDebian(t *testing.T) {
 	for name, least := range map[string]int{lifecycletest.Minimal: 80, "debian-large": 200} {
 		t.Run(name, func(t *testing.T) {
 			ref := host.Push("debian:"+name, rootfsImage(t, name))
-			img, err := (&image.Opener{}).Open(t.Context(), ref)
+			img, err := (&image.Opener{}).Open(t.Context(), reference.Parse(ref))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -69,7 +70,7 @@ func TestDaemon(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			img, err := (&image.Opener{}).Open(t.Context(), "docker://"+tag)
+			img, err := (&image.Opener{}).Open(t.Context(), reference.Parse("docker://"+tag))
 			if err != nil {
 				t.Fatal(err)
 			}

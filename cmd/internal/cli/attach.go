@@ -19,6 +19,7 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
 	"github.com/baseplan/baseplan/sbom/format"
+	"github.com/baseplan/baseplan/sbom/reference"
 	"github.com/baseplan/baseplan/sbom/scan"
 )
 
@@ -73,7 +74,7 @@ generated, with its password in COSIGN_PASSWORD).`,
 		if err != nil {
 			return err
 		}
-		ref, err := s.images.Reference(args[0])
+		ref, err := s.images.Reference(reference.Parse(args[0]))
 		if err != nil {
 			return &hinted{err, "an SBOM is attached to an image in a registry"}
 		}
@@ -103,7 +104,7 @@ func (s *source) attachOptions(cmd *cobra.Command, f attachFlags) (*attach.Optio
 		o.Platform, m.onePlatform = s.images.Platform, true
 	}
 	if f.tag != "" {
-		ref, err := s.images.Reference(f.tag)
+		ref, err := s.images.Reference(reference.Parse(f.tag))
 		if err != nil {
 			return nil, fmt.Errorf("reading --tag: %w", err)
 		}

@@ -127,7 +127,7 @@ type carriedConflict struct {
 
 func (f *carried) document() carriedDocument {
 	d := carriedDocument{
-		Image: f.image.Name, Digest: f.image.Digest.String(), Carriers: []carriedCarrier{}, Disagree: []carriedConflict{},
+		Image: f.image.Name.String(), Digest: f.image.Digest.String(), Carriers: []carriedCarrier{}, Disagree: []carriedConflict{},
 		Verified: f.verified, NotThere: f.lies, NotListed: f.omits, Warnings: f.found.Warnings,
 	}
 	if f.found.Found != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/reference"
 	"github.com/baseplan/baseplan/sbom/scan"
 )
 
@@ -119,10 +120,10 @@ func platformFlag(cmd *cobra.Command) (*v1.Platform, error) {
 // open opens one image, nothing more.
 func (s *source) open(ctx context.Context, ref string) (*image.Image, error) {
 	done := s.console.progress("opening %s", ref)
-	img, err := s.images.Open(ctx, ref)
+	img, err := s.images.Open(ctx, reference.Parse(ref))
 	done()
 	switch {
-	case errors.Is(err, image.ErrNotFound) || errors.Is(err, image.ErrMalformed):
+	case errors.Is(err, image.ErrNotFound) || errors.Is(err, reference.ErrMalformed):
 		return nil, &hinted{err, "an IMAGE is a registry reference, docker://NAME, oci:DIR or tar:FILE"}
 	case err != nil:
 		return nil, err
@@ -197,7 +198,7 @@ func (s *source) searched(ctx context.Context, img *image.Image) (base.Image, er
 		}
 	}
 	done := s.console.progress("looking for an SBOM of %s", img.Name)
-	found, err := reader.Attached(ctx, img, img.Name)
+	found, err := reader.Attached(ctx, img, img.Name.String())
 	done()
 	switch {
 	case errors.Is(err, attach.ErrNoSBOM):

@@ -9,9 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +20,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // pruneFlags are the inputs of `prune`.
@@ -228,7 +227,7 @@ func has(files []*extensions.Dockerfile, image extensions.Image) bool {
 func (p *pruning) readRunImage(ctx context.Context) (err error) {
 	ref := p.flags.run
 	if ref == "" {
-		ref = spelled(firstOf(p.analyzed.RunImage.Reference, p.analyzed.RunImage.Image))
+		ref = reference.Recorded(firstOf(p.analyzed.RunImage.Reference, p.analyzed.RunImage.Image)).String()
 	}
 	img, err := p.source.open(ctx, ref)
 	var found base.Image
@@ -244,24 +243,11 @@ func (p *pruning) readRunImage(ctx context.Context) (err error) {
 		return err
 	}
 	p.base = &found
-	_, digest, pinned := strings.Cut(p.analyzed.RunImage.Reference, "@")
-	if pinned && img.Ref != nil && digest != img.Digest.String() && digest != img.Index.String() {
+	digest := reference.Recorded(p.analyzed.RunImage.Reference).Digest
+	if digest != "" && img.Ref != nil && digest != img.Digest.String() && digest != img.Index.String() {
 		p.source.console.warn("%s is %s, but analyzed.toml names %s", ref, img.Digest, p.analyzed.RunImage.Reference)
 	}
 	return nil
-}
-
-var imageID = regexp.MustCompile(`^(sha256:)?[0-9a-f]{64}$`)
-
-// spelled is a reference of analyzed.toml as commands take an IMAGE.
-func spelled(reference string) string {
-	switch {
-	case imageID.MatchString(reference):
-		return "docker://" + reference
-	case filepath.IsAbs(reference):
-		return "oci:" + reference
-	}
-	return reference
 }
 
 // turnedOff is analyzed.toml with run-image.extend = false; nil if it stays as it is, since it is off or a

@@ -15,6 +15,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 func (c *Console) rebaseCheckCommand() *cobra.Command {
@@ -138,7 +139,7 @@ func (r *rebaseCheck) compare(ctx context.Context, old string) {
 	}
 	attached := r.source.other()
 	attached.policy.RunSBOM = platform.Attached
-	before, err := attached.read(ctx, spelled(old))
+	before, err := attached.read(ctx, reference.Recorded(old).String())
 	if err != nil {
 		why, _, _ := strings.Cut(err.Error(), "; searched:") // what was found where is `sbom find`'s to tell
 		r.source.console.warn("which packages go and come is not known: %s", why)
@@ -154,7 +155,7 @@ func (r *rebaseCheck) lacks() bool {
 
 // foreign reports whether the new run image has no name that the app image has for its own.
 func (r *rebaseCheck) foreign() bool {
-	return !r.names.Has(strings.TrimPrefix(r.now.Name, "docker://"))
+	return !r.names.Has(r.now.Name.Name())
 }
 
 func (r *rebaseCheck) safe() bool { return len(r.unsafe) == 0 && !r.lacks() }
@@ -178,8 +179,8 @@ type recheckedDocument struct {
 
 func (r *rebaseCheck) document() rebaseCheckDocument {
 	d := rebaseCheckDocument{
-		App: r.app.Name, Safe: r.safe(), NeedsForce: !r.safe() || r.foreign(), Packages: r.change, Unsafe: []string{}, Requirements: []recheckedDocument{},
-		RunImage: platform.ResolvedImage{Image: r.now.Name, Digest: r.now.Digest.String(), Inventory: "unknown"},
+		App: r.app.Name.String(), Safe: r.safe(), NeedsForce: !r.safe() || r.foreign(), Packages: r.change, Unsafe: []string{}, Requirements: []recheckedDocument{},
+		RunImage: platform.ResolvedImage{Image: r.now.Name.String(), Digest: r.now.Digest.String(), Inventory: "unknown"},
 	}
 	if r.base != nil {
 		d.RunImage.Inventory = r.base.Inventory()

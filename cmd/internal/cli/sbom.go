@@ -207,7 +207,7 @@ func (s *source) generated(ctx context.Context, ref string, f sbom.Format) ([]by
 			"looked for those of dpkg, apk and rpm; describe such an image by an SBOM made where it is built, and give it with --sbom",
 		}
 	}
-	doc.Subject = img.Name
+	doc.Subject = img.Name.String()
 	var buf bytes.Buffer
 	if err := format.Encode(&buf, doc, f); err != nil {
 		return nil, fmt.Errorf("generating an SBOM of %s: %w", img.Name, err)

@@ -94,7 +94,7 @@ func (r *building) build(ctx context.Context, m platform.Module) error {
 	if err != nil {
 		return err
 	}
-	r.settle(module, built.Unmet)
+	r.removeMet(module, built.Unmet)
 	r.add(m, built)
 	var layers []string
 	for _, l := range built.Layers {
@@ -116,9 +116,9 @@ func (r *building) asked(m resolver.Module) []resolver.Require {
 	return all
 }
 
-// settle removes the entries that a buildpack met from the plan. Unmet ones are left to the next
+// removeMet removes the entries that a buildpack met from the plan. Unmet ones are left to the next
 // provider (buildpack.md, "Unmet Buildpack Plan Entries").
-func (r *building) settle(m resolver.Module, unmet []string) {
+func (r *building) removeMet(m resolver.Module, unmet []string) {
 	r.plan = slices.DeleteFunc(r.plan, func(e resolver.Entry) bool {
 		return slices.Contains(e.Providers, m) && !slices.Contains(unmet, e.Name)
 	})

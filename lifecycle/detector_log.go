@@ -96,7 +96,7 @@ func (r *detecting) result(e resolver.Element, status resolver.Status) string {
 		return "fail: " + e.Module.String()
 	}
 	if r.mismatch(e.Module) && !e.Optional {
-		return fmt.Sprintf("err:  %s: it is not made for the run image", e.Module)
+		return fmt.Sprintf("err:  %s: it does not support the run image", e.Module)
 	}
 	return fmt.Sprintf("err:  %s (%d)", e.Module, r.results[e.Module].Exit)
 }

@@ -226,7 +226,7 @@ func (x *export) draft() (image.Draft, error) {
 		}
 		d.Layers = append(d.Layers, add)
 	}
-	x.tell()
+	x.logLayers()
 	config, err := x.configFile(d.Base)
 	if err != nil {
 		return image.Draft{}, err
@@ -235,8 +235,8 @@ func (x *export) draft() (image.Draft, error) {
 	return d, nil
 }
 
-// tell logs which layers are added or reused.
-func (x *export) tell() {
+// logLayers logs which layers are added or reused.
+func (x *export) logLayers() {
 	say := func(p *piece) {
 		what := "Adding"
 		if x.reused(p) {

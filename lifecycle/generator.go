@@ -99,7 +99,7 @@ func (g *Generator) Run(ctx context.Context) (*Generation, error) {
 	if !g.off() {
 		record := out.Judged.Record()
 		out.Resolution = &record
-		g.tell(out)
+		g.logVerdicts(out)
 	}
 	return out, nil
 }
@@ -220,8 +220,8 @@ func (g *Generator) analyzed(judged *base.Judgement) *platform.Analyzed {
 	return &a
 }
 
-// tell logs what the run image meets, in at most one line for each extension.
-func (g *Generator) tell(out *Generation) {
+// logVerdicts logs what the run image meets, in at most one line for each extension.
+func (g *Generator) logVerdicts(out *Generation) {
 	log := logger(g.Log)
 	if lines := summary(out); len(lines) > 0 {
 		log.Info(fmt.Sprintf("Run image %s (inventory: %s)", out.Judged.RunImage, out.Judged.Final.Inventory()))

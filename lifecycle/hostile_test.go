@@ -220,7 +220,7 @@ func TestRestorePoisonedLayers(t *testing.T) {
 			if diff := gocmp.Diff(want, r.restored(t)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
-			if !strings.Contains(r.log.String(), "has to be made anew") {
+			if !strings.Contains(r.log.String(), "so it has to be rebuilt") {
 				t.Errorf("nothing is said of it:\n%s", r.log.String())
 			}
 		})

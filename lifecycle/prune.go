@@ -11,12 +11,12 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/files"
 )
 
-// Prune takes the Dockerfiles that need not be applied out of a detector's output, in the
-// ways that platforms and extenders understand: a run.Dockerfile, and from Platform API 0.13
-// a build.Dockerfile, gets the suffix ".ignore"; before, an entry of <generated>/build is what has the
-// platform run an extender, so it goes to <generated>/build.ignore (COMPAT). A
-// pure switch stays: it costs nothing, and says where the run image is from. root is the directory above
-// <generated>, to which the paths of the Dockerfiles are relative. It can be called again, and gives the paths that it left out.
+// Prune renames the Dockerfiles that need not be applied, so that platforms and extenders ignore them: a
+// run.Dockerfile, and from Platform API 0.13 a build.Dockerfile, gets the suffix ".ignore". Before, a platform runs
+// the extender if <generated>/build has any entry, so the entry is moved to <generated>/build.ignore
+// (docs/compatibility.md). A pure switch stays: it costs nothing and records where the run image is from. root is the
+// directory above <generated>, to which the paths of the Dockerfiles are relative. Prune returns the paths that it
+// renamed; it can be called again.
 func Prune(root string, verdicts []extensions.Verdict) (out []string, err error) {
 	for _, v := range verdicts {
 		if v.Outcome.Left() || v.Outcome == extensions.Switch && v.Dockerfile.OnlySwitches() {
@@ -49,7 +49,7 @@ func setAside(file string, image extensions.Image) error {
 	return nil
 }
 
-// mkdirLike makes a directory, if it is missing, with the owner, group and mode of another one.
+// mkdirLike creates a directory, if missing, with the owner, group and mode of another.
 func mkdirLike(dir, other string) error {
 	info, err := os.Stat(other)
 	if err != nil {
@@ -62,12 +62,12 @@ func mkdirLike(dir, other string) error {
 		return err
 	}
 	if uid, gid, ok := files.Owner(info); ok {
-		_ = os.Chown(dir, uid, gid) // not permitted to users other than root
+		_ = os.Chown(dir, uid, gid) // only root may
 	}
 	return os.Chmod(dir, info.Mode().Perm())
 }
 
-// ignoreNotExist passes over a file that is out of the way already.
+// ignoreNotExist ignores that a file does not exist.
 func ignoreNotExist(err error) error {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil

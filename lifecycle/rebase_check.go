@@ -13,8 +13,8 @@ import (
 	"github.com/baseplan/baseplan/sbom/attach"
 )
 
-// checkRequirements makes sure that the new run image has what the app image relies on. Without
-// the label that says so, nothing is looked for.
+// checkRequirements checks that the new run image has what the app image relies on, according to its label. Without
+// the label there is nothing to check.
 func (x *rebase) checkRequirements(ctx context.Context) error {
 	label := x.app.Config.Config.Labels[platform.RequirementsLabel]
 	if label == "" || x.Check == "off" || x.Reader == nil {
@@ -25,13 +25,13 @@ func (x *rebase) checkRequirements(ctx context.Context) error {
 		return x.lacking([]error{fmt.Errorf("reading label %s of %s: %w", platform.RequirementsLabel, x.app.Name, err)})
 	}
 	reader := x.Reader.Other()
-	reader.Mapping = nil // what the label has as evidence counts, not what it is called here
+	reader.Mapping = nil // the label's evidence counts, not the names used here
 	run, err := reader.Read(ctx, x.run, x.name)
 	if err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		x.log.Warn(fmt.Sprintf("what the run image %s holds cannot be told, so it is not known whether it has what the app relies on: %v", x.name, err))
+		x.log.Warn(fmt.Sprintf("cannot read the packages of the run image %s, so what the app relies on is not checked: %v", x.name, err))
 		return nil
 	}
 	var missing []error
@@ -47,7 +47,7 @@ func (x *rebase) checkRequirements(ctx context.Context) error {
 	return x.lacking(missing)
 }
 
-// DecodeRequirements reads the label [platform.RequirementsLabel].
+// DecodeRequirements decodes the label [platform.RequirementsLabel].
 func DecodeRequirements(label string) ([]platform.RunImageRequirement, error) {
 	var r platform.Requirements
 	if err := json.Unmarshal([]byte(label), &r); err != nil {
@@ -64,7 +64,7 @@ func DecodeRequirements(label string) ([]platform.RunImageRequirement, error) {
 	return r.Requirements, nil
 }
 
-// Relies says of something that an app relies on who needs it.
+// Relies describes a requirement and who needs it.
 func Relies(req platform.RunImageRequirement) string {
 	what := strings.TrimSpace(req.Name + " " + req.Constraint)
 	if req.ProvedByEffect != "" {
@@ -73,7 +73,7 @@ func Relies(req platform.RunImageRequirement) string {
 	return fmt.Sprintf("%s, required by %s", what, req.RequiredBy)
 }
 
-// lacking is what comes of requirements that are not met.
+// lacking returns an error or logs a warning for unmet requirements, as Check says.
 func (x *rebase) lacking(missing []error) error {
 	if x.Check == "warn" && len(missing) > 0 {
 		for _, err := range missing {
@@ -84,20 +84,20 @@ func (x *rebase) lacking(missing []error) error {
 	return x.forced("the new run image lacks what the app relies on", missing)
 }
 
-// compare lists the packages that go and come, where that costs little: both run images have an SBOM.
+// compare logs the packages that a rebase removes and adds, if both run images have an SBOM.
 func (x *rebase) compare(ctx context.Context, now base.Image) {
 	if now.Generated() {
 		return
 	}
 	before, err := x.Images.Open(ctx, x.ref(x.metadata.RunImage.Reference))
 	if err != nil {
-		x.log.Debug(fmt.Sprintf("the old run image is not compared: %v", err))
+		x.log.Debug(fmt.Sprintf("cannot compare with the old run image: %v", err))
 		return
 	}
 	defer before.Close()
 	old, err := x.Reader.Other().Attached(ctx, before, "")
 	if err != nil || old.Set == nil {
-		x.log.Debug(fmt.Sprintf("the old run image %s is not compared: it has no SBOM that can be used (%v)", before.Name, err))
+		x.log.Debug(fmt.Sprintf("cannot compare with the old run image %s: it has no usable SBOM (%v)", before.Name, err))
 		return
 	}
 	gone, come := attach.Differ(old.Document(), now.Document())

@@ -7,13 +7,13 @@ import (
 	"path"
 )
 
-// rebased reads a tar of a directory, as daemons give it, as the tar of a layer that has the
-// directory in a parent.
+// rebased converts the tar of a directory, as daemons return it, to the tar of a layer that has the
+// directory below parent.
 func rebased(r io.ReadCloser, parent string) io.ReadCloser {
 	out, in := io.Pipe()
 	go func() {
 		err := rewrite(in, r, parent)
-		_ = r.Close() // it was read
+		_ = r.Close() // only read
 		_ = in.CloseWithError(err)
 	}()
 	return out

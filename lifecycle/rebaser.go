@@ -19,26 +19,26 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// A Rebaser puts an app image on another run image without building it again (platform.md,
-// "rebaser"), and makes sure that the new run image has what the app relies on (DESIGN section 6).
+// A Rebaser moves an app image to another run image without a build (platform.md, "rebaser"), and checks that the
+// new run image has what the app relies on (docs/design.md, Verdicts).
 type Rebaser struct {
 	API    api.Version
-	Images *image.Writer                    // required: where images are read and written
+	Images *image.Writer                    // required: reads and writes images
 	Ref    func(string) reference.Reference // where the platform has an image; nil: as [reference.Parse] says
 
 	Names    []string // of the rebased image; at least one
-	Registry string   // of these; empty: they are in a docker daemon
+	Registry string   // of Names; empty: a docker daemon
 	Previous string   // the app image to rebase; empty: the first of Names
-	RunImage string   // the new run image; empty: as the app image names it
-	Force    bool     // rebase although it is not safe
+	RunImage string   // the new run image; empty: the one named by the app image
+	Force    bool     // rebase even if it is not safe
 
-	Check  string       // CNB_REBASE_CHECK, what happens if the new run image lacks something: fail, warn, off; empty: fail
-	Reader *base.Reader // of the new run image; nil: it is not looked into
+	Check  string       // CNB_REBASE_CHECK, if the new run image lacks something: fail, warn or off; empty: fail
+	Reader *base.Reader // of the new run image; nil: no check
 
 	Log *slog.Logger // nil: silent
 }
 
-// Run rebases. The error has code 72.
+// Run rebases. Errors have code 72.
 func (r *Rebaser) Run(ctx context.Context) (*platform.Report, error) {
 	x := &rebase{Rebaser: r, log: logger(r.Log)}
 	defer x.close()
@@ -57,12 +57,12 @@ type rebase struct {
 	app, run *image.Image
 	metadata platform.AppMetadata
 	name     string // of the new run image
-	known    bool   // that is one of the names that the app image has for its run image
+	known    bool   // name is one of those recorded in the app image
 }
 
 func (x *rebase) rebase(ctx context.Context) (*platform.Report, error) {
 	if len(x.Names) == 0 {
-		return nil, errors.New("no image is named")
+		return nil, errors.New("no image given")
 	}
 	if err := x.open(ctx); err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func (x *rebase) open(ctx context.Context) error {
 		return err
 	}
 	if metadata.RunImage.TopLayer == "" {
-		return fmt.Errorf("%s is not an app image that can be rebased: its label %s does not say where the run image ends", name, platform.LifecycleMetadataLabel)
+		return fmt.Errorf("%s is not an app image that can be rebased: its label %s does not record the run image's top layer", name, platform.LifecycleMetadataLabel)
 	}
 	x.metadata = *metadata
 	if err := x.openRunImage(ctx); err != nil {
@@ -120,7 +120,7 @@ func (x *rebase) open(ctx context.Context) error {
 	return nil
 }
 
-// recorded are the names that the app image has for its run image. Images of older platforms have them elsewhere.
+// recorded returns the run image names in the app image. Images of older platforms have them elsewhere.
 func (x *rebase) recorded() platform.RunImageNames {
 	names := platform.RunImageNames{Image: x.metadata.RunImage.Image, Mirrors: x.metadata.RunImage.Mirrors}
 	if stack := x.metadata.Stack; stack != nil && (names.Image == "" || !api.TargetData.In(x.API)) && stack.RunImage.Image != "" {
@@ -153,14 +153,14 @@ func (x *rebase) openRunImage(ctx context.Context) error {
 	return nil
 }
 
-// checkSafe refuses what the specification has to be refused unless it is forced.
+// checkSafe returns an error for what the specification allows only with force.
 func (x *rebase) checkSafe(ctx context.Context) error {
 	var unsafe []error
 	if !api.SafeRebase.In(x.API) {
 		unsafe = x.otherStack()
 	} else {
 		if x.app.Config.Config.Labels[platform.RebasableLabel] == "false" {
-			unsafe = append(unsafe, fmt.Errorf("%s is not rebasable, by its label %s: build it again", x.app.Name, platform.RebasableLabel))
+			unsafe = append(unsafe, fmt.Errorf("%s is not rebasable (label %s); build it again", x.app.Name, platform.RebasableLabel))
 		}
 		if !x.known {
 			unsafe = append(unsafe, fmt.Errorf("%s is not the run image of the app image, which is %s", x.name, orElse(strings.Join(x.recorded().All(), " or "), "not recorded")))
@@ -174,13 +174,13 @@ func (x *rebase) checkSafe(ctx context.Context) error {
 	return x.forced("a rebase is not safe", unsafe)
 }
 
-// forced lets errors pass as warnings where the rebase is forced.
+// forced returns the errors, or logs them as warnings if the rebase is forced.
 func (x *rebase) forced(what string, all []error) error {
 	if len(all) == 0 {
 		return nil
 	}
 	if !x.Force {
-		return fmt.Errorf("%s: %w (-force rebases it all the same)", what, errors.Join(all...))
+		return fmt.Errorf("%s: %w (use -force to rebase anyway)", what, errors.Join(all...))
 	}
 	x.log.Warn(fmt.Sprintf("%s, but forced: %v", what, errors.Join(all...)))
 	return nil
@@ -191,11 +191,11 @@ func (x *rebase) otherStack() []error {
 	if before == "" || now == "" || before == now {
 		return nil
 	}
-	return []error{fmt.Errorf("%s has stack %s, the app image %s", x.name, now, before)}
+	return []error{fmt.Errorf("%s has stack %s, but the app image %s", x.name, now, before)}
 }
 
-// OtherTarget tells in which of the target data a new run image, of that name, is not as the app image's old one. What
-// was not said of the old one does not count.
+// OtherTarget compares the target of a new run image, called name, with the one of the app image, and returns an error
+// for each difference. Unknown values of the app image match any.
 func OtherTarget(ctx context.Context, app, run *image.Image, name string) ([]error, error) {
 	labels := app.Config.Config.Labels
 	before := platform.Target{OS: app.Config.OS, Arch: app.Config.Architecture, Variant: app.Config.Variant}
@@ -219,13 +219,13 @@ func OtherTarget(ctx context.Context, app, run *image.Image, name string) ([]err
 		{"version of the distribution", distro.Version, now.Distro.Version},
 	} {
 		if d.before != "" && d.before != d.now {
-			all = append(all, fmt.Errorf("the %s of %s is %q, the app image was made for %q", d.what, name, d.now, d.before))
+			all = append(all, fmt.Errorf("the %s of %s is %q, but the app image was built for %q", d.what, name, d.now, d.before))
 		}
 	}
 	return all, nil
 }
 
-// draft is the app image on its new run image.
+// draft returns the app image on its new run image.
 func (x *rebase) draft() (image.Draft, error) {
 	top, err := v1.NewHash(x.metadata.RunImage.TopLayer)
 	if err != nil {
@@ -245,7 +245,7 @@ func (x *rebase) draft() (image.Draft, error) {
 	return image.Draft{Base: x.run, Layers: above, Previous: x.app, Config: *cfg}, nil
 }
 
-// labels are the app image's, with those that belong to the run image replaced.
+// labels returns the labels of the app image, with those of the run image replaced.
 func (x *rebase) labels() (map[string]string, error) {
 	labels := map[string]string{}
 	for k, v := range x.app.Config.Config.Labels {
@@ -275,7 +275,7 @@ func (x *rebase) labels() (map[string]string, error) {
 	return labels, err
 }
 
-// ofRunImage reports whether a label is one that an app image has of its run image.
+// ofRunImage reports whether an app image takes the label from its run image.
 func ofRunImage(label string) bool {
 	return strings.HasPrefix(label, platform.BaseLabels) || strings.HasPrefix(label, platform.StackLabels)
 }

@@ -19,40 +19,40 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// A BaseRestorer is the other half of the restorer: it completes what the detector left open about the
-// base images, and saves those that are to be extended (platform.md, "restorer"; DESIGN section 4).
-// Nothing is asked of a registry where nothing is open.
+// A BaseRestorer is the second part of the restorer: it completes what the detector left open about the
+// base images, and saves those to be extended (platform.md, "restorer"; docs/design.md, Resolution).
+// It accesses a registry only if something is open.
 type BaseRestorer struct {
 	API    api.Version
 	Images *image.Opener                    // required
 	Ref    func(string) reference.Reference // where the platform has the run image; nil: as [reference.Parse] says
 
 	Analyzed   *platform.Analyzed
-	RunFile    *platform.RunFile // mirrors of the run image; nil: there are none
+	RunFile    *platform.RunFile // mirrors of the run image; nil: none
 	BuildImage string            // reference in a registry; empty: the build image is not extended
-	Kaniko     string            // <kaniko-dir>, where images to be extended are saved; empty: nowhere
+	Kaniko     string            // <kaniko-dir>, where images to extend are saved; empty: none
 
-	// Group, Generated (the directory), and Resolution are what the detector left. Policy is this phase's own.
+	// Group, Generated (the directory) and Resolution are from the detector. Policy is this phase's own.
 	Group      platform.Group
 	Generated  string
-	Resolution *platform.Resolution // nil: inventories are off, or the detector was another lifecycle's
+	Resolution *platform.Resolution // nil: run image SBOMs are disabled, or another lifecycle's detector
 	Policy     platform.Policy
-	Built      time.Time                // the time of the build, where the detector did not record it
-	Reader     *base.Reader             // nil: inventories are off
-	Searched   *platform.RunImageReport // run-image.toml, what the analyzer found; nil: it left nothing
+	Built      time.Time                // build time, if the detector did not record it
+	Reader     *base.Reader             // nil: run image SBOMs are disabled
+	Searched   *platform.RunImageReport // run-image.toml, what the analyzer found; nil: none
 
 	Log *slog.Logger // nil: silent
 }
 
-// Bases are what is known of the base images now.
+// Bases is the result of a BaseRestorer.
 type Bases struct {
 	Analyzed   *platform.Analyzed
-	Resolution *platform.Resolution // nil: there was none
-	RunImage   *base.Image          // if it had to be read; nil: what is known is still true
+	Resolution *platform.Resolution // nil: none
+	RunImage   *base.Image          // if it was read; nil: nothing new is known
 }
 
-// Run completes. Verdicts may turn the extension of the run image off, never on, and never undo a switch.
-// The error has code 42.
+// Run completes the base images. Verdicts can only turn the extension of the run image off, and never undo a
+// switch. Errors have code 42.
 func (r *BaseRestorer) Run(ctx context.Context) (*Bases, error) {
 	x := &bases{BaseRestorer: r, log: logger(r.Log), out: Bases{Analyzed: &platform.Analyzed{}, Resolution: r.Resolution}}
 	if r.Analyzed != nil {
@@ -74,7 +74,7 @@ type bases struct {
 	log *slog.Logger
 	out Bases
 
-	run *image.Image // the run image where the platform has it; nil: it was not needed yet
+	run *image.Image // the run image in the platform's storage; nil: not needed yet
 }
 
 func (x *bases) complete(ctx context.Context) error {
@@ -84,14 +84,14 @@ func (x *bases) complete(ctx context.Context) error {
 		if err := x.judge(ctx); err != nil {
 			return err
 		}
-		if err := x.settle(ctx); err != nil {
+		if err := x.pinRunImage(ctx); err != nil {
 			return err
 		}
 	}
 	return x.saveBuildImage(ctx)
 }
 
-// judge answers what the detector left open, since it cannot look into the run image (docs/design.md, Resolution).
+// judge re-evaluates pending verdicts with registry access (docs/design.md, Resolution).
 func (x *bases) judge(ctx context.Context) error {
 	if x.Resolution == nil || x.Reader == nil {
 		return nil
@@ -104,7 +104,7 @@ func (x *bases) judge(ctx context.Context) error {
 	final, err := x.read(ctx, judged, policy)
 	broken := judged.Switched && judged.Promised()
 	if err != nil && ctx.Err() == nil && !broken && policy.RunSBOM != platform.Attached {
-		x.log.Warn(fmt.Sprintf("what the run image %s holds cannot be told, so nothing more is left out for it: %v", x.out.Analyzed.RunImage.Name(), err))
+		x.log.Warn(fmt.Sprintf("cannot read the packages of the run image %s, so no further Dockerfile is skipped: %v", x.out.Analyzed.RunImage.Name(), err))
 		return nil
 	}
 	if err != nil {
@@ -118,10 +118,10 @@ func (x *bases) judge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return x.settleVerdicts(judged, now)
+	return x.skipDockerfiles(judged, now)
 }
 
-// read reads the run image. What the analyzer did not find is not looked for again.
+// read reads the run image. It does not repeat a search of the analyzer that found nothing.
 func (x *bases) read(ctx context.Context, judged *base.Judgement, policy platform.Policy) (base.Image, error) {
 	img, err := x.runImage(ctx)
 	if err != nil {
@@ -143,13 +143,13 @@ func (x *bases) read(ctx context.Context, judged *base.Judgement, policy platfor
 	return found, nil
 }
 
-// counts reports whether a declaration that the analyzer found, if it found one, counts for this phase: the analyzer
-// may not have known the keys of the builder's policy.
+// counts reports whether a declaration found by the analyzer, if any, also counts here: the analyzer may not have
+// known the keys of the builder's policy.
 func (x *bases) counts(d *platform.Declared) bool {
 	return d == nil || x.Reader.Finder.Trust.Check(d.Signature) == nil
 }
 
-// dockerfiles returns the Dockerfiles of the run image that are not left out yet.
+// dockerfiles returns the Dockerfiles of the run image that are not skipped yet.
 func (x *bases) dockerfiles() ([]*extensions.Dockerfile, error) {
 	modules := []resolver.Module{}
 	for _, m := range x.Group.Extensions {
@@ -162,8 +162,8 @@ func (x *bases) dockerfiles() ([]*extensions.Dockerfile, error) {
 	return slices.DeleteFunc(all, func(d *extensions.Dockerfile) bool { return d.Image != extensions.Run }), nil
 }
 
-// settleVerdicts leaves out what need not be applied. The extension of the run image can only be turned off.
-func (x *bases) settleVerdicts(before, now *base.Judgement) error {
+// skipDockerfiles skips Dockerfiles that need not be applied. It can only turn the extension of the run image off.
+func (x *bases) skipDockerfiles(before, now *base.Judgement) error {
 	run := x.out.Analyzed.RunImage
 	run.Extend = run.Extend && now.ExtendRun
 	now.ExtendRun = run.Extend
@@ -171,7 +171,7 @@ func (x *bases) settleVerdicts(before, now *base.Judgement) error {
 	for i, v := range now.Verdicts {
 		if v.Dockerfile != before.Verdicts[i].Dockerfile {
 			again = append(again, v)
-			x.log.Info(fmt.Sprintf("  %s: %s", v.Dockerfile.Extension.ID, fate(v)))
+			x.log.Info(fmt.Sprintf("  %s: %s", v.Dockerfile.Extension.ID, describeVerdict(v)))
 		}
 	}
 	if _, err := Prune(filepath.Dir(x.Generated), again); err != nil {
@@ -200,15 +200,15 @@ func (x *bases) ref(text string) reference.Reference {
 	return x.Ref(text)
 }
 
-// runImage opens the run image where the platform has it, once: the one that was analyzed, or by its
-// name the one that an extension switched to, or one of the mirrors of that.
+// runImage opens the run image once: the analyzed one, or the one that an extension switched to, or one of its
+// mirrors.
 func (x *bases) runImage(ctx context.Context) (*image.Image, error) {
 	if x.run != nil {
 		return x.run, nil
 	}
 	run := orElse(x.out.Analyzed.RunImage.Reference, x.out.Analyzed.RunImage.Image)
 	if run == "" {
-		return nil, errors.New("opening the run image: analyzed.toml does not name it: run the analyzer before")
+		return nil, errors.New("opening the run image: analyzed.toml has no run image: run the analyzer first")
 	}
 	names, known := x.RunFile.Names(run)
 	recorded := reference.Recorded(run)
@@ -227,8 +227,8 @@ func (x *bases) runImage(ctx context.Context) (*image.Image, error) {
 	return x.run, nil
 }
 
-// open opens a run image, one that the daemon does not have in its registry: the platform pulls what analyzed.toml
-// refers to. The error tells of both.
+// open opens a run image, or if the daemon does not have it, the one in its registry: the platform pulls what
+// analyzed.toml refers to. The error reports both.
 func (x *bases) open(ctx context.Context, name string) (*image.Image, error) {
 	img, err := x.Images.Open(ctx, x.ref(name))
 	if !errors.Is(err, image.ErrNotFound) || x.ref(name).Kind != reference.Daemon || reference.Recorded(name).Kind == reference.Daemon {
@@ -248,12 +248,12 @@ func orElse(s, other string) string {
 	return s
 }
 
-// settle makes the reference of the run image one for good, completes its target, and saves it if it is to be extended.
-// A daemon's image that is not there yet and is not to be extended is left to the exporter.
-func (x *bases) settle(ctx context.Context) error {
+// pinRunImage pins the run image to a digest, completes its target, and saves it if it is to be extended.
+// An image missing in the daemon that is not to be extended is left to the exporter.
+func (x *bases) pinRunImage(ctx context.Context) error {
 	run := x.out.Analyzed.RunImage
 	if !api.RunImageExtension.In(x.API) {
-		return nil // the specification has nothing of it
+		return nil // not specified before
 	}
 	if reference.Recorded(run.Reference).Digest == "" || run.Target == nil {
 		img, err := x.runImage(ctx)
@@ -277,8 +277,8 @@ func (x *bases) settle(ctx context.Context) error {
 	return x.saveRunImage(ctx)
 }
 
-// saveRunImage saves the run image for the extender. A daemon's image is taken from its registry, where an
-// extender has to be able to start from it: platforms pull the reference that is left.
+// saveRunImage saves the run image for the extender. A daemon's image is read from its registry, since platforms
+// pull the recorded reference to run the extender on it.
 func (x *bases) saveRunImage(ctx context.Context) error {
 	run := x.out.Analyzed.RunImage
 	recorded := reference.Recorded(run.Reference)
@@ -292,20 +292,20 @@ func (x *bases) saveRunImage(ctx context.Context) error {
 	if img.Image == nil {
 		from, err := x.fromRegistry(ctx, img)
 		if err != nil {
-			return fmt.Errorf("finding the run image in a registry, to extend it: %w", err)
+			return fmt.Errorf("finding the run image to extend in a registry: %w", err)
 		}
 		defer from.Close()
 		img = from
 	}
 	if recorded.Kind == reference.Daemon || recorded.Digest != img.Digest.String() {
-		recorded = img.Reference() // not that of an index: the extender opens what the digest names
+		recorded = img.Reference() // not the digest of an index: the extender needs the image's own
 		run.Reference = recorded.Record()
 	}
 	x.log.Info(fmt.Sprintf("Saving the run image %s for its extension", run.Name()))
 	return saveBase(ctx, img.Image, x.baseDir(recorded), true)
 }
 
-// fromRegistry opens a daemon's image in its registry: where it was pulled from, else by its name.
+// fromRegistry opens a daemon's image in the registry it was pulled from, or else by its name.
 func (x *bases) fromRegistry(ctx context.Context, img *image.Image) (*image.Image, error) {
 	from, err := x.Images.Origin(ctx, img)
 	if err == nil {
@@ -322,7 +322,7 @@ func (x *bases) fromRegistry(ctx context.Context, img *image.Image) (*image.Imag
 	return from, nil
 }
 
-// saveBuildImage records the build image, and saves what of it an extender needs: it runs in it.
+// saveBuildImage records the build image, and saves its metadata: the extender runs in it.
 func (x *bases) saveBuildImage(ctx context.Context) error {
 	if x.BuildImage == "" || !api.Extensions.In(x.API) {
 		return nil
@@ -339,12 +339,12 @@ func (x *bases) saveBuildImage(ctx context.Context) error {
 	record.Reference = img.Reference().Record()
 	x.out.Analyzed.BuildImage = &record
 	if x.Kaniko == "" {
-		return errors.New("saving the build image, to extend it: no directory is given for it (-kaniko-dir)")
+		return errors.New("saving the build image to extend: no directory given (-kaniko-dir)")
 	}
 	return saveBase(ctx, img.Image, x.baseDir(img.Reference()), false)
 }
 
-// baseDir is where the image is saved (COMPAT).
+// baseDir returns where a base image is saved (docs/compatibility.md).
 func (x *bases) baseDir(of reference.Reference) string {
 	return filepath.Join(x.Kaniko, "cache", "base", of.Digest)
 }

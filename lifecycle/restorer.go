@@ -26,27 +26,26 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
-// A Restorer brings back what earlier builds left for the buildpacks of the group: metadata,
-// SBOMs and cached layers (platform.md, "restorer", "Layer Restoration"; buildpack.md,
-// "Layer Types").
+// A Restorer restores what earlier builds left for the buildpacks of the group: metadata, SBOMs and
+// cached layers (platform.md, "restorer", "Layer Restoration"; buildpack.md, "Layer Types").
 type Restorer struct {
 	API      api.Version
 	Group    platform.Group
 	Analyzed *platform.Analyzed
-	Cache    cache.Cache // nil: there is none
-	Layers   string      // <layers>, as the app image has it
-	Root     string      // the directory below which that is on this machine; empty: /
-	ExecEnv  string      // layers of a build for another one are not restored
-	UID, GID int         // whose layers are that root restores
+	Cache    cache.Cache // nil: none
+	Layers   string      // <layers> in the app image
+	Root     string      // root directory of Layers on this machine; empty: /
+	ExecEnv  string      // layers of another execution environment are not restored
+	UID, GID int         // owner of the restored layers, if run as root
 
-	SkipLayers bool // restore nothing but store.toml
-	SkipStore  bool // restore no store.toml either
+	SkipLayers bool // restore only store.toml
+	SkipStore  bool // do not restore store.toml either
 	SkipSBOM   bool
 
 	Log *slog.Logger // nil: silent
 }
 
-// Run restores. A cache that is lost or damaged is no error. The error has code 42.
+// Run restores. A lost or damaged cache is no error. Errors have code 42.
 func (r *Restorer) Run(ctx context.Context) error {
 	x := &restoring{Restorer: r, log: logger(r.Log)}
 	if err := x.run(ctx); err != nil {
@@ -66,12 +65,12 @@ type restoring struct {
 	data   []restoration
 }
 
-// A restoration is a layer whose content is to be restored from the cache.
+// A restoration is a layer to restore from the cache.
 type restoration struct {
 	dir   buildpack.LayersDir
 	name  string
 	layer cache.Layer
-	inApp bool // the previous image has the same
+	inApp bool // the previous image has the same layer
 }
 
 func (r *restoring) run(ctx context.Context) error {
@@ -79,7 +78,7 @@ func (r *restoring) run(ctx context.Context) error {
 	if r.Cache != nil && !skip {
 		var err error
 		if r.cached, err = r.Cache.Metadata(ctx); err != nil {
-			r.log.Warn(fmt.Sprintf("nothing is restored from the cache: %v", err))
+			r.log.Warn(fmt.Sprintf("cannot restore layers from the cache: %v", err))
 		}
 	}
 	for _, m := range r.Group.Buildpacks {
@@ -96,7 +95,7 @@ func (r *restoring) run(ctx context.Context) error {
 	return r.restoreSBOMs(ctx)
 }
 
-// otherExecEnv reports whether the previous image was for another execution environment
+// otherExecEnv reports whether the previous image is for another execution environment
 // (platform.md, "Layer Restoration").
 func (r *restoring) otherExecEnv() bool {
 	m := r.Analyzed.Metadata
@@ -118,14 +117,14 @@ func orProduction(execEnv string) string {
 	return execEnv
 }
 
-// buildpack restores store.toml and the metadata of one buildpack's layers, and notes which
-// contents are to be restored.
+// buildpack restores store.toml and the layer metadata of a buildpack, and collects the
+// layers to restore from the cache.
 func (r *restoring) buildpack(m platform.Module, skip bool) error {
 	dir, err := r.dir(m)
 	if err != nil {
 		return err
 	}
-	// What an earlier build left on disk goes: what is there has to be what is restored.
+	// The directory has to contain only what is restored.
 	if err := dir.Remove(); err != nil {
 		return fmt.Errorf("removing what an earlier build left: %w", err)
 	}
@@ -154,8 +153,7 @@ func (r *restoring) buildpack(m platform.Module, skip bool) error {
 	return r.layers(dir, m, version, launched, cached)
 }
 
-// layers restores the metadata of a buildpack's layers: of those in the previous image as that has it, of
-// others that are cached as the cache has it.
+// layers restores the metadata of a buildpack's layers: from the previous image, or else from the cache.
 func (r *restoring) layers(dir buildpack.LayersDir, m platform.Module, version api.Version, launched, cached map[string]platform.Layer) error {
 	for _, name := range slices.Sorted(maps.Keys(launched)) {
 		l := launched[name]
@@ -165,7 +163,7 @@ func (r *restoring) layers(dir buildpack.LayersDir, m platform.Module, version a
 		if l.Cache {
 			kept, ok := cached[name]
 			if !ok || !kept.Cache || kept.SHA != l.SHA {
-				continue // without its content it is of no use; or below, as the cache has it
+				continue // useless without its content, unless the cache has it, below
 			}
 			r.data = append(r.data, restoration{dir, name, l, true})
 		}
@@ -179,9 +177,9 @@ func (r *restoring) layers(dir buildpack.LayersDir, m platform.Module, version a
 		before, inApp := launched[name]
 		switch {
 		case !l.Cache || inApp && before.Launch && before.Cache && before.SHA == l.SHA:
-			continue // it is never restored, or was above
+			continue // never restored, or already restored above
 		case l.Launch && inApp && !api.CacheAlone.In(version):
-			r.log.Info(fmt.Sprintf("Not restoring %q from cache, because it is not what is in the app image", m.ID+":"+name))
+			r.log.Info(fmt.Sprintf("Not restoring %q from cache, because it differs from the layer in the app image", m.ID+":"+name))
 			continue
 		}
 		r.log.Info(fmt.Sprintf("Restoring metadata for %q from cache", m.ID+":"+name))
@@ -193,7 +191,7 @@ func (r *restoring) layers(dir buildpack.LayersDir, m platform.Module, version a
 	return nil
 }
 
-// dir is the directory of a buildpack's layers on this machine.
+// dir returns the directory of a buildpack's layers on this machine.
 func (r *restoring) dir(m platform.Module) (buildpack.LayersDir, error) {
 	return buildpack.LayersOf(r.onDisk(r.Layers), m.ID)
 }
@@ -207,8 +205,8 @@ func orRoot(root string) string {
 	return root
 }
 
-// restoreData unpacks cached layers, side by side. One that cannot be read is left out whole, since its metadata would
-// speak of content that is not there.
+// restoreData unpacks cached layers concurrently. If a layer cannot be read it is removed, since its metadata would
+// describe missing content.
 func (r *restoring) restoreData(ctx context.Context) error {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(max(2, runtime.GOMAXPROCS(0)))
@@ -222,14 +220,14 @@ func (r *restoring) restoreData(ctx context.Context) error {
 			if !isLost(err) {
 				return errors.Join(err, d.dir.RemoveLayer(d.name))
 			}
-			r.log.Warn(fmt.Sprintf("layer %q is not restored and has to be made anew: %v", d.dir.ID+":"+d.name, err))
+			r.log.Warn(fmt.Sprintf("cannot restore layer %q, so it has to be rebuilt: %v", d.dir.ID+":"+d.name, err))
 			return d.dir.RemoveLayer(d.name)
 		})
 	}
 	return group.Wait()
 }
 
-// isLost reports whether an error is the cached layer's. That a disk is full, broken or read-only is not.
+// isLost reports whether an error is caused by the cached layer, rather than by a full, broken or read-only disk.
 func isLost(err error) bool {
 	return !slices.ContainsFunc([]error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EIO}, func(disk error) bool { return errors.Is(err, disk) })
 }
@@ -247,8 +245,8 @@ func (r *restoring) extract(ctx context.Context, sha, dir string) error {
 	return layers.Source{Root: r.Root, Base: r.Layers, UID: r.UID, GID: r.GID}.Extract(until{ctx, content}, dir)
 }
 
-// restoreSBOMs puts the SBOMs of restored layers beside them: those of launch layers were
-// brought by the analyzer, those of cached layers are in the cache.
+// restoreSBOMs puts the SBOMs of restored layers next to them: those of launch layers from the
+// directory that the analyzer restored, those of cached layers from the cache.
 func (r *restoring) restoreSBOMs(ctx context.Context) error {
 	if r.SkipSBOM || !api.SBOM.In(r.API) {
 		return r.dropSBOMs()
@@ -258,7 +256,7 @@ func (r *restoring) restoreSBOMs(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			r.log.Warn(fmt.Sprintf("the SBOMs of cached layers are not restored: %v", err))
+			r.log.Warn(fmt.Sprintf("cannot restore the SBOMs of cached layers: %v", err))
 		}
 	}
 	for _, m := range r.Group.Buildpacks {
@@ -291,11 +289,11 @@ func (r *restoring) restoreSBOMs(ctx context.Context) error {
 	return r.dropSBOMs()
 }
 
-// copySBOMs copies the SBOMs in a directory of <layers> to a layer. They come from an image or a cache that buildpacks
-// could write: what is no regular file is left out.
+// copySBOMs copies the SBOMs in a directory of <layers> to a layer. They are from an image or a cache that buildpacks
+// could write to, so only regular files are copied.
 func (r *restoring) copySBOMs(from string, to buildpack.LayersDir, layer string) error {
 	fault := func(err error) {
-		r.log.Warn(fmt.Sprintf("an SBOM of layer %q is not restored: %v", to.ID+":"+layer, err))
+		r.log.Warn(fmt.Sprintf("cannot restore an SBOM of layer %q: %v", to.ID+":"+layer, err))
 	}
 	dir, err := files.Within(r.onDisk(r.Layers), from, false)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -322,10 +320,10 @@ func (r *restoring) copySBOMs(from string, to buildpack.LayersDir, layer string)
 	return nil
 }
 
-// dropSBOMs removes the SBOMs of the earlier build, so that none of them gets into this one.
+// dropSBOMs removes the SBOMs of the earlier build, so that this build does not include them.
 func (r *restoring) dropSBOMs() error { return files.RemoveWithin(r.onDisk(r.Layers), "sbom") }
 
-// until reads until the context is done.
+// An until reads until the context is done.
 type until struct {
 	ctx context.Context
 	io.Reader

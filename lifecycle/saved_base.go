@@ -14,8 +14,8 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// saveBase writes an image as it is, to an OCI layout of its own, which may be there already. Without layers, those
-// are left out.
+// saveBase writes an image unchanged to its own OCI layout, which may exist already. Without withLayers, it omits the
+// layers.
 func saveBase(ctx context.Context, img v1.Image, dir string, withLayers bool) error {
 	err := clearLayout(dir)
 	if err == nil {

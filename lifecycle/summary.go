@@ -7,7 +7,7 @@ import (
 	"github.com/baseplan/baseplan/extensions"
 )
 
-// summary says what became of each extension, a line each, and what the run image alone
+// summary describes the verdict on each extension, one line each, and what only the run image
 // provides.
 func summary(out *Generation) []string {
 	var lines []string
@@ -18,7 +18,7 @@ func summary(out *Generation) []string {
 		if _, seen := parts[id]; !seen {
 			order = append(order, id)
 		}
-		parts[id] = append(parts[id], fate(v))
+		parts[id] = append(parts[id], describeVerdict(v))
 	}
 	for _, id := range order {
 		lines = append(lines, id+": "+strings.Join(parts[id], "; "))
@@ -31,8 +31,8 @@ func summary(out *Generation) []string {
 	return lines
 }
 
-// fate is what becomes of one Dockerfile, and the first reason.
-func fate(v extensions.Verdict) string {
+// describeVerdict describes the verdict on a Dockerfile with its first reason.
+func describeVerdict(v extensions.Verdict) string {
 	what := map[extensions.Outcome]string{
 		extensions.Superseded: "skipped",
 		extensions.Satisfied:  "skipped",

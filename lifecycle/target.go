@@ -18,11 +18,11 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
-// bionicStack is the stack whose images need not say what they are (platform.md, "analyzed.toml").
+// bionicStack is the stack whose images need not declare their target (platform.md, "analyzed.toml").
 const bionicStack = "io.buildpacks.stacks.bionic"
 
-// targetOf is what an image is for: by its configuration and labels, and where these do not
-// name the distribution, by its /etc/os-release (platform.md, "Target Data").
+// targetOf returns the target of an image from its configuration and labels. If these do not name the
+// distribution, it reads /etc/os-release (platform.md, "Target Data").
 func targetOf(ctx context.Context, img *image.Image) (*platform.Target, error) {
 	labels := img.Config.Config.Labels
 	t := &platform.Target{
@@ -45,9 +45,9 @@ func targetOf(ctx context.Context, img *image.Image) (*platform.Target, error) {
 	return t, nil
 }
 
-// ContainerTarget is the target of the container that this process runs in: its
-// architecture, and the distribution that its etc/os-release names. root is its root file
-// system. Modules see it where the run image's target is not known (COMPAT, "Environment").
+// ContainerTarget returns the target of this process's container: its architecture, and the
+// distribution in etc/os-release below root. Modules see it if the run image's target is unknown
+// (docs/compatibility.md, "Environment").
 func ContainerTarget(root fs.FS) *platform.Target {
 	t := &platform.Target{OS: runtime.GOOS, Arch: runtime.GOARCH}
 	release, err := root.Open("etc/os-release")
@@ -61,7 +61,7 @@ func ContainerTarget(root fs.FS) *platform.Target {
 	return t
 }
 
-// osRelease reads the distribution's name and version; empty where the image does not say.
+// osRelease reads the distribution's name and version; empty if the image does not have them.
 func osRelease(ctx context.Context, img *image.Image) (platform.Distro, error) {
 	var content io.ReadCloser
 	var err error
@@ -97,7 +97,7 @@ func parseRelease(r io.Reader) (platform.Distro, error) {
 	return d, lines.Err()
 }
 
-// fileOfDaemon reads one file of a daemon's image; links are followed there.
+// fileOfDaemon reads a file of a daemon's image. The daemon follows links.
 func fileOfDaemon(ctx context.Context, files *image.Files, name string) (io.ReadCloser, error) {
 	archive, err := files.Archive(ctx, name)
 	if err != nil {
@@ -113,11 +113,11 @@ func fileOfDaemon(ctx context.Context, files *image.Files, name string) (io.Read
 	}{t, archive}, nil
 }
 
-// maxLinks bounds how many symbolic links are followed.
+// maxLinks is the maximum number of symbolic links to follow.
 const maxLinks = 10
 
-// fileOf reads one file of an image, from the top-most layer that has it. Links are
-// followed. The error wraps fs.ErrNotExist if there is none.
+// fileOf reads a file of an image from the topmost layer that has it. It follows links. The error
+// wraps fs.ErrNotExist if there is no such file.
 func fileOf(ctx context.Context, img v1.Image, name string) (io.ReadCloser, error) {
 	all, err := img.Layers()
 	if err != nil {
@@ -136,7 +136,7 @@ func fileOf(ctx context.Context, img v1.Image, name string) (io.ReadCloser, erro
 	return nil, fmt.Errorf("%s: too many links", name)
 }
 
-// search looks through the layers from the top.
+// search searches the layers from the top.
 func search(ctx context.Context, all []v1.Layer, name string) (io.ReadCloser, string, error) {
 	for i := len(all) - 1; i >= 0; i-- {
 		if ctx.Err() != nil {
@@ -153,7 +153,7 @@ func search(ctx context.Context, all []v1.Layer, name string) (io.ReadCloser, st
 	return nil, "", &fs.PathError{Op: "open", Path: "/" + name, Err: fs.ErrNotExist}
 }
 
-// searchLayer looks for a file in one layer. gone says that the layer hides it in those below.
+// searchLayer searches one layer for a file. gone reports that the layer hides the file in the layers below.
 func searchLayer(l v1.Layer, name string) (content io.ReadCloser, link string, gone bool, err error) {
 	r, err := l.Uncompressed()
 	if err != nil {
@@ -185,7 +185,7 @@ func searchLayer(l v1.Layer, name string) (content io.ReadCloser, link string, g
 	}
 }
 
-// hides reports whether an entry is a whiteout of a file or of a directory above it (OCI
+// hides reports whether an entry is a whiteout of a file or a directory above it (OCI
 // image specification, "Whiteouts").
 func hides(entry, name string) bool {
 	dir, base := path.Split(entry)

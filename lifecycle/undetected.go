@@ -11,15 +11,15 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// A noGroupError says that no group passed, and what to do about it. Platforms may show nothing else.
+// A noGroupError reports that no group passed, with advice. Platforms may show nothing else.
 type noGroupError struct{ advice string }
 
 func (e *noGroupError) Error() string {
-	return "No buildpack groups passed detection. " + e.advice // a text that people search for (COMPAT)
+	return "No buildpack groups passed detection. " + e.advice // people search for this text (docs/compatibility.md)
 }
 
-// failed turns the reason why nothing was chosen into the phase's error, after a replay of
-// what was only told at debug level.
+// failed converts the reason for a failed detection to the phase's error, and replays the debug
+// messages.
 func (r *detecting) failed(err error) error {
 	undetected, ok := errors.AsType[*resolver.UndetectedError](err)
 	if !ok {
@@ -35,7 +35,7 @@ func (r *detecting) failed(err error) error {
 	return fail.As(code, "", &noGroupError{r.advice(undetected)})
 }
 
-// advice says what went wrong, by the group that came closest, and the way out.
+// advice explains the failure by the group that came closest, and how to fix it.
 func (r *detecting) advice(u *resolver.UndetectedError) string {
 	var parts []string
 	for _, t := range u.Tries {
@@ -60,7 +60,7 @@ func (r *detecting) advice(u *resolver.UndetectedError) string {
 	return strings.Join(parts, " ")
 }
 
-// maxListed is how many of a kind are worth a place in one line.
+// maxListed is the maximum number of items to list in a line.
 const maxListed = 3
 
 func listed(all []string, separator string) string {
@@ -70,7 +70,7 @@ func listed(all []string, separator string) string {
 	return strings.Join(all, separator)
 }
 
-// errored are the modules that errored, and how.
+// errored describes the modules that errored.
 func (r *detecting) errored(u *resolver.UndetectedError) []string {
 	var all []string
 	for _, t := range u.Tries {
@@ -82,7 +82,7 @@ func (r *detecting) errored(u *resolver.UndetectedError) []string {
 			text := fmt.Sprintf("%s: bin/detect exited with %d, see its output", e.Module, result.Exit)
 			switch {
 			case !ran:
-				text = fmt.Sprintf("%s is not made for the run image: use a run image of one of its targets", e.Module)
+				text = fmt.Sprintf("%s does not support the run image: use a run image for one of its targets", e.Module)
 			case result.Err != nil:
 				text = result.Err.Error()
 			}
@@ -94,14 +94,14 @@ func (r *detecting) errored(u *resolver.UndetectedError) []string {
 	return all
 }
 
-// remedies say what could help where the run image may have what is missing, but nothing is known of it.
+// remedies suggests what may help if the run image's packages are unknown.
 func (r *detecting) remedies() []string {
 	if r.RunImage.Set != nil || r.policy() == platform.Off {
 		return nil
 	}
-	known := "What the run image holds is not known"
+	known := "The packages of the run image are unknown"
 	if r.RunImage.Reference != "" {
-		known = fmt.Sprintf("What the run image %s holds is not known", r.RunImage.Reference)
+		known = fmt.Sprintf("The packages of the run image %s are unknown", r.RunImage.Reference)
 	}
 	if r.RunImage.Why != "" {
 		known += ": " + r.RunImage.Why

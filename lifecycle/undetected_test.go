@@ -80,7 +80,7 @@ func TestRemedies(t *testing.T) {
 	const (
 		none    = "No buildpack groups passed detection. "
 		reason  = none + "acme/a@1 requires curl, which no module before it provides."
-		unknown = reason + " What the run image registry/run:1 holds is not known: the analyzer found no SBOM attached to it."
+		unknown = reason + " The packages of the run image registry/run:1 are unknown: the analyzer found no SBOM attached to it."
 		attach  = " If it has what is missing, attach an SBOM to it (baseplan sbom attach)"
 	)
 	for _, test := range []struct {
@@ -97,9 +97,9 @@ func TestRemedies(t *testing.T) {
 			d.Inventory = func(context.Context) (base.Image, error) {
 				return base.Image{}, errors.New("the registry does not answer")
 			}
-		}, reason + " What the run image registry/run:1 holds is not known: generating an inventory failed." + attach + "."},
+		}, reason + " The packages of the run image registry/run:1 are unknown: generating an inventory failed." + attach + "."},
 		{"no run image yet", func(d *lifecycle.Detector) { d.RunImage.Why = lifecycle.NotInDaemon },
-			reason + " What the run image registry/run:1 holds is not known: the analyzer did not find it in the docker daemon. If it has what is missing, pull it before the build."},
+			reason + " The packages of the run image registry/run:1 are unknown: the analyzer did not find it in the docker daemon. If it has what is missing, pull it before the build."},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := undetectable(t, "acme/a", requires)

@@ -35,8 +35,8 @@ func TestLosses(t *testing.T) {
 		lose      func()
 	}{
 		{"the cache", "", func() { p.Cache = "" }},
-		{"what is in the cache", "has to be made anew", func() { s.Shell(p.Cache, "for f in committed/*.tar; do echo more >> $f; done") }},
-		{"the cache's metadata", "nothing is restored from the cache", func() { s.Shell(p.Cache, "echo '{' > committed/io.buildpacks.lifecycle.cache.metadata") }},
+		{"what is in the cache", "so it has to be rebuilt", func() { s.Shell(p.Cache, "for f in committed/*.tar; do echo more >> $f; done") }},
+		{"the cache's metadata", "cannot restore layers from the cache", func() { s.Shell(p.Cache, "echo '{' > committed/io.buildpacks.lifecycle.cache.metadata") }},
 		{"the launch cache", "Reusing layer 'e2e/tools:launched'", func() { p.LaunchCache = "" }},
 		{"the previous image", "Adding layer 'e2e/tools:launched'", func() { s.Do(nil, "rmi", "-f", p.Name) }},
 		{"everything", "", func() { s.Do(nil, "rmi", "-f", p.Name); p.Cache, p.LaunchCache = "", "" }},

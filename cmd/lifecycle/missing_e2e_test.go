@@ -135,7 +135,7 @@ func TestMissingRunImageIsNeeded(t *testing.T) {
 		t.Parallel()
 		s := newStage(t, "curl:launch")
 		s.RunImage = s.site.registry.Name + "/run:missing"
-		const known, way = "holds is not known: the analyzer did not find it in the docker daemon.", "If it has what is missing, pull it before the build."
+		const known, way = "are unknown: the analyzer did not find it in the docker daemon.", "If it has what is missing, pull it before the build."
 		failsAt(t, s.FivePhases(app("one")), "detector", 20, known, way)
 		failsAt(t, s.Creator(app("one")), "creator", 20, known, way)
 	})

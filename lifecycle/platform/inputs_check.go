@@ -48,7 +48,7 @@ func (in *Inputs) checkNoImage(args []string) error {
 
 func (in *Inputs) checkSomeImage(args []string) error {
 	if len(args) == 0 {
-		return errors.New("no image is named: give the reference of the app image as the last argument")
+		return errors.New("no image given: give the reference of the app image as the last argument")
 	}
 	return nil
 }

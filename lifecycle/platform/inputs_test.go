@@ -170,8 +170,8 @@ func TestMalformedInputs(t *testing.T) {
 		{platform.Rebase, 10, nil, "-previous-image app app", "-previous-image|0.11 and later"},
 		{platform.Detect, 15, nil, "-run-image app", "-run-image"},
 
-		{platform.Analyze, 15, nil, "", "no image is named"},
-		{platform.Export, 15, nil, "-app /a", "no image is named"},
+		{platform.Analyze, 15, nil, "", "no image given"},
+		{platform.Export, 15, nil, "-app /a", "no image given"},
 		{platform.Analyze, 15, nil, "app other", `one argument|["app" "other"]|-tag`},
 		{platform.Create, 15, nil, "app -tag app:2", `one argument|"-tag"|before it`},
 		{platform.Detect, 15, nil, "app", `no arguments|["app"]`},

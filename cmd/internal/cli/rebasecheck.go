@@ -96,14 +96,14 @@ func (r *rebaseCheck) run(ctx context.Context, app, now string) (err error) {
 		return err
 	}
 	if metadata.RunImage.TopLayer == "" {
-		return &hinted{fmt.Errorf("%s is not an app image that can be rebased: its label %s does not say where the run image ends", app, platform.LifecycleMetadataLabel), "the app image comes first, then the run image"}
+		return &hinted{fmt.Errorf("%s is not an app image that can be rebased: its label %s does not record the run image's top layer", app, platform.LifecycleMetadataLabel), "the app image comes first, then the run image"}
 	}
 	r.names = platform.RunImageNames{Image: metadata.RunImage.Image, Mirrors: metadata.RunImage.Mirrors}
 	if r.unsafe, err = lifecycle.OtherTarget(ctx, r.app, r.now, now); err != nil {
 		return err
 	}
 	if labels[platform.RebasableLabel] == "false" {
-		r.unsafe = append(r.unsafe, fmt.Errorf("%s is not rebasable, by its label %s: build it again", app, platform.RebasableLabel))
+		r.unsafe = append(r.unsafe, fmt.Errorf("%s is not rebasable (label %s); build it again", app, platform.RebasableLabel))
 	}
 	if err := r.recheck(ctx, labels[platform.RequirementsLabel]); err != nil {
 		return err

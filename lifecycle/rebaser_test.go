@@ -326,13 +326,13 @@ func TestRebaseCheck(t *testing.T) {
 	}
 }
 
-// TestRebaseWithoutInventory: what cannot be told is said, and no reason to refuse.
+// TestRebaseWithoutInventory: an unreadable inventory is a warning, not an error.
 func TestRebaseWithoutInventory(t *testing.T) {
 	r := newRebasing(t, oldRun, newRun, `{"version": "1.0", "requirements": [{"name": "curl", "evidence": ["pkg:deb/debian/curl"]}]}`, func(*v1.ConfigFile) {})
 	r.r.Reader.Scan = nil
 	_, err := r.r.Run(t.Context())
 	check(t, err)
-	if !strings.Contains(r.said.String(), "cannot be told") {
+	if !strings.Contains(r.said.String(), "is not checked") {
 		t.Errorf("log:\n%s", r.said.String())
 	}
 }

@@ -127,7 +127,7 @@ func TestMissingRunImageIsNeeded(t *testing.T) {
 		failsAt(t, s.FivePhases(app("one")), "restorer", 42, "opening image docker://"+s.RunImage, "opening image "+s.RunImage)
 		b := s.Creator(app("one"))
 		failsAt(t, b, "creator", 42, "===> RESTORING", "opening image docker://"+s.RunImage, "opening image "+s.RunImage)
-		if strings.Contains(b.Log, "cannot be told") {
+		if strings.Contains(b.Log, "cannot read the packages") {
 			t.Errorf("the creator looks into a run image that is not there:\n%s", b.Log)
 		}
 	})

@@ -236,7 +236,7 @@ func TestBuildFailures(t *testing.T) {
 		{"wrong type", `printf '[[processes]]\ntype = 3\n' > "$layers/launch.toml"`, "", fail.Build, "launch.toml"},
 		{"process without a command", `printf '[[processes]]\ntype = "web"\n' > "$layers/launch.toml"`, "", fail.Build, `"command" is missing`},
 		{"process type leads elsewhere", `printf '[[processes]]\ntype = "../x"\ncommand = ["x"]\n' > "$layers/launch.toml"`, "", fail.Build, `"../x"`},
-		{"command is a string", `printf '[[processes]]\ntype = "a"\ncommand = "x"\n' > "$layers/launch.toml"`, "", fail.Build, `launch.toml: key "processes", element 1: process "a": key "command" has to be a list of strings in Buildpack API 0.10`},
+		{"command is a string", `printf '[[processes]]\ntype = "a"\ncommand = "x"\n' > "$layers/launch.toml"`, "", fail.Build, `launch.toml: key "processes", element 1: process "a": key "command" must be a list of strings in Buildpack API 0.10`},
 		{"direct is false", `printf '[[processes]]\ntype = "a"\ncommand = ["x"]\ndirect = false\n' > "$layers/launch.toml"`, "", fail.Build, `key "direct": false is not supported in Buildpack API 0.10`},
 		{"launch at the top level", `printf 'launch = true\n' > "$layers/l.toml"`, "", fail.Build, `l.toml: key "launch" is not supported at the top level: put it under [types]`},
 		{"two defaults", `printf '[[processes]]\ntype = "a"\ncommand = ["x"]\ndefault = true\n[[processes]]\ntype = "b"\ncommand = ["x"]\ndefault = true\n' > "$layers/launch.toml"`, "", fail.Build, "default"},

@@ -16,21 +16,21 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
-// A Built is what a buildpack's bin/build left behind.
+// A Built is what bin/build left.
 type Built struct {
 	Layers    []Layer // by name
 	Processes []launch.Process
-	Default   string // the process type that is to be the default; empty: none
+	Default   string // default process type; empty: none
 	Slices    []platform.Slice
 	Labels    []platform.Label
-	Unmet     []string // names of entries of its plan
+	Unmet     []string // names of plan entries
 	BOM       []platform.BOMEntry
 	BuildBOM  []platform.BOMEntry
 }
 
-// Build runs bin/build and reads what it left in its layers directory, which has to be
-// there (buildpack.md, "Build"). base is the environment as earlier buildpacks made it. An
-// error that is the executable's is a *[BrokenError].
+// Build runs bin/build and reads what it left in its layers directory, which must exist
+// (buildpack.md, "Build"). base is the environment with the changes of earlier buildpacks. An
+// error of the executable is a *[BrokenError].
 func (d *Descriptor) Build(ctx context.Context, h Host, base *env.Env, plan []resolver.Require, layers LayersDir, out, errOut io.Writer) (*Built, error) {
 	if err := d.build(ctx, h, base, plan, layers, out, errOut); err != nil {
 		if ctx.Err() != nil {
@@ -73,7 +73,7 @@ func (d *Descriptor) build(ctx context.Context, h Host, base *env.Env, plan []re
 	return nil
 }
 
-// read reads what bin/build left, and hides layers of no type.
+// read reads what bin/build left, and hides layers without a type.
 func (d *Descriptor) read(h Host, plan []resolver.Require, dir LayersDir) (*Built, error) {
 	b := &Built{}
 	var err error
@@ -92,7 +92,7 @@ func (d *Descriptor) read(h Host, plan []resolver.Require, dir LayersDir) (*Buil
 	return b, d.readBuild(h, dir, plan, b)
 }
 
-// encodeBuildpackPlan gives the Buildpack Plan (buildpack.md, "Buildpack Plan").
+// encodeBuildpackPlan encodes the Buildpack Plan (buildpack.md, "Buildpack Plan").
 func encodeBuildpackPlan(plan []resolver.Require) ([]byte, error) {
 	type entry struct {
 		Name     string         `toml:"name"`
@@ -113,7 +113,7 @@ var mediaTypes = map[string]string{
 	"syft.json": "application/vnd.syft+json",
 }
 
-// checkSBOMs refuses SBOMs of formats that buildpack.toml does not announce (buildpack.md,
+// checkSBOMs returns an error for SBOM formats that buildpack.toml does not declare (buildpack.md,
 // "The buildpack SBOM").
 func (d *Descriptor) checkSBOMs(dir LayersDir) error {
 	files, err := dir.SBOMs()

@@ -14,16 +14,16 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// A Store is where buildpacks and image extensions are: <id>/<version> in a directory
-// each, with slashes of the ID as underscores (platform.md, "Buildpacks Directory Layout").
+// A Store is a directory of buildpacks or image extensions, each in <id>/<version>, with
+// underscores for the slashes of the ID (platform.md, "Buildpacks Directory Layout").
 type Store struct {
 	Buildpacks, Extensions string
 	Deprecation            api.DeprecationMode
-	Warn                   func(string)                     // about deprecated versions; may be nil
-	Unknown                func(path string, keys []string) // keys that the specification does not know; may be nil
+	Warn                   func(string)                     // called for deprecated versions; may be nil
+	Unknown                func(path string, keys []string) // called for unknown keys; may be nil
 }
 
-// A Descriptor is buildpack.toml or extension.toml (buildpack.md, "buildpack.toml";
+// A Descriptor is a decoded buildpack.toml or extension.toml (buildpack.md, "buildpack.toml";
 // image_extension.md, "extension.toml").
 type Descriptor struct {
 	Kind        resolver.Kind
@@ -34,11 +34,11 @@ type Descriptor struct {
 	Homepage    string
 	ClearEnv    bool
 	SBOMFormats []string
-	ExecEnv     []string // execution environments that it supports; none: all
+	ExecEnv     []string // supported execution environments; none: all
 	Order       Order    // of a composite buildpack
 	Targets     []Target
-	Stacks      []string          // IDs; "*" is any
-	Wishes      extensions.Wishes // an extension's
+	Stacks      []string          // IDs; "*" matches any
+	Wishes      extensions.Wishes // of an extension
 }
 
 // An Order is the order of a composite buildpack.
@@ -53,7 +53,7 @@ type Reference struct {
 	ExecEnv []string // where it takes part; none: everywhere
 }
 
-// For is the order in an execution environment. An empty environment leaves all in.
+// For returns the order for an execution environment; all of it if execEnv is empty.
 func (o Order) For(execEnv string) resolver.Order {
 	var order resolver.Order
 	for _, g := range o {
@@ -70,12 +70,12 @@ func (o Order) For(execEnv string) resolver.Order {
 	return order
 }
 
-// supports reports whether a list of execution environments has one.
+// supports reports whether a list of execution environments includes one.
 func supports(list []string, execEnv string) bool {
 	return execEnv == "" || len(list) == 0 || slices.Contains(list, execEnv) || slices.Contains(list, "*")
 }
 
-// A descriptorFile is the file of either kind.
+// A descriptorFile is buildpack.toml or extension.toml.
 type descriptorFile struct {
 	API       string     `toml:"api"`
 	Buildpack moduleFile `toml:"buildpack"`
@@ -109,11 +109,11 @@ type moduleFile struct {
 	ExecEnv     execEnvs         `toml:"exec-env"`
 }
 
-// execEnvs is a list of names; the specification has tables with a name, older ones plain
+// execEnvs is a list of names. The specification has tables with a name, older buildpacks plain
 // strings.
 type execEnvs []string
 
-// UnmarshalTOML reads either form.
+// UnmarshalTOML decodes either form.
 func (e *execEnvs) UnmarshalTOML(v any) error {
 	add := func(v any) error {
 		if table, ok := v.(map[string]any); ok {
@@ -142,8 +142,8 @@ func (e *execEnvs) UnmarshalTOML(v any) error {
 	return err
 }
 
-// Open reads the descriptor of a module. The error has code 12 where its Buildpack API is
-// not spoken here.
+// Open reads the descriptor of a module. The error has code 12 if its Buildpack API is
+// not supported.
 func (s Store) Open(m resolver.Module) (*Descriptor, error) {
 	root, file := s.Buildpacks, "buildpack.toml"
 	if m.Kind == resolver.Extension {
@@ -157,7 +157,7 @@ func (s Store) Open(m resolver.Module) (*Descriptor, error) {
 	var f descriptorFile
 	if err := readTOML(path, &f, s.Unknown); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%w: the order names it, but it is not in %s", err, root)
+			err = fmt.Errorf("%w: it is in the order, but not in %s", err, root)
 		}
 		return nil, fmt.Errorf("opening %s %s: %w", m.Kind, m, err)
 	}
@@ -202,7 +202,7 @@ func (s Store) describe(m resolver.Module, dir, path string, f descriptorFile) (
 	}
 	if m.Kind == resolver.Extension {
 		if len(d.Order) > 0 {
-			return nil, fmt.Errorf("reading %s: key \"order\": an extension has none", path)
+			return nil, fmt.Errorf("reading %s: key \"order\" is not allowed in an extension", path)
 		}
 		data, err := platform.ReadBounded(path)
 		if err != nil {
@@ -221,7 +221,7 @@ func (f descriptorFile) order(path string) (Order, error) {
 		var group Group
 		for j, r := range g.Group {
 			if r.ID == "" || r.Version == "" {
-				return nil, fmt.Errorf("reading %s: key \"order\", group %d, element %d: both \"id\" and \"version\" have to be there", path, i+1, j+1)
+				return nil, fmt.Errorf("reading %s: key \"order\", group %d, element %d: \"id\" and \"version\" are required", path, i+1, j+1)
 			}
 			group = append(group, Reference{ExecEnv: r.ExecEnv, Element: resolver.Element{
 				Module:   resolver.Module{Kind: resolver.Buildpack, ID: r.ID, Version: r.Version},
@@ -233,20 +233,20 @@ func (f descriptorFile) order(path string) (Order, error) {
 	return order, nil
 }
 
-// Module is the module in the words of the build plan.
+// Module returns the module for a build plan.
 func (d *Descriptor) Module() resolver.Module {
 	return resolver.Module{Kind: d.Kind, ID: d.ID, Version: d.Version}
 }
 
-// Group is the module as group.toml has it.
+// Group returns the module for group.toml.
 func (d *Descriptor) Group() platform.Module {
 	return platform.Module{ID: d.ID, Version: d.Version, API: d.API.String(), Homepage: d.Homepage}
 }
 
-// InExecEnv reports whether the module takes part in an execution environment.
+// InExecEnv reports whether the module supports an execution environment.
 func (d *Descriptor) InExecEnv(execEnv string) bool { return supports(d.ExecEnv, execEnv) }
 
-// has reports whether one of the module's executables is there.
+// has reports whether the module has an executable.
 func (d *Descriptor) has(executable string) bool {
 	info, err := os.Stat(filepath.Join(d.Dir, "bin", executable))
 	return err == nil && !info.IsDir()

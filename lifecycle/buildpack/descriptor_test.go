@@ -60,14 +60,14 @@ func TestStoreRefuses(t *testing.T) {
 		id, version, says string
 		code              fail.Code
 	}{
-		{"acme/none", "1", "the order names it", fail.Generic},
+		{"acme/none", "1", "it is in the order", fail.Generic},
 		{"acme/old", "1", "0.6 is not supported", fail.BuildpackAPI},
 		{"acme/broken", "1", "buildpack.toml, line", fail.Generic},
-		{"acme/half", "1", `both "id" and "version"`, fail.Generic},
+		{"acme/half", "1", `"id" and "version" are required`, fail.Generic},
 		{"..", "1", "cannot be the id", fail.Generic},
 		{"config", "1", "cannot be the id", fail.Generic},
-		{"acme/app", "..", "cannot be the name", fail.Generic},
-		{"acme/app", "../../x", "cannot be the name", fail.Generic},
+		{"acme/app", "..", "invalid name", fail.Generic},
+		{"acme/app", "../../x", "invalid name", fail.Generic},
 	} {
 		_, err := buildpack.Store{Buildpacks: dir}.Open(module(tt.id, tt.version))
 		if err == nil || !strings.Contains(err.Error(), tt.says) || fail.CodeOf(err) != tt.code {
@@ -157,7 +157,7 @@ func TestExtensions(t *testing.T) {
 	})
 	t.Run("requires", func(t *testing.T) {
 		d, h := extension(t, map[string]string{"detect/plan.toml": "[[requires]]\nname = \"curl\"\n"})
-		if got, err := d.Detect(t.Context(), h); err != nil || got.Exit != -1 || !strings.Contains(got.Err.Error(), "may only provide") {
+		if got, err := d.Detect(t.Context(), h); err != nil || got.Exit != -1 || !strings.Contains(got.Err.Error(), "can only provide") {
 			t.Errorf("%+v, %v", got, err)
 		}
 	})

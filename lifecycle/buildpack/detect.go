@@ -16,18 +16,18 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// A Detected is what came of a module's bin/detect.
+// A Detected is the result of bin/detect.
 type Detected struct {
-	Exit   int    // its exit status; -1: it could not be run, or what it wrote is no build plan
-	Output []byte // both streams as they came
+	Exit   int    // exit status; -1: it could not be run, or its output is no build plan
+	Output []byte // stdout and stderr, interleaved
 	Plans  []resolver.Section
 	Err    error // why Exit is -1, or why it means that bin/detect did not start
 }
 
-// exitFail is how bin/detect says that it does not want to take part (buildpack.md, "Detection").
+// exitFail is the exit status of bin/detect for a module that opts out (buildpack.md, "Detection").
 const exitFail = 100
 
-// Outcome is the result in the words of the build plan.
+// Outcome converts the result for the resolver.
 func (r Detected) Outcome() resolver.Detection {
 	switch r.Exit {
 	case 0:
@@ -38,9 +38,9 @@ func (r Detected) Outcome() resolver.Detection {
 	return resolver.Detection{Status: resolver.Errored}
 }
 
-// Detect runs bin/detect (buildpack.md, "Detection"). An extension without one passes,
-// with the build plan in its directory detect, if there is one (image_extension.md,
-// "Detection"). The error is about ctx alone.
+// Detect runs bin/detect (buildpack.md, "Detection"). An extension without one passes, with the
+// build plan in its directory detect, if any (image_extension.md, "Detection"). The error is only
+// about ctx.
 func (d *Descriptor) Detect(ctx context.Context, h Host) (Detected, error) {
 	if d.Kind == resolver.Extension && !d.has("detect") {
 		path := filepath.Join(d.Dir, "detect", "plan.toml")
@@ -83,13 +83,13 @@ func (d *Descriptor) detect(ctx context.Context, h Host) (Detected, error) {
 		}
 		return r, err
 	}
-	f, err := files.OpenWithin(filepath.Dir(dir), plan) // no link: bin/detect may read less than this process
+	f, err := files.OpenWithin(filepath.Dir(dir), plan) // no links: this process can read more than bin/detect
 	r := d.planned(f, err, plan, h)
 	r.Output = out.Bytes()
 	return r, r.Err
 }
 
-// planned reads the build plan that a module that passes wrote, if it could be opened.
+// planned reads the build plan of a module that passed, if it could be opened.
 func (d *Descriptor) planned(f *os.File, err error, path string, h Host) Detected {
 	data, err := platform.ReadOpened(f, err, path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -110,7 +110,7 @@ func (d *Descriptor) planned(f *os.File, err error, path string, h Host) Detecte
 	if d.Kind == resolver.Extension {
 		for _, p := range plans {
 			if len(p.Requires) > 0 {
-				return broken(fmt.Errorf("reading %s: key \"requires\": an extension may only provide (image_extension.md, \"Detection\")", name))
+				return broken(fmt.Errorf("reading %s: key \"requires\": an extension can only provide (image_extension.md, \"Detection\")", name))
 			}
 		}
 	}

@@ -1,11 +1,11 @@
-// Package buildpack is the Buildpack Interface: what a buildpack or an image extension says
-// of itself, how its executables are run, and what they leave behind
+// Package buildpack implements the Buildpack Interface: descriptors of buildpacks and image extensions,
+// running their executables, and reading what they leave
 // (https://github.com/buildpacks/spec/blob/main/buildpack.md).
 //
 // Start with [Store], which finds a [Descriptor]; Descriptor.Detect, Generate and Build run
-// it. A [LayersDir] is where a buildpack keeps its layers.
+// its executables. A [LayersDir] is a buildpack's directory of layers.
 //
-// The package does not know orders, plans of a group or images: that is the phases' work.
+// Orders, the plan of a group and images are left to the phases.
 //
 // The API is stable from version 1.0 on; see docs/library.md.
 package buildpack

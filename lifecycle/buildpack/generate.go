@@ -15,10 +15,10 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// Generate runs an extension's bin/generate, which leaves its Dockerfiles in the directory output, empty
-// until then. An extension without one has them in its directory generate, if it has any
-// (image_extension.md, "Generation"). The plan is what the extension has to provide. An error that is the executable's is a
-// *[BrokenError].
+// Generate runs an extension's bin/generate, which writes its Dockerfiles to output, an empty directory.
+// An extension without one has them in its directory generate, if any (image_extension.md,
+// "Generation"). The plan holds the entries that the extension provides. An error of the
+// executable is a *[BrokenError].
 func (d *Descriptor) Generate(ctx context.Context, h Host, plan []resolver.Require, output string, out, errOut io.Writer) error {
 	if err := d.generate(ctx, h, plan, output, out, errOut); err != nil {
 		if ctx.Err() != nil {
@@ -68,7 +68,7 @@ func (d *Descriptor) copyGenerated(output string) error {
 	from := filepath.Join(d.Dir, "generate")
 	dir, err := os.OpenRoot(from)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // an extension that only provides
+		return nil // the extension only provides
 	}
 	if err != nil {
 		return err

@@ -39,7 +39,7 @@ type command struct {
 	list bool
 }
 
-// UnmarshalTOML reads either form.
+// UnmarshalTOML decodes either form.
 func (c *command) UnmarshalTOML(v any) error {
 	_, c.list = v.([]any)
 	return c.Command.UnmarshalTOML(v)
@@ -71,7 +71,7 @@ func (d *Descriptor) readLaunch(h Host, dir LayersDir, b *Built) error {
 		}
 		same := func(other launch.Process) bool { return other.Type == p.Type }
 		if slices.ContainsFunc(b.Processes, same) {
-			h.warn("%s: process %q is defined twice; the last definition counts", path, p.Type)
+			h.warn("%s: process %q is defined twice; using the last definition", path, p.Type)
 			b.Processes = slices.DeleteFunc(b.Processes, same)
 		}
 		if p.Default {
@@ -85,7 +85,7 @@ func (d *Descriptor) readLaunch(h Host, dir LayersDir, b *Built) error {
 		}
 		same := func(other platform.Label) bool { return other.Key == l.Key }
 		if slices.ContainsFunc(b.Labels, same) {
-			h.warn("%s: label %q is defined twice; the last definition counts", path, l.Key)
+			h.warn("%s: label %q is defined twice; using the last definition", path, l.Key)
 			b.Labels = slices.DeleteFunc(b.Labels, same)
 		}
 		b.Labels = append(b.Labels, l)
@@ -97,27 +97,27 @@ func (d *Descriptor) readLaunch(h Host, dir LayersDir, b *Built) error {
 	return nil
 }
 
-// checkProcess refuses what cannot be started, or not as the buildpack means it.
+// checkProcess returns an error for a process that cannot be started as the buildpack intends.
 func (d *Descriptor) checkProcess(p launchProcess, defaultType string) error {
 	list := api.DefaultArgs.In(d.API)
 	switch {
 	case p.Type == "" || p.Type == "." || p.Type == ".." || strings.ContainsAny(p.Type, "/\x00\n"):
-		return fmt.Errorf("key \"type\": %q cannot be a process type: only letters, numbers, '.', '_' and '-' are allowed", p.Type)
+		return fmt.Errorf("key \"type\": invalid process type %q: only letters, numbers, '.', '_' and '-' are allowed", p.Type)
 	case len(p.Command.Command) == 0 || p.Command.Command[0] == "":
 		return fmt.Errorf("process %q: key \"command\" is missing", p.Type)
 	case list && !p.Command.list:
-		return fmt.Errorf("process %q: key \"command\" has to be a list of strings in Buildpack API %s", p.Type, d.API)
+		return fmt.Errorf("process %q: key \"command\" must be a list of strings in Buildpack API %s", p.Type, d.API)
 	case !list && p.Command.list:
-		return fmt.Errorf("process %q: key \"command\" has to be a string in Buildpack API %s", p.Type, d.API)
+		return fmt.Errorf("process %q: key \"command\" must be a string in Buildpack API %s", p.Type, d.API)
 	case list && p.Direct != nil && !*p.Direct:
 		return fmt.Errorf("process %q: key \"direct\": false is not supported in Buildpack API %s: processes no longer run in a shell; start one with command = [\"bash\", \"-c\", ...]", p.Type, d.API)
 	case p.Default && defaultType != "" && defaultType != p.Type:
-		return fmt.Errorf("both %q and %q are to be the default process", defaultType, p.Type)
+		return fmt.Errorf("both %q and %q are marked as the default process", defaultType, p.Type)
 	}
 	return nil
 }
 
-// process is a process as metadata.toml has it. From Buildpack API 0.9 no process has a shell.
+// process returns a process for metadata.toml. From Buildpack API 0.9 no process has a shell.
 func (d *Descriptor) process(p launchProcess) launch.Process {
 	out := launch.Process{
 		Type: p.Type, Command: p.Command.Command, Args: p.Args, BuildpackID: d.ID,
@@ -158,7 +158,7 @@ func (d *Descriptor) readBuild(h Host, dir LayersDir, plan []resolver.Require, b
 	}
 	for i, u := range file.Unmet {
 		if !slices.ContainsFunc(plan, func(r resolver.Require) bool { return r.Name == u.Name }) {
-			return fmt.Errorf("reading %s: key \"unmet\", element %d: nothing by the name %q was asked of %s", path, i+1, u.Name, d.Module())
+			return fmt.Errorf("reading %s: key \"unmet\", element %d: there is no %q in the plan of %s", path, i+1, u.Name, d.Module())
 		}
 		b.Unmet = append(b.Unmet, u.Name)
 	}
@@ -169,7 +169,7 @@ func (d *Descriptor) readBuild(h Host, dir LayersDir, plan []resolver.Require, b
 }
 
 // BOM reads the Bills-of-Materials in launch.toml and build.toml of a buildpack before
-// Buildpack API 0.9; nil where there is none. version is the buildpack's.
+// Buildpack API 0.9; nil if there is none. version is the buildpack's.
 func (d LayersDir) BOM(version string) (launch, build []platform.BOMEntry, err error) {
 	of := &Descriptor{ID: d.ID, Version: version}
 	read := func(name string) ([]platform.BOMEntry, error) {

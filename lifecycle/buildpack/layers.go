@@ -14,15 +14,15 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
-// A LayersDir is <layers>/<id>, where one buildpack keeps its layers and what it tells of
-// them (buildpack.md, "Layer Types"). The buildpack may leave there what it likes, so no link in it
-// is followed, nor one in its place.
+// A LayersDir is <layers>/<id>, where a buildpack keeps its layers and their metadata
+// (buildpack.md, "Layer Types"). Its content is not trusted: no link in it is followed, nor one in
+// its place.
 type LayersDir struct {
 	Path string // absolute
 	ID   string // the buildpack's
 }
 
-// LayersOf is the directory of one buildpack among the layers. The error is about an ID
+// LayersOf returns the directory of a buildpack below layers. It returns an error for an ID
 // that could lead elsewhere.
 func LayersOf(layers, id string) (LayersDir, error) {
 	if err := platform.CheckID(id); err != nil {
@@ -31,27 +31,27 @@ func LayersOf(layers, id string) (LayersDir, error) {
 	return LayersDir{Path: filepath.Join(layers, platform.EscapeID(id)), ID: id}, nil
 }
 
-// A Layer is a layer of a buildpack. Its directory may not be there: a launch layer is
-// then to be reused from the previous image.
+// A Layer is a layer of a buildpack. A launch layer without a directory is reused from the
+// previous image.
 type Layer struct {
 	Name                 string
 	Path                 string // of the directory
-	Described            bool   // there is a <name>.toml
+	Described            bool   // <name>.toml exists
 	Build, Launch, Cache bool
-	Metadata             any // the table "metadata"; nil: there is none
+	Metadata             any // the table "metadata"; nil: none
 }
 
-// Exists reports whether the layer's directory is there.
+// Exists reports whether the layer's directory exists.
 func (l Layer) Exists() bool {
 	info, err := os.Stat(l.Path)
 	return err == nil && info.IsDir()
 }
 
-// reserved are the names of files that describe no layer.
+// reserved are the names of files that do not describe a layer.
 var reserved = []string{"launch", "build", "store"}
 
-// Layers reads what <name>.toml says of each layer, by name. A directory without such a file is a layer
-// of no type. Keys that the specification does not know are told to unknown, which may be nil.
+// Layers reads <name>.toml of each layer, by name. A directory without such a file is a layer
+// without a type. unknown, if not nil, is called for keys that the specification does not define.
 func (d LayersDir) Layers(unknown func(path string, keys []string)) ([]Layer, error) {
 	dir, entries, err := d.list()
 	if dir == nil {
@@ -80,8 +80,8 @@ func (d LayersDir) Layers(unknown func(path string, keys []string)) ([]Layer, er
 
 // A layerFile is <layer>.toml (buildpack.md, "Layer Content Metadata").
 type layerFile struct {
-	// Launch, Build and Cache stood at the top level until Buildpack API 0.6. There they would
-	// silently mean nothing.
+	// Launch, Build and Cache were top-level keys until Buildpack API 0.6. They would be ignored
+	// silently.
 	Launch any `toml:"launch"`
 	Build  any `toml:"build"`
 	Cache  any `toml:"cache"`
@@ -118,13 +118,13 @@ func (d LayersDir) layer(dir *os.Root, name string, unknown func(string, []strin
 
 func checkName(name string) error {
 	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
-		return fmt.Errorf("%q cannot be the name of a layer", name)
+		return fmt.Errorf("invalid name %q", name)
 	}
 	return nil
 }
 
-// WriteMetadata writes <layer>.toml with the metadata alone, without types: a layer that a
-// buildpack does not choose anew is ignored (buildpack.md, "Reusing Layers").
+// WriteMetadata writes <layer>.toml with metadata but without types: a layer that a buildpack
+// does not request again is ignored (buildpack.md, "Reusing Layers").
 func (d LayersDir) WriteMetadata(name string, metadata any) error {
 	if err := checkName(name); err != nil {
 		return fmt.Errorf("restoring the layers of %s: %w", d.ID, err)
@@ -135,7 +135,7 @@ func (d LayersDir) WriteMetadata(name string, metadata any) error {
 	return d.write(name+".toml", file)
 }
 
-// RemoveLayer removes what there is of a layer.
+// RemoveLayer removes a layer with its metadata and SBOMs.
 func (d LayersDir) RemoveLayer(name string) error {
 	if err := checkName(name); err != nil {
 		return fmt.Errorf("removing a layer of %s: %w", d.ID, err)
@@ -156,7 +156,7 @@ func (d LayersDir) RemoveLayer(name string) error {
 	return errors.Join(errs...)
 }
 
-// Store reads store.toml; nil if there is none.
+// Store reads store.toml, or returns nil if there is none.
 func (d LayersDir) Store() (*platform.Store, error) {
 	var s platform.Store
 	err := d.readTOML("store.toml", &s, nil)
@@ -180,22 +180,22 @@ func (d LayersDir) write(name string, v any) error {
 	return d.WriteFile(name, data)
 }
 
-// WriteFile writes a file, and makes the directory if need be.
+// WriteFile writes a file, and creates the directory if needed.
 func (d LayersDir) WriteFile(name string, data []byte) error {
 	return files.WriteWithin(filepath.Dir(d.Path), filepath.Join(d.Path, name), data)
 }
 
-// Remove removes the directory and all in it.
+// Remove removes the directory with its content.
 func (d LayersDir) Remove() error {
 	return files.RemoveWithin(filepath.Dir(d.Path), filepath.Base(d.Path))
 }
 
-// Open opens a file of the directory; see [files.OpenIn].
+// Open opens a file in the directory; see [files.OpenIn].
 func (d LayersDir) Open(name string) (*os.File, error) {
 	return files.OpenWithin(filepath.Dir(d.Path), filepath.Join(d.Path, name))
 }
 
-// open opens the directory. Without create, it is nil if there is none.
+// open opens the directory. Without create, it returns nil if there is none.
 func (d LayersDir) open(create bool) (*os.Root, error) {
 	dir, err := files.Within(filepath.Dir(d.Path), filepath.Base(d.Path), create)
 	if errors.Is(err, fs.ErrNotExist) && !create {
@@ -204,7 +204,7 @@ func (d LayersDir) open(create bool) (*os.Root, error) {
 	return dir, err
 }
 
-// list opens the directory and says what is in it, by name. The directory is nil if there is none, or on an error.
+// list opens the directory and lists its entries by name. The directory is nil if there is none, or on error.
 func (d LayersDir) list() (*os.Root, []fs.DirEntry, error) {
 	dir, err := d.open(false)
 	if dir == nil {
@@ -217,7 +217,7 @@ func (d LayersDir) list() (*os.Root, []fs.DirEntry, error) {
 	return dir, entries, nil
 }
 
-// at says what an error interrupted; nil stays nil.
+// at prefixes an error; nil stays nil.
 func at(err error, doing string) error {
 	if err == nil {
 		return nil
@@ -225,17 +225,17 @@ func at(err error, doing string) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// SBOMExtensions are the formats of SBOM files (buildpack.md, "Software-Bill-of-Materials").
+// SBOMExtensions are the file name extensions of SBOMs (buildpack.md, "Software-Bill-of-Materials").
 var SBOMExtensions = []string{"cdx.json", "spdx.json", "syft.json"}
 
-// An SBOMFile is <name>.sbom.<ext> of a buildpack.
+// An SBOMFile is a file <name>.sbom.<ext> of a buildpack.
 type SBOMFile struct {
-	Name string // of the layer, or "launch" or "build" for what is in none
+	Name string // of a layer, or "launch" or "build"
 	Ext  string
 	Path string
 }
 
-// SBOMs are the SBOM files of a buildpack, by name and format.
+// SBOMs lists the SBOM files of a buildpack, by name and format.
 func (d LayersDir) SBOMs() ([]SBOMFile, error) {
 	dir, entries, err := d.list()
 	if dir == nil {
@@ -255,7 +255,7 @@ func (d LayersDir) SBOMs() ([]SBOMFile, error) {
 
 // hide renames the directories of layers without a type, so that no later buildpack
 // depends on them (buildpack.md, "Ignored Layers"). A directory without <layer>.toml stays:
-// buildpacks keep files there for those that follow.
+// buildpacks keep files there for later ones.
 func (d LayersDir) hide(layers []Layer) error {
 	for _, l := range layers {
 		if !l.Described || l.Build || l.Launch || l.Cache || !l.Exists() {

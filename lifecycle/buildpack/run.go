@@ -17,28 +17,28 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// A Host is what the executables of a build have in common.
+// A Host describes how to run the executables of a build.
 type Host struct {
-	App         string           // directory of the app, absolute; they run in it
+	App         string           // directory of the app, absolute; the working directory
 	Platform    string           // <platform>, absolute
-	BuildConfig string           // <build-config>; empty: there is none
+	BuildConfig string           // <build-config>; empty: none
 	Environ     []string         // the lifecycle's own environment, as from os.Environ; see [env.ForBuild]
-	Target      *platform.Target // of the run image; nil: not known
-	Container   *platform.Target // of the container that the phase runs in, for modules if Target is nil
-	ExecEnv     string           // execution environment; empty: the Platform API has none, and modules see production
-	User        *User            // who runs them; nil: who runs the lifecycle
+	Target      *platform.Target // of the run image; nil: unknown
+	Container   *platform.Target // of this process's container, used if Target is nil
+	ExecEnv     string           // execution environment; empty: the Platform API has none, modules see production
+	User        *User            // who runs the executables; nil: the current user
 
 	// RunImageProvides and RunImageSBOM are paths of files for image extensions; empty:
-	// nothing is known of the run image (DESIGN section 4).
+	// the run image has no inventory (docs/design.md, Resolution).
 	RunImageProvides, RunImageSBOM string
 
-	// Unknown is told which keys of a file the specification does not know; nil: nobody is.
+	// Unknown is called for keys of a file that the specification does not define; nil: ignored.
 	Unknown func(path string, keys []string)
 
-	// Warn takes what is odd but no error, a sentence each; nil: it is dropped.
+	// Warn is called with warnings, a sentence each; nil: ignored.
 	Warn func(text string)
 
-	// Grace is how long an executable has to end after SIGTERM; 0: 10 s.
+	// Grace is the time between SIGTERM and SIGKILL; 0: 10 s.
 	Grace time.Duration
 }
 
@@ -48,17 +48,17 @@ func (h Host) warn(format string, args ...any) {
 	}
 }
 
-// A User is who runs executables.
+// A User runs executables.
 type User struct {
 	UID, GID int
 }
 
-// A BrokenError is an executable that could not be run, or whose output is not what the
-// specification asks for.
+// A BrokenError reports an executable that could not be run, or whose output violates the
+// specification.
 type BrokenError struct {
 	Module     resolver.Module
 	Executable string // "detect", "build", "generate"
-	Exit       int    // its exit status if that is the trouble
+	Exit       int    // exit status, if that is the cause
 	Err        error
 }
 
@@ -69,8 +69,8 @@ func (e *BrokenError) Error() string {
 // Unwrap returns the cause.
 func (e *BrokenError) Unwrap() error { return e.Err }
 
-// environment is what an executable of a module sees, on top of what earlier buildpacks
-// made of the environment.
+// environment returns the environment of an executable, based on the one modified by earlier
+// buildpacks.
 func (h Host) environment(d *Descriptor, base *env.Env) (*env.Env, error) {
 	e := base.Clone()
 	if !d.ClearEnv {
@@ -94,12 +94,12 @@ func (h Host) environment(d *Descriptor, base *env.Env) (*env.Env, error) {
 	} else {
 		e.Set("CNB_BUILDPACK_DIR", d.Dir)
 	}
-	if d.Kind == resolver.Extension || api.PathVariables.In(d.API) { // extensions may name an older API
+	if d.Kind == resolver.Extension || api.PathVariables.In(d.API) { // extensions may declare an older API
 		e.Set("CNB_PLATFORM_DIR", h.Platform)
 	}
 	if api.LaunchExecEnv.In(d.API) {
 		execEnv := h.ExecEnv
-		if execEnv == "" { // a Platform API before 0.15
+		if execEnv == "" { // Platform API before 0.15
 			execEnv = "production"
 		}
 		e.Set("CNB_EXEC_ENV", execEnv)
@@ -126,8 +126,8 @@ func setIf(e *env.Env, name, value string) {
 	}
 }
 
-// run executes one of the module's executables and returns its exit status. The error is
-// about one that could not be started, that a signal ended, or about ctx.
+// run executes one of the module's executables and returns its exit status. It returns an error if the
+// executable could not be started, was killed by a signal, or ctx is done.
 func (h Host) run(ctx context.Context, d *Descriptor, executable string, e *env.Env, out, errOut io.Writer, args ...string) (int, error) {
 	grace := h.Grace
 	if grace == 0 {
@@ -150,7 +150,7 @@ func (h Host) run(ctx context.Context, d *Descriptor, executable string, e *env.
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.Exited() {
 		return exit.ExitCode(), nil
 	}
-	if errors.Is(err, exec.ErrWaitDelay) { // it left a child behind that holds its output
+	if errors.Is(err, exec.ErrWaitDelay) { // a child process still holds its output
 		return cmd.ProcessState.ExitCode(), nil
 	}
 	return 0, program.Explain(err, cmd.Path, h.App)
@@ -169,7 +169,7 @@ func (d *Descriptor) notStarted(executable string, exit int, e *env.Env) string 
 	return program.NotStarted(exit, filepath.Join(d.Dir, "bin", executable), e.List())
 }
 
-// scratch makes a directory for what goes in and out of one executable.
+// scratch creates a directory for the inputs and outputs of an executable.
 func (h Host) scratch() (string, func(), error) {
 	dir, err := os.MkdirTemp("", "baseplan-*")
 	if err != nil {
@@ -185,9 +185,9 @@ func (h Host) scratch() (string, func(), error) {
 	return dir, remove, nil
 }
 
-// give writes a file that the executable's user may change.
+// give writes a file that the executable's user can change.
 func (h Host) give(path string, data []byte) error {
-	// O_EXCL: the directory is the user's already, who may have put a link there.
+	// O_EXCL: the directory belongs to the user, who may have put a link there.
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// group gives a command a process group, the user of h, and a Cancel that asks the whole group to end. kill ends
-// those who do not.
+// group gives a command its own process group, the user of h, and a Cancel that sends SIGTERM to the group. kill
+// ends the processes that remain.
 func (h Host) group(cmd *exec.Cmd) (kill func(), err error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if h.User != nil {

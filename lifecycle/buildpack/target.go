@@ -7,7 +7,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
-// A Target is an environment that a buildpack is made for. Empty fields match anything
+// A Target is a platform that a buildpack supports. Empty fields match any
 // (buildpack.md, "Targets").
 type Target struct {
 	OS, Arch, Variant string
@@ -21,11 +21,11 @@ type targetFile struct {
 	Distros []platform.Distro `toml:"distros"`
 }
 
-// bionic is the stack that stands for a target.
+// bionic is the stack that implies a target.
 const bionic = "io.buildpacks.stacks.bionic"
 
-// Matches reports whether a module is made for a base image. What is not known of the
-// image matches anything.
+// Matches reports whether the module supports a base image. Unknown values of the
+// image match any.
 func (d *Descriptor) Matches(image *platform.Target) bool {
 	if image == nil || image.OS == "" {
 		return true
@@ -34,7 +34,7 @@ func (d *Descriptor) Matches(image *platform.Target) bool {
 	return len(targets) == 0 || slices.ContainsFunc(targets, func(t Target) bool { return t.matches(image) })
 }
 
-// targets are those of the module, declared or inferred; none: it matches anything.
+// targets returns the targets of the module, declared or inferred; none: it matches any.
 func (d *Descriptor) targets() []Target {
 	targets := slices.Clone(d.Targets)
 	for _, stack := range d.Stacks {

@@ -9,20 +9,20 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
-// readTOML reads a file that a buildpack brought. The error names file and line,
+// readTOML reads a file of a buildpack. The error names file and line,
 // and wraps fs.ErrNotExist if there is no such file.
 func readTOML(path string, v any, unknown func(path string, keys []string)) error {
 	f, err := files.Open(path)
 	return decodeFile(f, err, path, v, unknown)
 }
 
-// readTOMLIn reads such a file of a directory that a buildpack can write, where a link is none.
+// readTOMLIn reads a file in a directory that a buildpack can write, without following links.
 func readTOMLIn(dir *os.Root, name string, v any, unknown func(path string, keys []string)) error {
 	f, err := files.OpenIn(dir, name)
 	return decodeFile(f, err, filepath.Join(dir.Name(), name), v, unknown)
 }
 
-// readTOML reads such a file of a buildpack's layers directory.
+// readTOML reads a file in the layers directory.
 func (d LayersDir) readTOML(name string, v any, unknown func(path string, keys []string)) error {
 	f, err := d.Open(name)
 	return decodeFile(f, err, filepath.Join(d.Path, name), v, unknown)

@@ -1,14 +1,13 @@
-// Package cache keeps layers of an app between its builds, in a directory or in an
-// image (platform.md, "restorer", "exporter").
+// Package cache stores layers of an app between builds, in a directory or in an image
+// (platform.md, "restorer", "exporter").
 //
-// Start with [Cache], which [Volume] and [Image] are. What one build commits, the next
-// one sees as a whole: nothing of it before [Cache.Commit], and after a Commit that was
-// cut off either the old layers or the new ones.
+// Start with [Cache], implemented by [Volume] and [Image]. A commit is atomic: later builds see
+// either all of its layers or, before [Cache.Commit] or if it was interrupted, the previous ones.
 //
-// A cache may be lost or damaged at any time, so none of its errors need end a build.
+// A cache may be lost or damaged at any time, so none of its errors has to fail a build.
 // Every layer is verified while it is read; see [ErrCorrupt].
 //
-// This package does not know how a layer becomes a directory again: that is
+// The package does not unpack layers: that is
 // [layers.Source.Extract].
 //
 // The API is stable from version 1.0 on; see docs/library.md.
@@ -29,44 +28,43 @@ import (
 )
 
 var (
-	// ErrNotFound is wrapped by errors about a layer that a cache does not have.
+	// ErrNotFound is wrapped by errors about a layer that is not in the cache.
 	ErrNotFound = errors.New("not in the cache")
 
-	// ErrCorrupt is wrapped by errors about content of a cache that is not what was
-	// put there: a layer of another digest, or metadata that cannot be read. Such a
-	// layer is to be skipped and made anew.
+	// ErrCorrupt is wrapped by errors about damaged content: a layer with another digest, or
+	// malformed metadata. Such a layer should be skipped and rebuilt.
 	ErrCorrupt = errors.New("the cache is corrupt")
 )
 
-// A Cache holds layers by their diff IDs, and says what they are. Open and Add may be
-// called at the same time as themselves and one another.
+// A Cache stores layers by diff ID, with metadata. Open and Add may be called
+// concurrently.
 type Cache interface {
-	// Metadata is what was committed last; the zero value if nothing was.
+	// Metadata returns the last committed metadata; the zero value if there is none.
 	Metadata(ctx context.Context) (Metadata, error)
 
-	// Open reads an uncompressed layer of those committed last. Reading it to the end
-	// gives an error instead of io.EOF where the content is not that of the diff ID.
+	// Open reads an uncompressed layer of the last commit. If the content does not match the
+	// diff ID, reading returns an error instead of io.EOF.
 	Open(ctx context.Context, diffID v1.Hash) (io.ReadCloser, error)
 
-	// Add puts a layer among those that Commit will keep. One that the cache has
-	// already is taken from there, and not read.
+	// Add adds a layer to the next commit. A layer that the cache already has is taken from
+	// there, and not read.
 	Add(ctx context.Context, layer v1.Layer) error
 
-	// Commit replaces what the cache had by the layers added since the last Commit.
-	// They have to be all those that the metadata names.
+	// Commit replaces the content of the cache with the layers added since the last Commit,
+	// which must include all layers named by the metadata.
 	Commit(ctx context.Context, m Metadata) error
 
-	// Close drops what was added and not committed.
+	// Close discards layers that were added but not committed.
 	Close() error
 }
 
-// A verifier reads a layer and, in place of its end, gives an error if the digest is
-// another one.
+// A verifier reads a layer and returns an error instead of io.EOF if the digest does not
+// match.
 type verifier struct {
 	io.ReadCloser
 	sum     hash.Hash
 	want    v1.Hash
-	corrupt func() // called once the content has turned out wrong; nil: nothing to do
+	corrupt func() // called if the content is wrong; may be nil
 }
 
 func verified(r io.ReadCloser, want v1.Hash, corrupt func()) *verifier {
@@ -75,7 +73,7 @@ func verified(r io.ReadCloser, want v1.Hash, corrupt func()) *verifier {
 
 func (v *verifier) Read(p []byte) (int, error) {
 	n, err := v.ReadCloser.Read(p)
-	_, _ = v.sum.Write(p[:n]) // a hash never errs
+	_, _ = v.sum.Write(p[:n]) // never fails
 	if !errors.Is(err, io.EOF) {
 		return n, err
 	}
@@ -90,7 +88,7 @@ func (v *verifier) Read(p []byte) (int, error) {
 	return n, fmt.Errorf("reading layer %s: %w: its content is sha256:%s", v.want, ErrCorrupt, got)
 }
 
-// checkDiffID refuses a hash that no layer has; it may come from a file and go into a path.
+// checkDiffID validates a hash, which may come from a file and be used in a path.
 func checkDiffID(h v1.Hash) error {
 	if parsed, err := v1.NewHash(h.String()); err != nil || parsed.Algorithm != "sha256" {
 		return fmt.Errorf("%q is not a diff ID: %w", h, ErrNotFound)

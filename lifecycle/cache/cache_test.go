@@ -237,8 +237,8 @@ func TestMetadataOfOthers(t *testing.T) {
 		{"wrong type", `{"buildpacks":{"key":"a"}}`, "buildpacks"},
 		{"no digest", `{"buildpacks":[{"key":"a/b","layers":{"l":{"sha":"x"}}}]}`, "a/b:l sha"},
 		{"a path as digest", `{"sbom":{"sha":"sha256:../../../../../../../../../../../../../../../../../../../../../x"}}`, "sbom.sha"},
-		{"dots", `{"buildpacks":[{"key":"a","layers":{"..":{"sha":"` + sha + `"}}}]}`, `layer ".."`},
-		{"a path as layer", `{"buildpacks":[{"key":"a","layers":{"../../etc":{"sha":"` + sha + `"}}}]}`, `layer "../../etc"`},
+		{"dots", `{"buildpacks":[{"key":"a","layers":{"..":{"sha":"` + sha + `"}}}]}`, `layer name ".."`},
+		{"a path as layer", `{"buildpacks":[{"key":"a","layers":{"../../etc":{"sha":"` + sha + `"}}}]}`, `layer name "../../etc"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -28,20 +28,20 @@ import (
 )
 
 // An Image is a cache in a registry: an image with the cached layers, and [Metadata] in
-// its label [MetadataName]. Layers that the registry has are not uploaded again. The
-// image's name moves to the new layers only when all of them are there.
+// its label [MetadataName]. Layers that the registry has are not uploaded again. The tag
+// moves to the new image only after all layers are uploaded.
 type Image struct {
-	Ref    name.Reference  // where it is read from and written to; see image.Opener.Reference
-	Remote []remote.Option // how; their context is replaced. See image.Opener.RemoteOptions
+	Ref    name.Reference  // the cache image; see image.Opener.Reference
+	Remote []remote.Option // without a context; see image.Opener.RemoteOptions
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	previous *previous  // nil: not read yet
 	added    map[v1.Hash]v1.Layer
 }
 
 var _ Cache = (*Image)(nil)
 
-// previous is the image that was committed last.
+// previous is the last committed image.
 type previous struct {
 	label  string
 	layers map[v1.Hash]v1.Descriptor // by diff ID
@@ -51,7 +51,7 @@ func (i *Image) options(ctx context.Context) []remote.Option {
 	return append(slices.Clone(i.Remote), remote.WithContext(ctx))
 }
 
-// read asks the registry once; an image that does not exist is an empty one.
+// read reads the image once. If it does not exist, it returns an empty one.
 func (i *Image) read(ctx context.Context) (*previous, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -85,7 +85,7 @@ func describe(img v1.Image) (*previous, error) {
 	}
 	ids := config.RootFS.DiffIDs
 	if len(ids) != len(manifest.Layers) {
-		return nil, fmt.Errorf("the manifest has %d layers, the configuration %d", len(manifest.Layers), len(ids))
+		return nil, fmt.Errorf("the manifest has %d layers, but the configuration %d", len(manifest.Layers), len(ids))
 	}
 	p := &previous{label: config.Config.Labels[MetadataName], layers: map[v1.Hash]v1.Descriptor{}}
 	for n, id := range ids {
@@ -94,8 +94,8 @@ func describe(img v1.Image) (*previous, error) {
 	return p, nil
 }
 
-// classified adds [ErrCorrupt] to an error that is not the connection's, nor the
-// registry's answer, nor a cancellation: what came was wrong.
+// classified adds [ErrCorrupt] to an error, unless it is from the connection, the registry or a
+// cancellation.
 func classified(err error) error {
 	var network net.Error
 	_, answer := errors.AsType[*transport.Error](err)
@@ -107,8 +107,8 @@ func classified(err error) error {
 	return fmt.Errorf("%w: %w", ErrCorrupt, err)
 }
 
-// Metadata is what was committed last; the zero value if there is no image, or one
-// that is no cache.
+// Metadata returns the last committed metadata; the zero value if there is no image, or it is
+// no cache.
 func (i *Image) Metadata(ctx context.Context) (Metadata, error) {
 	p, err := i.read(ctx)
 	if err != nil || p.label == "" {
@@ -142,7 +142,7 @@ func (i *Image) layer(ctx context.Context, desc v1.Descriptor) (v1.Layer, error)
 	return remote.Layer(i.Ref.Context().Digest(desc.Digest.String()), i.options(ctx)...)
 }
 
-// A download tells a damaged layer from a connection that breaks.
+// A download distinguishes a damaged layer from a broken connection.
 type download struct{ io.ReadCloser }
 
 func (d download) Read(p []byte) (int, error) {
@@ -153,14 +153,14 @@ func (d download) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Add puts a layer into the next image. Its content is not looked at before Commit,
-// and not at all if the registry has it from the image before.
+// Add adds a layer to the next image. Its content is read by Commit, and only if the
+// registry does not have it already.
 func (i *Image) Add(ctx context.Context, layer v1.Layer) error {
 	diffID, err := layer.DiffID()
 	if err != nil {
 		return fmt.Errorf("adding layer to cache image %s: %w", i.Ref, err)
 	}
-	if p, err := i.read(ctx); err == nil { // a broken cache is replaced
+	if p, err := i.read(ctx); err == nil { // a corrupt cache is replaced
 		if old, ok := i.reusable(ctx, p, diffID); ok {
 			layer = old
 		}
@@ -174,7 +174,7 @@ func (i *Image) Add(ctx context.Context, layer v1.Layer) error {
 	return nil
 }
 
-// reusable is the layer of the image before, if the registry still has it.
+// reusable returns a layer of the previous image, if the registry still has it.
 func (i *Image) reusable(ctx context.Context, p *previous, diffID v1.Hash) (v1.Layer, bool) {
 	desc, ok := p.layers[diffID]
 	if !ok {
@@ -190,7 +190,7 @@ func (i *Image) reusable(ctx context.Context, p *previous, diffID v1.Hash) (v1.L
 	return known{layer, diffID, desc}, true
 }
 
-// A known layer need not be downloaded to be described.
+// A known layer is described without downloading it.
 type known struct {
 	v1.Layer
 	diffID v1.Hash
@@ -218,7 +218,7 @@ func (i *Image) Commit(ctx context.Context, m Metadata) error {
 	return nil
 }
 
-// build makes the image, the same for the same layers whatever their order.
+// build builds the image, which does not depend on the order of the layers.
 func (i *Image) build(m Metadata) (v1.Image, error) {
 	ids, err := m.DiffIDs()
 	if err != nil {
@@ -249,12 +249,12 @@ func (i *Image) build(m Metadata) (v1.Image, error) {
 	return mutate.AppendLayers(img, layers...)
 }
 
-// sorted is the layers added; an empty one if there are none, since registries refuse
-// an image without layers.
+// sorted returns the added layers in order, or one empty layer if there are none, since registries
+// refuse an image without layers.
 func (i *Image) sorted() ([]v1.Layer, error) {
 	if len(i.added) == 0 {
 		l, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
-			return io.NopCloser(bytes.NewReader(make([]byte, 1024))), nil // the end of a tar
+			return io.NopCloser(bytes.NewReader(make([]byte, 1024))), nil // the end of a tar archive
 		})
 		return []v1.Layer{l}, err
 	}
@@ -266,7 +266,7 @@ func (i *Image) sorted() ([]v1.Layer, error) {
 	return layers, nil
 }
 
-// Close drops what was added.
+// Close discards the added layers.
 func (i *Image) Close() error {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -11,18 +11,18 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/files"
 )
 
-// patience is how long a process waits for the lock of another: to replace a cache takes a
-// moment, and who holds the lock for longer is stuck, or means harm.
+// patience is how long to wait for the lock of another process. Replacing a cache is quick, so a process that
+// holds the lock for longer is stuck or malicious.
 const patience = time.Minute
 
-// lockName is the file that is locked. It is not there while nobody commits. One in each staging says that its
-// process is alive.
+// lockName is the name of the lock file. It exists only during a commit. One in each staging directory shows that
+// its process is alive.
 const lockName = ".lock"
 
-// locked runs what only one process may do at a time with a cache directory. A file system
-// without locks leaves it to chance.
+// locked calls do while holding the lock of a cache directory. On a file system without locks it
+// does not exclude other processes.
 func (v *Volume) locked(ctx context.Context, do func() error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("another process keeps %s locked", v.path(lockName)))
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("another process holds the lock on %s", v.path(lockName)))
 	defer cancel()
 	for {
 		if err := context.Cause(ctx); err != nil {
@@ -39,13 +39,13 @@ func (v *Volume) locked(ctx context.Context, do func() error) error {
 			}
 			continue
 		}
-		// Removed while it is locked; who has opened it sees that it is not that of the directory any more.
+		// Removed while locked: a process that has opened it notices that it is no longer the file of the directory.
 		err = do()
 		return errors.Join(err, files.RemoveWithin(v.Dir, lockName), f.Close())
 	}
 }
 
-// lock opens and locks the file; nil if another process has it.
+// lock opens and locks the file; nil if another process holds the lock.
 func (v *Volume) lock() (*os.File, error) {
 	root, err := os.OpenRoot(v.Dir)
 	if err != nil {
@@ -73,7 +73,7 @@ func (v *Volume) lock() (*os.File, error) {
 	return nil, errors.Join(err, f.Close())
 }
 
-// tryLock locks a file until it is closed, and reports whether it could. Where there are no locks, it could.
+// tryLock locks a file until it is closed, and reports whether it succeeded. Without support for locks, it succeeds.
 func tryLock(f *os.File) (bool, error) {
 	err := files.TryLock(f)
 	switch {

@@ -11,31 +11,31 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
-// MetadataName is the label of a cache image and the file in a cache directory with
+// MetadataName is the label of a cache image, and the file in a cache directory, with
 // the [Metadata] as JSON.
 const MetadataName = "io.buildpacks.lifecycle.cache.metadata"
 
-// Metadata says what the layers of a cache are. Its JSON is shared with other lifecycles.
+// Metadata describes the layers of a cache. Its JSON is shared with other lifecycles.
 type Metadata struct {
 	SBOM       LayerRef    `json:"sbom"` // the layer with the SBOMs of cached layers
 	Buildpacks []Buildpack `json:"buildpacks"`
 }
 
-// A Buildpack is the cached layers of one buildpack, by their names.
+// A Buildpack lists the cached layers of a buildpack by name.
 type Buildpack struct {
 	Key     string           `json:"key"` // the buildpack's ID
 	Version string           `json:"version"`
 	Layers  map[string]Layer `json:"layers"`
 }
 
-// A Layer is a cached layer, and a LayerRef names one by its diff ID, as in the labels of
+// A Layer is a cached layer; a LayerRef refers to one by diff ID, as in the labels of
 // app images.
 type (
 	Layer    = platform.Layer
 	LayerRef = platform.LayerRef
 )
 
-// Encode gives the metadata as JSON, which is the same for the same metadata.
+// Encode encodes the metadata as deterministic JSON.
 func (m Metadata) Encode() ([]byte, error) {
 	data, err := json.Marshal(m)
 	if err != nil {
@@ -44,10 +44,9 @@ func (m Metadata) Encode() ([]byte, error) {
 	return data, nil
 }
 
-// DecodeMetadata reads metadata of any lifecycle: keys that it does not know are
-// ignored. The source is named in errors, which wrap [ErrCorrupt]: where the JSON is
-// malformed, where a digest is none, and where the name of a layer could not be that of
-// a directory in the buildpack's own.
+// DecodeMetadata decodes metadata of any lifecycle and ignores unknown keys. Errors name the source
+// and wrap [ErrCorrupt] if the JSON is malformed, a digest is invalid, or the name of a layer is not
+// a valid directory name.
 func DecodeMetadata(data []byte, source string) (Metadata, error) {
 	var m Metadata
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -64,7 +63,7 @@ func (m Metadata) check() error {
 	return err
 }
 
-// DiffIDs are those of all layers that the metadata names, sorted, each once.
+// DiffIDs returns the diff IDs of all layers in the metadata, sorted and without duplicates.
 func (m Metadata) DiffIDs() ([]v1.Hash, error) {
 	var all []v1.Hash
 	add := func(sha, key string) error {
@@ -86,7 +85,7 @@ func (m Metadata) DiffIDs() ([]v1.Hash, error) {
 	for _, b := range m.Buildpacks {
 		for name, l := range b.Layers {
 			if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
-				return nil, fmt.Errorf("key \"buildpacks\": %s: layer %q cannot be the name of a directory", b.Key, name)
+				return nil, fmt.Errorf("key \"buildpacks\": %s: invalid layer name %q", b.Key, name)
 			}
 			if err := add(l.SHA, b.Key+":"+name+" sha"); err != nil {
 				return nil, err

@@ -19,43 +19,43 @@ import (
 // A Volume is a cache in a directory:
 //
 //	committed/         layers as <diff ID>.tar, and the file [MetadataName]
-//	staging-*/         what the next Commit of one process will make of it, locked by that
-//	committed-backup/  the layers before, while a Commit replaces them
-//	.lock              locked by the process that replaces or cleans up, and gone afterwards
+//	staging-*/         the layers of the next Commit of one process, locked by it
+//	committed-backup/  the previous layers, while a Commit replaces them
+//	.lock              locked while a process commits or cleans up, then removed
 //
-// Other files of the directory are not touched. At any moment committed is whole, or
-// it is missing and committed-backup is whole. Several processes may use one directory:
-// the last to commit wins as a whole. No link below Dir is followed, and no other
-// file than a regular one is read: a buildpack may have left it.
+// Other files in the directory are not touched. At any moment committed is complete, or it is
+// missing and committed-backup is complete. Several processes may use a directory: the last
+// commit wins as a whole. Buildpacks may have written to the directory, so no link below Dir is
+// followed, and only regular files are read.
 type Volume struct {
 	Dir string // has to exist
 
-	mu     sync.Mutex // guards what follows
-	name   string     // of staging; empty: there is none yet
+	mu     sync.Mutex // guards the fields below
+	name   string     // of the staging directory; empty: none yet
 	alive  *os.File   // keeps staging locked
-	adding sync.Map   // diff ID -> func() error of the one who adds it
+	adding sync.Map   // diff ID -> func() error that adds it
 }
 
 var _ Cache = (*Volume)(nil)
 
-// errStaging is wrapped by errors of a Volume whose staging another process has taken away.
-var errStaging = errors.New("what was added is gone")
+// errStaging is wrapped by errors of a Volume whose staging directory was removed by another process.
+var errStaging = errors.New("the added layers were removed by another process")
 
 func (v *Volume) path(elem ...string) string {
 	return filepath.Join(append([]string{v.Dir}, elem...)...)
 }
 
-// current is the directory with what was committed last.
+// current returns the directory with the last commit.
 func (v *Volume) current() string {
 	if _, err := os.Lstat(v.path("committed")); errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Lstat(v.path("committed-backup")); err == nil {
-			return "committed-backup" // a Commit was cut off in the middle, or is in the middle
+			return "committed-backup" // a Commit is in progress or was interrupted
 		}
 	}
 	return "committed"
 }
 
-// open opens a file of what was committed last. While another process replaces that, it looks again.
+// open opens a file of the last commit. It retries while another process replaces the directory.
 func (v *Volume) open(name string) (f *os.File, err error) {
 	for tries := 0; tries < 3 || errors.Is(err, files.ErrReplaced) && tries < 100; tries++ {
 		f, err = files.OpenWithin(v.Dir, v.path(v.current(), name))
@@ -69,7 +69,7 @@ func (v *Volume) open(name string) (f *os.File, err error) {
 	return f, err
 }
 
-// Metadata is what was committed last; the zero value if nothing was.
+// Metadata returns the last committed metadata; the zero value if there is none.
 func (v *Volume) Metadata(context.Context) (Metadata, error) {
 	f, err := v.open(MetadataName)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -89,8 +89,8 @@ func (v *Volume) Metadata(context.Context) (Metadata, error) {
 	return DecodeMetadata(data, f.Name())
 }
 
-// Open reads a layer. One that turns out corrupt is removed if possible, so that the
-// next Add of it does not take it over.
+// Open reads a layer. A layer that turns out to be corrupt is removed if possible, so that the
+// next Add does not reuse it.
 func (v *Volume) Open(_ context.Context, diffID v1.Hash) (io.ReadCloser, error) {
 	name, err := tarOf(diffID)
 	if err != nil {
@@ -106,7 +106,7 @@ func (v *Volume) Open(_ context.Context, diffID v1.Hash) (io.ReadCloser, error) 
 	return verified(f, diffID, func() { v.drop(f, name) }), nil
 }
 
-// drop removes a file of the layers committed last, unless it was replaced by another since it was opened.
+// drop removes a file of the last commit, unless it was replaced since it was opened.
 func (v *Volume) drop(f *os.File, name string) {
 	dir, err := files.Within(v.Dir, v.current(), false)
 	if err != nil {
@@ -116,7 +116,7 @@ func (v *Volume) drop(f *os.File, name string) {
 	now, err := dir.Lstat(name)
 	opened, statErr := f.Stat()
 	if err == nil && statErr == nil && os.SameFile(now, opened) {
-		_ = dir.Remove(name) // if possible
+		_ = dir.Remove(name) // best effort
 	}
 }
 
@@ -127,8 +127,8 @@ func tarOf(diffID v1.Hash) (string, error) {
 	return diffID.String() + ".tar", nil
 }
 
-// Add puts a layer into staging: as another name of the file that the cache has, or
-// else written from the layer.
+// Add adds a layer to the staging directory: as a hard link to the cache's file, or else as a
+// copy of the layer.
 func (v *Volume) Add(ctx context.Context, layer v1.Layer) error {
 	diffID, err := layer.DiffID()
 	if err != nil {
@@ -139,7 +139,7 @@ func (v *Volume) Add(ctx context.Context, layer v1.Layer) error {
 	}
 	add, _ := v.adding.LoadOrStore(diffID, sync.OnceValue(func() error { return v.add(ctx, layer, diffID) }))
 	if err := add.(func() error)(); err != nil {
-		v.adding.Delete(diffID) // another try is allowed
+		v.adding.Delete(diffID) // allows a retry
 		return fmt.Errorf("adding layer %s to cache %s: %w", diffID, v.Dir, err)
 	}
 	return nil
@@ -159,7 +159,7 @@ func (v *Volume) add(ctx context.Context, layer v1.Layer, diffID v1.Hash) error 
 	if kept || err != nil {
 		return err
 	}
-	// No hard links here, or none to a file of somebody else: copied.
+	// Hard links are not supported, or not permitted: copy.
 	if err := v.keep(ctx, staging, name, diffID); err == nil {
 		return nil
 	}
@@ -170,7 +170,7 @@ func (v *Volume) add(ctx context.Context, layer v1.Layer, diffID v1.Hash) error 
 	return errors.Join(write(ctx, staging, name, r), r.Close())
 }
 
-// link gives a file of what was committed last another name, in staging, and reports whether it has that.
+// link links a file of the last commit into the staging directory, and reports whether it succeeded.
 func (v *Volume) link(name string) (bool, error) {
 	root, err := os.OpenRoot(v.Dir)
 	if err != nil {
@@ -189,7 +189,7 @@ func (v *Volume) link(name string) (bool, error) {
 	return err == nil, err
 }
 
-// keep copies a layer of the cache, and verifies it since it is read anyway.
+// keep copies a layer of the cache, and verifies it while reading.
 func (v *Volume) keep(ctx context.Context, staging *os.Root, name string, diffID v1.Hash) error {
 	f, err := v.open(name)
 	if err != nil {
@@ -199,7 +199,7 @@ func (v *Volume) keep(ctx context.Context, staging *os.Root, name string, diffID
 	return errors.Join(write(ctx, staging, name, r), r.Close())
 }
 
-// staging opens the directory of that name.
+// staging opens the staging directory.
 func (v *Volume) staging() (*os.Root, error) {
 	dir, err := files.Within(v.Dir, v.name, false)
 	if err != nil {
@@ -208,7 +208,7 @@ func (v *Volume) staging() (*os.Root, error) {
 	return dir, err
 }
 
-// begin makes an empty staging, and removes what processes that were killed have left.
+// begin creates an empty staging directory, and removes those of killed processes.
 func (v *Volume) begin(ctx context.Context) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -240,7 +240,7 @@ func (v *Volume) begin(ctx context.Context) error {
 	return nil
 }
 
-// clean removes stagings that no process has locked.
+// clean removes staging directories that no process has locked.
 func (v *Volume) clean() error {
 	root, err := os.OpenRoot(v.Dir)
 	if err != nil {
@@ -281,7 +281,7 @@ func (v *Volume) inUse(root *os.Root, e fs.DirEntry) bool {
 	return err == nil && !free
 }
 
-// write makes a file, which is removed again if it cannot be made whole.
+// write writes a file, and removes it again if that fails.
 func write(ctx context.Context, dir *os.Root, name string, r io.Reader) (err error) {
 	f, err := dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
@@ -296,7 +296,7 @@ func write(ctx context.Context, dir *os.Root, name string, r io.Reader) (err err
 	return err
 }
 
-// until reads until the context is done.
+// An until reads until the context is done.
 type until struct {
 	ctx context.Context
 	r   io.Reader
@@ -309,7 +309,7 @@ func (u until) Read(p []byte) (int, error) {
 	return u.r.Read(p)
 }
 
-// Commit writes the metadata and puts staging in the place of committed.
+// Commit writes the metadata and replaces committed with the staging directory.
 func (v *Volume) Commit(ctx context.Context, m Metadata) error {
 	if err := v.begin(ctx); err != nil {
 		return err
@@ -344,7 +344,7 @@ func (v *Volume) commit(ctx context.Context, m Metadata) error {
 	})
 }
 
-// complete says whether staging has all layers that the metadata names.
+// complete returns an error if the staging directory lacks a layer of the metadata.
 func complete(staging *os.Root, m Metadata) error {
 	ids, err := m.DiffIDs()
 	if err != nil {
@@ -358,8 +358,8 @@ func complete(staging *os.Root, m Metadata) error {
 	return nil
 }
 
-// swap replaces committed by staging. Each step leaves one of committed and
-// committed-backup whole, and it can be begun again after any of them.
+// swap replaces committed with the staging directory. After each step, committed or
+// committed-backup is complete, and swap can be repeated.
 func (v *Volume) swap() error {
 	root, err := os.OpenRoot(v.Dir)
 	if err != nil {
@@ -378,7 +378,7 @@ func (v *Volume) swap() error {
 		return err
 	}
 	v.forget()
-	_ = root.RemoveAll("committed-backup") // the next Commit has to, and says if it cannot
+	_ = root.RemoveAll("committed-backup") // otherwise the next Commit does it, or fails
 	return nil
 }
 
@@ -392,7 +392,7 @@ func (v *Volume) forget() {
 	v.adding.Clear()
 }
 
-// Close removes staging if there is one of this volume.
+// Close removes the staging directory of this volume.
 func (v *Volume) Close() error {
 	v.mu.Lock()
 	name := v.name

@@ -36,7 +36,7 @@ func DecodeSystem(data []byte, name string) (*System, error) {
 		var g resolver.Group
 		for i, b := range l.Buildpacks {
 			if b.ID == "" || b.Version == "" {
-				return nil, fmt.Errorf("reading %s: key \"system.%s.buildpacks\", element %d: both \"id\" and \"version\" have to be there", name, key, i+1)
+				return nil, fmt.Errorf("reading %s: key \"system.%s.buildpacks\", element %d: \"id\" and \"version\" are required", name, key, i+1)
 			}
 			g = append(g, resolver.Element{Module: resolver.Module{Kind: resolver.Buildpack, ID: b.ID, Version: b.Version}, Optional: b.Optional})
 		}

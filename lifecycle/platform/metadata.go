@@ -1,6 +1,9 @@
 package platform
 
 import (
+	"bytes"
+	"fmt"
+
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/launch"
 	"github.com/baseplan/baseplan/sbom/tomlfile"
@@ -43,8 +46,12 @@ type BOMBuildpack struct {
 	Version string `toml:"version" json:"version"`
 }
 
-// DecodeBuildMetadata reads metadata.toml; name is its path, for errors.
+// DecodeBuildMetadata reads metadata.toml; name is its path, for errors. An empty file, as a builder
+// leaves that does not write it whole, says nothing of the build.
 func DecodeBuildMetadata(data []byte, name string) (*BuildMetadata, error) {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil, fmt.Errorf("reading %s: it is empty: run the builder first", name)
+	}
 	var m BuildMetadata
 	if err := tomlfile.Decode(data, name, &m); err != nil {
 		return nil, err

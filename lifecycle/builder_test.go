@@ -255,6 +255,44 @@ func TestBuildFailures(t *testing.T) {
 	}
 }
 
+// TestLaunchPerBuildpackAPI: what each version takes of a process, and what it refuses as a mistake.
+func TestLaunchPerBuildpackAPI(t *testing.T) {
+	for _, v := range []string{"0.7", "0.8", "0.9", "0.10", "0.11", "0.12"} {
+		list := v != "0.7" && v != "0.8"
+		command, other, form := `["x"]`, `"x"`, "a list of strings"
+		if !list {
+			command, other, form = other, command, "a string"
+		}
+		process := func(rest string) string {
+			return "printf '[[processes]]\ntype = \"a\"\n" + rest + "' > \"$layers/launch.toml\""
+		}
+		for _, tt := range []struct{ body, want string }{
+			{process("command = " + other + `\n`), "launch.toml: key \"processes\", element 1: process \"a\": key \"command\" has to be " + form + " in Buildpack API " + v},
+			{process("command = " + command + `\ndirect = false\n`), `key "direct": false is not supported in Buildpack API ` + v},
+			{`printf 'launch = true\n' > "$layers/l.toml"`, `l.toml: key "launch" is not supported at the top level: put it under [types]`},
+			{process("command = " + command + `\nworking-dir = "/elsewhere"\n`), ""},
+		} {
+			if !list && strings.Contains(tt.want, "direct") {
+				tt.want = ""
+			}
+			w := newWorkshop(t, lifecycletest.Module{ID: "acme/app", Version: "1", API: v, Files: script(tt.body)})
+			got, err := w.builder(t, "0.15").Run(t.Context())
+			switch {
+			case tt.want != "":
+				if fail.CodeOf(err) != fail.Build || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("%s: code %d: %v, want %s", v, fail.CodeOf(err), err, tt.want)
+				}
+			case err != nil:
+				t.Errorf("%s: %v", v, err)
+			case strings.Contains(tt.body, "working-dir"):
+				if dir := got.Processes[0].WorkingDir; (dir == "/elsewhere") != (v != "0.7") {
+					t.Errorf("%s: the working directory is %q", v, dir)
+				}
+			}
+		}
+	}
+}
+
 // TestStartsThatFail names what is missing where the kernel only says "no such file or directory".
 func TestStartsThatFail(t *testing.T) {
 	for name, tt := range map[string]struct {

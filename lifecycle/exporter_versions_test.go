@@ -27,16 +27,16 @@ import (
 // that version brings; it holds until another row says otherwise.
 func TestExportByPlatformAPI(t *testing.T) {
 	type traits struct {
-		bom, legacySBOM, sbom, launcherSBOM, created, list, extensions, runImageNames, history, execEnv bool
+		labelBOM, reportBOM, legacySBOM, sbom, launcherSBOM, created, list, extensions, runImageNames, history, execEnv bool
 	}
 	var now traits
 	for _, row := range []struct {
 		version string
 		change  func()
 	}{
-		{"0.7", func() { now.bom = true }},
+		{"0.7", func() { now.labelBOM, now.reportBOM = true, true }},
 		{"0.8", func() { now.sbom = true }},
-		{"0.9", func() { now.bom, now.created, now.legacySBOM = false, true, true }},
+		{"0.9", func() { now.labelBOM, now.reportBOM, now.created, now.legacySBOM = false, false, true, true }},
 		{"0.10", func() { now.list, now.extensions = true, true }},
 		{"0.11", func() { now.launcherSBOM = true }},
 		{"0.12", func() { now.runImageNames, now.history = true, true }},
@@ -75,7 +75,7 @@ func TestExportByPlatformAPI(t *testing.T) {
 			got := traits{
 				legacySBOM: string(legacy) == `[{"name":"ruby","metadata":null,"buildpack":{"id":"acme/ruby","version":"1.2.3"}}]`+"\n" &&
 					string(legacyBuild) == `[{"name":"jdk","metadata":{"version":"17"},"buildpack":{"id":"acme/ruby","version":"1.2.3"}}]`+"\n",
-				bom: label["bom"] != nil && out.report.Build != nil, sbom: out.meta.SBOM != nil && noSBOM == nil, launcherSBOM: noLauncherSBOM == nil,
+				labelBOM: label["bom"] != nil, reportBOM: out.report.Build != nil, sbom: out.meta.SBOM != nil && noSBOM == nil, launcherSBOM: noLauncherSBOM == nil,
 				created: out.config.Created.Equal(created), list: isList && len(command) == 2, extensions: label["extensions"] != nil,
 				runImageNames: out.meta.RunImage.Image == names.Image && len(out.meta.RunImage.Mirrors) == 1,
 				history:       strings.HasPrefix(out.config.History[1].CreatedBy, "Layer: 'env'"),

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -170,6 +171,27 @@ func TestWriteWithoutHistory(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkWritten(t, o, registry.Name+"/app:1", written, d)
+}
+
+// TestHistoryKeepsItsTimes: the base image's steps were made when it says, or in 1980 where it does not say.
+func TestHistoryKeepsItsTimes(t *testing.T) {
+	registry := lifecycletest.Registry()
+	defer registry.Close()
+	registry.Push("run:1", lifecycletest.With(lifecycletest.Debian(), lifecycletest.Layer{"etc/x": "1"}))
+	o := &image.Opener{}
+	d := draft(t, open(t, o, registry.Name+"/run:1"), filesLayer(t, "one", "1"))
+	made := time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
+	d.Base.Config.History[0].Created, d.Base.Config.History[1].Created = v1.Time{Time: made}, v1.Time{}
+	if _, err := (&image.Writer{Opener: o}).Write(t.Context(), d, refs(registry.Name+"/app:1")...); err != nil {
+		t.Fatal(err)
+	}
+	var got []time.Time
+	for _, h := range open(t, o, registry.Name+"/app:1").Config.History {
+		got = append(got, h.Created.Time)
+	}
+	if diff := cmp.Diff([]time.Time{made, layers.Epoch, layers.Epoch}, got); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func TestRebaseInRegistry(t *testing.T) {

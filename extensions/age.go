@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// createdLabel says when an image was created (OCI image specification,
-// "annotations"), where its configuration does not.
+// createdLabel is the label for the creation time (OCI image specification,
+// "annotations"). It is used if the configuration has none.
 const createdLabel = "org.opencontainers.image.created"
 
-// reproducible is before what images say that hide when they were created:
+// reproducible is later than the fixed creation times of reproducible images:
 // buildpacks' 1980-01-01, and the epoch.
 var reproducible = time.Date(1981, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// skew is how much the clocks of two machines may differ. An image that is
-// younger than its build by more says nothing that can be believed.
+// skew is the allowed difference between the clocks of two machines. An image that
+// is newer than its build by more has no credible creation time.
 const skew = 24 * time.Hour
 
-// born is when the image was created: as its configuration says, else as its
-// label does; zero if neither is to be believed.
+// born returns the creation time from the configuration or the label, or the zero
+// time if neither is credible.
 func (c *Config) born() time.Time {
 	if c == nil {
 		return time.Time{}
@@ -33,8 +33,7 @@ func (c *Config) born() time.Time {
 	return labelled
 }
 
-// tooOld says why installs that are not pinned do not count on an image; empty
-// if they count.
+// tooOld returns why unpinned installs do not count on the image, or "".
 func (c *Case) tooOld(base Base) string {
 	if c.MaxAge == 0 {
 		return ""
@@ -43,11 +42,11 @@ func (c *Case) tooOld(base Base) string {
 	day := born.UTC().Format(time.DateOnly)
 	switch {
 	case born.IsZero():
-		return "when the image was created is not known, and max-image-age is set"
+		return "the image's creation time is unknown, and max-image-age is set"
 	case c.Built.IsZero():
-		return "the time of the build is not known, and max-image-age is set"
+		return "the time of the build is unknown, and max-image-age is set"
 	case born.Sub(c.Built) > skew:
-		return fmt.Sprintf("the image says that it was created on %s, after the build, so that its age is not known, and max-image-age is set", day)
+		return fmt.Sprintf("the image claims to be created on %s, after the build, so its age is unknown, and max-image-age is set", day)
 	case c.Built.Sub(born) >= c.MaxAge:
 		return fmt.Sprintf("the image was created on %s, longer ago than max-image-age (%s)", day, c.MaxAge)
 	}

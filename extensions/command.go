@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// commandName is the name of a program that is called by it, or by its path in
-// one of the folders of the system's own programs.
+// commandName returns the name of a program that is called by name or by its path
+// in a system directory, or "".
 func commandName(word string) string {
 	if !strings.Contains(word, "/") {
 		return word
@@ -20,7 +20,7 @@ func commandName(word string) string {
 	return ""
 }
 
-// command is the finding on a command whose words are known.
+// command returns the finding for a command with known words.
 func (a *analyzer) command(words []string) finding {
 	if len(words) == 0 {
 		return effect("no command")
@@ -67,7 +67,8 @@ func (a *analyzer) command(words []string) finding {
 	return effect("%s is not understood", word)
 }
 
-// setOptions is the finding on set: options that only stop a script or show it.
+// setOptions returns the finding for set with options that only stop or trace a
+// script.
 func (a *analyzer) setOptions(args []string) finding {
 	f := noEffect("")
 	for i, o := range args {
@@ -94,17 +95,19 @@ func (a *analyzer) setOptions(args []string) finding {
 
 var failure = regexp.MustCompile(`^(?:[1-9][0-9]?|1[0-9][0-9])$`)
 
-// exits is the finding on exit with a failure. That nothing follows is not heeded.
+// exits returns the finding for exit with a failure. Commands after it are analyzed
+// all the same.
 func (a *analyzer) exits(args []string) finding {
 	if len(args) != 1 || !failure.MatchString(args[0]) {
-		return effect("exit %s is not understood: nothing behind it may run", strings.Join(args, " "))
+		return effect("exit %s is not understood: what follows may not run", strings.Join(args, " "))
 	}
 	doubt := "exit " + args[0] + " may end the build"
 	a.die(doubt)
 	return noEffect("").with(mayFail|mustFail, doubt)
 }
 
-// cleanable are caches of package managers: what lies there is no content of an image.
+// cleanable are caches of package managers, which do not count as content of an
+// image.
 var cleanable = []string{
 	"/var/lib/apt/lists", "/var/lib/apt/lists/*", "/var/lib/apt/lists/partial", "/var/lib/apt/lists/partial/*",
 	"/var/cache/apt", "/var/cache/apt/*", "/var/cache/apt/*.bin", "/var/cache/apt/archives", "/var/cache/apt/archives/*", "/var/cache/apt/archives/*.deb",
@@ -114,8 +117,8 @@ var cleanable = []string{
 	"/var/log/apt/*", "/var/log/zypp/*",
 }
 
-// scratch is what lies directly in a directory for temporary files or logs. The
-// directories themselves are content, and what is deeper may be behind a link.
+// scratch matches files directly in a directory for temporary files or logs. The
+// directories themselves are content, and deeper paths may lead through a link.
 var scratch = regexp.MustCompile(`^/(?:tmp|var/tmp|var/log)/(?:\*|[A-Za-z0-9_][A-Za-z0-9_.+*?-]*)$`)
 
 func (a *analyzer) remove(args []string) finding {
@@ -125,7 +128,7 @@ func (a *analyzer) remove(args []string) finding {
 		flags, ok := strings.CutPrefix(arg, "-")
 		switch {
 		case operands && ok:
-			odd = append(odd, effect("rm: %s is no cache of a package manager", arg))
+			odd = append(odd, effect("rm: %s is not a cache of a package manager", arg))
 		case ok && flags != "" && strings.Trim(flags, "rRfv") == "":
 			force = force || strings.Contains(flags, "f")
 			recursive = recursive || strings.ContainsAny(flags, "rR")
@@ -138,7 +141,7 @@ func (a *analyzer) remove(args []string) finding {
 		case scratch.MatchString(arg):
 			logs = true
 		default:
-			odd = append(odd, effect("rm: %s is no cache of a package manager", arg))
+			odd = append(odd, effect("rm: %s is not a cache of a package manager", arg))
 		}
 	}
 	if odd != nil {
@@ -150,17 +153,17 @@ func (a *analyzer) remove(args []string) finding {
 	}
 	switch {
 	case !a.root():
-		return imageEffect("rm: runs as %s, who may not do that", a.userName())
+		return imageEffect("rm: runs as %s, which lacks the permission", a.userName())
 	case force && recursive:
 		return f
 	case !logs:
 		return presumed(f.reason)
 	}
-	return uncertain(f.reason, "rm: fails on what is not there, and on directories")
+	return uncertain(f.reason, "rm: fails on missing files and on directories")
 }
 
-// ldconfig is the finding on a new cache of libraries: package managers keep it
-// up to date, other installers may not.
+// ldconfig returns the finding for a new library cache. Package managers keep it up
+// to date; other installers may not.
 func (a *analyzer) ldconfig(args []string) finding {
 	if line := strings.Join(args, " "); line != "" && line != "-v" && line != "-p" {
 		return effect("ldconfig %s is not understood", line)
@@ -169,11 +172,11 @@ func (a *analyzer) ldconfig(args []string) finding {
 	case a.base.Set == nil:
 		return imageEffect("ldconfig: no inventory says which libraries the image has")
 	case !a.root():
-		return imageEffect("ldconfig: runs as %s, who may not do that", a.userName())
+		return imageEffect("ldconfig: runs as %s, which lacks the permission", a.userName())
 	}
 	for _, file := range a.base.Set.Document().Files {
 		if strings.HasSuffix(file, ".so") || strings.Contains(file, ".so.") || strings.HasPrefix(file, "/etc/ld.so.conf") {
-			return imageEffect("ldconfig: the cache may lack %s, which is no package's", file)
+			return imageEffect("ldconfig: the cache may lack %s, which no package owns", file)
 		}
 	}
 	return presumed("ldconfig: the cache has the packages' libraries")
@@ -184,7 +187,7 @@ func (a *analyzer) userName() string {
 	case a.user != "":
 		return a.user
 	case a.base.Config == nil:
-		return "the image's user, who is not known"
+		return "the image's user, which is unknown"
 	}
 	return "root"
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// test is the finding on test(1), which changes nothing. What its arguments and
-// the inventory do not decide may be or not.
+// test returns the finding for test(1), which changes nothing. If neither arguments
+// nor inventory decide it, the result is uncertain.
 func (a *analyzer) test(args []string) finding {
 	line := "test " + strings.Join(args, " ")
 	reason := "test changes nothing"
@@ -25,7 +25,7 @@ func (a *analyzer) test(args []string) finding {
 	return noEffect("%s", reason).with(s, "")
 }
 
-// holds is the status of a test (POSIX, "test", by the number of arguments).
+// holds returns the status of a test (POSIX, "test", by the number of arguments).
 func (a *analyzer) holds(args []string) (s status, ok bool) {
 	if slices.ContainsFunc(args, func(arg string) bool { return strings.ContainsAny(arg, "*?[\x00") }) {
 		return 0, false // globs, and values that only the builder knows
@@ -61,8 +61,8 @@ func comparison(op string) bool {
 	return slices.Contains([]string{"=", "==", "!=", "<", ">", "-a", "-o", "-eq", "-ne", "-gt", "-ge", "-lt", "-le", "-nt", "-ot", "-ef"}, op)
 }
 
-// unary is a test with one operand. A file that a package owns is taken to be
-// there, but as in other tests only a command decides what runs.
+// unary evaluates a test with one operand. A file that a package owns is assumed to
+// exist, but only the presence of a command decides which branch runs.
 func (a *analyzer) unary(op, operand string) (status, bool) {
 	switch op {
 	case "-n":
@@ -89,7 +89,7 @@ func (a *analyzer) unary(op, operand string) (status, bool) {
 	return 0, false
 }
 
-// present is success for the path of a command that the image has, by its inventory.
+// present returns success for the path of a command that the inventory lists.
 func (a *analyzer) present(file string) status {
 	name := commandName(file)
 	if a.base.Set == nil || a.pinned || name == "" || name == file {
@@ -110,7 +110,7 @@ func (a *analyzer) rely(name string, evidence ...string) {
 	a.found.relies = append(a.found.relies, Reliance{Image: a.dockerfile.Image, Name: name, Evidence: evidence, Extension: a.dockerfile.Extension})
 }
 
-// compared is a test with two operands.
+// compared evaluates a test with two operands.
 func compared(x, op, y string) (status, bool) {
 	switch op {
 	case "=":

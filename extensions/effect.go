@@ -10,17 +10,17 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
-// An analysis is the proof by effect: what each instruction of a Dockerfile
-// would change. Whatever is not understood would change something.
+// An analysis is the proof by effect: what each instruction of a Dockerfile would
+// change. Everything unrecognized counts as a change.
 type analysis struct {
 	instructions []Instruction
 	findings     []finding // one for each instruction
-	effect       bool      // some instruction has one
+	effect       bool      // an instruction has an effect
 	relies       []Reliance
-	loose        []string // installed packages of installs that are not pinned, with their versions
+	loose        []string // installed packages, with versions, of unpinned installs
 }
 
-// reasons are the instructions that have an effect.
+// reasons returns the instructions that have an effect.
 func (e analysis) reasons() []string {
 	var all []string
 	for _, i := range e.instructions {
@@ -31,7 +31,7 @@ func (e analysis) reasons() []string {
 	return all
 }
 
-// beyond is what no other image makes needless, by what is enough of a proof.
+// beyond returns what no other image can make unnecessary under the given proof.
 func (e analysis) beyond(enough Proof, p proof) []string {
 	if enough == ByPlan && p.can {
 		return nil
@@ -46,8 +46,9 @@ func (e analysis) beyond(enough Proof, p proof) []string {
 	return all
 }
 
-// unpinned says of which packages no newer version is looked for. With a proof
-// by plan, packages that would be added stand for those that are there.
+// unpinned returns a note on the packages for which no newer version is looked up.
+// With a proof by plan, the packages that meet it are listed instead of those that
+// would be added.
 func (e analysis) unpinned(p proof) []string {
 	there := slices.Clone(e.loose)
 	for _, f := range e.findings {
@@ -63,34 +64,34 @@ func (e analysis) unpinned(p proof) []string {
 	if len(there) > 1 {
 		is = "are"
 	}
-	return []string{fmt.Sprintf("installs that are not pinned look for no newer version: %s %s there", strings.Join(there, ", "), is)}
+	return []string{fmt.Sprintf("unpinned installs do not look for newer versions: %s %s already installed", strings.Join(there, ", "), is)}
 }
 
-// Build args that the extender passes. What their values will be is not known
-// here, or is nothing that may be compared, so they stand for themselves: no
-// text of a Dockerfile has a NUL in it.
+// Build args that the extender passes. Their values are unknown or not comparable
+// here, so each is represented by a placeholder with a NUL, which no text of a
+// Dockerfile contains.
 var predefined = map[string]string{
 	"base_image": "\x00base_image", "build_id": "\x00build_id", "user_id": "\x00user_id", "group_id": "\x00group_id",
 }
 
-// An analyzer walks through a Dockerfile and keeps what instructions behind
-// depend on.
+// An analyzer walks through a Dockerfile and keeps the state that later
+// instructions depend on.
 type analyzer struct {
 	dockerfile *Dockerfile
 	base       Base
-	pinned     bool   // an install that is not pinned counts as an effect
-	old        string // why an install that is not pinned counts as one on this image; empty: it does not
+	pinned     bool   // an unpinned install counts as an effect
+	old        string // why an unpinned install counts as an effect on this image; may be empty
 
 	args  map[string]string // build args with a value
 	env   map[string]string // the image's environment, and ENV
-	vague map[string]bool   // variables whose value cannot be told
+	vague map[string]bool   // variables with an unknown value
 	user  string            // "": as in the image
 	shell []string
-	proc  process // of the RUN that is looked at
+	proc  process // of the current RUN
 	found analysis
 }
 
-// analyze finds what a Dockerfile would change in the image that it stands on.
+// analyze returns what a Dockerfile would change in its base image.
 func (c *Case) analyze(d *Dockerfile, base Base, enough Proof) analysis {
 	a := &analyzer{dockerfile: d, base: base, pinned: enough == Strict, old: c.tooOld(base), args: map[string]string{}, env: map[string]string{}, vague: map[string]bool{}}
 	if own := base.Config; own != nil {
@@ -121,7 +122,7 @@ func (c *Case) analyze(d *Dockerfile, base Base, enough Proof) analysis {
 	return a.found
 }
 
-// text is an instruction as it was written.
+// text returns an instruction as it was written.
 func text(cmd instructions.Command) string {
 	if s, ok := cmd.(fmt.Stringer); ok {
 		return s.String()
@@ -129,7 +130,7 @@ func text(cmd instructions.Command) string {
 	return strings.ToUpper(cmd.Name())
 }
 
-// printable spells the values that stand for themselves as variables.
+// printable replaces placeholders by the variables they stand for.
 func printable(s string) string {
 	for _, name := range slices.Sorted(maps.Keys(predefined)) {
 		s = strings.ReplaceAll(s, predefined[name], "${"+name+"}")
@@ -159,8 +160,8 @@ func (a *analyzer) instruction(cmd instructions.Command) finding {
 	return a.runtime(cmd)
 }
 
-// variable is the value of a variable in RUN and in the words of other
-// instructions: ENV before ARG (Dockerfile reference, "Using ARG variables").
+// variable returns the value of a variable in RUN and in words of other
+// instructions: ENV wins over ARG (Dockerfile reference, "Using ARG variables").
 func (a *analyzer) variable(name string) (value string, set, known bool) {
 	if a.vague[name] {
 		return "", false, false
@@ -172,19 +173,19 @@ func (a *analyzer) variable(name string) (value string, set, known bool) {
 	switch {
 	case ok && predefined[name] != "":
 		return value, true, true
-	case a.base.Config == nil: // the image's environment may have it too
+	case a.base.Config == nil: // the image's environment may set it too
 		return "", false, false
 	}
 	return value, ok, true
 }
 
-// word fills in the variables of a word; ok is false where they cannot be told.
+// word expands the variables of a word. ok is false if a value is unknown.
 func (a *analyzer) word(w string) (value string, ok bool) {
 	value, known, err := expandWord(a.dockerfile.escape, w, a.variable)
 	return value, known && err == nil
 }
 
-// arg declares build args. They are part of the environment of every RUN behind.
+// arg declares build args, which are part of the environment of every later RUN.
 func (a *analyzer) arg(c *instructions.ArgCommand) finding {
 	for _, pair := range c.Args {
 		name := pair.Key
@@ -194,19 +195,19 @@ func (a *analyzer) arg(c *instructions.ArgCommand) finding {
 			return effect("%s would influence the commands that follow", name)
 		case shellOwned(name):
 			a.vague[name] = true
-			return effect("%s belongs to the shell, which may not take its value", name)
+			return effect("%s is managed by the shell, which may ignore the value", name)
 		}
 		value, passed := a.dockerfile.passed(name)
 		inherited, inherits := a.dockerfile.meta[name]
 		switch {
 		case passed && predefined[name] != "":
-			a.vague[name] = true // whose value counts is not specified
+			a.vague[name] = true // the specification does not say which value wins
 		case passed:
 			a.args[name] = value
 		case predefined[name] != "":
 			a.args[name] = predefined[name]
 		case platformArg(name):
-			a.vague[name] = true // builders give it a value by themselves
+			a.vague[name] = true // builders set it themselves
 		case pair.Value != nil:
 			var ok bool
 			if a.args[name], ok = a.word(*pair.Value); !ok {
@@ -219,8 +220,8 @@ func (a *analyzer) arg(c *instructions.ArgCommand) finding {
 	return noEffect("declares a build arg")
 }
 
-// influential are variables that shells, linkers, package managers and readers
-// heed: with some, even java -version writes a file.
+// influential reports whether shells, linkers, package managers or readers use the
+// variable: with some, even java -version writes a file.
 func influential(name string) bool {
 	switch name {
 	case "PATH", "IFS", "ENV", "PS4", "CDPATH", "SHELLOPTS", "POSIXLY_CORRECT", "HOME", "TMPDIR",
@@ -237,9 +238,9 @@ func influential(name string) bool {
 	return false
 }
 
-// shellOwned are variables that shells set themselves, or read for their own
-// purposes: what they make of a given value differs. Dash ends at an OPTIND
-// that is no number; UID is bash's.
+// shellOwned reports whether shells set the variable themselves or use it for their
+// own purposes, so that its effect differs between shells. Dash exits at an OPTIND
+// that is not a number; UID is bash's.
 func shellOwned(name string) bool {
 	switch name {
 	case "UID", "EUID", "PPID", "GROUPS", "PWD", "OLDPWD", "OPTIND", "OPTARG", "OPTERR", "RANDOM", "SRANDOM", "SECONDS", "EPOCHSECONDS", "EPOCHREALTIME",
@@ -267,7 +268,7 @@ func (a *analyzer) setEnv(pairs instructions.KeyValuePairs) finding {
 		name, value string
 		ok          bool
 	}
-	var changes []change // one instruction's variables do not see one another
+	var changes []change // variables of one instruction do not see each other
 	for _, pair := range pairs {
 		name, okName := a.word(pair.Key)
 		value, okValue := a.word(pair.Value)
@@ -281,14 +282,14 @@ func (a *analyzer) setEnv(pairs instructions.KeyValuePairs) finding {
 	return join(found...)
 }
 
-// envChange is the finding on one variable of ENV.
+// envChange returns the finding for one variable of ENV.
 func (a *analyzer) envChange(name, value string, known bool) finding {
 	has, ok := a.env[name]
 	switch {
 	case a.base.Config == nil:
 		return imageEffect("the image's environment is not known")
 	case !known:
-		return effect("what %s will be cannot be told", name)
+		return effect("the value of %s is unknown", name)
 	case !ok:
 		return imageEffect("the image has no %s", name)
 	case has != value:
@@ -297,7 +298,7 @@ func (a *analyzer) envChange(name, value string, known bool) finding {
 	return noEffect("the image has it already")
 }
 
-// rebasable is the label that says that an image may get another base.
+// rebasable is the label that declares whether the image can be rebased.
 const rebasable = "io.buildpacks.rebasable"
 
 func (a *analyzer) label(pairs instructions.KeyValuePairs) finding {
@@ -308,7 +309,7 @@ func (a *analyzer) label(pairs instructions.KeyValuePairs) finding {
 	return join(found...)
 }
 
-// labelChange is the finding on one label.
+// labelChange returns the finding for one label.
 func (a *analyzer) labelChange(pair instructions.KeyValuePair) finding {
 	name, okName := a.word(pair.Key)
 	value, okValue := a.word(pair.Value)
@@ -321,7 +322,7 @@ func (a *analyzer) labelChange(pair instructions.KeyValuePair) finding {
 	case a.base.Config == nil:
 		return imageEffect("the image's labels are not known")
 	case !ok:
-		return effect("what the label will be cannot be told")
+		return effect("the value of the label is unknown")
 	}
 	switch has, there := a.base.Config.Labels[name]; {
 	case !there:
@@ -335,7 +336,7 @@ func (a *analyzer) labelChange(pair instructions.KeyValuePair) finding {
 func (a *analyzer) workdir(dir string) finding {
 	dir, ok := a.word(dir)
 	if a.base.Config == nil || !ok {
-		return imageEffect("which working directory the image has, or will have, cannot be told")
+		return imageEffect("the current or the new working directory is unknown")
 	}
 	has := path.Clean("/" + a.base.Config.WorkingDir)
 	if !path.IsAbs(dir) {
@@ -356,22 +357,22 @@ func (a *analyzer) setShell(shell []string) finding {
 	case a.base.Config == nil || a.foreignShell() != "":
 		return imageEffect("changes the image's shell")
 	}
-	return noEffect("only says how to read what follows")
+	return noEffect("only sets the shell for later instructions")
 }
 
-// setUser notes the user; what comes of it is known at the end, see [analyzer.users].
+// setUser records the user; [analyzer.users] decides on the effect at the end.
 func (a *analyzer) setUser(user string) finding {
 	user, ok := a.word(user)
 	if !ok || user == "" {
-		a.user = "a user who cannot be told"
-		return effect("which user it is cannot be told")
+		a.user = "an unknown user"
+		return effect("the user is unknown")
 	}
 	a.user = user
 	return noEffect("")
 }
 
-// users completes the findings of USER: the last one has an effect unless it
-// ends where the image began.
+// users completes the findings for USER: the last one has an effect unless it
+// restores the image's user.
 func (a *analyzer) users() {
 	last := -1
 	for i, cmd := range a.dockerfile.commands {
@@ -391,7 +392,7 @@ func (a *analyzer) users() {
 	case a.user == predefined["user_id"] && own != nil && strings.Contains(own.User, ":"):
 		*f = imageEffect("ends without the group of the image's own user, %s; end with USER ${user_id}:${group_id}", own.User)
 	case a.user == predefined["user_id"] || a.user == predefined["user_id"]+":"+predefined["group_id"]:
-		*f = noEffect("ends as the image's own user") // what these build args are for
+		*f = noEffect("ends as the image's own user") // the purpose of these build args
 	case own == nil:
 		*f = imageEffect("the image's user is not known; end with USER ${user_id}")
 	case a.sameUser():
@@ -401,8 +402,8 @@ func (a *analyzer) users() {
 	}
 }
 
-// sameUser compares the user at the end with the image's, with user_id and
-// group_id filled in where the image spells them as numbers.
+// sameUser compares the final user with the image's. user_id and group_id are
+// replaced by the image's numbers, if it has numbers.
 func (a *analyzer) sameUser() bool {
 	uid, gid, _ := strings.Cut(a.base.Config.User, ":")
 	user := a.user

@@ -8,19 +8,18 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// A finding is what is found out about one instruction or command. An effect
-// that is neither managed nor depends is one on any image, or of something that
-// is not understood.
+// A finding is the result for one instruction or command. An effect that is neither
+// managed nor depends exists on any image, or its cause is not recognized.
 type finding struct {
 	effect  bool
 	reason  string
-	lacks   []string // packages as they are spelled, if that they are not installed is all of the effect
-	adds    []added  // packages that installs would add; they may be all or part of the effect
-	managed bool     // the effect is only the work of a package manager: installs, lists, caches, modules and repositories
+	lacks   []string // packages as written, if the effect is only that they are not installed
+	adds    []added  // packages that installs would add; all or part of the effect
+	managed bool     // the effect is only a package manager's work: installs, lists, caches, modules and repositories
 	depends bool     // the effect depends on the image's configuration
 
 	status status // of a command; see [finding.exit]
-	doubt  string // why it may fail, if that would be news
+	doubt  string // why it may fail, if that matters
 }
 
 // An added package is one that an install would add to the image.
@@ -29,37 +28,38 @@ type added struct {
 	spelled string // as in the install, with its pin
 }
 
-// noEffect is the finding on what changes nothing.
+// noEffect returns the finding for something that changes nothing.
 func noEffect(format string, args ...any) finding {
 	return finding{reason: fmt.Sprintf(format, args...)}
 }
 
-// effect is the finding on what changes any image, or is not understood.
+// effect returns the finding for something that changes any image or is not
+// recognized.
 func effect(format string, args ...any) finding {
 	return finding{effect: true, reason: fmt.Sprintf(format, args...)}
 }
 
-// managerEffect is the finding on what changes the image, but only as a package
-// manager does it: proof [Installs] lets it pass. For installs set lacks and adds.
+// managerEffect returns the finding for a change by a package manager only, which
+// the proof [Installs] accepts. For installs, set lacks and adds.
 func managerEffect(format string, args ...any) finding {
 	return finding{effect: true, managed: true, reason: fmt.Sprintf(format, args...)}
 }
 
-// imageEffect is the finding on what would not change an image with another
-// configuration, or with a program or package manager that this one has not.
+// imageEffect returns the finding for an effect that would not exist on an image
+// with another configuration, program or package manager.
 func imageEffect(format string, args ...any) finding {
 	return finding{effect: true, depends: true, reason: fmt.Sprintf(format, args...)}
 }
 
-// where is the finding on a command that runs or not by a condition. If that asks the image, another image may
-// keep the command from being run.
+// where returns the finding for a conditional command. If the condition depends on
+// the image, another image may skip the command.
 func (f finding) where(asks bool) finding {
 	f.depends = f.depends || asks && f.effect && !f.managed
 	return f
 }
 
-// join is the finding on several commands that all run. It names everything that
-// has an effect, or else everything that has none.
+// join returns the finding for several commands that all run. The reason lists
+// those with an effect, or all if none has one.
 func join(findings ...finding) finding {
 	all := finding{effect: slices.ContainsFunc(findings, func(f finding) bool { return f.effect })}
 	all.managed, all.depends = all.effect, false

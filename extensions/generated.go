@@ -12,12 +12,13 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
-// Read finds the Dockerfiles of a group's extensions as a detector leaves them
-// in dir ("generated"), in either layout of the Platform API: from 0.13
-// <id>/{build,run}.Dockerfile, before {build,run}/<id>/Dockerfile, with slashes
-// of the id as underscores. Their order is that of group, an extension's
-// build.Dockerfile first; with a nil group that of the folders, whose names then
-// stand for the ids. Folders of extensions that are not in the group are not read.
+// Read reads the Dockerfiles of a group's extensions from the detector's output
+// directory dir ("generated"), in both layouts of the Platform API:
+// <id>/{build,run}.Dockerfile from 0.13, {build,run}/<id>/Dockerfile before, with
+// slashes in the id replaced by underscores. The result is in the order of group,
+// an extension's build.Dockerfile first. With a nil group, all directories are
+// read, by name, and their names are used as ids. Otherwise directories of
+// extensions outside the group are ignored.
 func Read(fsys fs.FS, dir string, group []resolver.Module) ([]*Dockerfile, error) {
 	if group == nil {
 		var err error
@@ -28,7 +29,7 @@ func Read(fsys fs.FS, dir string, group []resolver.Module) ([]*Dockerfile, error
 	var found []*Dockerfile
 	for _, extension := range group {
 		name := strings.ReplaceAll(extension.ID, "/", "_")
-		for _, image := range []Image{Build, Run} {
+		for _, image := range []ImageKind{Build, Run} {
 			d, err := readOne(fsys, path.Join(dir, name), string(image)+".Dockerfile", image)
 			if d == nil && err == nil {
 				d, err = readOne(fsys, path.Join(dir, string(image), name), "Dockerfile", image)
@@ -45,7 +46,7 @@ func Read(fsys fs.FS, dir string, group []resolver.Module) ([]*Dockerfile, error
 	return found, nil
 }
 
-// folders are the extensions of a nil group.
+// folders returns the extensions for a nil group.
 func folders(fsys fs.FS, dir string) ([]resolver.Module, error) {
 	var names []string
 	for _, pattern := range []string{"*/build.Dockerfile", "*/run.Dockerfile", "build/*/Dockerfile", "run/*/Dockerfile"} {
@@ -69,8 +70,8 @@ func folders(fsys fs.FS, dir string) ([]resolver.Module, error) {
 	return group, nil
 }
 
-// readOne reads a Dockerfile and what lies beside it; nil if there is none.
-func readOne(fsys fs.FS, dir, name string, image Image) (*Dockerfile, error) {
+// readOne reads a Dockerfile with its configuration; nil if there is none.
+func readOne(fsys fs.FS, dir, name string, image ImageKind) (*Dockerfile, error) {
 	file := path.Join(dir, name)
 	content, err := fs.ReadFile(fsys, file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -92,7 +93,7 @@ func readOne(fsys fs.FS, dir, name string, image Image) (*Dockerfile, error) {
 }
 
 // readArgs reads the build args of one image (image_extension.md, "extend-config.toml").
-func readArgs(fsys fs.FS, file string, image Image) ([]Arg, error) {
+func readArgs(fsys fs.FS, file string, image ImageKind) ([]Arg, error) {
 	content, err := fs.ReadFile(fsys, file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -120,20 +121,21 @@ func readArgs(fsys fs.FS, file string, image Image) ([]Arg, error) {
 	return args, nil
 }
 
-// contextOf is the folder of the build context (image_extension.md, "Context Folders").
-func contextOf(fsys fs.FS, dir string, image Image) (string, error) {
+// contextOf returns the directory of the build context (image_extension.md,
+// "Context Folders").
+func contextOf(fsys fs.FS, dir string, image ImageKind) (string, error) {
 	shared, err := isDir(fsys, path.Join(dir, "context"))
 	if err != nil {
 		return "", err
 	}
-	for _, i := range []Image{Build, Run} {
+	for _, i := range []ImageKind{Build, Run} {
 		own := path.Join(dir, "context."+string(i))
 		ok, err := isDir(fsys, own)
 		switch {
 		case err != nil:
 			return "", err
 		case ok && shared:
-			return "", fmt.Errorf("reading %s: both context and context.%s: keep one of them", dir, i)
+			return "", fmt.Errorf("reading %s: both context and context.%s exist: remove one", dir, i)
 		case ok && i == image:
 			return own, nil
 		}

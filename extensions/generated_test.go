@@ -23,7 +23,7 @@ func modules(ids ...string) []resolver.Module {
 func TestReadReference(t *testing.T) {
 	type found struct {
 		Extension, Path, SwitchTo string
-		Image                     Image
+		Image                     ImageKind
 		Args                      []Arg
 	}
 	for _, c := range []struct {
@@ -104,16 +104,16 @@ func TestReadContext(t *testing.T) {
 func TestReadSaysWhatIsWrong(t *testing.T) {
 	good := "ARG base_image\nFROM ${base_image}\n"
 	for _, c := range []struct{ name, file, content, config, want string }{
-		{"no FROM", "run.Dockerfile", "# nothing\nARG x\n", "", "reading g/x/run.Dockerfile: it has no FROM"},
+		{"no FROM", "run.Dockerfile", "# nothing\nARG x\n", "", "reading g/x/run.Dockerfile: no FROM"},
 		{"empty", "run.Dockerfile", "", "", "file with no instructions"},
 		{"instruction in front", "run.Dockerfile", "RUN true\n" + good, "", "line 1: "},
 		{"two", "run.Dockerfile", good + "FROM other\n", "", "line 3: a second FROM"},
 		{"unknown instruction", "run.Dockerfile", good + "\nFROB x\n", "", "line 4: "},
 		{"no ARG", "run.Dockerfile", "FROM ${base_image}\n", "", "line 1: FROM ${base_image} without ARG base_image"},
-		{"part of a name", "run.Dockerfile", "ARG base_image\nFROM ${base_image}-x\n", "", "write ${base_image} alone"},
-		{"build that switches", "build.Dockerfile", "FROM other\n", "", "line 1: FROM other: a build.Dockerfile begins with"},
-		{"arg without value", "run.Dockerfile", "ARG tag\nFROM other:${tag}\n", "", "a build arg of it has no value"},
-		{"binary", "run.Dockerfile", good + "RUN \x00", "", "line 3: a NUL byte"},
+		{"part of a name", "run.Dockerfile", "ARG base_image\nFROM ${base_image}-x\n", "", "use ${base_image} alone"},
+		{"build that switches", "build.Dockerfile", "FROM other\n", "", "line 1: FROM other: a build.Dockerfile must start with"},
+		{"arg without value", "run.Dockerfile", "ARG tag\nFROM other:${tag}\n", "", "a build arg in it has no value"},
+		{"binary", "run.Dockerfile", good + "RUN \x00", "", "line 3: NUL byte"},
 		{"config", "run.Dockerfile", good, "[[run.args]", "reading g/x/extend-config.toml"},
 		{"config without a name", "run.Dockerfile", good, "[[run.args]]\nvalue = \"x\"", `run.args[0]: key "name" is missing`},
 	} {
@@ -139,32 +139,32 @@ func TestParse(t *testing.T) {
 }
 
 func TestWishes(t *testing.T) {
-	for content, want := range map[string]Wishes{
+	for content, want := range map[string]Options{
 		"": {}, "api = \"0.10\"\n[metadata]\nother = 1": {},
 		"[metadata.baseplan]\nalways-apply = true":     {AlwaysApply: true},
 		"[metadata.baseplan]\nsatisfied-by = \"name\"": {SatisfiedBy: ByName},
 	} {
-		if got, err := DecodeWishes([]byte(content), "extension.toml"); err != nil || got != want {
+		if got, err := DecodeOptions([]byte(content), "extension.toml"); err != nil || got != want {
 			t.Errorf("%q: %v, %v", content, got, err)
 		}
 	}
 	for _, c := range []struct{ table, want string }{
 		{`always-apply = "yes"`, `reading e/extension.toml: [metadata.baseplan]: key "always-apply": "yes": write true or false, without quotes`},
 		{`always-apply = 1`, `key "always-apply": 1: write true or false`},
-		{`satisfied-by = "plan"`, `key "satisfied-by": "plan": its only value is "name"; leave it out for the default`},
-		{`satisfied-by = true`, `key "satisfied-by": true: its only value is "name"`},
-		{`satisfied-by = ""`, `key "satisfied-by": "": its only value is "name"`},
+		{`satisfied-by = "plan"`, `key "satisfied-by": "plan": the only value is "name"; omit the key for the default`},
+		{`satisfied-by = true`, `key "satisfied-by": true: the only value is "name"`},
+		{`satisfied-by = ""`, `key "satisfied-by": "": the only value is "name"`},
 		{`always-aply = true`, `unknown key "metadata.baseplan.always-aply": did you mean "metadata.baseplan.always-apply"?`},
 	} {
-		_, err := DecodeWishes([]byte("[metadata.baseplan]\n"+c.table), "e/extension.toml")
+		_, err := DecodeOptions([]byte("[metadata.baseplan]\n"+c.table), "e/extension.toml")
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: want %q, got %v", c.table, c.want, err)
 		}
 	}
-	if _, err := DecodeWishes([]byte("[metadata]\nbaseplan = 1"), "e/extension.toml"); err == nil || !strings.Contains(err.Error(), "reading e/extension.toml") {
+	if _, err := DecodeOptions([]byte("[metadata]\nbaseplan = 1"), "e/extension.toml"); err == nil || !strings.Contains(err.Error(), "reading e/extension.toml") {
 		t.Errorf("no table: %v", err)
 	}
-	if _, err := DecodeWishes([]byte("[extension]\nfuture = 1\n[metadata.baseplan]\nalways_apply = true"), "e/extension.toml"); err == nil ||
+	if _, err := DecodeOptions([]byte("[extension]\nfuture = 1\n[metadata.baseplan]\nalways_apply = true"), "e/extension.toml"); err == nil ||
 		err.Error() != `reading e/extension.toml, line 4: unknown key "metadata.baseplan.always_apply": did you mean "metadata.baseplan.always-apply"?` {
 		t.Errorf("a misspelled opt-out: %v", err)
 	}

@@ -9,9 +9,9 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// more is what a Dockerfile does besides installing packages that provide what
-// is required of its extension: with it, proof [Installs] does not hold, though
-// the image has the names. old says why installs that are not pinned do not count.
+// more returns what a Dockerfile does besides installing packages that provide the
+// requirements of its extension. If there is any, the proof [Installs] fails even
+// if the image has the names. old is why unpinned installs do not count.
 func (e analysis) more(base Base, names []string, old string) []string {
 	var all []string
 	for i, f := range e.findings {
@@ -35,14 +35,14 @@ func (e analysis) more(base Base, names []string, old string) []string {
 	return all
 }
 
-// provides reports whether the package would provide one of the names, by the
-// rules by which the image provides them.
+// provides reports whether the package would provide one of the names under the
+// image's rules.
 func (a added) provides(base Base, names []string) bool {
 	return slices.ContainsFunc(a.packages(base), func(p sbom.Package) bool { return base.Set.WouldProvide(p, names) })
 }
 
-// packages are what is spelled could mean, name and version; none if it is no
-// plain package name.
+// packages returns the packages that the spelled name and version can mean; none if
+// it is not a plain package name.
 func (a added) packages(base Base) []sbom.Package {
 	native := nativeArch(base.Set.Document(), a.kind)
 	switch a.kind {
@@ -64,11 +64,12 @@ func (a added) packages(base Base) []sbom.Package {
 	return nil
 }
 
-// spelledRPM is a package's name with nothing that dnf expands or finds by other means.
+// spelledRPM matches a package name without anything that dnf expands or looks up
+// by other means.
 var spelledRPM = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9+._~^:-]*$`)
 
-// rpms are the readings of NAME, NAME-VERSION and NAME-VERSION-RELEASE, each with
-// an architecture or without.
+// rpms returns the interpretations of NAME, NAME-VERSION and NAME-VERSION-RELEASE,
+// each with or without an architecture.
 func (a added) rpms(native string) []sbom.Package {
 	if !spelledRPM.MatchString(a.spelled) {
 		return nil
@@ -93,10 +94,10 @@ func (a added) rpms(native string) []sbom.Package {
 	return all
 }
 
-// fullRPM is NAME-VERSION-RELEASE, as far as a name alone is not that.
+// fullRPM matches NAME-VERSION-RELEASE, as far as a name alone does not.
 var fullRPM = regexp.MustCompile(`-[0-9][^-]*-[0-9][^-]*$`)
 
-// pinned reports whether one version is spelled.
+// pinned reports whether exactly one version is given.
 func (a added) pinned() bool {
 	if a.kind == sbom.RPM {
 		return fullRPM.MatchString(a.spelled)

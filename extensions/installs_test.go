@@ -91,7 +91,7 @@ func TestFixOfAnOldPackage(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := parse(t, Run, string(content))
-	want := []string{nothingChanges, "installs that are not pinned look for no newer version: libssl3 1.2-3, openssl 1.2-3 are there"}
+	want := []string{nothingChanges, "unpinned installs do not look for newer versions: libssl3 1.2-3, openssl 1.2-3 are already installed"}
 	if v := Check(d, known("run", "openssl", "libssl3"), nil, ""); v.Outcome != NoEffect || cmp.Diff(want, v.Reasons) != "" {
 		t.Errorf("%s: %q", v.Outcome, v.Reasons)
 	}
@@ -115,10 +115,10 @@ func TestInstalls(t *testing.T) {
 		reason                     string // one of them; empty: any
 	}{
 		{"another version of what is there", debian("RUN apt-get update && apt-get install -y openjdk-21-jre-headless && rm -rf /var/lib/apt/lists/*"), "jre", jre, Satisfied,
-			"installs that are not pinned look for no newer version: openjdk-17-jre-headless 1.2-3 is there"},
+			"unpinned installs do not look for newer versions: openjdk-17-jre-headless 1.2-3 is already installed"},
 		{"another version of the same package", debian("RUN apt-get install -y openjdk-17-jre-headless=9"), "jre", jre, Satisfied, ""},
 		{"and one more that is there", debian("RUN apt-get install -y openjdk-21-jre-headless curl"), "jre", jre, Satisfied,
-			"installs that are not pinned look for no newer version: curl 1.2-3, openjdk-17-jre-headless 1.2-3 are there"},
+			"unpinned installs do not look for newer versions: curl 1.2-3, openjdk-17-jre-headless 1.2-3 are already installed"},
 		{"and one more that is not", debian("RUN apt-get install -y openjdk-21-jre-headless tree"), "jre", jre, Apply,
 			"does more than install what provides jre: line 4: installs tree, which would not provide jre"},
 		{"in another line", debian("RUN apt-get install -y openjdk-21-jre-headless", "RUN apt-get install -y tree"), "jre", jre, Apply, ""},

@@ -10,29 +10,29 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// A process is what is known of the shell while it runs a script. What a
-// subshell sets is gone behind it.
+// A process is the state of the shell while it runs a script. Variables set in a
+// subshell are dropped after it.
 type process struct {
 	vars     map[string]local
 	errexit  bool   // set -e may hold
 	nounset  bool   // set -u may hold
 	pipefail bool   // set -o pipefail may hold
-	inBroken int    // this runs only in a build that does not work
-	death    string // why the script may end with a failure before its end
+	inBroken int    // the current command runs only in a broken build
+	death    string // why the script may exit with a failure early
 	steps    int
-	asked    int // how many conditions another image may decide otherwise
+	asked    int // number of conditions that another image may decide differently
 }
 
-// A local is a variable that the script has set.
+// A local is a variable set by the script.
 type local struct {
 	value string
 	known bool
 }
 
-// maxSteps bounds what loops make of a script.
+// maxSteps limits the expansion of loops.
 const maxSteps = 20_000
 
-// newProcess is a shell at the start of a script.
+// newProcess returns the state at the start of a script.
 func (a *analyzer) newProcess() process {
 	p := process{vars: map[string]local{}}
 	for i, o := range a.shell {
@@ -44,7 +44,7 @@ func (a *analyzer) newProcess() process {
 	return p
 }
 
-// finish adds what is wrong with a RUN that changes nothing but may fail.
+// finish adds the doubt to the finding for a RUN that changes nothing but may fail.
 func (a *analyzer) finish(f finding) finding {
 	doubt := a.proc.death
 	if doubt == "" && f.status&mayFail != 0 {
@@ -59,14 +59,14 @@ func (a *analyzer) finish(f finding) finding {
 	return join(f, imageEffect("%s", doubt))
 }
 
-// die notes that a failure may end the script.
+// die records that a failure may end the script.
 func (a *analyzer) die(doubt string) {
 	if a.proc.death == "" && a.proc.inBroken == 0 {
 		a.proc.death = doubt
 	}
 }
 
-// statements is the finding on commands in a row.
+// statements returns the finding for a sequence of commands.
 func (a *analyzer) statements(stmts []*syntax.Stmt) finding {
 	var found []finding
 	var last finding
@@ -80,7 +80,8 @@ func (a *analyzer) statements(stmts []*syntax.Stmt) finding {
 	return join(found...).with(last.exit(), last.doubt)
 }
 
-// condition is the finding on commands whose failure is looked at: it does not end the script.
+// condition returns the finding for commands in a condition, whose failure does not
+// end the script.
 func (a *analyzer) condition(stmts ...*syntax.Stmt) finding {
 	errexit := a.proc.errexit
 	a.proc.errexit = false
@@ -89,7 +90,8 @@ func (a *analyzer) condition(stmts ...*syntax.Stmt) finding {
 	return f
 }
 
-// asking is [analyzer.condition], and reports whether it depends on the image how it ends.
+// asking is like [analyzer.condition] and reports whether the result depends on the
+// image.
 func (a *analyzer) asking(stmts ...*syntax.Stmt) (f finding, asks bool) {
 	before := a.proc.asked
 	f = a.condition(stmts...)
@@ -98,7 +100,7 @@ func (a *analyzer) asking(stmts ...*syntax.Stmt) (f finding, asks bool) {
 
 func (a *analyzer) statement(s *syntax.Stmt) finding {
 	if a.proc.steps++; a.proc.steps > maxSteps {
-		return effect("a script of more than %d steps is not read", maxSteps)
+		return effect("a script of more than %d steps is not analyzed", maxSteps)
 	}
 	if s.Background || s.Coprocess || s.Disown {
 		return effect("a command in the background is not understood")
@@ -109,7 +111,7 @@ func (a *analyzer) statement(s *syntax.Stmt) finding {
 			odd = append(odd, effect("the redirection %s is not understood", spell(r.Word)))
 		}
 	}
-	if odd != nil { // what the command does besides is named, too
+	if odd != nil { // also report what the command itself does
 		inner := *s
 		inner.Redirs = nil
 		return join(append(odd, a.statement(&inner))...)
@@ -138,7 +140,7 @@ func (a *analyzer) statement(s *syntax.Stmt) finding {
 	return effect("shell of this kind (while, case, a function …) is not understood")
 }
 
-// subshell is the finding on commands that run in a process of their own.
+// subshell returns the finding for commands in a subshell.
 func (a *analyzer) subshell(stmts ...*syntax.Stmt) finding {
 	vars := maps.Clone(a.proc.vars)
 	f := a.statements(stmts)
@@ -164,7 +166,7 @@ func (a *analyzer) binary(c *syntax.BinaryCmd) finding {
 	case syntax.Pipe:
 		x, y := a.subshell(c.X), a.subshell(c.Y)
 		s := y.exit()
-		if a.proc.pipefail { // also where the reader does not read to the end
+		if a.proc.pipefail { // also if the reader stops early
 			s |= mayFail
 		}
 		return join(x, y).with(s, cmp.Or(y.doubt, x.doubt, "a pipe may fail under pipefail"))
@@ -172,8 +174,8 @@ func (a *analyzer) binary(c *syntax.BinaryCmd) finding {
 	return effect("shell of this kind (%s) is not understood", c.Op)
 }
 
-// enter notes that what follows, until the function is called that it returns,
-// runs only where a command with this status failed.
+// enter records that the following commands run only after a command with this
+// status failed, until leave is called.
 func (a *analyzer) enter(s status) (leave func()) {
 	if s&mayFail != 0 {
 		return func() {}
@@ -182,7 +184,7 @@ func (a *analyzer) enter(s status) (leave func()) {
 	return func() { a.proc.inBroken-- }
 }
 
-// perhaps is the finding on a command that does run or, unless that is certain, may.
+// perhaps returns the finding for a command that runs for certain or perhaps.
 func (a *analyzer) perhaps(certain bool, s *syntax.Stmt) finding {
 	before := maps.Clone(a.proc.vars)
 	f := a.statement(s)
@@ -192,7 +194,7 @@ func (a *analyzer) perhaps(certain bool, s *syntax.Stmt) finding {
 	return f
 }
 
-// merge forgets variables whose value depends on which way the script took.
+// merge forgets variables whose value depends on the branch taken.
 func (a *analyzer) merge(other map[string]local) {
 	for name, v := range a.proc.vars {
 		if o, ok := other[name]; !ok || o != v {
@@ -206,7 +208,7 @@ func (a *analyzer) merge(other map[string]local) {
 	}
 }
 
-// ifClause is the finding on if, elif or else.
+// ifClause returns the finding for if, elif or else.
 func (a *analyzer) ifClause(c *syntax.IfClause) finding {
 	if c == nil {
 		return noEffect("")
@@ -235,7 +237,7 @@ func (a *analyzer) ifClause(c *syntax.IfClause) finding {
 	return join(x, f).with(f.exit(), f.doubt)
 }
 
-// forClause is the finding on a loop over words that are known.
+// forClause returns the finding for a loop over known words.
 func (a *analyzer) forClause(c *syntax.ForClause) finding {
 	loop, ok := c.Loop.(*syntax.WordIter)
 	if !ok || c.Select || !loop.InPos.IsValid() {
@@ -250,7 +252,7 @@ func (a *analyzer) forClause(c *syntax.ForClause) finding {
 		return f
 	}
 	if slices.ContainsFunc(words, func(w string) bool { return strings.ContainsAny(w, "*?[\x00") }) {
-		return effect("which words a loop is over cannot be told")
+		return effect("the words of a loop are unknown")
 	}
 	var found []finding
 	var last finding
@@ -264,26 +266,26 @@ func (a *analyzer) forClause(c *syntax.ForClause) finding {
 	return join(found...).with(last.exit(), last.doubt)
 }
 
-// fields are words as the shell passes them to a command: variables filled in
-// and split.
+// fields returns words as the shell passes them to a command, after expansion and
+// splitting.
 func (a *analyzer) fields(words []*syntax.Word) ([]string, finding) {
 	known := func(name string) bool { _, set, known := a.shellVariable(name); return set && known }
 	var all []string
 	for _, w := range words {
 		if !plain(w, known) {
-			return nil, effect("what %s will be cannot be told", spell(w))
+			return nil, effect("the value of %s is unknown", spell(w))
 		}
 		fields, err := expand.Fields(&expand.Config{Env: expand.FuncEnviron(a.getenv)}, w)
 		if err != nil {
-			return nil, effect("what %s will be cannot be told: %v", spell(w), err)
+			return nil, effect("the value of %s is unknown: %v", spell(w), err)
 		}
 		all = append(all, fields...)
 	}
 	return all, noEffect("")
 }
 
-// shellVariable is the value of a variable in a script. The shell has some of
-// its own, whatever the environment says.
+// shellVariable returns the value of a variable in a script. The shell's own
+// variables are unknown, whatever the environment has.
 func (a *analyzer) shellVariable(name string) (value string, set, known bool) {
 	if v, ok := a.proc.vars[name]; ok {
 		return v.value, v.known, v.known
@@ -294,7 +296,7 @@ func (a *analyzer) shellVariable(name string) (value string, set, known bool) {
 	return a.variable(name)
 }
 
-// assign notes what a script sets a variable to.
+// assign records an assignment.
 func (a *analyzer) assign(name string, value *syntax.Word) {
 	known := func(name string) bool { _, set, known := a.shellVariable(name); return set && known }
 	v := local{known: true}

@@ -135,7 +135,7 @@ func alpine(t testing.TB) []sbom.Package {
 }
 
 // parse is a Dockerfile that is known to be well formed.
-func parse(t testing.TB, image Image, content string, args ...Arg) *Dockerfile {
+func parse(t testing.TB, image ImageKind, content string, args ...Arg) *Dockerfile {
 	t.Helper()
 	d, err := Parse(string(image)+".Dockerfile", []byte(content), image, args...)
 	if err != nil {

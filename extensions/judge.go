@@ -10,10 +10,10 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// A Base is an image that Dockerfiles stand on.
+// A Base is an image that Dockerfiles are judged against.
 type Base struct {
-	Reference string        // as people spell it; "" is fine for a build image
-	Set       *provides.Set // what it holds; nil: no inventory is known
+	Reference string        // for messages; may be empty for a build image
+	Set       *provides.Set // what it provides; nil: unknown
 	Config    *Config       // nil: unknown
 }
 
@@ -34,33 +34,33 @@ type Config struct {
 	Author       string   `toml:"author,omitempty"`
 }
 
-// A Case is all that decides about the Dockerfiles of a group.
+// A Case is everything that decides about the Dockerfiles of a group.
 type Case struct {
 	Dockerfiles []*Dockerfile        // in the order of the group's extensions
 	Resolution  *resolver.Resolution // nil: nothing can be proved by plan
 	Run, Build  Base
 
-	// Lookup finds the image that a run.Dockerfile switches to; nil, or a nil
-	// result, means that nothing is known of it.
+	// Lookup returns the image that a run.Dockerfile switches to. If it is nil or
+	// returns nil, the image is unknown.
 	Lookup func(reference string) *Base
 
-	// Proof is what the operator said of all extensions, Proofs of single ones, by
-	// their ids. Nothing said means [Installs], or what an extension says itself.
+	// Proof is the operator's setting for all extensions, Proofs for single ones by
+	// id. The default is [Installs], or the extension's own setting.
 	Proof  Proof
 	Proofs map[string]Proof
 
-	// MaxAge is how old an image may be when it is built on, at the time Built, for
-	// installs to count that are not pinned; 0: any age.
+	// MaxAge is the maximum age of an image at the time Built for unpinned installs
+	// to count; 0: unlimited.
 	MaxAge time.Duration
 	Built  time.Time
 
-	// Off leaves nothing out: the outcomes are only Switch, Superseded and Apply
+	// Off disables all proofs: the outcomes are only Switch, Superseded and Apply
 	// (CNB_RUN_SBOM=off).
 	Off bool
 }
 
-// ByEffect has everything proved by effect where less than [Strict] would be
-// enough: for callers who do not know the plan.
+// ByEffect requires proof by effect wherever less than [Strict] would do, for
+// callers without a plan.
 func (c *Case) ByEffect() {
 	raised := func(p Proof) Proof {
 		if p.known() == Strict {
@@ -76,7 +76,7 @@ func (c *Case) ByEffect() {
 	c.Proofs = proofs
 }
 
-// proof is what it takes to leave a Dockerfile out.
+// proof returns the proof required to skip a Dockerfile.
 func (c *Case) proof(d *Dockerfile) Proof {
 	said := c.Proof
 	if own := c.Proofs[d.Extension.ID]; own != "" {
@@ -88,19 +88,25 @@ func (c *Case) proof(d *Dockerfile) Proof {
 	return said.known()
 }
 
-// Judge gives a verdict on every Dockerfile: the first outcome, in the order in
-// which the constants stand, that holds.
+// Judge returns a verdict for every Dockerfile: the first outcome, in the order of
+// the constants, that holds.
 //
-//   - Switches are judged first. One whose extension has nothing left to provide
-//     is satisfied like any other Dockerfile, and switches nothing. The last of
-//     the others chooses the run image; run.Dockerfiles in front of it are
-//     superseded, what follows it stands on the new image.
-//   - All or nothing: as soon as one Dockerfile of an image (run or build) is
-//     left to apply, those that are only satisfied or have no effect are applied
-//     with it, since Dockerfiles build on one another.
-//   - If a Dockerfile behind a satisfied switch is left to apply, the switch is made
-//     after all, and what follows it is judged once more, against its image.
-func Judge(c Case) Result {
+// - Switches are judged first. A switch is satisfied like any other Dockerfile if
+// its extension
+//
+//	has nothing left to provide; then it is not made. The last remaining switch selects the run
+//	image: run.Dockerfiles before it are superseded, later ones extend the new image.
+//
+// - All or nothing: if one Dockerfile of an image (run or build) is left to apply,
+// those that are
+//
+//	only satisfied or have no effect are applied too, since Dockerfiles build on one another.
+//
+// - If a Dockerfile after a satisfied switch is left to apply, the switch is made
+// after all, and
+//
+//	the Dockerfiles after it are judged again, against its image.
+func Judge(c Case) GroupVerdict {
 	r := c.judgeAll(-1)
 	if made := r.needed(); made >= 0 {
 		r = c.judgeAll(made)
@@ -111,8 +117,9 @@ func Judge(c Case) Result {
 	return r
 }
 
-// needed is the last satisfied switch behind which something is left to apply; -1: there is none.
-func (r Result) needed() int {
+// needed returns the last satisfied switch that is followed by a Dockerfile left to
+// apply, or -1.
+func (r GroupVerdict) needed() int {
 	left := false
 	for i, v := range slices.Backward(r.Verdicts) {
 		if v.Dockerfile.Image != Run {
@@ -126,9 +133,10 @@ func (r Result) needed() int {
 	return -1
 }
 
-// judgeAll gives all verdicts. The switch number made is made, satisfied or not; -1: none is.
-func (c *Case) judgeAll(made int) Result {
-	r := Result{Verdicts: make([]Verdict, len(c.Dockerfiles)), RunImage: c.Run.Reference}
+// judgeAll returns all verdicts. Switch number made is made even if satisfied; -1:
+// none.
+func (c *Case) judgeAll(made int) GroupVerdict {
+	r := GroupVerdict{Verdicts: make([]Verdict, len(c.Dockerfiles)), RunImage: c.Run.Reference}
 	base, chosen := c.switches(made)
 	for i, d := range c.Dockerfiles {
 		switch {
@@ -146,7 +154,7 @@ func (c *Case) judgeAll(made int) Result {
 		r.Switched = base.Reference != c.Run.Reference
 		if chosen == made {
 			v := &r.Verdicts[chosen]
-			v.Reasons = append(v.Reasons, "what it provides is there without it, but Dockerfiles behind it have to be applied, and they stand on its image")
+			v.Reasons = append(v.Reasons, "the image has what it provides, but later Dockerfiles must be applied and extend its image")
 		}
 	}
 	r.ExtendRun = together(r.Verdicts, Run)
@@ -154,14 +162,14 @@ func (c *Case) judgeAll(made int) Result {
 	return r
 }
 
-// Check judges one Dockerfile by effect alone. Under [Strict] every install has
-// to be pinned. What follows a switch is judged against the image that lookup
-// finds.
+// Check judges one Dockerfile by effect alone. Under [Strict] every install must be
+// pinned. Instructions after a switch are judged against the image that lookup
+// returns.
 func Check(d *Dockerfile, base Base, lookup func(reference string) *Base, proof Proof) Verdict {
 	return Case{Lookup: lookup, Proof: proof}.Check(d, base)
 }
 
-// Check is the function of that name under all of the case's rules.
+// Check is like the function [Check] with all of the case's settings.
 func (c Case) Check(d *Dockerfile, base Base) Verdict {
 	c.Dockerfiles, c.Resolution, c.Run, c.Build = []*Dockerfile{d}, nil, base, base
 	c.ByEffect()
@@ -180,9 +188,8 @@ func (c Case) Check(d *Dockerfile, base Base) Verdict {
 	return v
 }
 
-// switches finds the run image on which the run.Dockerfiles stand in the end,
-// and which Dockerfile chooses it; -1: none. The one number made switches though
-// it need not; -1: none.
+// switches returns the final run image and the Dockerfile that selects it, or -1.
+// Switch number made is made even if unnecessary; -1: none.
 func (c *Case) switches(made int) (base Base, chosen int) {
 	base, chosen = c.Run, -1
 	for i, d := range c.Dockerfiles {
@@ -201,9 +208,9 @@ func (c *Case) switches(made int) (base Base, chosen int) {
 	return base, chosen
 }
 
-// stays reports whether a switch is needless: what the extension was to provide
-// is in the image that there is. Another image is always an effect, so that the
-// proof by plan has to be enough.
+// stays reports whether a switch is unnecessary because the current image has what
+// the extension was to provide. A switch always has an effect, so this needs a
+// proof by plan.
 func (c *Case) stays(d *Dockerfile, base Base) bool {
 	if c.Off || d.AlwaysApply {
 		return false
@@ -217,8 +224,8 @@ func (c *Case) stays(d *Dockerfile, base Base) bool {
 	return false
 }
 
-// judge is the verdict on one Dockerfile that stands on base; switched says that
-// it is the one that chose it.
+// judge returns the verdict on one Dockerfile with this base; switched says that it
+// selects the base.
 func (c *Case) judge(d *Dockerfile, base Base, switched bool) Verdict {
 	v := Verdict{Dockerfile: d}
 	if switched {
@@ -230,7 +237,7 @@ func (c *Case) judge(d *Dockerfile, base Base, switched bool) Verdict {
 	}
 	switch {
 	case c.Off:
-		v.Outcome, v.Reasons = Apply, []string{"inventories are off (run-sbom), so that nothing is left out"}
+		v.Outcome, v.Reasons = Apply, []string{"run image SBOMs are disabled (run-sbom), so every Dockerfile is applied"}
 		return v
 	case d.AlwaysApply:
 		v.Outcome, v.Reasons = Apply, []string{"always-apply is set in the extension's extension.toml"}
@@ -248,7 +255,7 @@ func (c *Case) judge(d *Dockerfile, base Base, switched bool) Verdict {
 
 const nothingChanges = "no instruction would change the image"
 
-// prove tries the proof by plan, then the one by effect.
+// prove tries the proof by plan, then the proof by effect.
 func (c *Case) prove(v *Verdict, base Base) {
 	d := v.Dockerfile
 	enough := c.proof(d)
@@ -274,7 +281,7 @@ func (c *Case) prove(v *Verdict, base Base) {
 		v.Outcome, v.Reasons, v.relies = Satisfied, append(p.reasons, nothingChanges), append(p.relies, e.relies...)
 		return
 	case base.Set == nil:
-		v.Outcome, v.Reasons = Pending, []string{"no inventory is known of the image"}
+		v.Outcome, v.Reasons = Pending, []string{"the image has no known inventory"}
 	case more != nil:
 		v.Outcome = Apply
 		v.Reasons = append([]string{fmt.Sprintf("does more than install what provides %s: %s", strings.Join(p.names, " and "), strings.Join(more, "; "))}, p.reasons...)
@@ -286,9 +293,9 @@ func (c *Case) prove(v *Verdict, base Base) {
 	v.Beyond = e.beyond(enough, p)
 }
 
-// together has those Dockerfiles of an image that are only satisfied or have no
-// effect applied with others, if any is left to apply. It reports whether one is.
-func together(verdicts []Verdict, image Image) bool {
+// together applies the Dockerfiles of an image that are only satisfied or have no
+// effect if any other is left to apply. It reports whether one is.
+func together(verdicts []Verdict, image ImageKind) bool {
 	var left []string
 	outcome := Pending
 	for _, v := range verdicts {
@@ -310,14 +317,14 @@ func together(verdicts []Verdict, image Image) bool {
 	return true
 }
 
-// alone reports whether a Dockerfile would be left out if it were the only one,
-// but is applied with others. A switch that is not made is not.
+// alone reports whether the Dockerfile would be skipped if it were the only one but
+// may have to be applied with others. A switch that is not made is not applied.
 func (v *Verdict) alone() bool {
 	needless := v.Outcome == Satisfied && v.Dockerfile.SwitchTo != ""
 	return v.Outcome == NoEffect || v.Outcome == Satisfied && !needless || v.Outcome == Switch && v.rest
 }
 
-// join has a Dockerfile applied with those that are left.
+// join marks a Dockerfile as applied with others.
 func (v *Verdict) join(outcome Outcome, left []string) {
 	why := "has no effect by itself"
 	switch v.Outcome {
@@ -326,11 +333,11 @@ func (v *Verdict) join(outcome Outcome, left []string) {
 	case Switch:
 		why = "has nothing left to do by itself on the image that it switches to"
 	}
-	v.Reasons = append([]string{fmt.Sprintf("%s, but goes along with what is left to apply: %s", why, strings.Join(left, ", "))}, v.because()...)
+	v.Reasons = append([]string{fmt.Sprintf("%s, but is applied together with: %s", why, strings.Join(left, ", "))}, v.because()...)
 	v.Outcome, v.relies, v.rest, v.Along = outcome, nil, false, true
 }
 
-// because is what of a satisfied verdict's reasons is still worth saying.
+// because returns the reasons of a satisfied verdict that still matter.
 func (v *Verdict) because() []string {
 	if v.Outcome == Satisfied {
 		return v.Reasons
@@ -338,7 +345,7 @@ func (v *Verdict) because() []string {
 	return nil
 }
 
-// origin names a Dockerfile by its extension, or by its path.
+// origin returns the extension's id, or the path.
 func (d *Dockerfile) origin() string {
 	if d.Extension.ID == "" {
 		return d.Path

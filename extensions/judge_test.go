@@ -35,7 +35,7 @@ func group(t testing.TB, line string) Case {
 	}
 	for i, word := range strings.Fields(line) {
 		parts := append(strings.Split(word, ":"), "", "")
-		image := map[string]Image{"r": Run, "b": Build}[parts[0]]
+		image := map[string]ImageKind{"r": Run, "b": Build}[parts[0]]
 		content := "ARG base_image\nFROM ${base_image}\n"
 		if parts[3] != "" {
 			content = "FROM " + parts[3] + "\n"
@@ -65,7 +65,7 @@ func known(reference string, packages ...string) Base {
 	return Base{Reference: reference, Set: set(all...), Config: &Config{User: "1000"}}
 }
 
-func outcomes(r Result) string {
+func outcomes(r GroupVerdict) string {
 	var all []string
 	for _, v := range r.Verdicts {
 		all = append(all, string(v.Outcome))
@@ -332,7 +332,7 @@ func TestReasonsAndReliances(t *testing.T) {
 	wantReasons := [][]string{
 		{"tree, required by acme/app at build, is provided by tree 1.2-3"},
 		{"curl, required by acme/app at launch, is provided by curl 1.2-3"},
-		{"no instruction would change the image", "installs that are not pinned look for no newer version: curl 1.2-3 is there"},
+		{"no instruction would change the image", "unpinned installs do not look for newer versions: curl 1.2-3 is already installed"},
 		{"no instruction would change the image"},
 	}
 	if diff := cmp.Diff(wantReasons, reasons); diff != "" {
@@ -351,7 +351,7 @@ func TestReasonsAndReliances(t *testing.T) {
 	left := Judge(group(t, "r:gd:copy r:-:install"))
 	wantReasons = [][]string{
 		{"gd, required by acme/app at launch, is not met: the image has no gd", "line 3: puts files into the image"},
-		{"has no effect by itself, but goes along with what is left to apply: e/0"},
+		{"has no effect by itself, but is applied together with: e/0"},
 	}
 	if diff := cmp.Diff(wantReasons, [][]string{left.Verdicts[0].Reasons, left.Verdicts[1].Reasons}); diff != "" {
 		t.Errorf("reasons (-want +got):\n%s", diff)

@@ -7,8 +7,8 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// split takes the flags out of a command line; unknown are those that are not
-// understood, or not with this subcommand.
+// split separates the flags of a command line. unknown are flags that are not
+// recognized, or not valid for this subcommand.
 func (m *manager) split(args []string) (words, unknown []string) {
 	var used []string
 	for i := 0; i < len(args); i++ {
@@ -58,7 +58,7 @@ func (m *manager) split(args []string) (words, unknown []string) {
 	return words, unknown
 }
 
-// clustered are the options of one letter that arg is made of; nil if one is not known.
+// clustered splits a cluster of one-letter options; nil if one is unknown.
 func (m *manager) clustered(arg string) []string {
 	if len(arg) < 2 || arg[1] == '-' {
 		return nil
@@ -74,7 +74,7 @@ func (m *manager) clustered(arg string) []string {
 	return letters
 }
 
-// manage is the finding on a call of a package manager.
+// manage returns the finding for a call of a package manager.
 func (a *analyzer) manage(m *manager, name string, args []string) finding {
 	line := strings.Join(append([]string{name}, args...), " ")
 	if len(args) == 1 && args[0] == "--version" {
@@ -95,7 +95,7 @@ func (a *analyzer) manage(m *manager, name string, args []string) finding {
 	return a.changes(m, call, sub, words)
 }
 
-// answers is the finding on a subcommand that only prints something.
+// answers returns the finding for a subcommand that only prints something.
 func (a *analyzer) answers(m *manager, line string, words []string, how answers) finding {
 	if how == always {
 		words = nil
@@ -110,7 +110,7 @@ func (a *analyzer) answers(m *manager, line string, words []string, how answers)
 	return f
 }
 
-// changes is the finding on a subcommand that may change something.
+// changes returns the finding for a subcommand that may change something.
 func (a *analyzer) changes(m *manager, call, sub string, words []string) finding {
 	rest, refreshes := m.lists[sub]
 	installs := slices.Contains(m.install, sub)
@@ -120,7 +120,7 @@ func (a *analyzer) changes(m *manager, call, sub string, words []string) finding
 	case !refreshes && !installs && !removes && !enables:
 		return effect("%s is not understood", call)
 	case !a.root():
-		return imageEffect("%s: runs as %s, who may not do that", call, a.userName())
+		return imageEffect("%s: runs as %s, which lacks the permission", call, a.userName())
 	case a.base.Set == nil:
 		return imageEffect("%s: no inventory says what the image has", call)
 	case !a.uses(m.packages):
@@ -137,8 +137,8 @@ func (a *analyzer) changes(m *manager, call, sub string, words []string) finding
 	return effect("%s %s is not understood", call, strings.Join(words, " "))
 }
 
-// removes is the finding on a removal. It is a package manager's work as long as
-// it removes no package of the image by its name.
+// removes returns the finding for a removal. It is a package manager's work unless
+// it names a package of the image.
 func (a *analyzer) removes(m *manager, call string, words []string, prunes bool) finding {
 	for _, spelled := range words {
 		if strings.ContainsAny(spelled, "*?[^$") {

@@ -10,46 +10,46 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// A manager is a package manager as far as its commands can be without an
-// effect, or with one that is a package manager's work.
+// A manager describes the commands of a package manager that have no effect, or
+// only a package manager's.
 type manager struct {
 	packages sbom.Type
-	tool     string                    // the package that it comes in
+	tool     string                    // the package that contains it
 	flags    map[string]flag           // on either side of the subcommand
 	install  []string                  // subcommands
-	lists    map[string]*regexp.Regexp // subcommands that only refresh or remove lists and caches, with the words that may follow
+	lists    map[string]*regexp.Regexp // subcommands that only refresh or remove lists and caches, with the allowed words
 	reads    map[string]answers        // subcommands that only print something
-	removes  []string                  // subcommands that remove the packages that follow
-	prunes   []string                  // subcommands that remove what nothing depends on
-	enables  *regexp.Regexp            // command lines that choose among repositories or modules
-	complete *regexp.Regexp            // what an install spells that means a package
+	removes  []string                  // subcommands that remove the named packages
+	prunes   []string                  // subcommands that remove unneeded packages
+	enables  *regexp.Regexp            // command lines that select repositories or modules
+	complete *regexp.Regexp            // arguments of an install that name a package
 	match    func(spelled string, p sbom.Package) match
 }
 
-// Answers says when a subcommand that only prints something succeeds.
+// answers says when a subcommand that only prints something succeeds.
 type answers int
 
 const (
-	always   answers = iota // in a build that works
-	ifThere                 // if the packages that follow are installed
-	ifListed                // the same, in a build that works
-	ifLucky                 // that is not known
-	onlyThat                // in a build that works; no words may follow
+	always   answers = iota // unless the build is broken
+	ifThere                 // if the named packages are installed
+	ifListed                // the same, unless the build is broken
+	ifLucky                 // unknown
+	onlyThat                // unless the build is broken; no words may follow
 )
 
-// A flag is an option that changes nothing about whether there is an effect.
+// A flag is an option that does not influence whether there is an effect.
 type flag struct {
 	value *regexp.Regexp // nil: it has no value
 	only  string         // subcommands that have it; empty: all
 }
 
-// A match says how a package answers to what an install spells.
+// A match is the result of comparing a package with an argument of an install.
 type match struct {
 	ok         bool
-	constraint string // that a pin amounts to; empty: none is spelled
+	constraint string // equivalent of the pin; empty: not pinned
 	exact      bool   // the pin allows one version
-	arch       bool   // the architecture is spelled, too
-	virtual    bool   // the package stands in for the name
+	arch       bool   // the architecture is given
+	virtual    bool   // the package provides the name
 }
 
 // uses reports whether the image has packages of the type.
@@ -57,10 +57,11 @@ func (a *analyzer) uses(t sbom.Type) bool {
 	return slices.ContainsFunc(a.base.Set.Document().Packages, func(p sbom.Package) bool { return p.Type == t })
 }
 
-// archive matches packages in files.
+// archive matches package files.
 var archive = regexp.MustCompile(`\.(?:deb|apk|rpm)$`)
 
-// install is the finding on an install: no effect if every package is there.
+// install returns the finding for an install: no effect if every package is
+// installed.
 func (a *analyzer) install(m *manager, call string, words []string) finding {
 	if len(words) == 0 {
 		return effect("%s names no package", call)
@@ -118,8 +119,7 @@ func areInstalled(n int) string {
 	return " are installed"
 }
 
-// unpinned is the finding on an install of packages that are there, in a version
-// that the install does not spell.
+// unpinned returns the finding for an unpinned install of installed packages.
 func (a *analyzer) unpinned(call string, loose []string) finding {
 	there := strings.Join(loose, ", ")
 	switch {
@@ -132,14 +132,14 @@ func (a *analyzer) unpinned(call string, loose []string) finding {
 	return noEffect("")
 }
 
-// find looks for the installed package that an install spells: by its own name
+// find returns the installed package that an argument of an install means: by name
 // first, then as a virtual package.
 func (a *analyzer) find(m *manager, spelled string) (p sbom.Package, how match, why string) {
 	doc := a.base.Set.Document()
 	native := nativeArch(doc, m.packages)
 	var other string
 	for _, p := range doc.Packages {
-		if p.Type != m.packages || !strings.Contains(spelled, p.Name) { // every spelling has the name in it
+		if p.Type != m.packages || !strings.Contains(spelled, p.Name) { // every spelling contains the name
 			continue
 		}
 		if how := m.match(spelled, p); how.ok && (how.arch || runsOn(p, native)) {
@@ -153,7 +153,7 @@ func (a *analyzer) find(m *manager, spelled string) (p sbom.Package, how match, 
 		}
 	}
 	for _, p := range doc.Packages {
-		// dnf installs a package of the very name where there is one, whatever else provides it.
+		// dnf prefers a package of that name over one that provides it.
 		named := p.Type == sbom.RPM && !strings.ContainsAny(spelled, "/(")
 		if p.Type == m.packages && !named && runsOn(p, native) && virtually(spelled, p) {
 			return p, match{ok: true, virtual: true}, ""
@@ -169,12 +169,12 @@ func (a *analyzer) find(m *manager, spelled string) (p sbom.Package, how match, 
 	case other != "":
 		return p, how, "the image has " + other + ", which is not " + spelled
 	case !doc.Knows(sbom.Virtual):
-		return p, how, spelled + " is not installed (of virtual packages the SBOM does not tell)"
+		return p, how, spelled + " is not installed (the SBOM does not list virtual packages)"
 	}
 	return p, how, spelled + " is not installed"
 }
 
-// baseName is what an install spells, without a pin, for messages.
+// baseName returns the argument without its pin, for messages.
 func baseName(spelled string) string {
 	if i := strings.IndexAny(spelled, "=<>~@/:"); i > 0 {
 		return spelled[:i]
@@ -182,11 +182,11 @@ func baseName(spelled string) string {
 	return spelled
 }
 
-// virtually reports whether a package stands in for a name without a pin, or
-// (RPM) has the file that is spelled. apt heeds that only where no package has
-// the very name: perl-base provides libsocket-perl, and yet apt installs the
-// newer libsocket-perl. What has the version of its package is but another name
-// of it (libcurl4 of libcurl4t64).
+// virtually reports whether a package provides an unpinned name or (RPM) owns the
+// given file. apt considers Provides only if no package has the name: perl-base
+// provides libsocket-perl, but apt installs the newer libsocket-perl. A virtual
+// package with the version of its package is another name of it (libcurl4 of
+// libcurl4t64).
 func virtually(spelled string, p sbom.Package) bool {
 	stands := func(v sbom.VirtualPackage) bool {
 		return v.Name == spelled && (p.Type != sbom.Deb || v.Version == p.Version)
@@ -199,8 +199,8 @@ func runsOn(p sbom.Package, native string) bool { return p.Arch == native || ind
 
 func independent(arch string) bool { return arch == "" || arch == "all" || arch == "noarch" }
 
-// nativeArch is the architecture of most packages of the type: a package that is
-// there for another one only is not what an install means.
+// nativeArch returns the most common architecture of the type. An install does not
+// mean packages of other architectures.
 func nativeArch(doc *sbom.Document, t sbom.Type) string {
 	count := map[string]int{}
 	var native string
@@ -215,8 +215,9 @@ func nativeArch(doc *sbom.Document, t sbom.Type) string {
 	return native
 }
 
-// spelledDeb is name[:arch][=version]; the rest of apt's grammar (a trailing - or +, /release, globs, tasks, files) is
-// not understood unless a package has the very name.
+// spelledDeb is name[:arch][=version]. The rest of apt's grammar (a trailing - or
+// +, /release, globs, tasks, files) is not recognized unless a package has that
+// name.
 var spelledDeb = regexp.MustCompile(`^([a-z0-9][a-z0-9+.-]*)(?::([a-z0-9-]+))?(?:=([0-9A-Za-z.+:~-]+))?$`)
 
 func matchDeb(spelled string, p sbom.Package) match {
@@ -229,7 +230,7 @@ func matchDeb(spelled string, p sbom.Package) match {
 	return how
 }
 
-// pinned is the match of an exact version; none is fine.
+// pinned returns the match of an exact version, which may be empty.
 func pinned(version string, p sbom.Package) match {
 	if version == "" {
 		return match{ok: true}
@@ -237,8 +238,8 @@ func pinned(version string, p sbom.Package) match {
 	return match{ok: version == p.Version, constraint: "= " + version, exact: true}
 }
 
-// spelledAPK is a name and, behind an operator, a version (apk-world(5)); tags
-// (@edge) and conflicts (!name) are not understood.
+// spelledAPK is a name with an optional operator and version (apk-world(5)). Tags
+// (@edge) and conflicts (!name) are not recognized.
 var spelledAPK = regexp.MustCompile(`^((?:[a-z0-9.]+:)?[A-Za-z0-9_][A-Za-z0-9+._-]*)(?:(>=|<=|~=|=~|=|~|>|<)([0-9][0-9A-Za-z._-]*))?$`)
 
 func matchAPK(spelled string, p sbom.Package) match {
@@ -260,7 +261,7 @@ func matchAPK(spelled string, p sbom.Package) match {
 }
 
 // matchRPM compares with the spellings of name, epoch, version, release and
-// architecture that dnf(8) lists; whatever else it takes is not understood.
+// architecture in dnf(8). Others are not recognized.
 func matchRPM(spelled string, p sbom.Package) match {
 	v := p.EVR()
 	name, arch := spelled, false

@@ -7,7 +7,7 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// managers by the name of the program.
+// managers by program name.
 var managers = map[string]*manager{
 	"apt-get": apt, "apt": apt,
 	"apk": apk,
@@ -15,7 +15,7 @@ var managers = map[string]*manager{
 	"zypper": zypper,
 }
 
-// flagsOf are flags without a value: those that any subcommand has, or only some.
+// flagsOf returns flags without a value, for all or only some subcommands.
 func flagsOf(names string, only ...string) map[string]flag {
 	all := map[string]flag{}
 	for name := range strings.FieldsSeq(names) {
@@ -24,7 +24,7 @@ func flagsOf(names string, only ...string) map[string]flag {
 	return all
 }
 
-// valued are flags with a value.
+// valued returns flags with a value.
 func valued(value *regexp.Regexp, names string) map[string]flag {
 	all := map[string]flag{}
 	for name := range strings.FieldsSeq(names) {
@@ -33,7 +33,7 @@ func valued(value *regexp.Regexp, names string) map[string]flag {
 	return all
 }
 
-// merged are flags of several tables; of subcommands, either's have them.
+// merged merges tables of flags.
 func merged(tables ...map[string]flag) map[string]flag {
 	all := map[string]flag{}
 	for _, t := range tables {
@@ -47,7 +47,7 @@ func merged(tables ...map[string]flag) map[string]flag {
 	return all
 }
 
-// follow is a pattern of all that follows something.
+// follow compiles a pattern for the whole of the following words.
 func follow(pattern string) *regexp.Regexp { return regexp.MustCompile("^(?:" + pattern + ")$") }
 
 var (
@@ -57,9 +57,9 @@ var (
 	number   = follow(`[0-9]+`)
 )
 
-// See apt-get(8), apt(8). Not here is what makes an install take another
-// version, remove something, or leave something half done: -t, -f, -d,
-// --reinstall, --only-upgrade, --auto-remove, -c.
+// See apt-get(8), apt(8). Missing are options that make an install take another
+// version, remove something, or stop halfway: -t, -f, -d, --reinstall,
+// --only-upgrade, --auto-remove, -c.
 var apt = &manager{
 	packages: sbom.Deb, tool: "apt",
 	flags: merged(
@@ -80,15 +80,15 @@ var apt = &manager{
 	match:    matchDeb,
 }
 
-// aptOption are settings that change neither the system nor what is run: apt has
-// others that name commands.
+// aptOption matches settings that change neither the system nor what is run. Other
+// settings name commands.
 var aptOption = regexp.MustCompile(`(?i)^=?(?:(?:Acquire::(?:Retries|Check-Valid-Until|Check-Date|ForceIPv[46]|AllowInsecureRepositories|AllowReleaseInfoChange|Languages|` +
 	`GzipIndexes|PDiffs|By-Hash|Queue-Mode|Max-FutureTime|https?::(?:Timeout|No-Cache|No-Store|Pipeline-Depth|Dl-Limit|Verify-Peer|Verify-Host))|` +
 	`Dpkg::(?:Use-Pty|Progress-Fancy|Progress|Lock::Timeout)|APT::(?:Install-(?:Recommends|Suggests)|Color|Update::Error-Mode|Cmd::Disable-Script-Warning|Sandbox::User)|` +
 	`APT::Get::(?:Assume-Yes|AllowUnauthenticated|Fix-Missing|Show-Versions|Upgrade|Remove)|Debug::[A-Za-z:]+|quiet)=[0-9A-Za-z_-]+|` +
 	`Acquire::https?::Proxy=[A-Za-z0-9.:/@_-]+|Dpkg::Options::=--force-(?:conf(?:def|old|new|miss)|unsafe-io))$`)
 
-// See apk(8). Not here: -u, -l, -t, -p, --arch, --initdb, --cache-dir and the like.
+// See apk(8). Missing: -u, -l, -t, -p, --arch, --initdb, --cache-dir and the like.
 var apk = &manager{
 	packages: sbom.APK, tool: "apk-tools",
 	flags: merged(
@@ -107,9 +107,9 @@ var apk = &manager{
 	match:    matchAPK,
 }
 
-// See dnf(8), yum(8), microdnf(8), the documentation of tdnf and of dnf5. Not
-// here is what takes packages from elsewhere or puts them there: --releasever,
-// --forcearch, --installroot, --downloadonly, --config, and plugins that are switched on.
+// See dnf(8), yum(8), microdnf(8), the documentation of tdnf and of dnf5. Missing
+// are options that change where packages come from or go to: --releasever,
+// --forcearch, --installroot, --downloadonly, --config, and enabled plugins.
 var dnf = &manager{
 	packages: sbom.RPM, tool: "dnf",
 	flags: merged(
@@ -142,8 +142,8 @@ var dnfOption = regexp.MustCompile(`^(?:[A-Za-z0-9_*-]+\.)?(?:install_weak_deps|
 	`sslverify|gpgcheck|repo_gpgcheck|localpkg_gpgcheck|skip_if_unavailable|metadata_expire|deltarpm|ip_resolve|zchunk|strict|skip_missing_names_on_install|` +
 	`assumeyes|color|debuglevel|errorlevel|clean_requirements_on_remove|plugins)=(?:-?[0-9]+|[Tt]rue|[Ff]alse|yes|no|never|always|auto|IPv?[46])$|^tsflags=(?:nodocs)?$`)
 
-// See zypper(8). Not here: -f of install (which installs again),
-// --gpg-auto-import-keys, --root, --releasever, --from, --type, -d.
+// See zypper(8). Missing: -f of install (reinstall), --gpg-auto-import-keys,
+// --root, --releasever, --from, --type, -d.
 var zypper = &manager{
 	packages: sbom.RPM, tool: "zypper",
 	flags: merged(
@@ -169,8 +169,8 @@ var zypper = &manager{
 	match:    matchRPM,
 }
 
-// What an install spells where it means a package by its name: no file, no
-// address, no glob, no group, and nothing that takes a package away.
+// Arguments of an install that name a package: no file, URL, glob or group, and
+// nothing that removes a package.
 var (
 	completeDeb = follow(`[a-z0-9][a-z0-9+.-]*(?:[a-z0-9.]|\+\+)(?::[a-z0-9-]+)?(?:=[0-9A-Za-z.+:~-]+)?`)
 	completeAPK = follow(`(?:[a-z0-9.]+:)?[A-Za-z0-9_][A-Za-z0-9+._-]*(?:(?:>=|<=|=|~|~=|=~|>|<)[0-9][0-9A-Za-z._-]*)?`)

@@ -9,18 +9,18 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// A proof is what the plan says of a Dockerfile.
+// A proof is the result of a proof by plan.
 type proof struct {
 	met     bool
 	can     bool     // some image could meet it
 	names   []string // what the extension was to provide, in order
-	reasons []string // what speaks against it first
+	reasons []string // counterarguments first
 	relies  []Reliance
-	there   []string // the packages that meet it, with their versions
+	there   []string // the packages that meet it, with versions
 }
 
-// plan is the proof by plan: at least one requirement that the extension was to
-// provide has the Dockerfile's context, and the image meets all of those.
+// plan is the proof by plan: at least one requirement on the extension has the
+// Dockerfile's context, and the image meets all of them.
 func (c *Case) plan(d *Dockerfile, base Base) proof {
 	if c.Resolution == nil {
 		return proof{}
@@ -80,7 +80,7 @@ func (d *Dockerfile) provides(req resolver.Requirement) bool {
 
 func (d *Dockerfile) reliance(req resolver.Requirement, answer provides.Answer) Reliance {
 	r := Reliance{Image: d.Image, Name: req.Name, Constraint: req.Version, RequiredBy: req.By, Extension: d.Extension}
-	best := answer.By[0] // of all that meet it, one has to be there again, with all of its evidence
+	best := answer.By[0] // of all that meet it, the new image must have one with all of its evidence
 	r.Rule = best.Rule
 	for _, e := range best.Evidence {
 		if !slices.Contains(r.Evidence, e.Pattern) {

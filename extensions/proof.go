@@ -8,12 +8,12 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
-// A Proof says what it takes to leave a Dockerfile out (CNB_RUN_IMAGE_PROOF).
+// A Proof is the proof required to skip a Dockerfile (CNB_RUN_IMAGE_PROOF).
 type Proof string
 
-// The proofs, from the least to the most strict. The zero value means that
-// nothing was said: [Installs], unless the extension says otherwise ([Wishes]).
-// One that is not known means Strict.
+// The proofs, from the least to the most strict. The zero value means unset:
+// [Installs], unless the extension says otherwise ([Options]). An unknown value
+// means Strict.
 const (
 	ByPlan   Proof = "plan"     // by effect, or by plan whatever the Dockerfile does
 	Installs Proof = "installs" // by effect, or by plan if the Dockerfile only installs packages that provide what is required
@@ -21,7 +21,7 @@ const (
 	Strict   Proof = "strict"   // both, and every install pinned to one version
 )
 
-// Proofs are all proofs, from the least to the most strict.
+// Proofs returns all proofs, from the least to the most strict.
 func Proofs() []Proof { return []Proof{ByPlan, Installs, ByEffect, Strict} }
 
 func (p Proof) known() Proof {
@@ -34,19 +34,20 @@ func (p Proof) known() Proof {
 	return Strict
 }
 
-// Wishes is what an extension's author can say under [metadata.baseplan] in
+// Options are an extension author's settings in [metadata.baseplan] of
 // extension.toml.
-type Wishes struct {
-	AlwaysApply bool   // apply its Dockerfiles, whatever can be proved
+type Options struct {
+	AlwaysApply bool   // always apply its Dockerfiles
 	SatisfiedBy string // ByName, or empty
 }
 
-// ByName is the only value of satisfied-by: the proof [ByPlan] is enough where
-// the operator says nothing else.
+// ByName is the only value of satisfied-by: the proof [ByPlan] is enough unless the
+// operator sets another.
 const ByName = "name"
 
-// DecodeWishes reads them; path is that of the extension.toml, for errors.
-func DecodeWishes(extensionTOML []byte, path string) (Wishes, error) {
+// DecodeOptions decodes the options in an extension.toml. The path is used in
+// errors.
+func DecodeOptions(extensionTOML []byte, path string) (Options, error) {
 	var descriptor struct {
 		Metadata struct {
 			Baseplan struct {
@@ -56,10 +57,10 @@ func DecodeWishes(extensionTOML []byte, path string) (Wishes, error) {
 		} `toml:"metadata"`
 	}
 	if err := tomlfile.DecodeStrict(extensionTOML, path, &descriptor, "metadata", "baseplan"); err != nil {
-		return Wishes{}, err
+		return Options{}, err
 	}
 	said := descriptor.Metadata.Baseplan
-	var w Wishes
+	var w Options
 	var wrong []error
 	refuse := func(key string, value any, should string) {
 		wrong = append(wrong, fmt.Errorf("reading %s: [metadata.baseplan]: key %q: %s: %s", path, key, quoted(value), should))
@@ -69,7 +70,7 @@ func DecodeWishes(extensionTOML []byte, path string) (Wishes, error) {
 		refuse("always-apply", said.AlwaysApply, "write true or false, without quotes")
 	}
 	if w.SatisfiedBy, ok = said.SatisfiedBy.(string); said.SatisfiedBy != nil && (!ok || w.SatisfiedBy != ByName) {
-		refuse("satisfied-by", said.SatisfiedBy, fmt.Sprintf("its only value is %q; leave it out for the default", ByName))
+		refuse("satisfied-by", said.SatisfiedBy, fmt.Sprintf("the only value is %q; omit the key for the default", ByName))
 	}
 	return w, errors.Join(wrong...)
 }

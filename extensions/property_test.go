@@ -89,7 +89,7 @@ func TestJudgeInvariants(t *testing.T) {
 		if diff := cmp.Diff(got, Judge(c), cmp.AllowUnexported(Verdict{}), cmpopts.IgnoreTypes(&Dockerfile{})); diff != "" {
 			r.Fatalf("judged twice: %s", diff)
 		}
-		for _, image := range []Image{Run, Build} {
+		for _, image := range []ImageKind{Run, Build} {
 			if why := broken(c, got, image); why != "" {
 				r.Fatalf("%s image: %s: %s", image, why, outcomes(got))
 			}
@@ -104,7 +104,7 @@ func TestStricterProofNeverSkipsMore(t *testing.T) {
 		c := group(t, strings.Join(rapid.SliceOfN(rapid.SampledFrom(words), 1, 5).Draw(r, "group"), " "))
 		c.Built = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 		age := rapid.SampledFrom([]time.Duration{0, time.Hour}).Draw(r, "age")
-		var laxer Result
+		var laxer GroupVerdict
 		for i, p := range Proofs() {
 			c.Proof, c.MaxAge = p, 0
 			got := Judge(c)
@@ -125,7 +125,7 @@ func TestStricterProofNeverSkipsMore(t *testing.T) {
 }
 
 // broken says what does not hold of the verdicts on an image's Dockerfiles.
-func broken(c Case, r Result, image Image) string {
+func broken(c Case, r GroupVerdict, image ImageKind) string {
 	var left, noEffect, switched, needless bool
 	for i, v := range r.Verdicts {
 		if v.Dockerfile != c.Dockerfiles[i] || len(v.Reasons) == 0 {
@@ -181,7 +181,7 @@ func FuzzJudge(f *testing.F) {
 	}
 	bases := bases(f)
 	f.Fuzz(func(t *testing.T, content string) {
-		for _, image := range []Image{Run, Build} {
+		for _, image := range []ImageKind{Run, Build} {
 			d, err := Parse("fuzz", []byte(content), image, Arg{"a", "b c"})
 			if err != nil {
 				continue

@@ -11,7 +11,7 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// versions are commands that with these arguments only print something.
+// versions are commands that only print something with these arguments.
 var versions = map[string][]string{
 	"curl": {"--version", "-V"}, "wget": {"--version", "-V"}, "git": {"--version", "version"}, "tree": {"--version"}, "jq": {"--version"},
 	"openssl": {"version", "version -a"}, "node": {"--version", "-v"}, "npm": {"--version", "-v"}, "java": {"-version", "--version"},
@@ -21,26 +21,27 @@ var versions = map[string][]string{
 	"rsync": {"--version"}, "ssh": {"-V"}, "cmake": {"--version"}, "psql": {"--version"}, "file": {"--version"},
 }
 
-// A reader is a command that only prints something, as long as its options are these.
+// A reader is a command that only prints something with these options.
 type reader struct {
 	options  *regexp.Regexp // nil: any
 	values   []string       // options with a value in the next word
 	operands operands
 }
 
-// operands says when a command succeeds.
+// operands says for which operands a command succeeds.
 type operands int
 
 const (
-	none     operands = iota // no operand is understood
-	whatever                 // whatever they are
-	files                    // regular files that are there
-	paths                    // files or directories that are there
-	formats                  // what begins with "+"
-	content                  // it depends on what files hold
+	none     operands = iota // none allowed
+	whatever                 // any
+	files                    // existing regular files
+	paths                    // existing files or directories
+	formats                  // operands that start with "+"
+	content                  // depends on the content of files
 )
 
-// readers are programs of coreutils, BusyBox and the like by their manuals.
+// readers are programs of coreutils, BusyBox and the like, according to their
+// manuals.
 var readers = map[string]reader{
 	"cat": {options: regexp.MustCompile(`^-[AbeEnstTuv]+$`), operands: files}, "wc": {options: regexp.MustCompile(`^-[clmwL]+$`), operands: files},
 	"head": {options: regexp.MustCompile(`^-(?:[nc]?[0-9]+|[nc]|[qv])$`), values: []string{"-n", "-c"}, operands: files},
@@ -57,7 +58,7 @@ var readers = map[string]reader{
 	"cut":  {operands: content}, "tr": {operands: whatever}, "cd": {options: regexp.MustCompile(`^$`), operands: paths},
 }
 
-// readOnly is the finding on a reader.
+// readOnly returns the finding for a reader.
 func (a *analyzer) readOnly(r reader, name string, args []string) finding {
 	var given []string
 	for i := 0; i < len(args); i++ {
@@ -93,7 +94,7 @@ func (a *analyzer) readOnly(r reader, name string, args []string) finding {
 	return presumed(reason)
 }
 
-// Directories and files that every image with a shell and packages has.
+// Directories and files of every image with a shell and packages.
 var (
 	commonDirs = []string{
 		"/", "/bin", "/sbin", "/lib", "/etc", "/usr", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/share", "/var", "/var/lib", "/var/cache", "/var/log", "/tmp", "/var/tmp", "/dev", "/proc", "/sys",
@@ -101,7 +102,7 @@ var (
 	commonFiles = []string{"/etc/os-release", "/etc/passwd", "/etc/group", "/etc/hosts", "/etc/resolv.conf", "/proc/cpuinfo", "/proc/meminfo", "/proc/version"}
 )
 
-// directory reports whether a path is that of a directory which is there.
+// directory reports whether a directory exists.
 func (a *analyzer) directory(p string) bool {
 	if p == "" || p == "." {
 		return p == "."
@@ -118,7 +119,7 @@ func (a *analyzer) directory(p string) bool {
 	})
 }
 
-// readable reports whether a path is that of a file which is there.
+// readable reports whether a file exists.
 func (a *analyzer) readable(p string) bool {
 	switch {
 	case slices.Contains(commonFiles, p):
@@ -129,7 +130,8 @@ func (a *analyzer) readable(p string) bool {
 	return len(a.base.Set.Owners(p)) > 0
 }
 
-// has reports whether the image has a command, by its file or by a package that always has it.
+// has reports whether the image has a command, by its file or by a package that
+// always contains it.
 func (a *analyzer) has(command string, packages ...string) bool {
 	if a.base.Set == nil {
 		return false
@@ -139,7 +141,7 @@ func (a *analyzer) has(command string, packages ...string) bool {
 	})
 }
 
-// lookUp is the finding on command -v and its kin, as far as they are understood.
+// lookUp returns the finding for command -v and similar commands, if recognized.
 func (a *analyzer) lookUp(name string, args []string) (finding, bool) {
 	line := strings.Join(append([]string{name}, args...), " ")
 	if name == "command" {
@@ -161,8 +163,8 @@ func (a *analyzer) lookUp(name string, args []string) (finding, bool) {
 
 var isName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+-]*$`)
 
-// inPath reports whether a shell finds a command that the image has. What has no
-// path in the inventory is taken to be where commands are.
+// inPath reports whether a shell finds a command that the image has. A command
+// without a path in the inventory is assumed to be in a standard directory.
 func (a *analyzer) inPath(command string) bool {
 	searched, set, known := a.variable("PATH")
 	if !known || !set {
@@ -184,8 +186,8 @@ func (a *analyzer) inPath(command string) bool {
 	return false
 }
 
-// reads is the finding on a command that changes nothing if the image has it:
-// else it fails, and the Dockerfile with it.
+// reads returns the finding for a command that changes nothing if the image has it;
+// otherwise the Dockerfile fails.
 func (a *analyzer) reads(name, line string) finding {
 	only := line + " only prints"
 	if a.base.Set == nil {
@@ -203,13 +205,13 @@ func (a *analyzer) reads(name, line string) finding {
 	return presumed(only + "; " + answer.Reason + " is there")
 }
 
-// A packageQuery is a tool that asks a package database, or package lists.
+// A packageQuery is a tool that queries a package database or package lists.
 type packageQuery struct {
 	manager *manager
-	tool    string                    // the package that has it
-	names   *regexp.Regexp            // first words whose operands are packages: it succeeds if all are installed
-	any     *regexp.Regexp            // first words whose operands are something else
-	options *regexp.Regexp            // what may follow
+	tool    string                    // the package that contains it
+	names   *regexp.Regexp            // first words that take packages as operands and succeed if all are installed
+	any     *regexp.Regexp            // first words that take other operands
+	options *regexp.Regexp            // allowed options
 	values  map[string]*regexp.Regexp // options with a value in the next word
 }
 
@@ -233,7 +235,7 @@ var (
 	packageQueries = map[string]packageQuery{"dpkg": dpkgQuery, "dpkg-query": dpkgQuery, "rpm": rpmQuery, "apt-cache": aptCache, "apt-mark": aptMark, "apt-config": aptConfig}
 )
 
-// query is the finding on a question to a package database, as far as it is understood.
+// query returns the finding for a query of a package database, if recognized.
 func (a *analyzer) query(name string, args []string) (finding, bool) {
 	q := packageQueries[name]
 	if len(args) == 0 {
@@ -260,7 +262,8 @@ func (a *analyzer) query(name string, args []string) (finding, bool) {
 	return a.asks(q.manager, q.tool, strings.Join(append([]string{name}, args...), " "), given, byName), true
 }
 
-// asks is the finding on a question about packages, to which it is known how it ends if byName is set.
+// asks returns the finding for a query about packages. If byName is set, it
+// succeeds if they are installed.
 func (a *analyzer) asks(m *manager, tool, line string, given []string, byName bool) finding {
 	reason := line + " only prints"
 	if byName {
@@ -279,10 +282,11 @@ func (a *analyzer) asks(m *manager, tool, line string, given []string, byName bo
 	return a.installed(m, tool, line, given)
 }
 
-// plainPackage is a name without a version.
+// plainPackage matches a name without a version.
 var plainPackage = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+._-]*(?::[a-z0-9]+)?$`)
 
-// installed is the finding on a question that succeeds if packages are installed.
+// installed returns the finding for a query that succeeds if packages are
+// installed.
 func (a *analyzer) installed(m *manager, tool, line string, names []string) finding {
 	reason := line + " only prints"
 	var there []string

@@ -62,7 +62,7 @@ func TestRealDockerfiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			image := Image(strings.TrimPrefix(filepath.Ext(name), "."))
+			image := ImageKind(strings.TrimPrefix(filepath.Ext(name), "."))
 			base, none := all[want.on], Base{Reference: "run"}
 			d := parse(t, image, string(content))
 			v := Check(d, base, func(string) *Base { return &base }, ByPlan)

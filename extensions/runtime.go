@@ -12,8 +12,9 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
-// Ports are the ports of an EXPOSE instruction as an image's configuration has them, "80/tcp",
-// sorted. Ranges are written out; of what docker run -p takes, only the container's port counts.
+// Ports returns the ports of an EXPOSE instruction as in an image's configuration,
+// "80/tcp", sorted. Ranges are expanded. In the syntax of docker run -p, only the
+// container's port counts.
 func Ports(specs []string) ([]string, error) {
 	var all []string
 	for _, spec := range specs {
@@ -33,7 +34,7 @@ func expose(spec string) ([]string, error) {
 		protocol = "tcp"
 	}
 	if !slices.Contains([]string{"tcp", "udp", "sctp"}, protocol) {
-		return nil, fmt.Errorf("%q is not a protocol: write tcp, udp or sctp", protocol)
+		return nil, fmt.Errorf("unknown protocol %q: use tcp, udp or sctp", protocol)
 	}
 	numbers = numbers[strings.LastIndexByte(numbers, ':')+1:]
 	low, high, isRange := strings.Cut(numbers, "-")
@@ -54,21 +55,21 @@ func expose(spec string) ([]string, error) {
 
 var signal = regexp.MustCompile(`^(?:[0-9]{1,2}|(?:SIG)?(?:[A-Z]{2,6}[0-9]?|RTM(?:IN|AX)(?:[+-][0-9]{1,2})?))$`)
 
-// CheckSignal reports an error if a text is no signal as STOPSIGNAL names one.
+// CheckSignal returns an error if s is not a valid signal for STOPSIGNAL.
 func CheckSignal(s string) error {
 	if !signal.MatchString(strings.ToUpper(s)) {
-		return fmt.Errorf("STOPSIGNAL %s: it is not a signal: write a name such as SIGTERM, or a number", s)
+		return fmt.Errorf("STOPSIGNAL %s: not a signal: use a name such as SIGTERM, or a number", s)
 	}
 	return nil
 }
 
-// expose is the finding on EXPOSE.
+// expose returns the finding for EXPOSE.
 func (a *analyzer) expose(c *instructions.ExposeCommand) finding {
 	var specs []string
 	for _, p := range c.Ports {
 		p, ok := a.word(p)
 		if !ok {
-			return imageEffect("which ports it exposes cannot be told")
+			return imageEffect("the exposed ports are unknown")
 		}
 		specs = append(specs, strings.Fields(p)...)
 	}
@@ -79,20 +80,20 @@ func (a *analyzer) expose(c *instructions.ExposeCommand) finding {
 	return a.listed(ports, "does not expose", func(c *Config) []string { return c.ExposedPorts })
 }
 
-// volume is the finding on VOLUME.
+// volume returns the finding for VOLUME.
 func (a *analyzer) volume(c *instructions.VolumeCommand) finding {
 	var volumes []string
 	for _, v := range c.Volumes {
 		v, ok := a.word(v)
 		if !ok {
-			return imageEffect("which volumes it declares cannot be told")
+			return imageEffect("the declared volumes are unknown")
 		}
 		volumes = append(volumes, v)
 	}
 	return a.listed(volumes, "has no volume", func(c *Config) []string { return c.Volumes })
 }
 
-// listed is the finding on what is added to a list of the image's configuration.
+// listed returns the finding for additions to a list in the image's configuration.
 func (a *analyzer) listed(wanted []string, lacks string, has func(*Config) []string) finding {
 	if a.base.Config == nil {
 		return imageEffect("the image's configuration is not known")
@@ -105,13 +106,13 @@ func (a *analyzer) listed(wanted []string, lacks string, has func(*Config) []str
 	return noEffect("the image has it already")
 }
 
-// set is the finding on what sets one value of the image's configuration.
+// set returns the finding for setting one value of the image's configuration.
 func (a *analyzer) set(name, value string, known bool, has func(*Config) string) finding {
 	switch {
 	case a.base.Config == nil:
 		return imageEffect("the image's configuration is not known")
 	case !known || value == "":
-		return imageEffect("what the %s will be cannot be told", name)
+		return imageEffect("the new %s is unknown", name)
 	case has(a.base.Config) == "":
 		return imageEffect("the image has no %s", name)
 	case has(a.base.Config) != value:
@@ -120,7 +121,7 @@ func (a *analyzer) set(name, value string, known bool, has func(*Config) string)
 	return noEffect("the image has it already")
 }
 
-// healthcheck is the finding on HEALTHCHECK.
+// healthcheck returns the finding for HEALTHCHECK.
 func (a *analyzer) healthcheck(c *instructions.HealthCheckCommand) finding {
 	if c.Health.StartInterval != 0 {
 		return effect("HEALTHCHECK --start-interval is not understood")
@@ -129,8 +130,9 @@ func (a *analyzer) healthcheck(c *instructions.HealthCheckCommand) finding {
 	return a.set("health check", string(value), err == nil, func(c *Config) string { return c.Healthcheck })
 }
 
-// runtime is the finding on an instruction that changes how containers run. Each is held against what the
-// image is configured to, and what follows against this again, so that two of a kind that differ have an effect.
+// runtime returns the finding for an instruction that changes how containers run.
+// Each is compared with the image's configuration, so two different instructions of
+// a kind have an effect.
 func (a *analyzer) runtime(cmd instructions.Command) finding {
 	switch c := cmd.(type) {
 	case *instructions.ExposeCommand:

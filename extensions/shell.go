@@ -14,7 +14,7 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// run is the finding on a RUN instruction.
+// run returns the finding for a RUN instruction.
 func (a *analyzer) run(c *instructions.RunCommand) finding {
 	if doubt := a.flags(c); doubt != "" {
 		return effect("%s", doubt)
@@ -23,7 +23,7 @@ func (a *analyzer) run(c *instructions.RunCommand) finding {
 	case !c.PrependShell && len(c.Files) > 0:
 		return effect("a here-document in a list of words is not understood")
 	case !c.PrependShell && len(c.CmdLine) > 0 && slices.Contains(builtins, c.CmdLine[0]):
-		return effect("%s is no program, but part of a shell", c.CmdLine[0])
+		return effect("%s is a shell builtin, not a program", c.CmdLine[0])
 	case !c.PrependShell:
 		a.proc = process{vars: map[string]local{}}
 		return a.finish(a.command(c.CmdLine))
@@ -46,11 +46,12 @@ func (a *analyzer) run(c *instructions.RunCommand) finding {
 	return a.script(script)
 }
 
-// mountable are directories of which nothing depends on what is in them: a mount over one does not change what a
-// command does to the image. Over any other, such as a package database, it may.
+// mountable are directories whose content does not matter, so a mount over one does
+// not change the effect of a command. A mount over another one, such as a package
+// database, may.
 var mountable = []string{"/tmp", "/var/tmp", "/var/cache/apt", "/var/cache/dnf", "/var/cache/libdnf5", "/var/cache/yum", "/var/cache/tdnf", "/var/cache/zypp", "/var/cache/apk", "/var/lib/apt/lists", "/root/.cache"}
 
-// flags says what is not understood of the flags of a RUN.
+// flags returns what is not recognized in the flags of a RUN, or "".
 func (a *analyzer) flags(c *instructions.RunCommand) string {
 	for _, flag := range c.FlagsUsed {
 		if flag != "mount" {
@@ -64,7 +65,7 @@ func (a *analyzer) flags(c *instructions.RunCommand) string {
 		return value, nil
 	})
 	if err != nil || !known {
-		return "RUN --mount: what is mounted cannot be told"
+		return "RUN --mount: the mounts are unknown"
 	}
 	for _, m := range instructions.GetMounts(c) {
 		plain := m.From == "" && m.Source == "" && (m.Type == instructions.MountTypeCache || m.Type == instructions.MountTypeTmpfs)
@@ -75,11 +76,11 @@ func (a *analyzer) flags(c *instructions.RunCommand) string {
 	return ""
 }
 
-// builtins are commands that only shells have.
+// builtins are commands that exist only in shells.
 var builtins = []string{"set", "command", ":", "exit", "cd", "type", "hash", "export"}
 
-// standardShell reports whether words of this shell mean what POSIX says. The
-// options are those that stop at failures.
+// standardShell reports whether the shell follows POSIX. Only options that stop at
+// failures are allowed.
 func standardShell(shell []string) bool {
 	if len(shell) < 2 || !slices.Contains([]string{"sh", "bash", "dash", "ash", "/bin/sh", "/bin/bash", "/bin/dash", "/bin/ash", "/usr/bin/sh", "/usr/bin/bash", "/usr/bin/dash"}, shell[0]) {
 		return false
@@ -99,7 +100,7 @@ func standardShell(shell []string) bool {
 	return true
 }
 
-// foreignShell says what is not known of the shell that reads RUN.
+// foreignShell returns what is unknown about the shell of RUN, or "".
 func (a *analyzer) foreignShell() string {
 	name := path.Base(a.shell[0])
 	own := a.base.Config != nil && slices.Equal(a.shell, a.base.Config.Shell)
@@ -114,8 +115,8 @@ func (a *analyzer) foreignShell() string {
 	return ""
 }
 
-// knowsPipefail reports whether the shell has that option: Debian's sh has it
-// only in releases of late.
+// knowsPipefail reports whether the shell supports pipefail; Debian's sh does only
+// in recent releases.
 func (a *analyzer) knowsPipefail() bool {
 	if len(a.shell) == 0 {
 		return false
@@ -129,25 +130,25 @@ func (a *analyzer) knowsPipefail() bool {
 	return false
 }
 
-// maxScript bounds the depth to which a script can be nested.
+// maxScript limits the nesting depth of a script.
 const maxScript = 64 << 10
 
-// script is the finding on a shell script: no effect if none of its commands
-// has one. It is read as POSIX has it, so that what only some shells understand
-// counts as an effect.
+// script returns the finding for a shell script: no effect if none of its commands
+// has one. It is parsed as POSIX shell, so syntax of specific shells counts as an
+// effect.
 func (a *analyzer) script(text string) finding {
 	if len(text) > maxScript {
-		return effect("a script of more than %d bytes is not read", maxScript)
+		return effect("a script of more than %d bytes is not analyzed", maxScript)
 	}
 	file, err := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(text), "")
 	if err != nil {
-		return effect("the shell cannot be read: %v", err)
+		return effect("cannot parse the script: %v", err)
 	}
 	a.proc = a.newProcess()
 	return a.finish(a.statements(file.Stmts))
 }
 
-// harmless are redirections to /dev/null and to the outputs that there are.
+// harmless reports whether r redirects to /dev/null or to an existing output.
 func harmless(r *syntax.Redirect) bool {
 	if r.Word == nil || r.Hdoc != nil || r.N != nil && !slices.Contains([]string{"0", "1", "2"}, r.N.Value) {
 		return false
@@ -161,7 +162,7 @@ func harmless(r *syntax.Redirect) bool {
 	return false
 }
 
-// call is the finding on a simple command.
+// call returns the finding for a simple command.
 func (a *analyzer) call(c *syntax.CallExpr) finding {
 	for _, assign := range c.Assigns {
 		if f := a.harmlessAssign(assign); f.effect {
@@ -169,7 +170,7 @@ func (a *analyzer) call(c *syntax.CallExpr) finding {
 		}
 		if len(c.Args) == 0 {
 			a.assign(assign.Name.Value, assign.Value)
-		} else { // it may stay set, and what it was may count for this command
+		} else { // it may stay set, and its old value may count for this command
 			a.proc.vars[assign.Name.Value] = local{}
 		}
 	}
@@ -178,7 +179,7 @@ func (a *analyzer) call(c *syntax.CallExpr) finding {
 	}
 	switch name := c.Args[0].Lit(); name {
 	case "":
-		return effect("which command %s is cannot be told", spell(c.Args[0]))
+		return effect("the command %s is unknown", spell(c.Args[0]))
 	case "export":
 		return a.export(c.Args[1:])
 	case "echo", "printf", ":", "true", "false":
@@ -193,14 +194,14 @@ func (a *analyzer) call(c *syntax.CallExpr) finding {
 
 func (a *analyzer) getenv(name string) string {
 	if name == "IFS" {
-		return "" // which shells do not take from the environment
+		return "" // shells do not take it from the environment
 	}
 	value, _, _ := a.shellVariable(name)
 	return value
 }
 
-// printing is the finding on commands that print their arguments at most, so that
-// these need not be known.
+// printing returns the finding for commands that at most print their arguments,
+// whose values therefore do not matter.
 func (a *analyzer) printing(name string, args []*syntax.Word) finding {
 	known := func(name string) bool {
 		_, set, known := a.shellVariable(name)
@@ -208,7 +209,7 @@ func (a *analyzer) printing(name string, args []*syntax.Word) finding {
 	}
 	for i, w := range args {
 		if !plain(w, known) {
-			return effect("what %s will be cannot be told", spell(w))
+			return effect("the value of %s is unknown", spell(w))
 		}
 		if name == "printf" && i == 0 && strings.HasPrefix(strings.TrimLeft(beginning(w), `\`), "-") {
 			return effect("printf with an option is not understood")
@@ -217,13 +218,13 @@ func (a *analyzer) printing(name string, args []*syntax.Word) finding {
 	switch {
 	case name == "false":
 		return noEffect("false changes nothing").with(mayFail|mustFail, "false fails")
-	case name == "printf" && !plainFormat(args): // a number, say, that is none
+	case name == "printf" && !plainFormat(args): // such as a number that is invalid
 		return uncertain("printf changes nothing", "printf may fail")
 	}
 	return noEffect("%s changes nothing", name)
 }
 
-// plainFormat reports whether printf takes any arguments for its format.
+// plainFormat reports whether printf accepts any arguments for its format.
 func plainFormat(args []*syntax.Word) bool {
 	if len(args) == 0 {
 		return false
@@ -233,8 +234,8 @@ func plainFormat(args []*syntax.Word) bool {
 	return err == nil && plain(args[0], func(string) bool { return false }) && !strings.Contains(verbs, "%")
 }
 
-// beginning is the literal text that a word begins with; "-" if it begins with
-// a variable, whose value might be an option.
+// beginning returns the literal text at the start of a word, or "-" for a variable,
+// whose value may be an option.
 func beginning(w *syntax.Word) string {
 	parts := w.Parts
 	if len(parts) > 0 {
@@ -254,12 +255,12 @@ func beginning(w *syntax.Word) string {
 	return "-"
 }
 
-// plain reports whether a word consists of text and of variables, without
-// operators, that are known.
+// plain reports whether a word consists of text and of known variables without
+// operators.
 func plain(w *syntax.Word, known func(name string) bool) bool {
 	if len(w.Parts) > 0 {
 		if lit, ok := w.Parts[0].(*syntax.Lit); ok && strings.HasPrefix(lit.Value, "~") {
-			return false // somebody's home
+			return false // a home directory
 		}
 	}
 	return plainParts(w.Parts, known)
@@ -291,14 +292,14 @@ func plainParts(parts []syntax.WordPart, known func(name string) bool) bool {
 	return true
 }
 
-// plainParam reports whether an expansion is $name or ${name}, nothing else.
+// plainParam reports whether an expansion is just $name or ${name}.
 func plainParam(p *syntax.ParamExp) bool {
 	return p.Param != nil && syntax.ValidName(p.Param.Value) && p.Flags == nil && !p.Excl && !p.Length && !p.Width && !p.IsSet &&
 		p.NestedParam == nil && p.Index == nil && len(p.Modifiers) == 0 && p.Slice == nil && p.Repl == nil && p.Names == 0 && p.Exp == nil
 }
 
-// export is the finding on export NAME=value …; its words are split, so that no
-// variable may stand outside of quotes.
+// export returns the finding for export NAME=value …. Its words are split, so
+// variables must be quoted.
 func (a *analyzer) export(words []*syntax.Word) finding {
 	for _, w := range words {
 		name, _, assigns := strings.Cut(beginning(w), "=")
@@ -308,7 +309,7 @@ func (a *analyzer) export(words []*syntax.Word) finding {
 		}
 		bare := slices.ContainsFunc(w.Parts, func(p syntax.WordPart) bool { _, ok := p.(*syntax.ParamExp); return ok })
 		if bare || !a.settable(w) {
-			return effect("what %s will be cannot be told", name)
+			return effect("the value of %s is unknown", name)
 		}
 		fields, f := a.fields([]*syntax.Word{w})
 		a.proc.vars[name] = local{}
@@ -319,23 +320,24 @@ func (a *analyzer) export(words []*syntax.Word) finding {
 	return noEffect("")
 }
 
-// harmlessAssign is the finding on NAME=value. Any variable may be set but those
-// that the shell or programs heed.
+// harmlessAssign returns the finding for NAME=value. Variables that the shell or
+// programs use may not be set.
 func (a *analyzer) harmlessAssign(s *syntax.Assign) finding {
 	if influential(s.Name.Value) || shellOwned(s.Name.Value) || s.Append || s.Naked || s.Index != nil || s.Array != nil {
 		return effect("setting %s is not understood", s.Name.Value)
 	}
 	if s.Value != nil && !a.settable(s.Value) {
-		return effect("what %s will be cannot be told", s.Name.Value)
+		return effect("the value of %s is unknown", s.Name.Value)
 	}
 	return noEffect("")
 }
 
-// settable reports whether a word consists of text and variables. Under set -u these must be known.
+// settable reports whether a word consists of text and variables, which under set
+// -u must be known.
 func (a *analyzer) settable(w *syntax.Word) bool {
 	home := slices.ContainsFunc(w.Parts, func(p syntax.WordPart) bool {
 		lit, ok := p.(*syntax.Lit)
-		return ok && strings.Contains(lit.Value, "~") // also behind a colon
+		return ok && strings.Contains(lit.Value, "~") // also after a colon
 	})
 	return !home && plain(w, func(name string) bool {
 		_, set, known := a.shellVariable(name)
@@ -343,7 +345,7 @@ func (a *analyzer) settable(w *syntax.Word) bool {
 	})
 }
 
-// spell is a word as it was written.
+// spell returns a word as it was written.
 func spell(w *syntax.Word) string {
 	if w == nil {
 		return ""

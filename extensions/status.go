@@ -2,25 +2,25 @@ package extensions
 
 import "cmp"
 
-// A status is what is known of the exit status of a command. The zero value is
+// A status is what is known about the exit status of a command. The zero value is
 // success.
 type status uint8
 
 const (
-	// mayFail is the status of a command that may fail in a build that works.
+	// mayFail: the command may fail in a working build.
 	mayFail status = 1 << iota
-	// mayBreak is the status of a command that fails only in a build that does
-	// not work: without a network, or without a program that such images have.
+	// mayBreak: the command fails only in a broken build: without a network, or
+	// without a program that such images have.
 	mayBreak
-	// mustFail is the status of a command that never succeeds.
+	// mustFail: the command never succeeds.
 	mustFail
 )
 
-// succeeds reports whether a command always succeeds.
+// succeeds reports whether the command always succeeds.
 func (s status) succeeds() bool { return s == 0 }
 
-// broken is the status of a command that runs only in a build that does not
-// work, so that its failure is no news.
+// broken returns the status of a command that runs only in a broken build, so that
+// its failure does not matter.
 func (s status) broken() status {
 	if s&mayFail != 0 {
 		s |= mayBreak
@@ -28,8 +28,7 @@ func (s status) broken() status {
 	return s &^ (mayFail | mustFail)
 }
 
-// exit is the status of the command that a finding is about. Whether one that
-// has an effect succeeds is not known.
+// exit returns the status of the command. A command with an effect may fail.
 func (f finding) exit() status {
 	if f.effect {
 		return f.status | mayFail
@@ -37,7 +36,7 @@ func (f finding) exit() status {
 	return f.status
 }
 
-// with is a finding with a status; doubt says why it may fail.
+// with returns the finding with a status; doubt is why it may fail.
 func (f finding) with(s status, doubt string) finding {
 	f.status, f.doubt = s, ""
 	if s&mayFail != 0 {
@@ -46,18 +45,18 @@ func (f finding) with(s status, doubt string) finding {
 	return f
 }
 
-// uncertain is the finding on a command that changes nothing, but may fail.
+// uncertain returns the finding for a command that changes nothing but may fail.
 func uncertain(reason, doubt string) finding {
 	return finding{reason: reason}.with(mayFail, doubt)
 }
 
-// presumed is the finding on a command that changes nothing and fails in a
-// broken build only.
+// presumed returns the finding for a command that changes nothing and fails only in
+// a broken build.
 func presumed(reason string) finding {
 	return finding{reason: reason}.with(mayBreak, "")
 }
 
-// negated is the finding on a command behind "!".
+// negated returns the finding for a command after "!".
 func (f finding) negated() finding {
 	switch s := f.exit(); {
 	case s.succeeds():
@@ -70,14 +69,12 @@ func (f finding) negated() finding {
 	return f.with(mayFail, "! fails where its command succeeds")
 }
 
-// both is the finding on two commands of which the second one runs if the first
-// one succeeds.
+// both returns the finding for x && y.
 func both(x, y finding) finding {
 	return join(x, y).with(x.exit()&^mustFail|y.exit(), cmp.Or(x.doubt, y.doubt))
 }
 
-// either is the finding on two commands of which the second one runs if the
-// first one fails.
+// either returns the finding for x || y.
 func either(x, y finding) finding {
 	s := y.exit()
 	switch {
@@ -89,8 +86,8 @@ func either(x, y finding) finding {
 	return join(x, y).with(s, y.doubt)
 }
 
-// branches is the finding on two commands of which one runs: the second one in a
-// broken build only, if broken is set.
+// branches returns the finding for two branches, of which one runs: y only in a
+// broken build if broken is set.
 func branches(x, y finding, broken bool) finding {
 	s := y.exit()
 	if broken {

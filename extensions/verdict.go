@@ -7,46 +7,47 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// An Outcome is what becomes of a Dockerfile.
+// An Outcome is the decision on a Dockerfile.
 type Outcome string
 
-// The outcomes, in the order in which they are tried.
+// The outcomes, in the order in which they are tried (docs/design.md, "Verdicts").
 const (
 	Superseded Outcome = "superseded" // a later run.Dockerfile switches the run image
-	Satisfied  Outcome = "satisfied"  // proof by plan: what the extension was to provide is there
+	Satisfied  Outcome = "satisfied"  // proof by plan: the image has what the extension was to provide
 	NoEffect   Outcome = "no-effect"  // proof by effect: no instruction would change the image
-	Switch     Outcome = "switch"     // FROM another image, and nothing to do on that one
-	Pending    Outcome = "pending"    // as Apply, until an inventory is known
+	Switch     Outcome = "switch"     // FROM another image, and nothing else to do
+	Pending    Outcome = "pending"    // like Apply, until an inventory is known
 	Apply      Outcome = "apply"
 )
 
-// Left reports whether a Dockerfile with this outcome is left for an extender to apply.
+// Left reports whether an extender must apply a Dockerfile with this outcome.
 func (o Outcome) Left() bool { return o == Apply || o == Pending }
 
-// A Verdict is what becomes of one Dockerfile, and why.
+// A Verdict is the decision on one Dockerfile, with the reasons.
 type Verdict struct {
 	Dockerfile *Dockerfile
 	Outcome    Outcome
-	SwitchTo   string   // the image of its FROM, where that takes hold (also with Apply and Pending)
-	Reasons    []string // clauses for people
+	SwitchTo   string   // the image in FROM, if the switch is made (also with Apply and Pending)
+	Reasons    []string // clauses for messages
 
-	// Instructions is the analysis by effect, in order; nil where none was asked for.
+	// Instructions is the analysis by effect, in order; nil if it was not needed.
 	Instructions []Instruction
 
-	// Beyond is what of a Dockerfile that is left to apply no other image makes needless,
-	// whatever it holds: "line 5: puts files into the image".
+	// Beyond lists what no other image can make unnecessary in a Dockerfile that is
+	// left to apply: "line 5: puts files into the image".
 	Beyond []string
 
-	// Along says that the Dockerfile is applied only since others of its image are.
+	// Along says that the Dockerfile is applied only because others of its image
+	// are.
 	Along bool
 
 	relies []Reliance
 	rest   bool // a Switch with other instructions, which need not be applied
 }
 
-// NeverEnough says which Dockerfiles of an image are left to apply whatever other
-// image they would stand on, and why: "acme/ca does more than install: line 5: …".
-func (r Result) NeverEnough(image Image) []string {
+// NeverEnough lists the Dockerfiles of an image that must be applied on any other
+// image too, with reasons: "acme/ca does more than install: line 5: …".
+func (r GroupVerdict) NeverEnough(image ImageKind) []string {
 	var all []string
 	for _, v := range r.Verdicts {
 		if v.Dockerfile.Image == image && v.Outcome.Left() && len(v.Beyond) > 0 {
@@ -60,37 +61,36 @@ func (r Result) NeverEnough(image Image) []string {
 	return all
 }
 
-// An Instruction is one instruction of a Dockerfile and whether it would change
-// the image.
+// An Instruction is one instruction of a Dockerfile with its effect.
 type Instruction struct {
-	Line   int    // in the file, from 1
-	Text   string // as written, continuation lines joined
+	Line   int    // in the file, starting at 1
+	Text   string // as written, with continuation lines joined
 	Effect bool
 	Reason string
-	Lacks  []string // packages as an install spells them, if that they are not installed is all of the effect
+	Lacks  []string // packages as in the install, if the effect is only that they are not installed
 
-	// Manager says that the effect is only the work of a package manager.
+	// Manager says that the effect is only a package manager's work.
 	Manager bool
 }
 
-// A Reliance is something of a base image that left a Dockerfile out: what has
-// to be there again when the image is replaced.
+// A Reliance is a property of a base image because of which a Dockerfile was
+// skipped. A replacement of the image must have it too.
 type Reliance struct {
-	Image      Image
-	Name       string          // of the requirement, or of the package or command
+	Image      ImageKind
+	Name       string          // of the requirement, package or command
 	Constraint string          // see [provides.ParseConstraint]; empty: any version
-	Rule       provides.Rule   // how versions are compared; empty: there is no version
+	Rule       provides.Rule   // version ordering; empty: there is no version
 	Evidence   []string        // version-free patterns, "pkg:deb/debian/curl"
-	RequiredBy resolver.Module // the requirement's buildpack; zero where the proof was by effect
-	Extension  resolver.Module // whose Dockerfile was left out
+	RequiredBy resolver.Module // the buildpack that requires it; zero for a proof by effect
+	Extension  resolver.Module // the extension whose Dockerfile was skipped
 }
 
-// A Result is the outcome of [Judge].
-type Result struct {
+// A GroupVerdict is the result of [Judge].
+type GroupVerdict struct {
 	Verdicts    []Verdict  // in the order of the Dockerfiles
-	RunImage    string     // reference of the run image, after switches
-	Switched    bool       // RunImage is another than at the start
+	RunImage    string     // reference of the run image after switches
+	Switched    bool       // RunImage differs from the original
 	ExtendRun   bool       // a run.Dockerfile is left to apply
 	ExtendBuild bool       // a build.Dockerfile is left to apply
-	Relies      []Reliance // what the verdicts satisfied and no-effect rest on, in order
+	Relies      []Reliance // what the verdicts Satisfied and NoEffect rely on, in order
 }

@@ -302,7 +302,7 @@ func TestExportToLayout(t *testing.T) {
 	}
 }
 
-// TestExportRemembersWhatItReliesOn is the label of FORMATS and the table of report.toml.
+// TestExportRemembersWhatItReliesOn is the label and the table of report.toml (docs/reference/files.md, "label baseplan.run-image.requirements").
 func TestExportRemembersWhatItReliesOn(t *testing.T) {
 	x := newExporting(t, nil)
 	app := &platform.ResolvedModule{Kind: "buildpack", ID: "acme/app", Version: "1.2.3"}

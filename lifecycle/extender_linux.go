@@ -25,7 +25,7 @@ import (
 // An Extender applies the remaining Dockerfiles to a base image (platform.md,
 // "extender"; image_extension.md, "Phase: Extension").
 type Extender struct {
-	Kind      extensions.Image // the image to extend
+	Kind      extensions.ImageKind // the image to extend
 	Group     platform.Group
 	Generated string // <generated>
 
@@ -53,7 +53,7 @@ type Extended struct {
 
 // Left returns the Dockerfiles in <generated> that remain to be applied to one image. It does not
 // return pure switches.
-func Left(generated string, group platform.Group, kind extensions.Image) ([]*extensions.Dockerfile, error) {
+func Left(generated string, group platform.Group, kind extensions.ImageKind) ([]*extensions.Dockerfile, error) {
 	all := []resolver.Module{}
 	for _, m := range group.Extensions {
 		all = append(all, m.Resolver(resolver.Extension))

@@ -74,7 +74,7 @@ func (g *Generator) provided(m resolver.Module) []resolver.Require {
 // collect moves the specified files of an extension's output to where platforms
 // and extenders expect them.
 func (g *Generator) collect(output, name string) error {
-	for _, image := range []extensions.Image{extensions.Build, extensions.Run} {
+	for _, image := range []extensions.ImageKind{extensions.Build, extensions.Run} {
 		file := string(image) + ".Dockerfile"
 		if info, err := os.Lstat(filepath.Join(output, file)); errors.Is(err, os.ErrNotExist) {
 			continue

@@ -167,7 +167,7 @@ func (g *Generator) read() ([]*extensions.Dockerfile, error) {
 		return nil, err
 	}
 	for _, f := range files {
-		f.Wishes = g.Detection.modules[f.Extension].Wishes
+		f.Options = g.Detection.modules[f.Extension].Wishes
 		for _, w := range f.Warnings {
 			logger(g.Log).Warn(w)
 		}

@@ -30,7 +30,7 @@ func Prune(root string, verdicts []extensions.Verdict) (out []string, err error)
 	return out, nil
 }
 
-func setAside(file string, image extensions.Image) error {
+func setAside(file string, image extensions.ImageKind) error {
 	if image == extensions.Run || filepath.Base(file) != "Dockerfile" {
 		return ignoreNotExist(os.Rename(file, file+".ignore"))
 	}

@@ -264,7 +264,7 @@ func TestRebaseWhatIsNone(t *testing.T) {
 	}
 }
 
-// TestRebaseCheck: a run image without what the app relies on is refused (DESIGN section 6).
+// TestRebaseCheck: a run image without what the app relies on is refused (docs/design.md, "Verdicts").
 func TestRebaseCheck(t *testing.T) {
 	const curl = `{"version": "1.0", "requirements": [
 		{"name": "curl", "constraint": ">= 7", "rule": "deb", "evidence": ["pkg:deb/debian/curl"], "required-by": "acme/app"},

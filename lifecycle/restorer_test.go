@@ -157,7 +157,7 @@ func TestRestoreLayerTypes(t *testing.T) {
 	}
 }
 
-// TestRestoreLogs are texts that people know (COMPAT).
+// TestRestoreLogs are texts that people search for (docs/compatibility.md, "Log texts").
 func TestRestoreLogs(t *testing.T) {
 	r := newRebuilding(t, "0.14")
 	r.restored(t)

@@ -233,7 +233,7 @@ func TestResolveEqualsTheNaiveSearch(t *testing.T) {
 	}
 }
 
-// TestRunImageEqualsVirtualExtensions holds DESIGN section 3: the run image takes
+// TestRunImageEqualsVirtualExtensions holds docs/design.md, "Resolution": the run image takes
 // part exactly as a row of optional extensions, one for each name, that stand
 // before the group.
 func TestRunImageEqualsVirtualExtensions(t *testing.T) {

@@ -135,7 +135,7 @@ func shapes(files map[string]file) map[string]file {
 	return all
 }
 
-// lifecycleFiles are what a lifecycle is made of, below a folder (COMPAT, "The distribution").
+// lifecycleFiles are what a lifecycle is made of, below a folder (docs/compatibility.md, "The distribution").
 func lifecycleFiles(folder string) map[string]file {
 	all := map[string]file{}
 	for _, name := range []string{"lifecycle", "launcher", "baseplan-verifier"} {

@@ -12,7 +12,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
-// create runs all phases in this process (platform.md, "creator"; DESIGN section 5).
+// create runs all phases in this process (platform.md, "creator"; docs/design.md, "Sandbox").
 func (c *command) create(ctx context.Context) error {
 	x := creation{command: c}
 	if err := x.prepare(); err != nil {
@@ -184,7 +184,7 @@ func (x *creation) connected(d *lifecycle.Detector, g *lifecycle.Generator) erro
 		d.Host.User, g.Host.User = user, user
 		g.Settle = func() error { return settle(x.UID) }
 	}
-	d.Experimental = "silent" // the creator never guarded extensions by it (COMPAT)
+	d.Experimental = "silent" // the creator never guarded extensions by it (docs/compatibility.md, "Platforms")
 	reader, err := x.reader(x.opener, x.policy())
 	if err == nil && reader != nil {
 		c := lifecycle.Connection{Reader: reader, RunImage: x.found.Analyzed.RunImage, Found: x.found.RunImage, RunFile: x.runFile}

@@ -171,7 +171,7 @@ func (c *command) believed(run base.Image, report *platform.RunImageReport) (bas
 	if err != nil {
 		return run, err
 	}
-	// What the analyzer found counts under the policy of the builder, which it may not have known (DESIGN section 1).
+	// What the analyzer found counts under the policy of the builder, which it may not have known (docs/design.md, "Policy").
 	trust.Unbound = trust.Unbound || c.policy().Unbound == nil
 	if err := report.SBOM.Check(trust); err != nil {
 		c.log.Warn(fmt.Sprintf("the run image's SBOM (%s) is passed over: %v", report.SBOM.Carrier, err))

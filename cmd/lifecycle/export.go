@@ -202,7 +202,7 @@ func (c *command) cache(opener *image.Opener, ctx context.Context) (cache.Cache,
 }
 
 // extendedImage opens the extended run image; nil where nothing was left to apply. That none
-// is there is only right if no Dockerfile asks for it (DESIGN section 4). One that is there counts also if the
+// is there is only right if no Dockerfile asks for it (docs/design.md, "Verdicts"). One that is there counts also if the
 // Dockerfiles are not where this phase looks for them: the extender may have been given another directory.
 func (c *command) extendedImage(ctx context.Context, opener *image.Opener, analyzed *platform.Analyzed, group platform.Group) (*image.Image, error) {
 	if !analyzed.RunImage.Extend || c.Extended == "" {

@@ -143,7 +143,7 @@ func (c *command) applyInPlace(ctx context.Context, e *lifecycle.Extender, host 
 
 // extender is what extending either image has in common. Commands see no more of the environment than the way out of the
 // network.
-func (c *command) extender(group platform.Group, kind extensions.Image, name string, base *image.Image) *lifecycle.Extender {
+func (c *command) extender(group platform.Group, kind extensions.ImageKind, name string, base *image.Image) *lifecycle.Extender {
 	return &lifecycle.Extender{
 		Kind: kind, Group: group, Generated: c.Generated, Image: name, Digest: reference.Recorded(name).Digest, Config: *base.Config,
 		App: c.App, Cache: c.extenderCache(), CacheTTL: c.KanikoCacheTTL, Env: apply.Proxies(os.Environ()), Stdout: c.stdout, Stderr: c.stderr, Log: c.log,

@@ -30,7 +30,7 @@ func (c *command) mayExtend(made *lifecycle.Generation) error {
 }
 
 // extendHere applies what is left in this container: to the build image in place, to the run
-// image in an isolated root (DESIGN section 5). It gives the extended run image, nil if that was
+// image in an isolated root (docs/design.md, "Sandbox"). It gives the extended run image, nil if that was
 // not extended, and the environment for buildpacks.
 func (c *command) extendHere(ctx context.Context, opener *image.Opener, made *lifecycle.Generation, host buildpack.Host, spool string) (*image.Image, buildpack.Host, error) {
 	if made.Judged.ExtendBuild {

@@ -58,7 +58,7 @@ func run(ctx context.Context, name string, args []string, now func() time.Time) 
 	stdout, stderr := streams(os.Stdout, os.Stderr)
 	early := console.New(stdout, stderr, "info", false)
 	phase, known := platform.PhaseOf(name)
-	if !known && wantsVersion(append([]string{name}, args...)) { // lifecycle -version needs nothing (COMPAT)
+	if !known && wantsVersion(append([]string{name}, args...)) { // lifecycle -version needs nothing (docs/compatibility.md, "Platforms")
 		fmt.Println(build.String())
 		return nil
 	}
@@ -124,7 +124,7 @@ func streams(out, errs *os.File) (stdout, stderr *os.File) {
 	return out, errs
 }
 
-// oneLine joins the lines of an error: some platforms show only those that begin with ERROR (COMPAT).
+// oneLine joins the lines of an error: some platforms show only those that begin with ERROR (docs/compatibility.md, "Platforms").
 func oneLine(text string) string {
 	var joined strings.Builder
 	for line := range strings.Lines(text) {

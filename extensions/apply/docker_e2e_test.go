@@ -36,8 +36,8 @@ type daemon struct {
 	build   string // a docker command that builds with BuildKit
 	applier string // testdata/applier, linked statically
 	dir     string
-	cache   string           // what containers find in /kaniko; empty: a new directory each time
-	kind    extensions.Image // empty: run
+	cache   string               // what containers find in /kaniko; empty: a new directory each time
+	kind    extensions.ImageKind // empty: run
 }
 
 func newDaemon(t *testing.T) *daemon {

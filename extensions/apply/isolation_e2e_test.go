@@ -405,7 +405,7 @@ func TestNotPermittedInContainers(t *testing.T) {
 func TestCachedInPlace(t *testing.T) {
 	d := newDaemon(t)
 	alpine := d.alpine()
-	for _, d.kind = range []extensions.Image{extensions.Build, extensions.Run} {
+	for _, d.kind = range []extensions.ImageKind{extensions.Build, extensions.Run} {
 		d.cache = t.TempDir()
 		text := "ARG base_image\nFROM ${base_image}\nUSER root\nRUN echo executed; rm /opt/kept/a; rm -r /opt/kept/deep; ln -s b /opt/kept/l; mkdir -m 1777 /shared\nRUN echo executed; ln /opt/kept/b /opt/kept/c\n"
 		last := "USER 1000:1000\n"

@@ -42,7 +42,7 @@ type Question struct {
 
 // A Judgement says which Dockerfiles remain to be applied, and what the images contain as far as it had to be read.
 type Judgement struct {
-	extensions.Result // a recorded Dockerfile has no content
+	extensions.GroupVerdict // a recorded Dockerfile has no content
 
 	Resolution *resolver.Resolution // with the answers of the images; never nil
 	Run, Build Image                // Run before any switch
@@ -121,8 +121,8 @@ func (x *judging) judge(ctx context.Context) {
 			return &switched
 		}
 	}
-	x.out.Result = extensions.Judge(c)
-	x.out.Relied = platform.Reliances(x.out.Result.Relies)
+	x.out.GroupVerdict = extensions.Judge(c)
+	x.out.Relied = platform.Reliances(x.out.GroupVerdict.Relies)
 }
 
 // ruled applies the policy without looking at images. Only the plan says what extensions were to provide.
@@ -137,12 +137,12 @@ func (x *judging) ruled(ctx context.Context) extensions.Case {
 	return c
 }
 
-func (x *judging) has(image extensions.Image) bool {
+func (x *judging) has(image extensions.ImageKind) bool {
 	return slices.ContainsFunc(x.Dockerfiles, func(d *extensions.Dockerfile) bool { return d.Image == image })
 }
 
 // pending reports whether a verdict depends on the inventory of an image that was not read.
-func (j *Judgement) pending(image extensions.Image) bool {
+func (j *Judgement) pending(image extensions.ImageKind) bool {
 	return slices.ContainsFunc(j.Verdicts, func(v extensions.Verdict) bool {
 		return v.Outcome == extensions.Pending && v.Dockerfile.Image == image
 	})

@@ -38,7 +38,7 @@ func FromRecord(r *platform.Resolution) *Judgement {
 	if r.RunImage.Inventory != unknown {
 		j.Run.Carrier = attach.Carrier(r.RunImage.Inventory)
 	}
-	j.Result = extensions.Result{
+	j.GroupVerdict = extensions.GroupVerdict{
 		RunImage: r.Result.RunImage, ExtendRun: r.Result.ExtendRun, ExtendBuild: r.Result.ExtendBuild,
 		Switched: r.Result.RunImage != r.RunImage.Image,
 	}
@@ -134,7 +134,7 @@ func (j *Judgement) Continue(ctx context.Context, left []*extensions.Dockerfile,
 	for _, d := range left {
 		d.AlwaysApply = true // unless the detector recorded its wishes
 		if v := j.verdict(d.Path); v != nil {
-			d.Wishes = v.Dockerfile.Wishes
+			d.Options = v.Dockerfile.Options
 		}
 	}
 	q := Question{Dockerfiles: left, Resolution: j.Resolution, Run: final, Policy: policy}

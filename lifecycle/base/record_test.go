@@ -19,7 +19,7 @@ import (
 	_ "github.com/baseplan/baseplan/testdata/seed"
 )
 
-// TestResolutionIsTheFormat writes what FORMATS.md shows, reads it again, and
+// TestResolutionIsTheFormat writes what docs/reference/files.md shows, reads it again, and
 // writes the same bytes.
 func TestResolutionIsTheFormat(t *testing.T) {
 	app := resolver.Module{Kind: resolver.Buildpack, ID: "acme/app", Version: "1.2.3"}
@@ -27,7 +27,7 @@ func TestResolutionIsTheFormat(t *testing.T) {
 	j := base.Judgement{Resolution: &resolver.Resolution{Requirements: []resolver.Requirement{{
 		Name: "curl", By: app, Version: ">= 7", Contexts: []resolver.Context{resolver.Launch}, Providers: []resolver.Module{curl},
 		Run: provides.Answer{Met: true, By: []provides.Provide{{Rule: provides.Deb, Evidence: []provides.Evidence{{Pattern: "pkg:deb/debian/curl"}}}}},
-	}}}, Result: extensions.Result{RunImage: "registry.example/run:noble", Verdicts: []extensions.Verdict{{
+	}}}, GroupVerdict: extensions.GroupVerdict{RunImage: "registry.example/run:noble", Verdicts: []extensions.Verdict{{
 		Dockerfile: &extensions.Dockerfile{Extension: curl, Image: extensions.Run, Path: "generated/acme_curl/run.Dockerfile"},
 		Outcome:    extensions.NoEffect, Reasons: []string{"no instruction would change the image"},
 		Instructions: []extensions.Instruction{{Line: 4, Reason: "apt-get install: curl is installed"}},
@@ -164,7 +164,7 @@ func drawQuestion(t *rapid.T) base.Question {
 	}
 	for i := range rapid.IntRange(0, 3).Draw(t, "dockerfiles") {
 		m := resolver.Module{Kind: resolver.Extension, ID: rapid.SampledFrom([]string{"acme/app", "acme/curl", "run-image"}).Draw(t, "extension"), Version: "1"}
-		kind := rapid.SampledFrom([]extensions.Image{extensions.Run, extensions.Build}).Draw(t, "image")
+		kind := rapid.SampledFrom([]extensions.ImageKind{extensions.Run, extensions.Build}).Draw(t, "image")
 		text := rapid.SampledFrom([]string{
 			"ARG base_image\nFROM ${base_image}\nUSER root\nRUN apt-get install -y curl\nARG user_id\nUSER ${user_id}\n",
 			"ARG base_image\nFROM ${base_image}\nUSER root\nRUN apt-get install -y tree && echo x > /etc/x\nARG user_id\nUSER ${user_id}\n",

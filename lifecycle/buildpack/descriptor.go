@@ -208,7 +208,7 @@ func (s Store) describe(m resolver.Module, dir, path string, f descriptorFile) (
 		if err != nil {
 			return nil, err
 		}
-		if d.Wishes, err = extensions.DecodeWishes(data, path); err != nil {
+		if d.Wishes, err = extensions.DecodeOptions(data, path); err != nil {
 			return nil, err
 		}
 	}

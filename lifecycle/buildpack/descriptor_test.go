@@ -129,7 +129,7 @@ func extension(t *testing.T, files map[string]string) (*buildpack.Descriptor, bu
 	return d, buildpack.Host{App: dir, Platform: dir, RunImageProvides: "/layers/run-image.provides.toml", RunImageSBOM: "/layers/run-image.sbom.cdx.json"}
 }
 
-// TestExtensions: image_extension.md, "Detection" and "Generation"; DESIGN section 4.
+// TestExtensions: image_extension.md, "Detection" and "Generation"; docs/design.md, "Verdicts".
 func TestExtensions(t *testing.T) {
 	t.Run("pre-populated", func(t *testing.T) {
 		d, h := extension(t, map[string]string{"detect/plan.toml": "[[provides]]\nname = \"curl\"\n", "generate/run.Dockerfile": "FROM x\n"})

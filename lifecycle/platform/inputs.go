@@ -92,7 +92,7 @@ type Inputs struct {
 	Epoch                                      *time.Time // SOURCE_DATE_EPOCH; nil: not given
 	Experimental                               api.ExperimentalMode
 
-	// Baseplan's own (DESIGN section 9). Empty: neither flag nor variable says anything, and
+	// Baseplan's own (docs/design.md, "Policy"). Empty: neither flag nor variable says anything, and
 	// /cnb/baseplan.toml or the default counts.
 	RunSBOM        RunSBOM
 	RunSBOMPath    string

@@ -35,7 +35,7 @@ const all = Analyze | Detect | Restore | Extend | Build | Export | Create | Reba
 var table = slices.Concat(specified, own)
 
 // specified are the inputs of the specification (platform.md, "Inputs" of each phase). What platforms pass to older
-// versions than the specification's, they may pass: -insecure-registry everywhere, and the creator's arguments in all versions (COMPAT).
+// versions than the specification's, they may pass: -insecure-registry everywhere, and the creator's arguments in all versions (docs/compatibility.md, "Platforms").
 var specified = []input{
 	{flag: "analyzed", env: "CNB_ANALYZED_PATH", def: "<layers>/analyzed.toml", in: Analyze | Restore | Export, to: str(func(i *Inputs) *string { return &i.Analyzed }), help: "path of analyzed.toml"},
 	{flag: "analyzed", env: "CNB_ANALYZED_PATH", def: "<layers>/analyzed.toml", in: Detect | Extend, from: 10, to: str(func(i *Inputs) *string { return &i.Analyzed }), help: "path of analyzed.toml"},
@@ -109,7 +109,7 @@ var specified = []input{
 	{env: "SOURCE_DATE_EPOCH", in: Export | Create, from: 9, to: func(i *Inputs) flag.Value { return moment{&i.Epoch} }, help: "when the app image was created, in seconds since 1970"},
 }
 
-// own are baseplan's inputs (DESIGN section 9).
+// own are baseplan's inputs (docs/design.md, "Policy").
 var own = []input{
 	{flag: "run-sbom-policy", env: "CNB_RUN_SBOM", in: Analyze | Detect | Restore | Create, to: one(func(i *Inputs) *string { return (*string)(&i.RunSBOM) }, allowed["run-sbom"]...), help: "where inventories may come from: auto, generate, attached, off (default by baseplan.toml, else auto)"},
 	{env: "CNB_RUN_SBOM", in: Extend | Export, to: one(func(i *Inputs) *string { return (*string)(&i.RunSBOM) }, allowed["run-sbom"]...), help: "where inventories may come from: auto, generate, attached, off (default by baseplan.toml, else auto)"},

@@ -32,7 +32,7 @@ func parsed(t *testing.T, p platform.Phase, minor uint, e environment, args ...s
 	return in
 }
 
-// TestWhatPlatformsPass: what COMPAT has seen platforms pass is taken in each version in which they pass it.
+// TestWhatPlatformsPass: what platforms pass is accepted in each version in which they pass it (docs/compatibility.md, "Platforms").
 func TestWhatPlatformsPass(t *testing.T) {
 	user := environment{"CNB_USER_ID": "1000", "CNB_GROUP_ID": "1000"}
 	layout := environment{"CNB_USE_LAYOUT": "true", "CNB_LAYOUT_DIR": "/layout-repo", "CNB_EXPERIMENTAL_MODE": "warn", "CNB_USER_ID": "1000", "CNB_GROUP_ID": "1000"}

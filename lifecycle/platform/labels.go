@@ -19,7 +19,7 @@ const (
 	TargetIDLabel          = "io.buildpacks.base.id"
 	ExecEnvLabel           = "io.buildpacks.exec-env"
 
-	// RequirementsLabel is what an app relies on in its run image (FORMATS).
+	// RequirementsLabel is what an app relies on in its run image (docs/reference/files.md, "label baseplan.run-image.requirements").
 	RequirementsLabel = "baseplan.run-image.requirements"
 )
 
@@ -78,7 +78,7 @@ type GitSource struct {
 	Commit     string `json:"commit"`
 }
 
-// Requirements is the label baseplan.run-image.requirements (FORMATS).
+// Requirements is the label baseplan.run-image.requirements (docs/reference/files.md, "label baseplan.run-image.requirements").
 type Requirements struct {
 	Version      string                `json:"version"`
 	Requirements []RunImageRequirement `json:"requirements"`

@@ -22,7 +22,7 @@ type ReportBuild struct {
 	BOM []BOMEntry `toml:"bom"`
 }
 
-// A ReportRunImage is what the run image spared the build (FORMATS).
+// A ReportRunImage is what the run image spared the build (docs/reference/files.md, "report.toml").
 type ReportRunImage struct {
 	Inventory         string   `toml:"inventory"` // a carrier, "generated" or "unknown"
 	SkippedExtensions []string `toml:"skipped-extensions,omitempty"`

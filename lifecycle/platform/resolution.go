@@ -139,8 +139,8 @@ func VerdictOf(v extensions.Verdict) Verdict {
 func (v Verdict) Judged() extensions.Verdict {
 	out := extensions.Verdict{
 		Dockerfile: &extensions.Dockerfile{
-			Extension: resolver.Module{Kind: resolver.Extension, ID: v.Extension}, Image: extensions.Image(v.Image), Path: v.Dockerfile,
-			Wishes: extensions.Wishes{AlwaysApply: v.AlwaysApply, SatisfiedBy: v.SatisfiedBy},
+			Extension: resolver.Module{Kind: resolver.Extension, ID: v.Extension}, Image: extensions.ImageKind(v.Image), Path: v.Dockerfile,
+			Options: extensions.Options{AlwaysApply: v.AlwaysApply, SatisfiedBy: v.SatisfiedBy},
 		},
 		Outcome: extensions.Outcome(v.Verdict), SwitchTo: v.SwitchTo, Along: v.Along, Reasons: v.Reasons,
 	}

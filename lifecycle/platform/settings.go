@@ -30,7 +30,7 @@ type ExtensionProof struct {
 	Proof extensions.Proof `toml:"proof" json:"proof"`
 }
 
-// A Policy is what an operator may decide (DESIGN section 9). The zero value of
+// A Policy is what an operator may decide (docs/design.md, "Policy"). The zero value of
 // a field means that nothing was said, and the default holds.
 type Policy struct {
 	RunSBOM         RunSBOM          `toml:"run-sbom,omitempty" json:"run-sbom,omitempty"`
@@ -58,7 +58,7 @@ type Policy struct {
 // RunSBOM says where inventories may come from, CNB_RUN_SBOM.
 type RunSBOM string
 
-// The values of [RunSBOM], DESIGN section 1.
+// The values of [RunSBOM] (docs/design.md, "Policy").
 const (
 	Auto     RunSBOM = "auto"
 	Generate RunSBOM = "generate"

@@ -46,7 +46,7 @@ func bareFormat(mediaType string) (f sbom.Format, ok bool) {
 	return "", false
 }
 
-// rank orders formats by what they can say of a package (FACTS, 4): Syft's
+// rank orders formats by what they can say of a package: Syft's
 // knows virtual provides and owned files, CycloneDX the distribution, SPDX
 // neither of distribution and virtual provides.
 func rank(f sbom.Format) int {

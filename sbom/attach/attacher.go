@@ -18,26 +18,26 @@ import (
 	"github.com/baseplan/baseplan/sbom/attach/watch"
 )
 
-// An Attacher attaches SBOMs and provides declarations to images in a registry.
-// Its zero value does so anonymously.
+// An Attacher attaches SBOMs and provides declarations to images in a registry. The
+// zero value works anonymously.
 type Attacher struct {
 	Keychain  authn.Keychain    // nil: anonymous
-	Transport http.RoundTripper // nil: as go-containerregistry's default
+	Transport http.RoundTripper // nil: the default transport of go-containerregistry
 
-	// TransportFor gives the transport for a repository, such as one that does not verify
-	// certificates; nil: Transport for all.
+	// TransportFor returns the transport for a repository, such as one that does
+	// not verify certificates; nil: Transport for all.
 	TransportFor func(name.Repository) http.RoundTripper
 
-	// Stall is for how long a transfer may make no progress, and how long resolving the
-	// image may take; 0: 5 minutes.
+	// Stall limits how long a transfer may make no progress, and how long resolving
+	// the image may take; 0: 5 minutes.
 	Stall time.Duration
 
-	// Settle is how long an entry in a shared tag must stand before it counts
-	// as there to stay: see [Attacher.Attach]. ≤ 0: 3 s.
+	// Settle is how long an entry in a shared tag must stand before it counts as
+	// permanent; see [Attacher.Attach]. ≤ 0: 3 s.
 	Settle time.Duration
 }
 
-// A Form is the way in which an SBOM is attached.
+// A Form is a way to attach an SBOM.
 type Form string
 
 // The forms.
@@ -47,62 +47,61 @@ const (
 	AsLayer    Form = "layer"    // the image's last layer and a label: a new image
 )
 
-// Options say what is attached, and how.
+// Options configure [Attacher.Attach].
 type Options struct {
-	// Material gives what to attach to one image. It is asked for every target
-	// before anything is pushed, and an error of it stops everything, so it is
-	// the place for checks. Required.
+	// Material returns what to attach to one image. It is called for every target
+	// before anything is pushed, and an error stops everything, so it is the place
+	// for checks. Required.
 	Material func(context.Context, Target) (Material, error)
 
 	As       Form          // empty: AsReferrer
-	Platform *v1.Platform  // the one of an index that is meant; nil: every
+	Platform *v1.Platform  // the platform of an index; nil: all
 	Sign     crypto.Signer // ECDSA P-256 or Ed25519 private key; nil: unsigned
-	Created  time.Time     // when artifacts say they were made (SOURCE_DATE_EPOCH); zero: as the SBOM says, or nothing
-	Tag      name.Tag      // AsLayer: where the new image goes; zero: the tag of the reference, if it has one
+	Created  time.Time     // creation time of artifacts (SOURCE_DATE_EPOCH); zero: the SBOM's, or none
+	Tag      name.Tag      // AsLayer: tag of the new image; zero: the tag of the reference, if it has one
 }
 
-// A Target is one image that something is attached to.
+// A Target is an image to attach something to.
 type Target struct {
 	Ref      name.Digest
 	Digest   v1.Hash
 	Image    v1.Image
-	Index    v1.ImageIndex // that it was resolved from; nil: none
-	Platform *v1.Platform  // as the index says; nil: not in an index
+	Index    v1.ImageIndex // the index it was resolved from; may be nil
+	Platform *v1.Platform  // as in the index; nil: not in an index
 }
 
-// Material is what is attached to one image.
+// Material is what to attach to one image.
 type Material struct {
 	SBOMs    [][]byte // JSON, at most one of each format
-	Provides []byte   // a declaration, as FORMATS has it; nil: none
+	Provides []byte   // a declaration (docs/reference/files.md, "label io.buildpacks.base.provides"); nil: none
 }
 
-// Attached is one thing that is attached now, by this call or an earlier one.
+// An Attached describes something that is attached, by this call or an earlier one.
 type Attached struct {
 	Target    name.Digest
 	Platform  *v1.Platform
 	What      string      // "sbom", "provides", "signature" or "image"
 	Format    sbom.Format // of an SBOM
-	Reference string      // where it is
-	Digest    v1.Hash     // of its manifest
-	Changed   bool        // false: it was there already
+	Reference string      // its location
+	Digest    v1.Hash     // digest of its manifest
+	Changed   bool        // false: it already existed
 }
 
 // Attach attaches material to an image, or to every platform of an index.
 //
-// Everything is made and checked before the first push, and manifests are pushed
-// after what they name, so a failed check leaves nothing behind. The same
-// material attached again changes nothing.
+// Everything is created and checked before the first push, and manifests are pushed
+// after what they name, so a failed check leaves nothing behind. Attaching the same
+// material again changes nothing.
 //
-// Where the registry has no referrers API, an index under the tag
-// <algorithm>-<hex> lists the referrers, and all publishers write that one tag;
-// registries cannot compare and swap. Concurrent publishers are kept from losing
-// one another's entries so: an entry is added to all that was ever seen in the
-// tag, at most Settle/2 passes between reading and writing it, and the entry
-// must then stand for Settle, or it is added again. So among such publishers
-// none is lost, as long as the registry acts on a write within Settle/2 or not
-// at all. What remains: a tool that does not wait may have its own entry
-// overwritten in the moments between our read and write, and an entry that is
-// deleted during those moments comes back. Cosign's tags are kept the same way.
+// If the registry has no referrers API, an index under the tag <algorithm>-<hex>
+// lists the referrers, and all publishers write this tag; registries have no
+// compare-and-swap. To keep concurrent publishers from losing entries, an entry is
+// added to all that was ever seen in the tag, at most Settle/2 passes between
+// reading and writing, and the entry must then stand for Settle or it is added
+// again. Such publishers lose no entry as long as the registry performs a write
+// within Settle/2 or not at all. A tool that does not wait may still lose its own
+// entry between our read and write, and an entry that is deleted in that time comes
+// back. Cosign's tags are written the same way.
 func (a *Attacher) Attach(ctx context.Context, ref name.Reference, o Options) ([]Attached, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -181,7 +180,7 @@ func (a *Attacher) transport(r name.Repository) http.RoundTripper {
 	return transportFor(r, a.Transport, a.TransportFor, a.Stall)
 }
 
-// resolved is what a reference stands for.
+// A resolved is what a reference refers to.
 type resolved struct {
 	desc    *remote.Descriptor
 	index   v1.ImageIndex // nil: a single image
@@ -214,7 +213,7 @@ func (a *Attacher) resolve(ctx context.Context, ref name.Reference, platform *v1
 	return r, err
 }
 
-// platforms lists the images of an index, attestations left out.
+// platforms lists the images of an index without attestations.
 func platforms(ref name.Reference, index v1.ImageIndex, only *v1.Platform) ([]Target, error) {
 	m, err := index.IndexManifest()
 	if err != nil {

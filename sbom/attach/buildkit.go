@@ -13,14 +13,14 @@ import (
 )
 
 // BuildKit's annotations on an attestation manifest in an image index
-// (docs/attestations/attestation-storage.md of moby/buildkit).
+// (moby/buildkit, attestation-storage.md).
 const (
 	annotationReferenceType   = "vnd.docker.reference.type"
 	annotationReferenceDigest = "vnd.docker.reference.digest"
 	attestationManifest       = "attestation-manifest"
 )
 
-// buildkit looks at the attestation manifests that the index lists for the image.
+// buildkit reads the attestation manifests that the index lists for the image.
 func (r *search) buildkit(ctx context.Context) []Finding {
 	if r.Index == nil {
 		return []Finding{{Carrier: BuildKit, Result: None, Detail: "the image is in no index"}}
@@ -61,8 +61,8 @@ func (r *search) buildkit(ctx context.Context) []Finding {
 	return all
 }
 
-// layoutStore reads what is beside an index where there is no registry, as in
-// an OCI layout.
+// A layoutStore reads the blobs of an index without a registry, as in an OCI
+// layout.
 type layoutStore struct {
 	index v1.ImageIndex
 	limit int64
@@ -100,7 +100,7 @@ func (s layoutStore) blob(_ context.Context, desc ocispec.Descriptor, limit int6
 	return content.ReadAll(blob, desc)
 }
 
-// open finds a blob through any image of the index that has it as a layer.
+// open opens a blob through any image of the index that has it as a layer.
 func (s layoutStore) open(h v1.Hash) (io.ReadCloser, error) {
 	index, err := s.index.IndexManifest()
 	if err != nil {

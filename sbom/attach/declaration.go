@@ -12,18 +12,18 @@ import (
 )
 
 // DeclarationType is the artifact and media type of a provides declaration
-// (FORMATS, "Label io.buildpacks.base.provides").
+// (docs/reference/files.md, "label io.buildpacks.base.provides").
 const DeclarationType = "application/vnd.baseplan.provides.v1+json"
 
 const (
 	maxDeclaration  = 1 << 20
-	maxDeclarations = 4 // read of one image, newest first
+	maxDeclarations = 4 // limit for one image, newest first
 )
 
-// UnsignedLabel is why the label does not count where keys are given.
+// UnsignedLabel is the reason why the label does not count if keys are given.
 const UnsignedLabel = "a label carries no signature: attach a signed declaration (baseplan sbom attach --provides FILE --sign KEY)"
 
-// declared notes a declaration that a list of referrers named.
+// declared records a declaration found in a list of referrers.
 func (r *search) declared(c candidate) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -37,9 +37,9 @@ func (r *search) declared(c candidate) {
 	r.declarations = r.declarations[:min(len(r.declarations), maxDeclarations)]
 }
 
-// declare fills in the publisher's declaration: one in the lists of referrers
-// that were read anyway, since it was attached after the image was made; else
-// the label. With keys it must be signed, which a label cannot be.
+// declare sets the publisher's declaration: one from the lists of referrers that
+// were read anyway, since it was attached after the image was built; otherwise the
+// label. With keys it must be signed, which a label cannot be.
 func (r *search) declare(ctx context.Context, result *Result) {
 	for _, c := range r.declarations {
 		data, by, err := r.readDeclaration(ctx, c)
@@ -52,7 +52,7 @@ func (r *search) declare(ctx context.Context, result *Result) {
 	}
 	config, err := r.config()
 	if err != nil || config == nil {
-		return // the stage of the layer reports that
+		return // reported by the layer's stage
 	}
 	label := config.Config.Labels[ProvidesLabel]
 	switch {

@@ -188,7 +188,7 @@ func TestFindBuildKit(t *testing.T) {
 	})
 }
 
-// sbomLayer is a layer as other publishers make it (FACTS, 2d).
+// sbomLayer is a layer as other publishers make it (docs/design.md, "Where an inventory comes from").
 func sbomLayer(t testing.TB, files map[string][]byte) v1.Layer {
 	t.Helper()
 	var b bytes.Buffer

@@ -17,31 +17,31 @@ import (
 	"github.com/baseplan/baseplan/sbom/format"
 )
 
-// A Finder looks for the SBOM of an image. Its zero value looks everywhere but
-// in files, anonymously, and believes what is unsigned.
+// A Finder finds the SBOM of an image. The zero value searches every carrier but
+// files, anonymously, and trusts unsigned SBOMs.
 type Finder struct {
 	Platform  string            // the platform's SBOM: a file, or a directory of <algorithm>-<hex>.<ext>; empty: none
-	Trust     Trust             // whose signatures count
+	Trust     Trust             // accepted signatures
 	Keychain  authn.Keychain    // nil: anonymous
-	Transport http.RoundTripper // nil: as go-containerregistry's default, which honours proxies
+	Transport http.RoundTripper // nil: the default transport of go-containerregistry, which honours proxies
 	Limits    Limits
 
-	// TransportFor gives the transport for a repository, such as one that does not verify
-	// certificates; nil: Transport for all.
+	// TransportFor returns the transport for a repository, such as one that does
+	// not verify certificates; nil: Transport for all.
 	TransportFor func(name.Repository) http.RoundTripper
 
-	api sync.Map // registries (string) known to answer the referrers API
+	api sync.Map // registries (string) known to have the referrers API
 }
 
-// Limits bound what a search costs. Values ≤ 0 mean the default.
+// Limits limit the cost of a search. Values ≤ 0 mean the default.
 type Limits struct {
-	SBOM       int64         // bytes of one SBOM, packed and unpacked; format.MaxSize
+	SBOM       int64         // bytes of one SBOM, compressed and decompressed; format.MaxSize
 	Metadata   int64         // bytes of one manifest, or one page of a list; 4 MiB
 	Pages      int           // pages of one list of referrers; 128
-	Candidates int           // artifacts read of one list, best first; 16
+	Candidates int           // artifacts read from one list, best first; 16
 	Stage      time.Duration // one stage of the search; 15 s
 	Total      time.Duration // the whole search; 45 s
-	Origin     time.Duration // finding and searching the registry that a daemon's image is from; 10 s
+	Origin     time.Duration // finding and searching the registry of a daemon's image; 10 s
 }
 
 func (l Limits) orDefault() Limits {
@@ -70,17 +70,17 @@ func (l Limits) orDefault() Limits {
 	return def
 }
 
-// A Subject is the image whose SBOM is looked for.
+// A Subject is the image whose SBOM is wanted.
 type Subject struct {
-	Ref    name.Reference // its repository is where carriers are; nil: there is no registry to ask
-	Digest v1.Hash        // of its manifest; zero: Image's
+	Ref    name.Reference // its repository has the carriers; nil: no registry
+	Digest v1.Hash        // digest of the manifest; zero: Image's
 	Image  v1.Image       // for the SBOM layer; nil: see Archive
 	Config *v1.ConfigFile // for labels; nil: Image's
-	Index  v1.ImageIndex  // the index that it was resolved from; nil: none
-	Names  []string       // other digests that are certain to be the image's, as a daemon knows them
+	Index  v1.ImageIndex  // the index it was resolved from; may be nil
+	Names  []string       // other digests known to be the image's, such as a daemon's
 
-	// Switched says that the image is not the one that the platform named, so
-	// that a Platform file (though not a directory) does not speak of it.
+	// Switched says that this is not the image that the platform named, so a
+	// Platform file does not apply. A Platform directory does.
 	Switched bool
 
 	// Archive gives a directory of the image as a tar stream whose names begin at

@@ -20,18 +20,19 @@ const (
 	peeked           = 512 // bytes that tell whether a blob may be an SBOM
 )
 
-// passedOver is the finding on a referrer that is no SBOM, or was not looked into.
+// passedOver returns the finding for a referrer that is no SBOM or was not read.
 func (r *search) passedOver(c candidate) Finding {
 	a := r.artifactOf(c)
 	return a.with(UnknownType, typed(c.desc.ArtifactType, c.why))
 }
 
-// typed says something of an artifact by its type.
+// typed describes an artifact by its type.
 func typed(artifactType, why string) string {
 	return clip(cmp.Or(artifactType, "no type")) + ": " + why
 }
 
-// readForeign looks into a referrer of a type that is not known, and takes it for an SBOM if its content is one.
+// readForeign reads a referrer of an unknown type and accepts it if its content is
+// an SBOM.
 func (r *search) readForeign(ctx context.Context, c candidate) []Finding {
 	a := r.artifactOf(c)
 	var err error
@@ -56,7 +57,8 @@ func (r *search) readForeign(ctx context.Context, c candidate) []Finding {
 	return r.read(ctx, a)
 }
 
-// partsByContent reads the first layers that may be SBOMs, and gives those that are.
+// partsByContent reads the first layers that may be SBOMs and returns those that
+// are.
 func (r *search) partsByContent(ctx context.Context, m *ocispec.Manifest) ([]part, error) {
 	var all []part
 	looked := 0
@@ -82,8 +84,8 @@ func (r *search) partsByContent(ctx context.Context, m *ocispec.Manifest) ([]par
 	return all, nil
 }
 
-// promising reports whether a blob that begins so may be an SBOM, or hold one: it is JSON, XML or tag-value, or
-// compressed and not called an archive.
+// promising reports whether a blob that starts like this may be or contain an SBOM:
+// it is JSON, XML or tag-value, or compressed and not an archive.
 func promising(start []byte, mediaType string) bool {
 	start = bytes.TrimPrefix(start, []byte("\xef\xbb\xbf"))
 	if bytes.HasPrefix(start, []byte{0x1f, 0x8b}) || bytes.HasPrefix(start, []byte{0x28, 0xb5, 0x2f, 0xfd}) {
@@ -93,7 +95,8 @@ func promising(start []byte, mediaType string) bool {
 	return slices.ContainsFunc([]string{"{", "<", "SPDXVersion:", "#"}, func(s string) bool { return bytes.HasPrefix(start, []byte(s)) })
 }
 
-// notNamed is the finding on referrers that were passed over and are too many to name.
+// notNamed returns the finding for referrers that were passed over and are too many
+// to list.
 func (a artifact) notNamed(n int) Finding {
 	return a.with(UnknownType, fmt.Sprintf("%d more referrers are of other types", n))
 }

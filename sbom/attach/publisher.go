@@ -51,8 +51,8 @@ func (a *Attacher) publisher(ctx context.Context, n name.Repository) *publisher 
 	return p
 }
 
-// push pushes an artifact: what it names first, the manifest last. reference is
-// a tag, or empty to push by digest.
+// push pushes an artifact: first what it names, then the manifest. reference is a
+// tag, or "" to push by digest.
 func (p *publisher) push(ctx context.Context, a *packed, reference string) error {
 	for _, b := range a.blobs {
 		there, err := p.writes.Blobs().Exists(ctx, b.desc)
@@ -73,10 +73,10 @@ func (p *publisher) push(ctx context.Context, a *packed, reference string) error
 	return nil
 }
 
-// A referrerList is what refers to an image now.
+// A referrerList is the current referrers of an image.
 type referrerList struct {
 	entries []ocispec.Descriptor
-	api     bool // the registry lists referrers itself
+	api     bool // the registry has the referrers API
 }
 
 func (p *publisher) referrersOf(ctx context.Context, subject v1.Hash) (*referrerList, error) {
@@ -92,8 +92,7 @@ func (p *publisher) referrersOf(ctx context.Context, subject v1.Hash) (*referrer
 	return l, nil
 }
 
-// refer makes the artifacts referrers of the subject, those that are not yet,
-// and says which were new.
+// refer makes the artifacts referrers of the subject and reports which were new.
 func (p *publisher) refer(ctx context.Context, subject v1.Hash, listed *referrerList, made []*packed) (map[v1.Hash]bool, error) {
 	changed := map[v1.Hash]bool{}
 	var entries []ocispec.Descriptor
@@ -114,7 +113,7 @@ func (p *publisher) refer(ctx context.Context, subject v1.Hash, listed *referrer
 	return changed, err
 }
 
-// mergeReferrers adds entries to an index of referrers, and whatever else was
+// mergeReferrers adds entries to an index of referrers, together with everything
 // ever seen in it.
 func mergeReferrers(entries []ocispec.Descriptor) merge {
 	seen := map[digest.Digest]ocispec.Descriptor{}
@@ -175,10 +174,10 @@ func (t *tagged) layers() ([]ocispec.Descriptor, error) {
 	return m.Layers, nil
 }
 
-// A merge makes of what a tag holds what it should hold; nil: it is as it should be.
+// A merge returns the new content of a tag, or nil if it is up to date.
 type merge func(old *tagged) (*packed, error)
 
-// packCosign makes a manifest as cosign does: an image whose layers are not packed.
+// packCosign creates a manifest like cosign's: an image with uncompressed layers.
 func packCosign(layers []ocispec.Descriptor, blobs []packedBlob) (*packed, error) {
 	config := v1.ConfigFile{RootFS: v1.RootFS{Type: "layers"}}
 	for _, l := range layers {
@@ -198,11 +197,11 @@ func packCosign(layers []ocispec.Descriptor, blobs []packedBlob) (*packed, error
 	}, append(blobs, c)...)
 }
 
-// writing keeps the publishers of this process from overwriting one another.
+// writing serializes the publishers of this process.
 var writing sync.Map // repository and tag (string) to *sync.Mutex
 
-// keep merges into a tag that others may write at the same time, until the
-// merge has stood for a while: see [Attacher.Attach].
+// keep merges into a tag that others may write concurrently, until the merge has
+// stood for a while; see [Attacher.Attach].
 func (p *publisher) keep(ctx context.Context, tag string, m merge) (at v1.Hash, changed bool, err error) {
 	defer func() {
 		if err != nil {
@@ -219,7 +218,7 @@ func (p *publisher) keep(ctx context.Context, tag string, m merge) (at v1.Hash, 
 			if writes++; writes > maxWrites {
 				return at, changed, errors.Join(fmt.Errorf("others write it too, or writing takes longer than %s: try again, or wait longer", p.settle/2), err)
 			}
-			if wrote { // perhaps: a slow registry may still act on a write that returned an error
+			if wrote { // the write may have happened: a slow registry may perform a write that returned an error
 				at, changed, written = now, true, time.Now()
 			}
 		case written.IsZero(), time.Since(written) >= p.settle:
@@ -227,15 +226,15 @@ func (p *publisher) keep(ctx context.Context, tag string, m merge) (at v1.Hash, 
 		default:
 			at = now
 		}
-		// Publishers that began together must not go on in step.
+		// Publishers that started together must not stay in step.
 		if err := sleep(ctx, p.settle/8+rand.N(p.settle/4)); err != nil {
 			return at, changed, err
 		}
 	}
 }
 
-// mergeOnce reads, merges and writes, within half the time that publishers wait
-// for one another.
+// mergeOnce reads, merges and writes within half the time that publishers wait for
+// each other.
 func (p *publisher) mergeOnce(ctx context.Context, tag string, m merge) (at v1.Hash, wrote bool, err error) {
 	lock, _ := writing.LoadOrStore(p.repo.tagged(tag), new(sync.Mutex))
 	lock.(*sync.Mutex).Lock()
@@ -272,8 +271,8 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// again says whether it makes sense to try once more: the registry was slow, or
-// had another write of the tag in hand.
+// again reports whether to retry: the registry was slow or had a concurrent write
+// of the tag.
 func again(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {
 		return false

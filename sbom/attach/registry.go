@@ -79,7 +79,8 @@ func newRepository(n name.Repository, keys authn.Keychain, base http.RoundTrippe
 	}
 }
 
-// transportFor is the transport for a repository, which ends what makes no progress.
+// transportFor returns the transport for a repository, which aborts stalled
+// transfers.
 func transportFor(r name.Repository, all http.RoundTripper, of func(name.Repository) http.RoundTripper, stall time.Duration) http.RoundTripper {
 	if of != nil {
 		all = of(r)
@@ -99,7 +100,7 @@ func reason(keys authn.Keychain, r name.Repository) string {
 	return ""
 }
 
-// withReason adds to an answer of 401 why there are no credentials.
+// withReason adds the reason for missing credentials to a 401 response.
 func withReason(keys authn.Keychain, r name.Repository, err error) error {
 	t, ok := errors.AsType[*transport.Error](err)
 	if why := reason(keys, r); ok && t.StatusCode == http.StatusUnauthorized && why != "" {
@@ -108,14 +109,15 @@ func withReason(keys authn.Keychain, r name.Repository, err error) error {
 	return err
 }
 
-// A deniedError is an answer of 401 where credentials could not be read.
+// A deniedError is a 401 response where credentials could not be read.
 type deniedError struct{ why string }
 
 func (e *deniedError) Error() string {
 	return "the registry answers 401, and there are no credentials: " + e.why
 }
 
-// reasoning makes an answer of 401 an error that says why there are no credentials, if that is known.
+// reasoning converts a 401 response to an error with the reason for missing
+// credentials, if known.
 type reasoning struct {
 	name name.Repository
 	keys authn.Keychain
@@ -141,9 +143,9 @@ func (c reasoning) Do(req *http.Request) (*http.Response, error) {
 	return nil, &deniedError{why}
 }
 
-// dial finds out whether a registry that may be spoken to without TLS (on this
-// machine, in a private network, or declared insecure) can do better, as
-// go-containerregistry does. To be called before the first request.
+// dial determines whether a registry that may be accessed over HTTP (on this
+// machine, in a private network, or declared insecure) supports TLS, as
+// go-containerregistry does. It must be called before the first request.
 func (r *repository) dial(ctx context.Context) {
 	r.once.Do(func() {
 		if !r.PlainHTTP {
@@ -162,8 +164,8 @@ func (r *repository) dial(ctx context.Context) {
 	})
 }
 
-// credentials lends a keychain's credentials to oras-go, for the repository's
-// own registry only.
+// credentials passes a keychain's credentials to oras-go, for the repository's own
+// registry only.
 func credentials(n name.Repository, keys authn.Keychain) auth.CredentialFunc {
 	return func(ctx context.Context, hostport string) (auth.Credential, error) {
 		if keys == nil || hostport != n.RegistryStr() {
@@ -186,7 +188,7 @@ func credentials(n name.Repository, keys authn.Keychain) auth.CredentialFunc {
 	}
 }
 
-// manifest gives a manifest by tag or digest, checked against its digest.
+// manifest returns a manifest by tag or digest and verifies its digest.
 func (r *repository) manifest(ctx context.Context, reference string) (ocispec.Descriptor, []byte, error) {
 	desc, body, err := r.FetchReference(ctx, reference)
 	if err != nil {
@@ -200,12 +202,13 @@ func (r *repository) manifest(ctx context.Context, reference string) (ocispec.De
 	return desc, data, err
 }
 
-// blob gives a blob of at most limit bytes, checked against its digest.
+// blob returns a blob of at most limit bytes and verifies its digest.
 func (r *repository) blob(ctx context.Context, desc ocispec.Descriptor, limit int64) ([]byte, error) {
 	return r.blobIf(ctx, desc, limit, nil)
 }
 
-// blobIf gives a blob as blob does, if what it begins with is wanted; else it reads no further, and gives nothing.
+// blobIf is like blob, but stops and returns nil if the start of the blob is not
+// wanted.
 func (r *repository) blobIf(ctx context.Context, desc ocispec.Descriptor, limit int64, wanted func(start []byte) bool) ([]byte, error) {
 	if desc.Size > limit || desc.Size < 0 {
 		return nil, tooLarge("blob", desc.Size, limit)
@@ -231,18 +234,18 @@ func (r *repository) blobIf(ctx context.Context, desc ocispec.Descriptor, limit 
 	return content.ReadAll(in, desc)
 }
 
-// at spells a digest of this repository for people.
+// at formats a digest of this repository for messages.
 func (r *repository) at(digest string) string { return r.name.Name() + "@" + digest }
 
-// tagged spells a tag of this repository for people.
+// tagged formats a tag of this repository for messages.
 func (r *repository) tagged(tag string) string { return r.name.Name() + ":" + tag }
 
-// digestTag is the tag that stands for a digest (distribution-spec, "Referrers
-// Tag Schema", and cosign's with a suffix).
+// digestTag returns the tag for a digest (distribution-spec, "Referrers Tag
+// Schema", and cosign's with a suffix).
 func digestTag(h v1.Hash, suffix string) string { return h.Algorithm + "-" + h.Hex + suffix }
 
-// patience is when a request is sent again: thrice at most, after what the
-// registry asks for. One that asks for more than a few seconds is not waited for.
+// patience retries a request up to three times, after the delay that the registry
+// requests. It does not retry after long delays.
 type patience struct{}
 
 const maxWait = 5 * time.Second
@@ -266,7 +269,7 @@ func (patience) Retry(attempt int, resp *http.Response, err error) (time.Duratio
 	return wait, nil
 }
 
-// retryAfter reads the header's two forms (RFC 9110, section 10.2.3).
+// retryAfter parses both forms of the header (RFC 9110, section 10.2.3).
 func retryAfter(value string, now time.Time) (time.Duration, bool) {
 	if s, err := strconv.ParseUint(value, 10, 31); err == nil {
 		return time.Duration(s) * time.Second, true
@@ -277,10 +280,10 @@ func retryAfter(value string, now time.Time) (time.Duration, bool) {
 	return 0, false
 }
 
-// plainAnswers irons out how registries answer, so that oras-go understands:
-// every way of not knowing the referrers API is a 404, media types carry no
-// parameters, and manifests come with a length (without one oras-go would ask
-// a second time). Manifests and lists over the limit are refused.
+// plainAnswers normalizes responses for oras-go: every response without a referrers
+// API becomes a 404, media types lose their parameters, and manifests get a length
+// (otherwise oras-go would request them twice). Manifests and lists over the limit
+// are errors.
 type plainAnswers struct {
 	base  http.RoundTripper
 	limit int64
@@ -300,7 +303,7 @@ func (p plainAnswers) RoundTrip(req *http.Request) (*http.Response, error) {
 		if list {
 			resp.StatusCode = http.StatusNotFound
 			resp.Body.Close()
-			resp.Body = io.NopCloser(strings.NewReader("{}")) // no NAME_UNKNOWN: the image was found, so the name is known
+			resp.Body = io.NopCloser(strings.NewReader("{}")) // not NAME_UNKNOWN: the image was found, so the name is known
 		}
 		return resp, nil
 	case http.StatusOK:
@@ -323,7 +326,7 @@ func (p plainAnswers) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// An unreadableError says that something came, and could not be used.
+// An unreadableError means that content was received but cannot be used.
 type unreadableError struct{ err error }
 
 func (e *unreadableError) Error() string { return e.err.Error() }
@@ -347,7 +350,7 @@ func bytesOf(n int64) string {
 	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
 }
 
-// explain sorts an error into an outcome, with words for people.
+// explain maps an error to an outcome and a message.
 func explain(ctx context.Context, err error) (Outcome, string) {
 	if ctx.Err() != nil {
 		return Unreachable, context.Cause(ctx).Error()
@@ -381,7 +384,8 @@ func explain(ctx context.Context, err error) (Outcome, string) {
 	return Unreachable, clip(err.Error())
 }
 
-// isContent reports whether the error is about what came, not about its coming.
+// isContent reports whether the error is about received content, not about
+// receiving it.
 func isContent(err error) bool {
 	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return true
@@ -401,10 +405,10 @@ func isContent(err error) bool {
 	return false
 }
 
-// address is how oras-go begins an error. Its query may hold a secret.
+// address matches the start of an error of oras-go. Its query may contain a secret.
 var address = regexp.MustCompile(`(?:[A-Z]+ )?"https?://[^"]*":? ?`)
 
-// clip keeps what a registry says from flooding a report.
+// clip shortens a registry's message for a report.
 func clip(s string) string {
 	s = strings.Join(strings.Fields(address.ReplaceAllString(s, "")), " ")
 	if len(s) > 300 {

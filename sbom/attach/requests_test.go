@@ -9,7 +9,7 @@ import (
 )
 
 // TestRequests holds the number of requests that a search costs beyond resolving
-// the image and its configuration, and beyond handshakes: DESIGN, section 1.
+// the image and its configuration, and beyond handshakes: docs/design.md, "Where an inventory comes from".
 func TestRequests(t *testing.T) {
 	refer := func(ofIndex bool) func(*testing.T, *world) {
 		return func(t *testing.T, w *world) {

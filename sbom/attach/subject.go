@@ -12,8 +12,8 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// Doubt says why a document that was given for the image is not believed, and in a
-// few words why; empty: it is. It is the same test that attached documents pass.
+// Doubt returns why a document for the image is not believed, with a short reason,
+// or "". Attached documents pass the same check.
 func (s Subject) Doubt(ctx context.Context, doc *sbom.Document) (Outcome, string, error) {
 	r, err := new(Finder).begin(s)
 	if err != nil {
@@ -23,7 +23,7 @@ func (s Subject) Doubt(ctx context.Context, doc *sbom.Document) (Outcome, string
 	return outcome, why, nil
 }
 
-// doubt says why a document from a carrier cannot be true of the image; empty: it can.
+// doubt returns why a document from a carrier cannot describe the image, or "".
 func (r *search) doubt(ctx context.Context, from Carrier, doc *sbom.Document) (Outcome, string) {
 	if !slices.ContainsFunc(doc.Packages, func(p sbom.Package) bool { return p.Type.OS() }) {
 		if why := r.contradicts(ctx); why != "" {
@@ -47,8 +47,8 @@ func (r *search) doubt(ctx context.Context, from Carrier, doc *sbom.Document) (O
 	return "", ""
 }
 
-// differs says where what a document says of the image that it describes is not
-// the image; empty: nowhere, as far as it is known.
+// differs returns how the image that a document describes differs from this image,
+// or "" if no difference is known.
 //
 // A document in the image's last layer describes the image without that layer, of
 // which only the layers are known.
@@ -64,15 +64,15 @@ func (r *search) differs(from Carrier, about sbom.ImageIdentity) string {
 	known := func(digest string) bool { return digest == config || slices.Contains(names, digest) }
 	switch {
 	case about.ID != "" && known(about.ID):
-		// The configuration names the layers, so it is the image, whatever the manifest. That
-		// is another where the image was copied, or was in a daemon.
+		// The configuration names the layers, so it identifies the image. The
+		// manifest differs if the image was copied or came from a daemon.
 		if about.Manifest == "" || known(about.Manifest) {
 			return ""
 		}
 	case about.ID != "" && (config != "" || len(about.Layers) == 0):
 		return fmt.Sprintf("it is about the image with ID %s, not %s", clip(about.ID), cmp.Or(config, r.Digest.String()))
 	case about.ID != "":
-		return "" // a daemon does not say what it would be elsewhere; the layers are the image's
+		return "" // a daemon does not know registry digests; the layers match
 	}
 	if about.Manifest != "" && !known(about.Manifest) {
 		return fmt.Sprintf("it is about the manifest %s, not %s", clip(about.Manifest), r.Digest)
@@ -83,8 +83,8 @@ func (r *search) differs(from Carrier, about sbom.ImageIdentity) string {
 	return ""
 }
 
-// names are the digests that are known to be the image's: of its manifest, of the
-// index that led to it, and those under which a daemon knows it.
+// names returns the known digests of the image: of its manifest, of the index that
+// led to it, and those under which a daemon knows it.
 func (r *search) names() []string {
 	names := slices.Clone(r.Names)
 	for _, h := range r.subjects() {
@@ -93,7 +93,7 @@ func (r *search) names() []string {
 	return names
 }
 
-// imageID is the digest of the image's configuration; empty: not known.
+// imageID returns the digest of the image's configuration, or "".
 func (r *search) imageID() string {
 	if r.Image == nil {
 		return ""
@@ -105,8 +105,8 @@ func (r *search) imageID() string {
 	return h.String()
 }
 
-// otherLayers says that the layers of a document are not those of the image; empty:
-// they are, or nothing is known. They may be named by DiffIDs or as in the manifest.
+// otherLayers returns how a document's layers differ from the image's, or "". They
+// may be named by DiffID or by digest in the manifest.
 func (r *search) otherLayers(from Carrier, layers []string) string {
 	config, err := r.config()
 	if len(layers) == 0 || err != nil || config == nil {
@@ -135,7 +135,7 @@ func (r *search) otherLayers(from Carrier, layers []string) string {
 	return fmt.Sprintf("it is about an image with %d of the image's %d layers", len(layers), len(own))
 }
 
-// sameLayers compares without order and repetition: Trivy sorts them.
+// sameLayers compares without order and duplicates, since Trivy sorts layers.
 func sameLayers(said []string, own []v1.Hash) bool {
 	var ids []string
 	for _, h := range own {

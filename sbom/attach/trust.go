@@ -10,28 +10,28 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// Trust is whose signatures count (DESIGN section 1). Its zero value believes
-// what is unsigned.
+// Trust is the set of accepted signers (docs/design.md, "Trust"). The zero value
+// accepts unsigned SBOMs.
 type Trust struct {
 	Keys       []crypto.PublicKey // ECDSA P-256 or Ed25519
-	Identities []Identity         // whose certificates count as well; see [Identity.Check]
-	Verify     VerifyBundle       // of identities; nil: there is no trusted root, and no identity counts
+	Identities []Identity         // accepted certificate identities; see [Identity.Check]
+	Verify     VerifyBundle       // verifies for Identities; nil: no trusted root, so no identity counts
 
-	// Unbound lets count what is signed although the signed bytes do not name the
-	// image, as an SBOM in cosign's tag .sbom.
+	// Unbound accepts signatures whose signed bytes do not name the image, such as
+	// over an SBOM in cosign's tag .sbom.
 	Unbound bool
 }
 
-// Restricted reports whether only what is signed counts.
+// Restricted reports whether only signed SBOMs count.
 func (t Trust) Restricted() bool { return len(t.Keys)+len(t.Identities) > 0 }
 
-// A Signature says who signed something, as far as that was asked for.
+// A Signature is the signer, as far as it was verified.
 type Signature struct {
 	SignedBy string    `toml:"signed-by,omitempty" json:"signed-by,omitempty"` // fingerprint of the key, "SHA256:…"
-	Identity *Identity `toml:"identity,omitempty" json:"identity,omitempty"`   // issuer and subject of the certificate instead
+	Identity *Identity `toml:"identity,omitempty" json:"identity,omitempty"`   // issuer and subject of a certificate
 }
 
-// By names who signed, for people; empty: nobody who counts.
+// By names the signer for messages, or returns "" if there is no accepted one.
 func (s Signature) By() string {
 	if s.Identity != nil {
 		return fmt.Sprintf("%s (%s)", s.Identity.Subject, s.Identity.Issuer)
@@ -39,7 +39,8 @@ func (s Signature) By() string {
 	return s.SignedBy
 }
 
-// errUnsigned is why something that an earlier phase recorded does not count.
+// errUnsigned is the reason why a recorded result of an earlier phase does not
+// count.
 var errUnsigned = errors.New("no key or identity of the policy signed it")
 
 // Check says why a signature that another phase recorded does not count; nil: it does. Where no keys
@@ -87,7 +88,7 @@ func newTrust(t Trust) (trust, error) {
 
 func (t trust) restricted() bool { return len(t.keys)+len(t.identities) > 0 }
 
-// attestation checks who signed an attestation about a digest.
+// attestation verifies the signature of an attestation about a digest.
 func (t trust) attestation(ctx context.Context, a *attestation, digest string) (Signature, error) {
 	if a.certified() && len(t.identities) > 0 {
 		return t.certificate(ctx, a.bundle, digest)
@@ -99,7 +100,7 @@ func (t trust) attestation(ctx context.Context, a *attestation, digest string) (
 	return Signature{SignedBy: by}, err
 }
 
-// manifest looks for a signature over a manifest.
+// manifest searches for a signature over a manifest.
 func (t trust) manifest(ctx context.Context, repo *repository, digest v1.Hash) (Signature, error) {
 	if repo == nil {
 		return Signature{}, &trustError{Unsigned, "carries no signature"}
@@ -117,7 +118,7 @@ func (t trust) manifest(ctx context.Context, repo *repository, digest v1.Hash) (
 	return s, bundleErr
 }
 
-// A trustError says why a signature does not make something count.
+// A trustError is the reason why a signature does not make something count.
 type trustError struct {
 	result Outcome
 	why    string

@@ -76,7 +76,7 @@ func readDockerfile(path, kind string, args []string) (*extensions.Dockerfile, e
 		}
 		buildArgs = append(buildArgs, extensions.Arg{Name: name, Value: value})
 	}
-	return extensions.Parse(filepath.ToSlash(path), content, extensions.Image(kind), buildArgs...)
+	return extensions.Parse(filepath.ToSlash(path), content, extensions.ImageKind(kind), buildArgs...)
 }
 
 // A checkDocument is what `check --output json` prints.

@@ -218,7 +218,7 @@ func (p *pruning) question(ctx context.Context, files []*extensions.Dockerfile) 
 	return q, err
 }
 
-func has(files []*extensions.Dockerfile, image extensions.Image) bool {
+func has(files []*extensions.Dockerfile, image extensions.ImageKind) bool {
 	return slices.ContainsFunc(files, func(d *extensions.Dockerfile) bool { return d.Image == image })
 }
 

@@ -32,7 +32,7 @@ func (c *Console) readWishes(files []*extensions.Dockerfile, dir string, changes
 			continue
 		}
 		if err == nil {
-			d.Wishes, err = extensions.DecodeWishes(data, file)
+			d.Options, err = extensions.DecodeOptions(data, file)
 		}
 		if err != nil {
 			return err

@@ -19,7 +19,7 @@ import (
 type spec struct {
 	Dir, Base, App, Spool, Cache, Out string
 	Dockerfile                        string
-	Image                             extensions.Image
+	Image                             extensions.ImageKind
 	Args                              []extensions.Arg
 	Config                            v1.Config
 }

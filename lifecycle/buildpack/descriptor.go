@@ -37,8 +37,8 @@ type Descriptor struct {
 	ExecEnv     []string // supported execution environments; none: all
 	Order       Order    // of a composite buildpack
 	Targets     []Target
-	Stacks      []string          // IDs; "*" matches any
-	Wishes      extensions.Wishes // of an extension
+	Stacks      []string           // IDs; "*" matches any
+	Wishes      extensions.Options // of an extension
 }
 
 // An Order is the order of a composite buildpack.

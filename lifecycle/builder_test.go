@@ -267,7 +267,7 @@ func TestLaunchPerBuildpackAPI(t *testing.T) {
 			return "printf '[[processes]]\ntype = \"a\"\n" + rest + "' > \"$layers/launch.toml\""
 		}
 		for _, tt := range []struct{ body, want string }{
-			{process("command = " + other + `\n`), "launch.toml: key \"processes\", element 1: process \"a\": key \"command\" has to be " + form + " in Buildpack API " + v},
+			{process("command = " + other + `\n`), "launch.toml: key \"processes\", element 1: process \"a\": key \"command\" must be " + form + " in Buildpack API " + v},
 			{process("command = " + command + `\ndirect = false\n`), `key "direct": false is not supported in Buildpack API ` + v},
 			{`printf 'launch = true\n' > "$layers/l.toml"`, `l.toml: key "launch" is not supported at the top level: put it under [types]`},
 			{process("command = " + command + `\nworking-dir = "/elsewhere"\n`), ""},

@@ -48,7 +48,7 @@ func (b *Builder) Run(ctx context.Context) (*platform.BuildMetadata, error) {
 			if _, broken := errors.AsType[*buildpack.BrokenError](err); broken {
 				return nil, fail.As(fail.BuildBuildpack, "", err) // the error names the buildpack
 			}
-			return nil, fail.As(fail.Build, "building with "+m.String(), err)
+			return nil, fail.As(fail.Build, m.String(), err)
 		}
 	}
 	return r.metadata(), nil

@@ -87,7 +87,7 @@ func (e *Extender) Run(ctx context.Context) (*Extended, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, fail.As(fail.Extend, fmt.Sprintf("extending the %s image", e.Kind), err)
+		return nil, fail.As(fail.Extend, fmt.Sprintf("%s image", e.Kind), err)
 	}
 	return &Extended{Config: result.Config, Author: result.Author, Layers: result.Layers}, nil
 }

@@ -40,8 +40,8 @@ func TestDaemonImage(t *testing.T) {
 	baseplan("sbom attach " + run + " --as layer --tag " + layered)
 	baseplan("sbom attach " + run)
 	for ref, want := range map[string][]string{
-		run:     {"├─ layer: none", "referrer: found  ← used", "lists exactly what the image"},
-		layered: {"├─ layer: found  ← used", "lists exactly what the image"},
+		run:     {"├─ layer: none", "referrer: found  ← used", "matches the image"},
+		layered: {"├─ layer: found  ← used", "matches the image"},
 	} {
 		docker("pull", "-q", ref)
 		defer docker("rmi", "-f", ref)

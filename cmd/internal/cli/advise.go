@@ -21,7 +21,7 @@ import (
 func (c *Console) adviseCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "advise FILE|DIR...",
-		Short: "From past builds: which packages to bake into how many run images",
+		Short: "Recommend packages for run images from past builds",
 		Long: fmt.Sprintf(`Reads what past builds left (resolution.toml; of a DIR every file below it whose name ends
 in that), finds what each lacked in its run image, and says which packages to add to how
 many run images so that the fewest builds need an extension.
@@ -36,8 +36,8 @@ Exits 0 if no build would need an extension then, 3 if some still would.`, advis
 		Example: "  baseplan advise builds/\n  baseplan advise builds/ --images 2 --packages 10 --output json",
 		Args:    cobra.MinimumNArgs(1),
 	}
-	images := cmd.Flags().Int("images", 3, "the most run images to make")
-	packages := cmd.Flags().Int("packages", 0, "the most packages to add to one (0: any number)")
+	images := cmd.Flags().Int("images", 3, "maximum number of new run images")
+	packages := cmd.Flags().Int("packages", 0, "maximum number of packages to add to each (0: no limit)")
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *images < 0 || *packages < 0 {
@@ -61,16 +61,16 @@ Exits 0 if no build would need an extension then, 3 if some still would.`, advis
 	return cmd
 }
 
-// A history is what past builds lacked, and the advice.
+// A history is what past builds lacked, with the advice.
 type history struct {
 	files    int
-	unknown  int            // further files, of builds whose run image was not known to have or to lack anything
-	builds   []advise.Build // one for each file that a run image can help
-	helpless []helpless     // what none can help, in the order of the files
+	unknown  int            // files of builds whose run image was unknown
+	builds   []advise.Build // one for each build that a run image can help
+	helpless []helpless     // builds that none can help, in the order of the files
 	plans    []advise.Plan
 }
 
-// A helpless reason is why builds need their extension on any run image.
+// A helpless reason explains why builds need their extension on any run image.
 type helpless struct {
 	Extension string `json:"extension"`
 	Why       string `json:"why"`
@@ -95,7 +95,7 @@ func readHistory(args []string) (*history, error) {
 	return h, nil
 }
 
-// resolutionsIn are the files that an argument stands for, in order.
+// resolutionsIn returns the files that an argument stands for, in order.
 func resolutionsIn(arg string) ([]string, error) {
 	info, err := os.Stat(arg)
 	if err != nil {
@@ -148,15 +148,15 @@ func (h *history) help(x helpless) {
 	h.helpless[i].Builds++
 }
 
-// lacked is what a run image would have to have for a Dockerfile to be left out, or why none can: the packages that
-// it installs, if there is no more to it; else, where the proof by plan is enough, what the plan asks of the
+// lacked returns what a run image needs for a Dockerfile to be skipped, or why none can: the packages that it
+// installs, if it does nothing else; otherwise, if proof by plan is enough, what the plan requires of the
 // extension.
 func lacked(r *platform.Resolution, v platform.Verdict) (lacks []string, why string) {
 	if v.AlwaysApply {
 		return nil, "asks to be applied always"
 	}
 	var lines []string
-	installs := true // that is all there is to it
+	installs := true // the Dockerfile does nothing else
 	for _, i := range v.Instructions {
 		if i.Effect && len(i.Lacks) == 0 {
 			lines = append(lines, fmt.Sprintf("line %d: %s", i.Line, i.Reason))
@@ -206,13 +206,13 @@ func askedOf(req platform.Requirement, extension string) bool {
 
 func (h *history) last() advise.Plan { return h.plans[len(h.plans)-1] }
 
-// left is how many builds would still need an extension.
+// left returns how many builds would still need an extension.
 func (h *history) left(p advise.Plan) int { return h.files - p.Served }
 
-// An adviseDocument is what `advise --output json` prints.
+// An adviseDocument is the output of `advise --output json`.
 type adviseDocument struct {
 	Builds   int          `json:"builds"`
-	Unknown  int          `json:"unknown"` // further builds, whose run image nothing was known of
+	Unknown  int          `json:"unknown"` // builds whose run image was unknown
 	Helpless []helpless   `json:"not-helped-by-any-run-image"`
 	Plans    []advisePlan `json:"plans"` // with no new run image, with one, and so on
 }
@@ -220,9 +220,9 @@ type adviseDocument struct {
 type advisePlan struct {
 	RunImages     []adviseImage `json:"run-images"`
 	NeedExtension int           `json:"need-extension"` // builds
-	Spare         int           `json:"spare-packages"` // that builds carry without need, summed up over builds
+	Spare         int           `json:"spare-packages"` // not needed by a build, summed over builds
 	Exact         bool          `json:"exact"`
-	AtLeast       int           `json:"at-least"` // builds that need an extension with any choice of so many run images
+	AtLeast       int           `json:"at-least"` // builds that need an extension with any choice of this many run images
 }
 
 type adviseImage struct {
@@ -270,20 +270,20 @@ func (h *history) text(w io.Writer, width int) {
 	}
 	t.write(w)
 	if h.unknown > 0 {
-		note := fmt.Sprintf("Not counted, since nothing was known of their run images (verdict pending): %d. The restorer settles that; keep the file as it is after the build.", h.unknown)
+		note := fmt.Sprintf("Not counted, because the packages of their run images were unknown (verdict pending): %d. The restorer completes the file; use the one from the end of the build.", h.unknown)
 		fmt.Fprintf(w, "\n%s\n", strings.Join(wrap(note, width), "\n"))
 	}
 	fmt.Fprintf(w, "\n%s\n", h.conclusion())
 }
 
-// conclusion is what it all comes to, in a sentence.
+// conclusion returns the summary in a sentence.
 func (h *history) conclusion() string {
 	none, last := h.left(h.plans[0]), h.last()
 	switch {
 	case h.files == 0:
-		return "Nothing is known of any build's run image."
+		return "The packages of the builds' run images are unknown."
 	case none == 0:
-		return "No build needs an extension for its run image: there is nothing to add."
+		return "No build needs an extension for its run image; there is nothing to add."
 	case len(last.Images) == 0:
 		return fmt.Sprintf("No run image would help: %s.", need(none))
 	case h.left(last) == 0:

@@ -15,9 +15,8 @@ var (
 	extendLine = regexp.MustCompile(`^(\s*extend\s*=\s*)true(\s*(#.*)?)$`)
 )
 
-// withoutExtend is an analyzed.toml with run-image.extend = false, all else byte by byte as it was: the file is
-// another lifecycle's, which may have keys that are not known here. A spelling that it cannot change without
-// changing more is an error.
+// withoutExtend returns an analyzed.toml with run-image.extend = false and everything else unchanged: another
+// lifecycle wrote the file and may use unknown keys. If it cannot change the value alone, it returns an error.
 func withoutExtend(data []byte) ([]byte, error) {
 	lines := bytes.SplitAfter(data, []byte("\n"))
 	inside := false
@@ -32,7 +31,7 @@ func withoutExtend(data []byte) ([]byte, error) {
 	}
 	changed := bytes.Join(lines, nil)
 	if !onlyExtendDiffers(data, changed) {
-		return nil, errors.New("run-image.extend is spelled in a way that is not understood: write it as a line `extend = true` below [run-image]")
+		return nil, errors.New("cannot find run-image.extend: write it as a line `extend = true` below [run-image]")
 	}
 	return changed, nil
 }

@@ -33,7 +33,7 @@ func (c *Console) sbomAttachCommand() *cobra.Command {
 	var f attachFlags
 	cmd := &cobra.Command{
 		Use:   "attach IMAGE",
-		Short: "Attach an SBOM, and a declaration of what the image provides, to an image in a registry",
+		Short: "Attach an SBOM and optionally a declaration of provides to an image in a registry",
 		Long: `Attaches an SBOM to an image, or to every platform of an index (or the one of
 --platform). Everything is checked before anything is written; attaching the same
 again changes nothing.
@@ -57,13 +57,13 @@ generated, with its password in COSIGN_PASSWORD).`,
 		Args: cobra.ExactArgs(1),
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.sbom, "sbom", "generated", "the SBOM file, or \"generated\" to make it from the image")
-	fl.StringVarP(&f.format, "format", "f", "", "cyclonedx, spdx, syft or all (default that of the file, or cyclonedx)")
+	fl.StringVar(&f.sbom, "sbom", "generated", "SBOM file, or \"generated\" to generate it from the image")
+	fl.StringVarP(&f.format, "format", "f", "", "cyclonedx, spdx, syft or all (default: the format of the file, or cyclonedx)")
 	fl.StringVar(&f.as, "as", string(attach.AsReferrer), "referrer, cosign or layer")
-	fl.StringVar(&f.provides, "provides", "", "a declaration of what the image provides, JSON")
-	fl.StringVar(&f.sign, "sign", "", "sign with this private key")
-	fl.BoolVar(&f.force, "force", false, "attach the file of --sbom even if it does not fit the image")
-	fl.StringVar(&f.tag, "tag", "", "with --as layer: where the new image goes (default the image's own tag)")
+	fl.StringVar(&f.provides, "provides", "", "JSON file that declares what the image provides")
+	fl.StringVar(&f.sign, "sign", "", "private key to sign with")
+	fl.BoolVar(&f.force, "force", false, "attach the file of --sbom even if it does not match the image")
+	fl.StringVar(&f.tag, "tag", "", "with --as layer: tag of the new image (default: the image's own tag)")
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := c.source(cmd)
@@ -76,7 +76,7 @@ generated, with its password in COSIGN_PASSWORD).`,
 		}
 		ref, err := s.images.Reference(reference.Parse(args[0]))
 		if err != nil {
-			return &hinted{err, "an SBOM is attached to an image in a registry"}
+			return &hinted{err, "an SBOM can only be attached to an image in a registry"}
 		}
 		done := c.progress("attaching to %s", args[0])
 		a := attach.Attacher{Keychain: s.images.Keychain, TransportFor: s.images.RepositoryTransport}
@@ -92,7 +92,7 @@ generated, with its password in COSIGN_PASSWORD).`,
 
 func (s *source) attachOptions(cmd *cobra.Command, f attachFlags) (*attach.Options, error) {
 	if !slices.Contains([]attach.Form{attach.AsReferrer, attach.AsCosign, attach.AsLayer}, attach.Form(f.as)) {
-		return nil, &hinted{fmt.Errorf("--as %s is not known", f.as), "it is one of referrer, cosign, layer"}
+		return nil, &hinted{fmt.Errorf("unknown --as %s", f.as), "it is one of referrer, cosign, layer"}
 	}
 	m := &material{source: s, flags: f}
 	if err := m.read(); err != nil {
@@ -110,7 +110,7 @@ func (s *source) attachOptions(cmd *cobra.Command, f attachFlags) (*attach.Optio
 		}
 		tag, ok := ref.(name.Tag)
 		if !ok {
-			return nil, fmt.Errorf("reading --tag: %s is a digest: give a tag", f.tag)
+			return nil, fmt.Errorf("reading --tag: %s is a digest; use a tag", f.tag)
 		}
 		o.Tag = tag
 	}
@@ -145,21 +145,21 @@ func sourceDate(text string) (time.Time, error) {
 	return time.Unix(seconds, 0).UTC(), nil
 }
 
-// A material makes what is attached to each image, and checks it.
+// A material builds and checks what is attached to each image.
 type material struct {
 	source      *source
 	flags       attachFlags
 	onePlatform bool
 
 	formats     []sbom.Format  // to attach
-	document    *sbom.Document // of the file; nil: generated from each image
+	document    *sbom.Document // from the file; nil: generated from each image
 	content     []byte         // of the file
 	declaration *provides.Declaration
 	declared    []byte
 	targets     int
 }
 
-// read reads the files of the flags.
+// read reads the files named by the flags.
 func (m *material) read() error {
 	if m.flags.sbom != "generated" {
 		var err error
@@ -184,7 +184,7 @@ func (m *material) read() error {
 	case sbom.CycloneDX, sbom.SPDX, sbom.Syft:
 		m.formats = []sbom.Format{f}
 	default:
-		return &hinted{fmt.Errorf("--format %s is not known", f), "it is one of cyclonedx, spdx, syft, all"}
+		return &hinted{fmt.Errorf("unknown --format %s", f), "it is one of cyclonedx, spdx, syft, all"}
 	}
 	if m.flags.provides == "" {
 		return nil
@@ -197,12 +197,12 @@ func (m *material) read() error {
 	return err
 }
 
-// of is what is attached to one image; an error leaves everything as it is.
+// of returns what is attached to one image. An error leaves the image unchanged.
 func (m *material) of(ctx context.Context, t attach.Target) (attach.Material, error) {
 	var out attach.Material
 	m.targets++
 	if m.document != nil && m.targets > 1 && !m.onePlatform {
-		return out, &hinted{fmt.Errorf("%s describes one image, and this is an index of several", m.flags.sbom), "say which platform it is of with --platform, or leave --sbom out"}
+		return out, &hinted{fmt.Errorf("%s describes one image, and this is an index of several", m.flags.sbom), "select the platform with --platform, or omit --sbom"}
 	}
 	if err := m.fitting(ctx, t); err != nil {
 		return out, err
@@ -220,7 +220,7 @@ func (m *material) of(ctx context.Context, t attach.Target) (attach.Material, er
 	case err != nil:
 		return out, err
 	case len(doc.Databases) == 0:
-		return out, &hinted{fmt.Errorf("generating an SBOM of %s: the image has no package database", t.Ref), "give an SBOM made where the image is built with --sbom"}
+		return out, &hinted{fmt.Errorf("generating an SBOM of %s: the image has no package database", t.Ref), "use --sbom with an SBOM made where the image is built"}
 	default:
 		doc.Subject = t.Ref.Context().RepositoryStr()
 	}
@@ -232,45 +232,45 @@ func (m *material) of(ctx context.Context, t attach.Target) (attach.Material, er
 	return out, err
 }
 
-// compare refuses an SBOM that does not fit the image: generated is what the image's package databases have.
+// compare returns an error for an SBOM that does not match generated, from the image's package databases.
 func (m *material) compare(generated *sbom.Document, unread error, t attach.Target) error {
 	if unread == nil && len(generated.Databases) == 0 {
-		m.source.console.warn("%s has no package database (dpkg, apk or rpm), so whether %s fits it is not known", t.Ref, m.flags.sbom)
+		m.source.console.warn("%s has no package database (dpkg, apk or rpm), so %s is not compared with it", t.Ref, m.flags.sbom)
 		return nil
 	}
-	misfit, hint := unread, "--force attaches it without a comparison"
+	misfit, hint := unread, "use --force to attach it without a comparison"
 	switch {
 	case unread != nil:
 	case !slices.ContainsFunc(m.document.Packages, func(p sbom.Package) bool { return p.Type.OS() }):
 		misfit = fmt.Errorf("%s lists no operating system package, but the image has a package database", m.flags.sbom)
-		hint = "no build would believe it; leave --sbom out to generate one"
+		hint = "no build would accept it; omit --sbom to generate one"
 	default:
-		misfit, hint = m.misfit(generated), "leave --sbom out to generate one that does, or attach it nevertheless with --force"
+		misfit, hint = m.misfit(generated), "omit --sbom to generate one, or use --force to attach it anyway"
 	}
 	switch {
 	case misfit == nil:
 		return nil
 	case m.flags.force:
-		m.source.console.warn("%s: %v\nattached nevertheless (--force)", t.Ref, misfit)
+		m.source.console.warn("%s: %v\nattached anyway (--force)", t.Ref, misfit)
 		return nil
 	}
 	return &hinted{misfit, hint}
 }
 
-// misfit says where the SBOM and the image differ; nil: nowhere.
+// misfit returns the differences between the SBOM and the image, or nil.
 func (m *material) misfit(generated *sbom.Document) error {
 	lies, omits := attach.Differ(m.document, generated)
 	if len(lies)+len(omits) == 0 {
 		return nil
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s does not fit the image:\n", m.flags.sbom)
+	fmt.Fprintf(&text, "%s does not match the image:\n", m.flags.sbom)
 	writeList(&text, claimed, lies)
 	writeList(&text, unlisted, omits)
 	return errors.New(strings.TrimSuffix(text.String(), "\n"))
 }
 
-// fitting refuses an SBOM that is about another image, or cannot be true of any.
+// fitting returns an error for an SBOM of another image, or one that contradicts itself.
 func (m *material) fitting(ctx context.Context, t attach.Target) error {
 	if m.document == nil {
 		return nil
@@ -286,7 +286,7 @@ func (m *material) fitting(ctx context.Context, t attach.Target) error {
 	return notOf(m.flags.sbom, t.Ref.String(), outcome, why)
 }
 
-// check refuses a declaration that the inventory does not back.
+// check returns an error for a declaration that the inventory does not support.
 func (m *material) check(doc *sbom.Document, t attach.Target) error {
 	_, refused := provides.From(doc, m.source.mapping, m.declaration)
 	if len(refused) == 0 {
@@ -297,12 +297,12 @@ func (m *material) check(doc *sbom.Document, t attach.Target) error {
 		names = append(names, fmt.Sprintf("%s: %s", r.Name, r.Why))
 	}
 	return &hinted{
-		fmt.Errorf("%s declares what %s does not back: %s", m.flags.provides, t.Ref, strings.Join(names, "; ")),
-		"every entry needs evidence that the SBOM has: a package (pkg:deb/debian/curl) or a file (file:/usr/bin/curl)",
+		fmt.Errorf("%s declares names without evidence in %s: %s", m.flags.provides, t.Ref, strings.Join(names, "; ")),
+		"every entry needs evidence in the SBOM: a package (pkg:deb/debian/curl) or a file (file:/usr/bin/curl)",
 	}
 }
 
-// encoded is the document in each format; the file's own bytes where they are that.
+// encoded returns the document in each format; the file's own bytes where the format is the same.
 func (m *material) encoded(doc *sbom.Document) ([][]byte, error) {
 	var all [][]byte
 	for _, f := range m.formats {
@@ -319,7 +319,7 @@ func (m *material) encoded(doc *sbom.Document) ([][]byte, error) {
 	return all, nil
 }
 
-// An attachedDocument is what `sbom attach --output json` prints of each thing.
+// An attachedDocument is one item in the output of `sbom attach --output json`.
 type attachedDocument struct {
 	Target    string      `json:"target"`
 	Platform  string      `json:"platform,omitempty"`
@@ -332,7 +332,7 @@ type attachedDocument struct {
 
 func (c *Console) writeAttached(attached []attach.Attached, output string) error {
 	if len(attached) == 0 {
-		return errors.New("nothing was attached: the image has no platform that was asked for")
+		return errors.New("nothing attached: the image does not have the requested platform")
 	}
 	all := []attachedDocument{}
 	t := &table{width: c.width(), head: []string{"WHAT", "FORMAT", "STATE", "WHERE"}}

@@ -16,7 +16,7 @@ import (
 func (c *Console) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check DOCKERFILE --run-image IMAGE",
-		Short: "Line by line: what of a Dockerfile has an effect on an image, and what is already there",
+		Short: "Show line by line which instructions of a Dockerfile have an effect on an image",
 		Long: `Judges one generated Dockerfile by its effect alone: which of its instructions would
 change the image. What is not understood counts as an effect.
 
@@ -26,11 +26,11 @@ if nothing would change, 3 if something would.`,
 		Args:    cobra.ExactArgs(1),
 	}
 	inventoryFlags(cmd)
-	run := cmd.Flags().String("run-image", "", "the run image that the Dockerfile is for")
-	build := cmd.Flags().String("build-image", "", "the build image that the Dockerfile is for")
-	kind := cmd.Flags().String("kind", "", "run or build (default by the image that is given)")
-	args := cmd.Flags().StringArray("arg", nil, "a build arg NAME=VALUE, as in extend-config.toml; give several")
-	proof := cmd.Flags().String("proof", "", "strict: installs have to be pinned to count as done")
+	run := cmd.Flags().String("run-image", "", "judge as a run.Dockerfile, on this run image")
+	build := cmd.Flags().String("build-image", "", "judge as a build.Dockerfile, on this build image")
+	kind := cmd.Flags().String("kind", "", "run or build (default: from the image flag)")
+	args := cmd.Flags().StringArray("arg", nil, "build arg NAME=VALUE, as in extend-config.toml (repeatable)")
+	proof := cmd.Flags().String("proof", "", "strict: only pinned installs count as done")
 	cmd.MarkFlagsOneRequired("run-image", "build-image")
 	cmd.MarkFlagsMutuallyExclusive("run-image", "build-image")
 	output := outputFlag(cmd)
@@ -62,7 +62,7 @@ if nothing would change, 3 if something would.`,
 
 func readDockerfile(path, kind string, args []string) (*extensions.Dockerfile, error) {
 	if kind != string(extensions.Run) && kind != string(extensions.Build) {
-		return nil, &hinted{fmt.Errorf("--kind %s is not known", kind), "it is run or build"}
+		return nil, &hinted{fmt.Errorf("unknown --kind %s", kind), "it is run or build"}
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -72,14 +72,14 @@ func readDockerfile(path, kind string, args []string) (*extensions.Dockerfile, e
 	for _, arg := range args {
 		name, value, ok := strings.Cut(arg, "=")
 		if !ok || name == "" {
-			return nil, &hinted{fmt.Errorf("--arg %q is not a build arg", arg), "spell it NAME=VALUE"}
+			return nil, &hinted{fmt.Errorf("--arg %q is not a build arg", arg), "use the form NAME=VALUE"}
 		}
 		buildArgs = append(buildArgs, extensions.Arg{Name: name, Value: value})
 	}
 	return extensions.Parse(filepath.ToSlash(path), content, extensions.ImageKind(kind), buildArgs...)
 }
 
-// A checkDocument is what `check --output json` prints.
+// A checkDocument is the output of `check --output json`.
 type checkDocument struct {
 	Image string `json:"image"`
 	platform.Verdict
@@ -106,7 +106,7 @@ func (c *Console) checked(v extensions.Verdict, b base.Image, output string) err
 	return err
 }
 
-// shorten is the beginning of an instruction: the file has the rest.
+// shorten returns the beginning of an instruction.
 func shorten(text string, width int) string {
 	r := []rune(strings.Join(strings.Fields(text), " "))
 	if len(r) <= width || width < 2 {

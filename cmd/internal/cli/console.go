@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// A Console is where a command speaks: results to Out, everything else to Err.
+// A Console holds the streams of a command: results go to Out, everything else to Err.
 type Console struct {
 	Out, Err io.Writer
 	Getenv   func(string) string // nil: an empty environment
-	Now      func() time.Time    // the time of a build that is tried; nil: not known
+	Now      func() time.Time    // the build time to assume; nil: unknown
 }
 
 func (c *Console) now() time.Time {
@@ -32,7 +32,7 @@ func (c *Console) env(name string) string {
 	return c.Getenv(name)
 }
 
-// width is that of the terminal as COLUMNS tells it, else 100.
+// width returns the width of the terminal from COLUMNS, or 100.
 func (c *Console) width() int {
 	if n, err := strconv.Atoi(c.env("COLUMNS")); err == nil && n > 0 {
 		return n
@@ -40,8 +40,8 @@ func (c *Console) width() int {
 	return 100
 }
 
-// progress says what long work is under way, on a terminal only, and returns a
-// func that wipes it away again.
+// progress shows a message during long work, on a terminal only. The returned func
+// removes it.
 func (c *Console) progress(format string, args ...any) (done func()) {
 	if !terminal(c.Err) {
 		return func() {}
@@ -54,10 +54,10 @@ func (c *Console) warn(format string, args ...any) {
 	fmt.Fprintf(c.Err, "warning: "+format+"\n", args...)
 }
 
-// log returns a logger whose warnings are printed as warn prints them.
+// log returns a logger that prints warnings like warn.
 func (c *Console) log() *slog.Logger { return slog.New(warnings{c}) }
 
-// warnings is a [slog.Handler] that prints warnings and errors.
+// warnings is a [slog.Handler] for warnings and errors.
 type warnings struct{ c *Console }
 
 func (warnings) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
@@ -69,7 +69,7 @@ func (w warnings) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// json prints one value, indented, as the whole of the output.
+// json prints a value, indented, as the whole output.
 func (c *Console) json(v any) error {
 	enc := json.NewEncoder(c.Out)
 	enc.SetEscapeHTML(false)

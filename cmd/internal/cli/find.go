@@ -18,7 +18,7 @@ import (
 func (c *Console) sbomFindCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "find IMAGE",
-		Short: "Show every SBOM that travels with an image: where, how old, signed, fresh or why not",
+		Short: "Show all SBOMs attached to an image: where, how old, who signed them, and which is used",
 		Long: `Reads every carrier of an image: referrers, cosign tags, BuildKit attestations, the SBOM
 layer. Marks the one that a build would use, and says where carriers disagree.
 With --verify also reads the image's own package databases and says where they
@@ -29,9 +29,9 @@ would use does not fit the image.`,
 		Example: "  baseplan sbom find registry.example/run:noble\n  baseplan sbom find registry.example/run:noble --verify --key cosign.pub",
 		Args:    cobra.ExactArgs(1),
 	}
-	verify := cmd.Flags().Bool("verify", false, "compare with the image's own package databases")
+	verify := cmd.Flags().Bool("verify", false, "compare the SBOM with the image's package databases")
 	trustFlags(cmd)
-	cmd.Flags().String("baseplan", "", "the operator's baseplan.toml: whose signatures count")
+	cmd.Flags().String("baseplan", "", "baseplan.toml of the operator, with the trusted signers")
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := c.source(cmd)
@@ -55,13 +55,13 @@ would use does not fit the image.`,
 	return cmd
 }
 
-// carried is everything that an image carries.
+// carried is everything attached to an image.
 type carried struct {
 	image    *image.Image
 	found    *attach.Result
-	verified bool     // compared with the image itself
-	lies     []string // what the SBOM claims and the image has not
-	omits    []string // what the image has and the SBOM does not say
+	verified bool     // compared with the image
+	lies     []string // in the SBOM, but not in the image
+	omits    []string // in the image, but not in the SBOM
 }
 
 func (s *source) findAll(ctx context.Context, ref string, verify bool) (*carried, error) {
@@ -71,7 +71,7 @@ func (s *source) findAll(ctx context.Context, ref string, verify bool) (*carried
 	}
 	defer img.Close()
 	f := &carried{image: img, verified: verify}
-	done := s.console.progress("reading what %s carries", ref)
+	done := s.console.progress("reading the SBOMs of %s", ref)
 	reader := s.reader()
 	f.found, err = reader.Finder.FindAll(ctx, reader.Subject(img))
 	done()
@@ -86,12 +86,12 @@ func (s *source) findAll(ctx context.Context, ref string, verify bool) (*carried
 	return f, nil
 }
 
-// good reports whether there is an SBOM to believe that, if compared, fits the image.
+// good reports whether there is an acceptable SBOM that, if compared, matches the image.
 func (f *carried) good() bool {
 	return f.found.Found != nil && len(f.lies) == 0 && len(f.omits) == 0
 }
 
-// A carriedDocument is what `sbom find --output json` prints.
+// A carriedDocument is the output of `sbom find --output json`.
 type carriedDocument struct {
 	Image     string            `json:"image"`
 	Digest    string            `json:"digest"`
@@ -101,7 +101,7 @@ type carriedDocument struct {
 	Verified  bool              `json:"verified"`
 	NotThere  []string          `json:"claimed-but-not-in-the-image,omitempty"`
 	NotListed []string          `json:"in-the-image-but-not-listed,omitempty"`
-	Warnings  []string          `json:"warnings,omitempty"` // declarations that were passed over, and what counts though it is unbound
+	Warnings  []string          `json:"warnings,omitempty"` // ignored declarations, and unbound signatures that count
 }
 
 type carriedCarrier struct {
@@ -153,7 +153,7 @@ func (f *carried) document() carriedDocument {
 	return d
 }
 
-// text draws what the image carries as a tree.
+// text prints the SBOMs as a tree.
 func (f *carried) text(w io.Writer, width int) {
 	fmt.Fprintf(w, "%s\n%s\n", f.image.Name, f.image.Digest)
 	for i, x := range f.found.Searched {
@@ -183,7 +183,7 @@ func (f *carried) text(w io.Writer, width int) {
 	f.conclude(w)
 }
 
-// describe is what is known of one carrier, in lines.
+// describe returns the facts of one carrier, a line each.
 func describe(x attach.Finding) []string {
 	var lines []string
 	if doc := x.Document; doc != nil {
@@ -194,7 +194,7 @@ func describe(x attach.Finding) []string {
 		if !doc.Created.IsZero() {
 			facts = append(facts, fmt.Sprintf("made %s (%d days ago)", doc.Created.Format(time.DateOnly), int(time.Since(doc.Created).Hours())/24))
 		}
-		signed := "signature not asked for (--key, --identity)"
+		signed := "signature not checked (--key, --identity)"
 		if by := x.By(); by != "" {
 			signed = "signed by " + by
 		}
@@ -221,10 +221,10 @@ func writeList(w io.Writer, what string, packages []string) {
 	}
 }
 
-// listed is how many packages a list for people has; JSON has them all.
+// listed is the maximum length of a list in text output; JSON has everything.
 const listed = 20
 
-// What an SBOM and an image differ in.
+// Differences between an SBOM and an image.
 const (
 	claimed  = "claimed, but not in the image"
 	unlisted = "in the image, but not listed"
@@ -234,15 +234,15 @@ func (f *carried) conclude(w io.Writer) {
 	fmt.Fprintln(w)
 	switch {
 	case f.found.Found == nil && slices.ContainsFunc(f.found.Searched, func(x attach.Finding) bool { return x.Result != attach.None && x.Result != attach.UnknownType }):
-		fmt.Fprintln(w, "None of these can be believed, so a build generates the inventory when it needs one.")
+		fmt.Fprintln(w, "None of these is acceptable, so a build generates the inventory when it needs one.")
 	case f.found.Found == nil:
-		fmt.Fprintln(w, "Nothing is attached. `baseplan sbom attach` does that.")
+		fmt.Fprintln(w, "Nothing is attached. Use `baseplan sbom attach` to attach an SBOM.")
 	case !f.verified:
-		fmt.Fprintln(w, "A build uses the one that is marked. --verify compares it with the image itself.")
+		fmt.Fprintln(w, "A build uses the marked one. Use --verify to compare it with the image.")
 	case f.good():
-		fmt.Fprintln(w, "The one that is used lists exactly what the image's package databases have.")
+		fmt.Fprintln(w, "The used SBOM matches the image's package databases.")
 	default:
-		fmt.Fprintln(w, "The one that is used does not fit the image:")
+		fmt.Fprintln(w, "The used SBOM does not match the image:")
 		writeList(w, claimed, f.lies)
 		writeList(w, unlisted, f.omits)
 	}

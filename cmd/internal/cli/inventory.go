@@ -22,32 +22,32 @@ import (
 	"github.com/baseplan/baseplan/sbom/scan"
 )
 
-// A source opens images and learns what they hold, by the flags that commands
-// share.
+// A source opens images and reads their inventories, as the shared flags
+// say.
 type source struct {
 	console *Console
 	images  image.Opener
 	cache   scan.Cache
 	mapping []provides.Mapping
-	trust   attach.Trust    // whose signatures count
-	file    string          // --sbom: given by hand
-	fresh   bool            // --generate: look at the image itself, whatever is attached
-	policy  platform.Policy // the operator's
-	exactly bool            // --platform was given: an image of another one will not do
+	trust   attach.Trust    // trusted signers
+	file    string          // --sbom: the SBOM file
+	fresh   bool            // --generate: ignore attached SBOMs
+	policy  platform.Policy // of the operator
+	exactly bool            // --platform was given: an image for another one is an error
 }
 
-// inventoryFlags adds the flags by which a command finds an inventory.
+// inventoryFlags adds the flags that select an inventory.
 func inventoryFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.String("sbom", "", "take this SBOM file as the inventory")
-	f.Bool("generate", false, "generate the inventory from the image, whatever is attached")
+	f.String("sbom", "", "use this SBOM file as the inventory")
+	f.Bool("generate", false, "generate the inventory from the image and ignore attached SBOMs")
 	trustFlags(cmd)
-	f.String("baseplan", "", "the operator's baseplan.toml: mapping and policy")
+	f.String("baseplan", "", "baseplan.toml of the operator, with mapping and policy")
 	cmd.MarkFlagsMutuallyExclusive("sbom", "generate")
 }
 
-// source reads the shared flags. A command without some of them has their
-// defaults.
+// source evaluates the shared flags. Flags that a command does not have keep
+// their defaults.
 func (c *Console) source(cmd *cobra.Command) (*source, error) {
 	flags := cmd.Flags()
 	s := &source{console: c}
@@ -76,8 +76,8 @@ func (c *Console) source(cmd *cobra.Command) (*source, error) {
 	return s, nil
 }
 
-// judging is the source of a command that judges Dockerfiles, and the operator's policy with the
-// defaults filled in and the flag --proof over it.
+// judging returns the source for a command that judges Dockerfiles, and the operator's policy with
+// defaults and the flag --proof applied.
 func (c *Console) judging(cmd *cobra.Command, proof string) (*source, platform.Policy, error) {
 	s, err := c.source(cmd)
 	if err != nil {
@@ -88,7 +88,7 @@ func (c *Console) judging(cmd *cobra.Command, proof string) (*source, platform.P
 		p.Proof = extensions.Proof(proof)
 	}
 	if err := p.Check(); err != nil {
-		return nil, p, &hinted{fmt.Errorf("--proof: %w", err), "plan: by effect, or by plan; installs: by plan only if no more than that is installed; effect: only by effect; strict: both"}
+		return nil, p, &hinted{fmt.Errorf("--proof: %w", err), "plan: by effect or by plan; installs: by plan only for Dockerfiles that just install packages; effect: by effect only; strict: both"}
 	}
 	if p.RunSBOM == "" {
 		p.RunSBOM = platform.Auto
@@ -96,7 +96,7 @@ func (c *Console) judging(cmd *cobra.Command, proof string) (*source, platform.P
 	return s, p, nil
 }
 
-// inspect opens the one image that a command is about and reads its inventory.
+// inspect opens the image of a command and reads its inventory.
 func (c *Console) inspect(cmd *cobra.Command, ref string) (base.Image, error) {
 	s, err := c.source(cmd)
 	if err != nil {
@@ -112,19 +112,19 @@ func platformFlag(cmd *cobra.Command) (*v1.Platform, error) {
 	}
 	p, err := v1.ParsePlatform(spelled)
 	if err != nil || p.OS == "" || p.Architecture == "" {
-		return nil, &hinted{fmt.Errorf("--platform %q is not a platform", spelled), "spell it os/arch or os/arch/variant, as in linux/arm64"}
+		return nil, &hinted{fmt.Errorf("invalid --platform %q", spelled), "use the form os/arch or os/arch/variant, such as linux/arm64"}
 	}
 	return p, nil
 }
 
-// open opens one image, nothing more.
+// open opens an image.
 func (s *source) open(ctx context.Context, ref string) (*image.Image, error) {
 	done := s.console.progress("opening %s", ref)
 	img, err := s.images.Open(ctx, reference.Parse(ref))
 	done()
 	switch {
 	case errors.Is(err, image.ErrNotFound) || errors.Is(err, reference.ErrMalformed):
-		return nil, &hinted{err, "an IMAGE is a registry reference, docker://NAME, oci:DIR or tar:FILE"}
+		return nil, &hinted{err, "IMAGE is a registry reference, docker://NAME, oci:DIR or tar:FILE"}
 	case err != nil:
 		return nil, err
 	case s.exactly && !isFor(img, s.images.Platform):
@@ -134,13 +134,13 @@ func (s *source) open(ctx context.Context, ref string) (*image.Image, error) {
 	return img, nil
 }
 
-// isFor reports whether an image is for a platform, as far as that is named.
+// isFor reports whether an image is for a platform; empty fields match any.
 func isFor(img *image.Image, want *v1.Platform) bool {
 	c := img.Config
 	return c.OS == want.OS && c.Architecture == want.Architecture && (want.Variant == "" || c.Variant == want.Variant)
 }
 
-// reader reads what images hold, under the operator's policy.
+// reader returns a reader of inventories under the operator's policy.
 func (s *source) reader() *base.Reader {
 	return &base.Reader{
 		Images: &s.images, Policy: s.policy.RunSBOM, Fresh: s.fresh, Mapping: s.mapping, Log: s.console.log(), Scan: s.scan,
@@ -148,15 +148,15 @@ func (s *source) reader() *base.Reader {
 	}
 }
 
-// other is the source for any other image than the one that --sbom describes.
+// other returns the source for images that --sbom does not describe.
 func (s *source) other() *source {
 	o := *s
 	o.file = ""
 	return &o
 }
 
-// read opens an image and reads its inventory: the file that was given, else
-// what is attached, else generated.
+// read opens an image and reads its inventory: the given file, or an attached SBOM, or a generated
+// one.
 func (s *source) read(ctx context.Context, ref string) (base.Image, error) {
 	img, err := s.open(ctx, ref)
 	if err != nil {
@@ -166,14 +166,14 @@ func (s *source) read(ctx context.Context, ref string) (base.Image, error) {
 	return s.inventory(ctx, img)
 }
 
-// lookup reads another image than the one that --sbom describes.
+// lookup reads an image that --sbom does not describe.
 func (s *source) lookup(ctx context.Context, ref string) (base.Image, error) {
 	found, err := s.other().read(ctx, ref)
 	found.Reference = ref
 	return found, err
 }
 
-// inventory reads the inventory of an image that is open.
+// inventory reads the inventory of an open image.
 func (s *source) inventory(ctx context.Context, img *image.Image) (base.Image, error) {
 	found, err := s.searched(ctx, img)
 	if err != nil {
@@ -183,12 +183,12 @@ func (s *source) inventory(ctx context.Context, img *image.Image) (base.Image, e
 		found, err = s.reader().Generate(ctx, img, found)
 	}
 	if doc := found.Document(); err == nil && found.Generated() && len(doc.Databases) == 0 && len(doc.Packages) == 0 {
-		s.console.warn("%s has no package database (dpkg, apk or rpm), so nothing is known to be in it; attach an SBOM or give one with --sbom", img.Name)
+		s.console.warn("%s has no package database (dpkg, apk or rpm), so its packages are unknown; attach an SBOM, or use --sbom", img.Name)
 	}
 	return found, err
 }
 
-// searched returns an image with what is attached to it, or given for it.
+// searched returns an image with its attached or given SBOM.
 func (s *source) searched(ctx context.Context, img *image.Image) (base.Image, error) {
 	reader := s.reader()
 	if s.file != "" {
@@ -202,7 +202,7 @@ func (s *source) searched(ctx context.Context, img *image.Image) (base.Image, er
 	done()
 	switch {
 	case errors.Is(err, attach.ErrNoSBOM):
-		return found, &hinted{err, "the policy is run-sbom = \"attached\": attach one with baseplan sbom attach, or look at the image itself with --generate"}
+		return found, &hinted{err, "the policy is run-sbom = \"attached\": attach one with baseplan sbom attach, or use --generate to read the image"}
 	case err != nil:
 		return found, err
 	case s.file != "" && found.Carrier != attach.Platform:
@@ -211,22 +211,22 @@ func (s *source) searched(ctx context.Context, img *image.Image) (base.Image, er
 	return found, nil
 }
 
-// unbelieved says why the file of --sbom does not count.
+// unbelieved returns the error for a file of --sbom that is not acceptable.
 func (s *source) unbelieved(found base.Image) error {
 	for _, x := range found.Report.Searched {
 		if x.Carrier == attach.Platform {
 			return notOf(s.file, found.Reference, x.Result, x.Detail)
 		}
 	}
-	return notOf(s.file, found.Reference, attach.None, "it was not looked at")
+	return notOf(s.file, found.Reference, attach.None, "it was not checked")
 }
 
-// notOf is the error for a file that a build would not believe of an image.
+// notOf returns the error for a file that no build would accept for an image.
 func notOf(file, name string, outcome attach.Outcome, why string) error {
-	return &hinted{fmt.Errorf("the SBOM %s cannot be of %s: %s: %s", file, name, outcome, why), "no build would believe it; give one of this image, or leave --sbom out"}
+	return &hinted{fmt.Errorf("the SBOM %s does not describe %s: %s: %s", file, name, outcome, why), "no build would accept it; use one of this image, or omit --sbom"}
 }
 
-// scan reads the packages of an image out of the image itself.
+// scan reads the packages of an image from its file system.
 func (s *source) scan(ctx context.Context, img *image.Image) (*sbom.Document, error) {
 	defer s.console.progress("reading the package database of %s", img.Name)()
 	if img.Files != nil {

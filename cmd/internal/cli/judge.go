@@ -13,7 +13,7 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// judge reads the generated Dockerfiles and gives the verdicts.
+// judge reads the generated Dockerfiles and judges them.
 func (r *resolution) judge(ctx context.Context) error {
 	files, err := r.generated()
 	if err != nil {
@@ -41,7 +41,7 @@ func (r *resolution) judge(ctx context.Context) error {
 	return nil
 }
 
-// extensions are those of the group, in order.
+// extensions returns the extensions of the group, in order.
 func (r *resolution) extensions() []resolver.Module {
 	group := []resolver.Module{}
 	for _, c := range r.detected.Group {
@@ -52,7 +52,7 @@ func (r *resolution) extensions() []resolver.Module {
 	return group
 }
 
-// generated reads what the extensions of the group generated, also what a detector left out of it.
+// generated reads the Dockerfiles of the group's extensions, including those that a detector skipped.
 func (r *resolution) generated() ([]*extensions.Dockerfile, error) {
 	dir := r.flags.generated
 	if dir == "" {
@@ -64,7 +64,7 @@ func (r *resolution) generated() ([]*extensions.Dockerfile, error) {
 	if info, err := os.Stat(dir); err != nil {
 		return nil, fmt.Errorf("reading --generated: %w", err)
 	} else if !info.IsDir() {
-		return nil, fmt.Errorf("reading --generated: %s is a file; name the folder that a detector leaves in <layers>", dir)
+		return nil, fmt.Errorf("reading --generated: %s is a file; use the directory that a detector leaves in <layers>", dir)
 	}
 	dir = filepath.Clean(dir)
 	files, err := base.ReadGenerated(dir, r.extensions(), true)
@@ -76,14 +76,14 @@ func (r *resolution) generated() ([]*extensions.Dockerfile, error) {
 	}
 	for _, m := range r.extensions() {
 		if !slices.ContainsFunc(files, func(d *extensions.Dockerfile) bool { return d.Extension == m }) && r.alone(m) {
-			r.source.console.warn("%s has no Dockerfile of %s, which alone provides what is required: is it the folder that a detector leaves in <layers>?", dir, m)
+			r.source.console.warn("%s has no Dockerfile of %s, which alone provides what is required: is it the directory that a detector leaves in <layers>?", dir, m)
 			r.unjudged = append(r.unjudged, m.String())
 		}
 	}
 	return files, nil
 }
 
-// alone reports whether something is required that nothing but this module provides.
+// alone reports whether a requirement is provided by this module only.
 func (r *resolution) alone(m resolver.Module) bool {
 	return slices.ContainsFunc(r.detected.Requirements, func(req resolver.Requirement) bool {
 		return slices.Equal(req.Providers, []resolver.Module{m}) && !req.Run.Met && !req.Build.Met

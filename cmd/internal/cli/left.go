@@ -11,8 +11,8 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// left is the outcome that a build left in its layers directory. All but resolution.toml may be
-// missing, since not every phase of every platform keeps it.
+// left reads the outcome of a build from its layers directory. All files but resolution.toml may be missing, since
+// not every phase of every platform keeps them.
 func (c *Console) left(layers string) (*outcome, error) {
 	record, err := platform.ReadFileIn(layers, filepath.Join(layers, "resolution.toml"), platform.DecodeResolution)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -43,7 +43,7 @@ func (c *Console) left(layers string) (*outcome, error) {
 	return o, c.sourceOf(o, layers)
 }
 
-// optional reads a file of the layers directory; one that is not there is empty.
+// optional reads a file of the layers directory, or returns an empty value if it is missing.
 func optional[T any](layers, name string, decode func([]byte, string) (*T, error)) (*T, error) {
 	v, err := platform.ReadFileIn(layers, filepath.Join(layers, name), decode)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -52,8 +52,8 @@ func optional[T any](layers, name string, decode func([]byte, string) (*T, error
 	return v, err
 }
 
-// analyzed takes what the platform was told last: a later phase than the one that wrote resolution.toml may
-// have turned the extender off.
+// analyzed reads the final state for the platform: a phase after the one that wrote resolution.toml may have turned
+// the extender off.
 func (o *outcome) analyzed(layers string) error {
 	a, err := optional(layers, "analyzed.toml", platform.DecodeAnalyzed)
 	if err != nil || a.RunImage == nil {
@@ -63,7 +63,7 @@ func (o *outcome) analyzed(layers string) error {
 	return nil
 }
 
-// sourceOf reads where the inventory of the run image is from.
+// sourceOf reads the source of the run image's inventory.
 func (c *Console) sourceOf(o *outcome, layers string) error {
 	path := filepath.Join(layers, "run-image.toml")
 	data, err := files.ReadWithin(layers, path)
@@ -78,7 +78,7 @@ func (c *Console) sourceOf(o *outcome, layers string) error {
 		return err
 	}
 	if report.Digest != o.record.RunImage.Digest {
-		c.warn("%s is about another image than resolution.toml, so it is passed over", path)
+		c.warn("ignoring %s: it is about another image than resolution.toml", path)
 		return nil
 	}
 	o.source, o.searched = report.SBOM, report.Searched

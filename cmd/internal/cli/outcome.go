@@ -12,20 +12,20 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// An outcome is a resolution as people look at it, whether it was made here or left by a build.
+// An outcome is a resolution for display, computed here or left by a build.
 type outcome struct {
 	record    platform.Resolution
 	group     []resolver.Module
 	plan      []resolver.Entry
 	dropped   []dropped
 	broken    []string             // what the final run image lacks
-	inventory string               // where it is from, in a few words
+	inventory string               // summary of its source
 	source    *platform.SBOMSource // the same in full; nil: no inventory is known
 	searched  []platform.Searched  // where an SBOM was looked for
-	unjudged  []string             // extensions of which it is not known what they generated
+	unjudged  []string             // extensions whose Dockerfiles are unknown
 }
 
-// report prints the outcome and decides about the exit code.
+// report prints the outcome and returns an error for the exit code.
 func (c *Console) report(o *outcome, f resolveFlags) error {
 	data, err := o.record.Encode()
 	if err != nil {
@@ -58,7 +58,7 @@ func (c *Console) report(o *outcome, f resolveFlags) error {
 	return nil
 }
 
-// page is the outcome as a page for people.
+// page returns the outcome as an HTML page.
 func (o *outcome) page() page.Page {
 	p := page.Page{
 		Resolution: o.record, Group: o.group, Broken: o.broken, Conclusion: o.conclusion(),
@@ -70,7 +70,7 @@ func (o *outcome) page() page.Page {
 	return p
 }
 
-// A resolveDocument is what `resolve --output json` prints: resolution.toml, with group and plan.
+// A resolveDocument is the output of `resolve --output json`: resolution.toml with group and plan.
 type resolveDocument struct {
 	Group     []string             `json:"group"`
 	Dropped   []dropped            `json:"dropped"`
@@ -110,8 +110,8 @@ func (o *outcome) document() resolveDocument {
 	return d
 }
 
-// text prints the outcome for people: what the group is, what meets each
-// requirement, what remains of each extension, and the conclusion.
+// text prints the group, what meets each requirement, the verdict on each extension, and the
+// conclusion.
 func (o *outcome) text(w io.Writer, width int) {
 	inventory := o.inventory
 	if o.source != nil {
@@ -156,7 +156,7 @@ func verdictTable(verdicts []platform.Verdict, width int) *table {
 	return t
 }
 
-// conclusion is what it all comes to, in a sentence.
+// conclusion returns the summary in a sentence.
 func (o *outcome) conclusion() string {
 	left := map[extensions.Outcome][]string{}
 	for _, v := range o.record.Verdicts {
@@ -169,11 +169,11 @@ func (o *outcome) conclusion() string {
 	case extends && apply != "":
 		return fmt.Sprintf("The run image is not enough: still to be applied: %s.", apply)
 	case extends && pending != "":
-		return fmt.Sprintf("It is not known yet whether the run image is enough for %s: the restorer looks into it.", pending)
+		return fmt.Sprintf("Whether the run image is enough for %s is open until the restorer reads it.", pending)
 	case len(o.broken) > 0:
 		return "The run image after the switch is not enough."
 	case len(o.unjudged) > 0:
-		return fmt.Sprintf("The plan resolves; what remains of %s is not known without the Dockerfiles that were generated (--generated).", strings.Join(o.unjudged, ", "))
+		return fmt.Sprintf("The plan resolves; judging %s needs the generated Dockerfiles (--generated).", strings.Join(o.unjudged, ", "))
 	case o.switched():
 		return fmt.Sprintf("Nothing is left to apply; the run image is switched to %s.", o.record.Result.RunImage)
 	case len(o.record.Verdicts) > 0:
@@ -182,7 +182,7 @@ func (o *outcome) conclusion() string {
 	return "The plan resolves, and no extension has anything to apply."
 }
 
-// switched reports whether the run image is another than at the start.
+// switched reports whether the run image was switched.
 func (o *outcome) switched() bool {
 	result := o.record.Result.RunImage
 	return result != o.record.RunImage.Image || slices.ContainsFunc(o.record.Verdicts, func(v platform.Verdict) bool {
@@ -190,7 +190,7 @@ func (o *outcome) switched() bool {
 	})
 }
 
-// extension is a verdict's extension with its version.
+// extension returns an extension's ID with its version.
 func (o *outcome) extension(id string) string {
 	i := slices.IndexFunc(o.group, func(m resolver.Module) bool { return m.Kind == resolver.Extension && m.ID == id })
 	if i < 0 {

@@ -171,7 +171,7 @@ what they hold. Nothing is unpacked to disk.`,
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if !slices.Contains(formats, *spelled) {
-			return &hinted{fmt.Errorf("--format %s is not known", *spelled), "it is one of " + strings.Join(formats, ", ")}
+			return &hinted{fmt.Errorf("unknown --format %s", *spelled), "it is one of " + strings.Join(formats, ", ")}
 		}
 		s, err := c.source(cmd)
 		if err != nil {

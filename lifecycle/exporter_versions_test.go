@@ -79,7 +79,7 @@ func TestExportByPlatformAPI(t *testing.T) {
 				created: out.config.Created.Equal(created), list: isList && len(command) == 2, extensions: label["extensions"] != nil,
 				runImageNames: out.meta.RunImage.Image == names.Image && len(out.meta.RunImage.Mirrors) == 1,
 				history:       strings.HasPrefix(out.config.History[1].CreatedBy, "Layer: 'env'"),
-				execEnv:       out.meta.ExecEnv == "test" && gocmp.Equal(process["exec-env"], []any{"*"}),
+				execEnv:       out.meta.ExecEnv == "test" && out.config.Config.Labels["io.buildpacks.exec-env"] == "test" && gocmp.Equal(process["exec-env"], []any{"*"}),
 			}
 			if diff := gocmp.Diff(want, got, gocmp.AllowUnexported(traits{})); diff != "" {
 				t.Error(diff)
@@ -90,7 +90,7 @@ func TestExportByPlatformAPI(t *testing.T) {
 			if !want.list && (process["command"] != "ruby" || !gocmp.Equal(process["args"], []any{"-w", "app.rb"})) {
 				t.Errorf("process: %v", process)
 			}
-			if !want.execEnv && (out.meta.ExecEnv != "" || process["exec-env"] != nil) {
+			if !want.execEnv && (out.meta.ExecEnv != "" || out.config.Config.Labels["io.buildpacks.exec-env"] != "" || process["exec-env"] != nil) {
 				t.Error("an execution environment")
 			}
 			if diff := gocmp.Diff(&platform.Stack{RunImage: names}, out.meta.Stack); diff != "" {

@@ -14,7 +14,7 @@ import (
 func (c *Console) providesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "provides IMAGE [NAME...]",
-		Short: "What an image offers to build plans, with the evidence",
+		Short: "List what an image provides to build plans, with evidence",
 		Long: `Lists the names that an image provides to a build plan, each with what backs it.
 With NAMEs, answers for those only: as a buildpack would spell them in requires,
 with a version constraint if wanted ("jre >= 17"). Exits 3 if one is not met.
@@ -26,7 +26,7 @@ Commands and libraries are many: they are listed with --all.`,
 		Args:    cobra.MinimumNArgs(1),
 	}
 	inventoryFlags(cmd)
-	all := cmd.Flags().BoolP("all", "a", false, "list commands, libraries and package URLs too")
+	all := cmd.Flags().BoolP("all", "a", false, "also list commands, libraries and package URLs")
 	output := outputFlag(cmd, "toml")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := checkRequirements(args[1:]); err != nil {
@@ -44,7 +44,7 @@ Commands and libraries are many: they are listed with --all.`,
 	return cmd
 }
 
-// list prints all that the image provides.
+// list prints everything that the image provides.
 func (c *Console) list(b base.Image, all bool, output string) error {
 	file := platform.RunImageProvidesOf(b.Set, b.Reference)
 	switch output {
@@ -72,7 +72,7 @@ func (c *Console) list(b base.Image, all bool, output string) error {
 	return nil
 }
 
-// An answered requirement is what `provides IMAGE NAME --output json` prints of each NAME.
+// An answered requirement is one NAME in the output of `provides IMAGE NAME --output json`.
 type answered struct {
 	Name       string              `json:"name"`
 	Constraint string              `json:"constraint,omitempty"`
@@ -118,12 +118,12 @@ func answerOf(set *provides.Set, text string) answered {
 	return out
 }
 
-// splitRequirement takes "jre >= 17" apart: a name, then a constraint behind a space
-// or where an operator begins.
+// splitRequirement splits "jre >= 17" into the name and the constraint, which begins after a space
+// or with an operator.
 func splitRequirement(text string) (name, constraint string) {
 	text = strings.TrimSpace(text)
 	i := strings.IndexAny(text, " <>=!~^")
-	if strings.HasPrefix(text, "pkg:") { // a purl may hold such characters
+	if strings.HasPrefix(text, "pkg:") { // a package URL may contain operators
 		i = strings.IndexByte(text, ' ')
 	}
 	if i < 0 {
@@ -132,11 +132,11 @@ func splitRequirement(text string) (name, constraint string) {
 	return text[:i], strings.TrimSpace(text[i:])
 }
 
-// checkRequirements refuses what names nothing.
+// checkRequirements returns an error for an empty requirement.
 func checkRequirements(all []string) error {
 	for _, text := range all {
 		if name, _ := splitRequirement(text); name == "" {
-			return &hinted{fmt.Errorf("%q names nothing that could be required", text), "a requirement is a name, with a version constraint if wanted: curl, 'jre >= 17'"}
+			return &hinted{fmt.Errorf("invalid requirement %q", text), "a requirement is a name with an optional version constraint: curl, 'jre >= 17'"}
 		}
 	}
 	return nil

@@ -21,7 +21,7 @@ import (
 func (c *Console) rebaseCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rebase-check APP_IMAGE NEW_RUN_IMAGE",
-		Short: "Would a rebase be safe: has the new run image what the app image relies on?",
+		Short: "Check whether a rebase is safe: a new run image must have what the app image relies on",
 		Long: `An app image whose extensions were skipped remembers what it relies on in its run
 image (label ` + platform.RequirementsLabel + `). This judges that on another run
 image, as the rebaser would, before anything is written. It also says where the two
@@ -62,20 +62,20 @@ as its own may be safe too, but the rebaser takes it only with -force, which is 
 type rebaseCheck struct {
 	source   *source
 	app, now *image.Image
-	base     *base.Image // the new run image with its inventory; nil: it was not looked into
+	base     *base.Image // the new run image with its inventory; nil: not read
 	unsafe   []error
 	judged   []rechecked
-	change   *packageChange         // nil: not both run images have an SBOM attached
-	names    platform.RunImageNames // that the app image has for its run image
+	change   *packageChange         // nil: a run image has no attached SBOM
+	names    platform.RunImageNames // the run image names in the app image
 }
 
-// A rechecked is one thing that the app image relies on, judged on the new run image.
+// A rechecked is a requirement of the app image, checked on the new run image.
 type rechecked struct {
 	platform.RunImageRequirement
 	answer provides.Answer
 }
 
-// A packageChange is what a rebase does to the packages of an app image, each as "deb curl 7.88.1-10".
+// A packageChange lists the packages that a rebase changes, each as "deb curl 7.88.1-10".
 type packageChange struct {
 	Gone []string `json:"gone"`
 	Come []string `json:"come"`
@@ -112,7 +112,7 @@ func (r *rebaseCheck) run(ctx context.Context, app, now string) (err error) {
 	return nil
 }
 
-// recheck asks the new run image for what the label lists.
+// recheck checks the requirements in the label on the new run image.
 func (r *rebaseCheck) recheck(ctx context.Context, label string) error {
 	if label == "" {
 		return nil
@@ -132,7 +132,7 @@ func (r *rebaseCheck) recheck(ctx context.Context, label string) error {
 	return nil
 }
 
-// compare tells what becomes of the packages, where that takes no more than two SBOMs.
+// compare compares the packages, if both run images have an SBOM.
 func (r *rebaseCheck) compare(ctx context.Context, old string) {
 	if r.base == nil || r.base.Generated() {
 		return
@@ -142,7 +142,7 @@ func (r *rebaseCheck) compare(ctx context.Context, old string) {
 	before, err := attached.read(ctx, reference.Recorded(old).String())
 	if err != nil {
 		why, _, _ := strings.Cut(err.Error(), "; searched:") // what was found where is `sbom find`'s to tell
-		r.source.console.warn("which packages go and come is not known: %s", why)
+		r.source.console.warn("cannot compare the packages of the run images: %s", why)
 		return
 	}
 	gone, come := attach.Differ(before.Document(), r.base.Document())
@@ -153,22 +153,22 @@ func (r *rebaseCheck) lacks() bool {
 	return slices.ContainsFunc(r.judged, func(x rechecked) bool { return !x.answer.Met })
 }
 
-// foreign reports whether the new run image has no name that the app image has for its own.
+// foreign reports whether the app image does not have the new run image among its run image names.
 func (r *rebaseCheck) foreign() bool {
 	return !r.names.Has(r.now.Name.Name())
 }
 
 func (r *rebaseCheck) safe() bool { return len(r.unsafe) == 0 && !r.lacks() }
 
-// A rebaseCheckDocument is what `rebase-check --output json` prints.
+// A rebaseCheckDocument is the output of `rebase-check --output json`.
 type rebaseCheckDocument struct {
 	App          string                 `json:"app"`
-	RunImage     platform.ResolvedImage `json:"run-image"` // the new one; inventory "unknown": it was not looked into
+	RunImage     platform.ResolvedImage `json:"run-image"` // the new one; inventory "unknown": not read
 	Safe         bool                   `json:"safe"`
-	NeedsForce   bool                   `json:"needs-force"` // safe or not, the rebaser takes it only with -force
-	Unsafe       []string               `json:"unsafe"`      // what speaks against it but for the requirements
+	NeedsForce   bool                   `json:"needs-force"` // the rebaser accepts the run image only with -force
+	Unsafe       []string               `json:"unsafe"`      // reasons against a rebase, other than requirements
 	Requirements []recheckedDocument    `json:"requirements"`
-	Packages     *packageChange         `json:"packages,omitempty"` // where both run images have an SBOM attached
+	Packages     *packageChange         `json:"packages,omitempty"` // if both run images have an attached SBOM
 }
 
 type recheckedDocument struct {
@@ -216,20 +216,20 @@ func (r *rebaseCheck) text(w io.Writer, width int) {
 		fmt.Fprintf(w, "\nnot safe: %v\n", err)
 	}
 	if r.foreign() {
-		note := fmt.Sprintf("%s is not how the app image names its run image (%s), so the rebaser takes it only with -force.", r.now.Name, firstOf(r.names.Image, "not recorded"))
+		note := fmt.Sprintf("%s is not the run image recorded in the app image (%s), so the rebaser accepts it only with -force.", r.now.Name, firstOf(r.names.Image, "not recorded"))
 		fmt.Fprintf(w, "\n%s\n", strings.Join(wrap(note, width), "\n"))
 	}
 	fmt.Fprintf(w, "\n%s\n", r.conclusion())
 }
 
-// writeChange lists packages that all go, or all come.
+// writeChange lists removed or added packages.
 func writeChange(w io.Writer, what string, packages []string, width int) {
 	if len(packages) > 0 {
 		fmt.Fprintf(w, "\n%s\n", strings.Join(wrap(fmt.Sprintf("Packages that %s (%d): %s", what, len(packages), strings.Join(packages, ", ")), width), "\n"))
 	}
 }
 
-// conclusion is what it all comes to, in a sentence.
+// conclusion returns the summary in a sentence.
 func (r *rebaseCheck) conclusion() string {
 	switch {
 	case r.lacks():
@@ -237,7 +237,7 @@ func (r *rebaseCheck) conclusion() string {
 	case len(r.unsafe) > 0:
 		return "A rebase would not be safe."
 	case r.base == nil:
-		return "The app image says of nothing that it relies on it, so nothing speaks against a rebase."
+		return "The app image does not record any requirements, so a rebase is not refused."
 	}
 	return "A rebase is safe: the new run image has everything that the app image relies on."
 }

@@ -8,12 +8,12 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Reference is the page of all commands, docs/reference/cli.md, in Markdown.
+// Reference returns docs/reference/cli.md, the reference of all commands.
 func Reference() string {
 	var b strings.Builder
 	root := (&Console{}).root()
 	fmt.Fprintf(&b, "# baseplan\n\n%s\n\n", prose(root.Long))
-	b.WriteString("| command | what it answers |\n|---|---|\n")
+	b.WriteString("| command | purpose |\n|---|---|\n")
 	all := leaves(root)
 	for _, cmd := range all {
 		fmt.Fprintf(&b, "| [%s](#%s) | %s |\n", cmd.CommandPath(), strings.ReplaceAll(cmd.CommandPath(), " ", "-"), cell(cmd.Short))
@@ -31,7 +31,7 @@ func Reference() string {
 	return b.String()
 }
 
-// leaves are the commands that do something, in the order of --help.
+// leaves returns the commands that can run, in the order of --help.
 func leaves(cmd *cobra.Command) []*cobra.Command {
 	var all []*cobra.Command
 	for _, sub := range cmd.Commands() {
@@ -46,12 +46,12 @@ func leaves(cmd *cobra.Command) []*cobra.Command {
 	return all
 }
 
-// prose is a help text as Markdown: what stands in capitals or angle brackets stays as it is.
+// prose converts a help text to Markdown; words in capitals or angle brackets are escaped.
 func prose(text string) string {
 	return strings.NewReplacer("<", "&lt;", ">", "&gt;", "*", "\\*").Replace(strings.TrimSpace(text))
 }
 
-// cell is a text that may stand in a table.
+// cell escapes a text for a table cell.
 func cell(text string) string { return strings.ReplaceAll(prose(text), "|", "\\|") }
 
 func orElse(text, other string) string {

@@ -24,7 +24,7 @@ func (c *Console) resolveCommand() *cobra.Command {
 	var f resolveFlags
 	cmd := &cobra.Command{
 		Use:   "resolve (--run-image IMAGE --order FILE --plans DIR [--generated DIR] | --from LAYERS_DIR)",
-		Short: "Resolve real build plans against a run image: what remains of each extension, and why",
+		Short: "Resolve build plans against a run image: which extensions remain to be applied, and why",
 		Long: `A dry run of detection: resolves the plans that buildpacks and extensions wrote, with
 the run image as a provider, and judges every Dockerfile that the extensions
 generated.
@@ -45,16 +45,16 @@ group resolves, or if the final run image lacks what it was counted on for.`,
 	}
 	inventoryFlags(cmd)
 	fl := cmd.Flags()
-	fl.StringVar(&f.run, "run-image", "", "the run image")
-	fl.StringVar(&f.build, "build-image", "", "the build image, to judge build.Dockerfiles too")
+	fl.StringVar(&f.run, "run-image", "", "run image")
+	fl.StringVar(&f.build, "build-image", "", "build image, to also judge build.Dockerfiles")
 	fl.StringVar(&f.order, "order", "", "order.toml of the builder")
-	fl.StringVar(&f.plans, "plans", "", "folder of the plans that detection wrote")
-	fl.StringVar(&f.generated, "generated", "", "folder of the Dockerfiles that extensions generated")
-	fl.StringVar(&f.extensions, "extensions", "", "folder of the builder's extensions, where one may say what its Dockerfiles are satisfied by (default $CNB_EXTENSIONS_DIR, else /cnb/extensions)")
-	fl.StringVar(&f.proof, "proof", "", "what counts as proof that nothing is left to do: plan, installs, effect or strict (default installs)")
-	fl.StringVar(&f.write, "write", "", "also write resolution.toml here")
-	fl.StringVar(&f.html, "html", "", "also write a page for people here: the plan as a graph, verdicts, evidence")
-	fl.StringVar(&f.from, "from", "", "layers directory of a build: show what became of that")
+	fl.StringVar(&f.plans, "plans", "", "directory with the build plans of detection")
+	fl.StringVar(&f.generated, "generated", "", "directory of the generated Dockerfiles")
+	fl.StringVar(&f.extensions, "extensions", "", "directory of the builder's extensions, to read satisfied-by and always-apply (default $CNB_EXTENSIONS_DIR, else /cnb/extensions)")
+	fl.StringVar(&f.proof, "proof", "", "proof required to skip a Dockerfile: plan, installs, effect or strict (default installs)")
+	fl.StringVar(&f.write, "write", "", "also write resolution.toml to this file")
+	fl.StringVar(&f.html, "html", "", "also write an HTML page to this file: the plan as a graph, verdicts, evidence")
+	fl.StringVar(&f.from, "from", "", "layers directory of a build: show its outcome")
 	cmd.MarkFlagsOneRequired("run-image", "from")
 	for _, name := range []string{"run-image", "build-image", "generated", "extensions", "proof", "sbom", "generate", "key", "identity", "identity-regexp", "issuer", "issuer-regexp", "trusted-root", "allow-unbound", "baseplan"} {
 		cmd.MarkFlagsMutuallyExclusive("from", name)
@@ -98,12 +98,12 @@ type resolution struct {
 	policy platform.Policy
 	flags  resolveFlags
 
-	run, build base.Image // build: empty if none is given
+	run, build base.Image // build: empty if not given
 	detected   *resolver.Selected
-	late       bool // the run image took no part in detection, since its inventory is generated
+	late       bool // the run image took no part in detection, since its inventory was generated
 	judged     *base.Judgement
 	broken     []string // what the final run image lacks
-	unjudged   []string // extensions of which it is not known what they generated
+	unjudged   []string // extensions whose Dockerfiles are unknown
 	out        platform.Resolution
 }
 
@@ -132,14 +132,13 @@ func (r *resolution) resolve(ctx context.Context) error {
 		return err
 	}
 	r.out = r.judged.Record()
-	r.out.Policy.RunSBOM = r.source.policy.RunSBOM // a default is not recorded
+	r.out.Policy.RunSBOM = r.source.policy.RunSBOM // defaults are not recorded
 	return nil
 }
 
-// detect chooses the group as a build would. Under the policy auto, an inventory that has to
-// be generated takes no part in that, so that what is detected never depends on
-// a cache; it is asked afterwards. Only if no group resolves without it is it
-// tried with it, as the creator does.
+// detect selects the group as a build would. Under the policy auto, a generated inventory takes no
+// part, so that detection never depends on a cache. Only if no group resolves without it is it
+// used, as in the creator.
 func (r *resolution) detect(d resolver.Selection) (err error) {
 	if r.policy.RunSBOM != platform.Off {
 		d.Run, d.Build = r.run.Provider(), r.build.Provider()
@@ -155,13 +154,13 @@ func (r *resolution) detect(d resolver.Selection) (err error) {
 	}
 	r.detected, err = d.Select()
 	if err == nil && generated {
-		r.source.console.warn("this resolves only with what the run image holds, and no SBOM says so: the creator generates one then, " +
+		r.source.console.warn("this resolves only with the run image's packages, and it has no SBOM: the creator generates one, " +
 			"platforms that run the phases apart need an attached SBOM (baseplan sbom attach) or CNB_RUN_SBOM=generate")
 	}
 	return err
 }
 
-// undetected explains that no group resolves.
+// undetected reports that no group resolves.
 func (r *resolution) undetected(err error, p planFolder) error {
 	undetected, ok := errors.AsType[*resolver.UndetectedError](err)
 	if !ok {
@@ -180,7 +179,7 @@ func (r *resolution) undetected(err error, p planFolder) error {
 	return errNotEnough
 }
 
-// A planFolder is a folder with the plan of each module that passed.
+// A planFolder is a directory with the plan of each module that passed.
 type planFolder struct {
 	dir string
 }
@@ -189,12 +188,12 @@ func readPlans(dir string) (planFolder, error) {
 	if info, err := os.Stat(dir); err != nil {
 		return planFolder{}, fmt.Errorf("reading --plans: %w", err)
 	} else if !info.IsDir() {
-		return planFolder{}, fmt.Errorf("reading --plans: %s is a file; name the folder of plans", dir)
+		return planFolder{}, fmt.Errorf("reading --plans: %s is a file; use the directory of plans", dir)
 	}
 	return planFolder{dir}, nil
 }
 
-// detect reads the plans as if the modules were just detected.
+// detect reads the plans as the results of detection.
 func (p planFolder) detect(modules []resolver.Module) ([]resolver.Detection, error) {
 	var all []resolver.Detection
 	for _, m := range modules {
@@ -231,7 +230,7 @@ func readOrder(path string) (*resolver.OrderFile, error) {
 	return resolver.DecodeOrder(data, path)
 }
 
-// outcome is the run as people look at it.
+// outcome returns the outcome for display.
 func (r *resolution) outcome() *outcome {
 	o := &outcome{
 		record: r.out, plan: r.detected.Plan, broken: r.broken, unjudged: r.unjudged,

@@ -19,8 +19,8 @@ import (
 
 func (c *Console) sbomCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "sbom", Short: "What an image holds", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }, // without it, an unknown command would be no error
+		Use: "sbom", Short: "Show, generate, attach and find SBOMs of images", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }, // otherwise an unknown command is no error
 	}
 	cmd.AddCommand(c.sbomShowCommand(), c.sbomGenerateCommand(), c.sbomAttachCommand(), c.sbomFindCommand())
 	return cmd
@@ -29,7 +29,7 @@ func (c *Console) sbomCommand() *cobra.Command {
 func (c *Console) sbomShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show IMAGE",
-		Short: "Show the inventory of an image: distribution, packages, and where the facts are from",
+		Short: "Show the inventory of an image: distribution, packages, and its source",
 		Long: `Shows what is believed of an image: the SBOM that travels with it, or what its
 package databases say where none does.`,
 		Example: "  baseplan sbom show registry.example/run:noble\n  baseplan sbom show docker://my-run-image --output json",
@@ -51,7 +51,7 @@ package databases say where none does.`,
 	return cmd
 }
 
-// An inventory is what `sbom show --output json` prints.
+// An inventory is the output of `sbom show --output json`.
 type inventory struct {
 	Image     string           `json:"image"`
 	Digest    string           `json:"digest"`
@@ -71,8 +71,8 @@ type inventoryDistro struct {
 	Name    string `json:"name,omitempty"`
 }
 
-// An inventoryEntry is a package. Files and Provides are null where the SBOM
-// does not tell.
+// An inventoryEntry is a package. Files and Provides are null if the SBOM does not
+// have them.
 type inventoryEntry struct {
 	Type     sbom.Type `json:"type"`
 	Name     string    `json:"name"`
@@ -119,7 +119,7 @@ func (c *Console) writeInventory(b base.Image) {
 		what string
 	}{{sbom.Files, "which files a package owns"}, {sbom.Virtual, "virtual packages"}} {
 		if !d.Knows(f.fact) {
-			fmt.Fprintf(c.Out, "unknown    %s: this SBOM does not tell\n", f.what)
+			fmt.Fprintf(c.Out, "unknown    %s: not in this SBOM\n", f.what)
 		}
 	}
 	fmt.Fprintln(c.Out)
@@ -130,7 +130,7 @@ func (c *Console) writeInventory(b base.Image) {
 	t.write(c.Out)
 }
 
-// provenance says where an inventory is from, in a few words.
+// provenance describes the source of an inventory.
 func (c *Console) provenance(b base.Image) string {
 	words := []string{string(b.Carrier)}
 	doc := b.Document()
@@ -160,14 +160,14 @@ func (c *Console) sbomGenerateCommand() *cobra.Command {
 	formats := []string{string(sbom.CycloneDX), string(sbom.SPDX), string(sbom.Syft)}
 	cmd := &cobra.Command{
 		Use:   "generate IMAGE",
-		Short: "Make an SBOM from the package databases of an image",
+		Short: "Generate an SBOM from the package databases of an image",
 		Long: `Reads the package databases (dpkg, apk, rpm) of an image and prints an SBOM of
 what they hold. Nothing is unpacked to disk.`,
 		Example: "  baseplan sbom generate registry.example/run:noble --file run.cdx.json\n  baseplan sbom generate docker://my-run-image --format spdx",
 		Args:    cobra.ExactArgs(1),
 	}
 	spelled := cmd.Flags().StringP("format", "f", string(sbom.CycloneDX), "cyclonedx, spdx or syft")
-	file := cmd.Flags().String("file", "", "write it to this file instead of printing it")
+	file := cmd.Flags().String("file", "", "write to this file instead of standard output")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if !slices.Contains(formats, *spelled) {
@@ -190,7 +190,7 @@ what they hold. Nothing is unpacked to disk.`,
 	return cmd
 }
 
-// generated is the SBOM of an image that has a package database.
+// generated returns a generated SBOM, or an error if the image has no package database.
 func (s *source) generated(ctx context.Context, ref string, f sbom.Format) ([]byte, error) {
 	img, err := s.open(ctx, ref)
 	if err != nil {
@@ -204,7 +204,7 @@ func (s *source) generated(ctx context.Context, ref string, f sbom.Format) ([]by
 	if len(doc.Databases) == 0 {
 		return nil, &hinted{
 			fmt.Errorf("generating an SBOM of %s: the image has no package database", img.Name),
-			"looked for those of dpkg, apk and rpm; describe such an image by an SBOM made where it is built, and give it with --sbom",
+			"dpkg, apk and rpm are supported; for other images use --sbom with an SBOM made where the image is built",
 		}
 	}
 	doc.Subject = img.Name.String()

@@ -20,7 +20,7 @@ import (
 func (c *Console) selectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "select --run IMAGE... --requires NAME...",
-		Short: "Which run images are enough, smallest first",
+		Short: "List the run images that satisfy requirements, smallest first",
 		Long: `Asks several run images whether they meet requirements, and lists those that do
 first, the one with the fewest packages at the top. Exits 3 if none does.
 
@@ -31,10 +31,10 @@ no run image can be enough, and the lines that do are shown.`,
 		Args:    cobra.NoArgs,
 	}
 	inventoryFlags(cmd)
-	images := cmd.Flags().StringArray("run", nil, "a run image; give several")
-	names := cmd.Flags().StringArray("requires", nil, "a requirement, with a version constraint if wanted; give several")
-	files := cmd.Flags().StringArray("dockerfile", nil, "the run.Dockerfile of an extension that provides what is required; give several")
-	proof := cmd.Flags().String("proof", "", "what counts as proof that a Dockerfile need not be applied: plan, installs, effect or strict (default installs)")
+	images := cmd.Flags().StringArray("run", nil, "run image (repeatable)")
+	names := cmd.Flags().StringArray("requires", nil, "requirement with an optional version constraint (repeatable)")
+	files := cmd.Flags().StringArray("dockerfile", nil, "run.Dockerfile of an extension that provides what is required (repeatable)")
+	proof := cmd.Flags().String("proof", "", "proof required to skip a Dockerfile: plan, installs, effect or strict (default installs)")
 	_ = cmd.MarkFlagRequired("run")
 	_ = cmd.MarkFlagRequired("requires")
 	output := outputFlag(cmd)
@@ -47,7 +47,7 @@ no run image can be enough, and the lines that do are shown.`,
 			return err
 		}
 		if s.file != "" {
-			return errors.New("--sbom describes one image, and several are asked: leave it out")
+			return errors.New("--sbom describes one image; omit it")
 		}
 		extended, err := extensionQuestion(*files, *names)
 		if err != nil {
@@ -63,7 +63,7 @@ no run image can be enough, and the lines that do are shown.`,
 	return cmd
 }
 
-// A choice is one run image and what it has to say.
+// A choice is a run image with its answers.
 type choice struct {
 	Image    string     `json:"image"`
 	Digest   string     `json:"digest"`
@@ -72,10 +72,10 @@ type choice struct {
 	Answers  []answered `json:"answers"`
 
 	Dockerfiles []platform.Verdict `json:"dockerfiles,omitempty"`
-	Never       []string           `json:"never-enough,omitempty"` // why no run image can be enough
+	Never       []string           `json:"never-enough,omitempty"` // why no run image can satisfy the requirements
 }
 
-// extensionQuestion has the Dockerfiles of one extension that is to provide all that is required.
+// extensionQuestion returns the question for the Dockerfiles of one extension that provides everything required.
 func extensionQuestion(files, names []string) (base.Question, error) {
 	extension := resolver.Module{Kind: resolver.Extension, ID: "the extension"}
 	q := base.Question{Resolution: &resolver.Resolution{}}
@@ -96,7 +96,7 @@ func extensionQuestion(files, names []string) (base.Question, error) {
 	return q, nil
 }
 
-// judge adds what becomes of the Dockerfiles on an image.
+// judge adds the verdicts on the Dockerfiles for an image.
 func (ch *choice) judge(ctx context.Context, b base.Image, q base.Question) error {
 	q.Run = b
 	judged, err := base.Judge(ctx, q)
@@ -111,7 +111,7 @@ func (ch *choice) judge(ctx context.Context, b base.Image, q base.Question) erro
 	return nil
 }
 
-// choices asks the images side by side; the best come first.
+// choices examines the images concurrently and returns the best first.
 func (s *source) choices(ctx context.Context, images, names []string, q base.Question) ([]choice, error) {
 	all := make([]choice, len(images))
 	g, ctx := errgroup.WithContext(ctx)
@@ -149,7 +149,7 @@ func order(enough bool) int {
 	return 1
 }
 
-// lacks is what stands in the way.
+// lacks returns what the image lacks.
 func (ch choice) lacks() []string {
 	var all []string
 	for _, a := range ch.Answers {
@@ -177,7 +177,7 @@ func (c *Console) choose(choices []choice, output string) error {
 		}
 		t.write(c.Out)
 		for _, never := range choices[0].Never {
-			fmt.Fprintf(c.Out, "\n%s\n", strings.Join(wrap("No run image can be enough: "+never, c.width()), "\n"))
+			fmt.Fprintf(c.Out, "\n%s\n", strings.Join(wrap("No run image is enough: "+never, c.width()), "\n"))
 		}
 	}
 	if !choices[0].Enough {

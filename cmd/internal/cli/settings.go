@@ -8,7 +8,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
-// settings reads the operator's baseplan.toml, if one is named.
+// settings reads the operator's baseplan.toml, if given.
 func (c *Console) settings(cmd *cobra.Command) (*platform.Settings, error) {
 	path, _ := cmd.Flags().GetString("baseplan")
 	if path == "" {

@@ -7,9 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// A table is text in columns, for people. Its last column is wrapped so that a
-// line fits the width; nothing is ever cut off, since what is cut off is what
-// was asked for.
+// A table prints text in columns. It wraps the last column to fit the width, and never
+// truncates.
 type table struct {
 	width int // of the terminal, in characters; 0: unlimited
 	head  []string
@@ -18,7 +17,7 @@ type table struct {
 
 func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
 
-// write prints the table; an empty one prints nothing.
+// write prints the table, or nothing if it is empty.
 func (t *table) write(w io.Writer) {
 	if len(t.rows) == 0 {
 		return
@@ -51,8 +50,8 @@ func (t *table) line(w io.Writer, widths []int, cells []string) {
 	}
 }
 
-// wrap breaks text at spaces into lines of at most width characters; a word
-// longer than that stays whole. Below 20 characters it does not try.
+// wrap breaks text at spaces into lines of at most width characters. A longer word is not
+// broken. Below 20 characters the text is not wrapped.
 func wrap(text string, width int) []string {
 	words := strings.Fields(text)
 	if width < 20 || len(words) == 0 {

@@ -15,19 +15,19 @@ import (
 	"github.com/baseplan/baseplan/sbom/keyless"
 )
 
-// trustFlags adds the flags that say whose signatures count.
+// trustFlags adds the flags for trusted signers.
 func trustFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringSlice("key", nil, "believe only what one of these public keys (PEM files) signed")
-	f.StringArray("identity", nil, "believe what a certificate of this subject signed (a URI or an address; with --issuer)")
-	f.StringArray("identity-regexp", nil, "the same, for subjects that match a regular expression")
-	f.String("issuer", "", "who issues the tokens of --identity and --identity-regexp, such as https://token.actions.githubusercontent.com")
-	f.String("issuer-regexp", "", "the same, as a regular expression")
-	f.String("trusted-root", "", "Sigstore's trusted root, a file that baseplan trusted-root made; for --identity")
-	f.Bool("allow-unbound", false, "with --key: also believe signed SBOMs whose signature does not name the image (cosign's .sbom tags)")
+	f.StringSlice("key", nil, "trust only what one of these public keys (PEM files) signed")
+	f.StringArray("identity", nil, "trust signatures with a certificate of this subject (URI or email address; with --issuer)")
+	f.StringArray("identity-regexp", nil, "like --identity, with a regular expression")
+	f.String("issuer", "", "issuer of the tokens of --identity and --identity-regexp, such as https://token.actions.githubusercontent.com")
+	f.String("issuer-regexp", "", "like --issuer, with a regular expression")
+	f.String("trusted-root", "", "file with Sigstore's trusted root, from baseplan trusted-root; for --identity")
+	f.Bool("allow-unbound", false, "with --key: also trust signed SBOMs whose signature does not name the image (cosign's .sbom tags)")
 }
 
-// trust is whose signatures count, by the flags and the operator's policy.
+// trust returns the trusted signers from the flags and the operator's policy.
 func (c *Console) trust(cmd *cobra.Command, p platform.Policy) (attach.Trust, error) {
 	flags := cmd.Flags()
 	t := attach.Trust{Unbound: p.Unbound != nil && *p.Unbound}
@@ -53,7 +53,7 @@ func (c *Console) trust(cmd *cobra.Command, p platform.Policy) (attach.Trust, er
 	return t, err
 }
 
-// identities are those of the flags: each subject with the issuer.
+// identities returns the identities from the flags: each subject with the issuer.
 func identities(cmd *cobra.Command) ([]attach.Identity, error) {
 	flags := cmd.Flags()
 	exact, _ := flags.GetStringArray("identity")
@@ -68,7 +68,7 @@ func identities(cmd *cobra.Command) ([]attach.Identity, error) {
 	issuer, _ := flags.GetString("issuer")
 	issuers, _ := flags.GetString("issuer-regexp")
 	if len(all) == 0 && issuer+issuers != "" {
-		return nil, &hinted{errors.New("an issuer is given, and no identity"), "say whose certificates count, with --identity or --identity-regexp"}
+		return nil, &hinted{errors.New("an issuer without an identity"), "add --identity or --identity-regexp"}
 	}
 	for i := range all {
 		all[i].Issuer, all[i].IssuerPattern = issuer, issuers
@@ -79,10 +79,10 @@ func identities(cmd *cobra.Command) ([]attach.Identity, error) {
 	return all, nil
 }
 
-// verifier verifies certificates by a trusted root; nil: nothing can, and a warning says why.
+// verifier returns a verifier for certificates. If there is no usable trusted root, it warns and returns nil.
 func (c *Console) verifier(root string) (attach.VerifyBundle, error) {
 	if root == "" {
-		c.warn("no identity counts: there is no trusted root (--trusted-root, CNB_TRUSTED_ROOT, or trusted-root in the policy); baseplan trusted-root prints it")
+		c.warn("identities are not trusted: there is no trusted root (--trusted-root, CNB_TRUSTED_ROOT, or trusted-root in the policy); baseplan trusted-root prints it")
 		return nil, nil
 	}
 	data := []byte(root)
@@ -97,13 +97,13 @@ func (c *Console) verifier(root string) (attach.VerifyBundle, error) {
 	}
 	path, err := keyless.Beside()
 	if err != nil {
-		c.warn("no identity counts: %v", err)
+		c.warn("identities are not trusted: %v", err)
 		return nil, nil
 	}
 	return (&keyless.Program{Path: path, TrustedRoot: data}).Verify, nil
 }
 
-// readKeys reads public keys: PEM as it stands, or paths of PEM files.
+// readKeys reads public keys, given as PEM or as paths of PEM files.
 func readKeys(given []string) ([]crypto.PublicKey, error) {
 	var keys []crypto.PublicKey
 	for _, key := range given {

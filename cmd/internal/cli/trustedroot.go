@@ -13,7 +13,7 @@ import (
 func (c *Console) trustedRootCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trusted-root",
-		Short: "Print Sigstore's trusted root, by which identities are verified",
+		Short: "Print Sigstore's trusted root, used to verify identities",
 		Long: `Fetches Sigstore's trusted root from its TUF repository, verifies it, and prints it.
 Keep it in a file: the lifecycle (trusted-root in baseplan.toml, or CNB_TRUSTED_ROOT)
 and baseplan (--trusted-root) read it there, and reach no network for it. Fetch it
@@ -24,12 +24,12 @@ again now and then, since keys change.
 		Args:    cobra.NoArgs,
 	}
 	mirror := cmd.Flags().String("mirror", "", "URL of the TUF repository (default Sigstore's)")
-	root := cmd.Flags().String("root", "", "root.json of that repository, by which all else is verified")
+	root := cmd.Flags().String("root", "", "root.json of that repository, which verifies everything else")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		o := trustedroot.Options{Mirror: *mirror}
 		switch {
 		case (*mirror == "") != (*root == ""):
-			return &hinted{errors.New("--mirror and --root belong together"), "a TUF repository is trusted by its root.json, which is to come from elsewhere"}
+			return &hinted{errors.New("--mirror and --root must be used together"), "a TUF repository is verified by its root.json, which should come from another source"}
 		case *root != "":
 			var err error
 			if o.Root, err = os.ReadFile(*root); err != nil {

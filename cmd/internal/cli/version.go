@@ -12,7 +12,7 @@ func (c *Console) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Long:  "Prints the version, and after a + the commit that it was built from.",
+		Long:  "Prints the version, followed by + and the commit that it was built from.",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintln(c.Out, build.String())

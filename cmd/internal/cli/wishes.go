@@ -12,14 +12,13 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
-// extensionsFolder is the folder of the builder's extensions.
+// extensionsFolder returns the directory of the builder's extensions.
 func (c *Console) extensionsFolder(flag string) string {
 	return firstOf(flag, c.env("CNB_EXTENSIONS_DIR"), "/cnb/extensions")
 }
 
-// readWishes notes what the authors of the extensions say in extension.toml. One that is
-// not in the folder says nothing. It might ask to be applied always, so that is warned of where there is
-// such a folder, or something is changed.
+// readWishes reads the settings of the extensions in extension.toml. It warns of an extension that is not in the
+// directory, since it might ask to be applied always, if the directory exists or changes is set.
 func (c *Console) readWishes(files []*extensions.Dockerfile, dir string, changes bool) error {
 	var missing []string
 	for _, d := range files {
@@ -39,7 +38,7 @@ func (c *Console) readWishes(files []*extensions.Dockerfile, dir string, changes
 		}
 	}
 	if _, err := os.Stat(dir); len(missing) > 0 && (changes || err == nil) {
-		c.warn("%s has no extension.toml of %s, so it is not known whether it asks to be applied always; --extensions names the builder's folder", dir, strings.Join(missing, ", "))
+		c.warn("%s has no extension.toml of %s, so always-apply is unknown; use --extensions to name the builder's directory", dir, strings.Join(missing, ", "))
 	}
 	return nil
 }

@@ -8,24 +8,24 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// A graph is the plan: base images, extensions and buildpacks provide requirements, which
-// buildpacks and extensions have.
+// A graph is the build plan: base images, extensions and buildpacks provide requirements of
+// buildpacks and extensions.
 type graph struct {
 	nodes []*node
 	edges []edge
-	index map[string]int // of a node, by what met-by and required-by call it, or by a requirement's text
+	index map[string]int // of a node, by its text in met-by and required-by, or by a requirement's text
 }
 
-// A node is a box of the graph.
+// A node is a box in the graph.
 type node struct {
 	label, note string
-	class       string // kind and fate, as the style sheet has them
-	first       int    // of a requirement: the first node that has it, by index
-	rank        int    // row of the layout: everything stands below what provides for it
+	class       string // kind and verdict, as CSS classes
+	first       int    // of a requirement: the first node that requires it, by index
+	rank        int    // row in the layout, below all providers
 
-	x, y, w, h int      // center, top, size; all 0 until it is placed
+	x, y, w, h int      // center, top, size; 0 until placed
 	lines      []string // of the label
-	short      string   // the note, as far as there is room
+	short      string   // the note, shortened to fit
 }
 
 type edge struct {
@@ -33,7 +33,7 @@ type edge struct {
 	class    string
 }
 
-// graph makes the nodes in the order of the group, so that providers come before those who require.
+// graph returns the nodes in the order of the group: providers come before those that require.
 func (p Page) graph() *graph {
 	g := &graph{index: map[string]int{}}
 	run := p.Resolution.RunImage.Image
@@ -68,14 +68,14 @@ func (p Page) judgesBuild() bool {
 		slices.ContainsFunc(p.Resolution.Verdicts, func(v platform.Verdict) bool { return v.Image == "build" })
 }
 
-// add adds a node. Where a buildpack and an extension are called the same, the last one, the buildpack, counts.
+// add adds a node. If a buildpack and an extension have the same name, the later one, the buildpack, wins.
 func (g *graph) add(name string, n *node) int {
 	g.nodes = append(g.nodes, n)
 	g.index[name] = len(g.nodes) - 1
 	return len(g.nodes) - 1
 }
 
-// module is the node of a name; one that the group does not tell of is made.
+// module returns the node of a module, and adds one if the group does not have it.
 func (g *graph) module(name string) int {
 	if i, known := g.index[name]; known {
 		return i
@@ -83,7 +83,7 @@ func (g *graph) module(name string) int {
 	return g.add(name, &node{label: name, note: "buildpack", class: "buildpack"})
 }
 
-// require adds a requirement between its providers and the one who has it.
+// require adds a requirement between its providers and the module that requires it.
 func (g *graph) require(r platform.Requirement) {
 	by := g.module(r.RequiredBy)
 	text := strings.TrimSpace(r.Name + " " + r.Version)
@@ -122,8 +122,8 @@ func (g *graph) connect(e edge) {
 	}
 }
 
-// rank puts everything below what provides for it, and gives the last row. Only what comes before in the group
-// counts as a provider here, so that it ends whatever a file says.
+// rank assigns each node a row below its providers, and returns the last row. Only earlier nodes of the group count
+// as providers, so that it terminates for any input.
 func (g *graph) rank() (last int) {
 	for i := range g.nodes {
 		for k, pill := range g.nodes {

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// A drawing is a graph with places, for a width.
+// A drawing is a graph laid out for a width.
 type drawing struct {
 	Name          string
 	Width, Height int
@@ -37,12 +37,12 @@ const (
 	padding          = 10
 	gap, rowGap      = 16, 12
 	rankGap          = 40
-	gutter           = 76 // of a stack, for the lines
+	gutter           = 76 // space for lines in a stack
 	maxLines         = 4
 )
 
-// stack places the nodes one below the other, with the lines beside them: for a phone, where rows would be too
-// narrow for lines to pass between nodes.
+// stack places the nodes in one column with the lines beside them: on a phone, rows are too narrow for lines to pass
+// between nodes.
 func (g *graph) stack(width int, name string) drawing {
 	d := drawing{Name: name, Width: width}
 	order := slices.Clone(g.nodes)
@@ -57,7 +57,7 @@ func (g *graph) stack(width int, name string) drawing {
 	d.Height = y - rowGap + 8
 	for _, e := range g.edges {
 		from, to := g.nodes[e.from], g.nodes[e.to]
-		far := min(22+9*max(place[to]-place[from], place[from]-place[to]), gutter+20) // the arc goes out three quarters of it
+		far := min(22+9*max(place[to]-place[from], place[from]-place[to]), gutter+20) // the arc reaches three quarters of this
 		x, y1, y2 := gutter, from.y+from.h*2/3, to.y+to.h/3
 		d.Lines = append(d.Lines, line{e.class, fmt.Sprintf("M%d %d C%d %d %d %d %d %d", x, y1, x-far, y1, x-far, y2, x-3, y2)})
 	}
@@ -67,7 +67,7 @@ func (g *graph) stack(width int, name string) drawing {
 	return d
 }
 
-// layer places each rank in a row, or in several where it is wider than the drawing. A line that passes ranks has a
+// layer places each rank in a row, or in several if it is wider than the drawing. A line that passes ranks gets a
 // place in each.
 func (g *graph) layer(width int, name string) drawing {
 	d := drawing{Name: name, Width: width}
@@ -106,7 +106,7 @@ func (g *graph) layer(width int, name string) drawing {
 	return d
 }
 
-// measure breaks the label into lines and sizes the node.
+// measure wraps the label and sizes the node.
 func (n *node) measure(width int) {
 	width = (width - 2*padding) / char
 	n.lines = broken(n.label, width)
@@ -125,13 +125,13 @@ func (n *node) measure(width int) {
 	}
 }
 
-// broken breaks a text into lines of at most width characters; the end of a very long one is left out.
+// broken wraps a text to lines of at most width characters and truncates a very long one.
 func broken(s string, width int) []string {
 	r := []rune(strings.Join(strings.Fields(s), " "))
 	lines := []string{}
 	for len(r) > width && len(lines) < maxLines-1 {
 		cut := width
-		for i := width; i > width/2; i-- { // behind a separator, if there is one
+		for i := width; i > width/2; i-- { // after a separator, if possible
 			if strings.ContainsRune("/:@-. ", r[i-1]) {
 				cut = i
 				break
@@ -146,7 +146,7 @@ func broken(s string, width int) []string {
 	return append(lines, string(r))
 }
 
-// ordered are the nodes rank by rank; within one, each near those that it is connected with above.
+// ordered returns the nodes by rank; within a rank, each near its neighbours above.
 func ordered(nodes []*node, above map[*node][]*node) [][]*node {
 	var ranks [][]*node
 	for _, n := range nodes {
@@ -179,7 +179,7 @@ func mean(nodes []*node, at map[*node]float64) float64 {
 	return sum / float64(len(nodes))
 }
 
-// packed breaks a rank into rows that fit the width.
+// packed splits a rank into rows that fit the width.
 func packed(rank []*node, width int) [][]*node {
 	var rows [][]*node
 	used := width + 1
@@ -193,8 +193,8 @@ func packed(rank []*node, width int) [][]*node {
 	return rows
 }
 
-// indent is where a row begins: in the middle of the width, or, where a rank has several rows, at either side in turn,
-// so that lines from one pass the next.
+// indent returns where a row begins: centered, or alternating between left and right if a rank has several rows, so
+// that lines from one can pass the next.
 func indent(row []*node, width, i, rows int) int {
 	free := width + gap
 	for _, n := range row {
@@ -209,7 +209,7 @@ func indent(row []*node, width, i, rows int) int {
 	return free - 1
 }
 
-// put puts a row at its place, and gives its height.
+// put places a row and returns its height.
 func put(row []*node, x, y int) int {
 	height := 0
 	for _, n := range row {
@@ -222,14 +222,14 @@ func put(row []*node, x, y int) int {
 	return height
 }
 
-// through leads from the foot of the first node to the head of the last, by way of the others.
+// through returns a path from the bottom of the first node to the top of the last, through the others.
 func through(chain []*node) string {
 	path := fmt.Sprintf("M%d %d", chain[0].x, chain[0].y+chain[0].h)
 	for i, to := range chain[1:] {
 		from := chain[i]
 		y1, y2 := from.y+from.h, to.y
 		if i == len(chain)-2 {
-			y2 -= 3 // the tip
+			y2 -= 3 // the arrowhead
 		}
 		bend := max((y2-y1)/2, 12)
 		path += fmt.Sprintf(" C%d %d %d %d %d %d", from.x, y1+bend, to.x, y2-bend, to.x, y2)
@@ -250,7 +250,7 @@ func (n *node) box() box {
 	return b
 }
 
-// drawing writes a drawing as an image that is part of the page.
+// drawing writes a drawing as inline SVG.
 func (d *document) drawing(g drawing) {
 	size := attrs{
 		"xmlns", "http://www.w3.org/2000/svg", "class", g.Name, "width", number(g.Width), "height", number(g.Height),

@@ -7,15 +7,15 @@ import (
 	"unicode"
 )
 
-// markup writes HTML that is also well-formed XML. Text and the values of attributes are escaped, whatever they
-// are; names of elements and attributes are the program's own. (Package html/template does more, and keeps the linker
-// from leaving out any method of any type, a third of the program.)
+// A markup writes HTML that is also well-formed XML. It escapes text and attribute values; names of elements and
+// attributes are trusted. (Package html/template does more, but keeps the linker from removing unused methods, which
+// is a third of the program.)
 type markup struct{ bytes.Buffer }
 
-// attrs are names and values of attributes, in turn.
+// attrs are alternating names and values of attributes.
 type attrs []string
 
-// element writes an element with what the func writes inside; nil: nothing.
+// element writes an element with the content that inside writes; nil: empty.
 func (m *markup) element(name string, a attrs, inside func()) {
 	m.WriteString("<" + name)
 	for i := 0; i+1 < len(a); i += 2 {
@@ -32,7 +32,7 @@ func (m *markup) element(name string, a attrs, inside func()) {
 	m.WriteString("</" + name + ">")
 }
 
-// say writes an element with text; the class may be empty.
+// say writes an element with text and an optional class.
 func (m *markup) say(name, class, text string) {
 	m.element(name, classed(class), func() { m.text(text) })
 }
@@ -44,7 +44,7 @@ func classed(class string) attrs {
 	return attrs{"class", class}
 }
 
-// block is an element on lines of its own.
+// block writes an element on lines of its own.
 func (m *markup) block(name string, a attrs, inside func()) {
 	m.element(name, a, func() {
 		m.WriteString("\n")
@@ -57,7 +57,7 @@ func (m *markup) text(s string) {
 	m.WriteString(html.EscapeString(string(bytes.Map(harmless, []byte(s)))))
 }
 
-// harmless replaces what may not stand in HTML, and what turns the direction of text, by U+FFFD.
+// harmless replaces characters that are invalid in HTML or change the text direction by U+FFFD.
 func harmless(r rune) rune {
 	switch {
 	case r == '\n' || r == '\t':
@@ -68,7 +68,7 @@ func harmless(r rune) rune {
 	return r
 }
 
-// define writes a row of a list of definitions, if there is anything to say.
+// define writes a row of a definition list, unless text is empty.
 func (m *markup) define(term, class, text string) {
 	if text == "" {
 		return
@@ -84,7 +84,7 @@ type cell struct {
 	inside func()
 }
 
-// table writes a table: in a narrow window each cell stands below its label.
+// table writes a table. In a narrow window each cell is below its label.
 func (m *markup) table(labels []string, rows [][]cell) {
 	m.block("table", nil, func() {
 		m.element("thead", nil, func() {
@@ -108,12 +108,12 @@ func (m *markup) table(labels []string, rows [][]cell) {
 	})
 }
 
-// cell is a cell with text.
+// cell returns a cell with text.
 func (m *markup) cell(class, text string) cell {
 	return cell{class, func() { m.text(text) }}
 }
 
-// lines is a cell with a text a line.
+// lines returns a cell with one line for each text.
 func (m *markup) lines(class string, texts []string) cell {
 	return cell{class, func() {
 		for i, t := range texts {

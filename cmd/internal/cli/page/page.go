@@ -1,8 +1,8 @@
-// Package page draws a resolution as one HTML page that needs nothing else: no
-// script, no other file, no network. Start with [Page].
+// Package page renders a resolution as a self-contained HTML page: no script, no other file, no
+// network. Start with [Page].
 //
-// The page has the plan as a graph, laid out here, the verdicts with their
-// evidence, and where the SBOM is from. The same value gives the same bytes.
+// The page shows the plan as a graph, the verdicts with their evidence, and the source of the
+// SBOM. Output is deterministic.
 package page
 
 import (
@@ -17,31 +17,31 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// A Page is what is to be shown. Texts may be anything: they are other people's.
+// A Page is the content of a page. Texts are not trusted.
 type Page struct {
 	Resolution platform.Resolution
 	Group      []resolver.Module    // in order
 	Dropped    []Dropped            // modules that are not in the group
-	Broken     []string             // what the final run image lacks of what it was counted on for
+	Broken     []string             // what the final run image lacks
 	Conclusion string               // a sentence
-	Inventory  string               // where the inventory is from, in a few words
+	Inventory  string               // summary of the source of the inventory
 	Source     *platform.SBOMSource // the same in full; nil: no inventory is known
 	Searched   []platform.Searched  // where an SBOM was looked for
 }
 
-// A Dropped is a module that is not in the group, and why.
+// A Dropped is a module that is not in the group, with the reason.
 type Dropped struct{ Module, Why string }
 
 //go:embed style.css
 var style string
 
-// The widths for which the graph is laid out, in CSS pixels: that of a phone and that of a desk.
+// Widths of the graph layouts in CSS pixels: phone and desktop.
 const (
 	narrow = 340
 	wide   = 1040
 )
 
-// HTML is the page.
+// HTML returns the page.
 func (p Page) HTML() []byte {
 	d := &document{Page: p}
 	d.WriteString("<!DOCTYPE html>\n")
@@ -52,7 +52,7 @@ func (p Page) HTML() []byte {
 	return d.Bytes()
 }
 
-// A document is a page as it is written.
+// A document is a page being written.
 type document struct {
 	Page
 	markup
@@ -69,7 +69,7 @@ func (d *document) head() {
 		d.WriteString("\n")
 	}
 	d.element("link", attrs{"rel", "icon", "href", "data:,"}, nil)
-	d.say("title", "", d.Resolution.RunImage.Image+": what the run image spares the build")
+	d.say("title", "", d.Resolution.RunImage.Image+": extensions that this run image makes unnecessary")
 	d.block("style", nil, func() { d.WriteString(style) })
 }
 
@@ -126,7 +126,7 @@ func (d *document) plan() {
 	d.block("figure", nil, func() {
 		d.drawing(g.layer(wide, "wide"))
 		d.drawing(g.stack(narrow, "narrow"))
-		d.say("figcaption", "", "What stands above provides for what stands below it. Dashed and struck out: skipped, or left out of the group.")
+		d.say("figcaption", "", "Providers are above what they provide for. Dashed and struck out: skipped, or not in the group.")
 		d.WriteString("\n")
 	})
 }
@@ -175,7 +175,7 @@ func (d *document) verdict(v platform.Verdict) {
 	}
 }
 
-// why has the reasons of a verdict and, where there was one, the analysis line by line.
+// why writes the reasons of a verdict and the analysis line by line, if there is one.
 func (d *document) why(v platform.Verdict) {
 	for _, r := range v.Reasons {
 		d.say("p", "", r)
@@ -221,7 +221,7 @@ func (d *document) dropped() {
 	if len(d.Dropped) == 0 {
 		return
 	}
-	d.heading("Left out of the group")
+	d.heading("Not in the group")
 	d.block("ul", nil, func() {
 		for _, x := range d.Dropped {
 			d.element("li", nil, func() {
@@ -233,9 +233,9 @@ func (d *document) dropped() {
 	})
 }
 
-// origin says where the SBOM is from, and where one was looked for.
+// origin writes the source of the SBOM, and where one was searched.
 func (d *document) origin() {
-	d.heading("Where the SBOM is from")
+	d.heading("Source of the SBOM")
 	if s := d.Source; s == nil {
 		d.say("p", "", d.Inventory)
 	} else {
@@ -257,14 +257,14 @@ func (d *document) origin() {
 	for _, s := range d.Searched {
 		rows = append(rows, []cell{d.cell("", string(s.Carrier)), d.cell("", string(s.Result)), d.cell("", s.Detail)})
 	}
-	d.table([]string{"Looked for in", "Result", "Detail"}, rows)
+	d.table([]string{"Searched", "Result", "Detail"}, rows)
 }
 
 func (p Page) enough() bool {
 	return !p.Resolution.Result.ExtendRun && !p.Resolution.Result.ExtendBuild && len(p.Broken) == 0
 }
 
-// final is the run image after switches, where it is another than at the start.
+// final returns the run image after switches, or "" if it was not switched.
 func (p Page) final() string {
 	if p.Resolution.Result.RunImage == p.Resolution.RunImage.Image {
 		return ""
@@ -272,7 +272,7 @@ func (p Page) final() string {
 	return p.Resolution.Result.RunImage
 }
 
-// fate is what became of an extension as a class of the page, and in words.
+// fate describes the verdict on an extension, as a CSS class and in words.
 func (p Page) fate(id string) (class, note string) {
 	var outcomes []extensions.Outcome
 	for _, v := range p.Resolution.Verdicts {
@@ -293,7 +293,7 @@ func (p Page) fate(id string) (class, note string) {
 	return "skipped", "extension, skipped"
 }
 
-// summary says in words what the graph shows, for those who cannot see it.
+// summary describes the graph in words, for screen readers.
 func (p Page) summary() string {
 	var parts []string
 	for _, r := range p.Resolution.Requirements {

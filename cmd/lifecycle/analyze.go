@@ -37,7 +37,7 @@ func (c *command) analyze(ctx context.Context) error {
 	return fail.As(fail.Analyze, "", errors.Join(c.write(c.Analyzed, found.Analyzed), c.writeInventory(found.RunImage)))
 }
 
-// namesOf are all names of run images, whose registries may be asked.
+// namesOf returns all names of run images, whose registries may be accessed.
 func namesOf(r *platform.RunFile) []string {
 	var names []string
 	for _, image := range r.Images {
@@ -61,7 +61,7 @@ func (c *command) analysis(ctx context.Context, opener *image.Opener, runFile *p
 	return a.Run(ctx)
 }
 
-// registry is where the app image goes; empty for a docker daemon.
+// registry returns the registry of the app image; empty for a docker daemon.
 func (c *command) registry() string {
 	if c.Daemon {
 		return ""
@@ -69,10 +69,10 @@ func (c *command) registry() string {
 	return reference.Recorded(c.Images[0]).Host()
 }
 
-// keptInventories is the folder of a cache directory with inventories that were generated.
+// keptInventories is the directory of generated inventories in a cache directory.
 const keptInventories = "run-image"
 
-// reader returns a reader of base images; nil if inventories are off.
+// reader returns a reader of base images; nil if run image SBOMs are disabled.
 func (c *command) reader(opener *image.Opener, policy platform.Policy) (*base.Reader, error) {
 	if policy.RunSBOM == platform.Off {
 		return nil, nil
@@ -94,7 +94,7 @@ func (c *command) reader(opener *image.Opener, policy platform.Policy) (*base.Re
 	return r, nil
 }
 
-// scanImage reads the packages of an image out of the image itself.
+// scanImage reads the packages of an image from its file system.
 func scanImage(ctx context.Context, img *image.Image) (*sbom.Document, error) {
 	if img.Files != nil {
 		return scan.Tree(ctx, img.Files)
@@ -102,8 +102,8 @@ func scanImage(ctx context.Context, img *image.Image) (*sbom.Document, error) {
 	return scan.Image(ctx, img.Image, scan.Options{})
 }
 
-// writeInventory leaves the run image's inventory for the detector, in place of what an
-// earlier build left.
+// writeInventory writes the run image's inventory for the detector, and removes the one of an
+// earlier build.
 func (c *command) writeInventory(run base.Image) error {
 	var errs []error
 	for _, f := range []sbom.Format{sbom.CycloneDX, sbom.SPDX, sbom.Syft} {

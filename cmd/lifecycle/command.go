@@ -41,7 +41,7 @@ type command struct {
 	sharesUser  bool               // buildpacks run in this container as the same user, and can write what it can
 }
 
-// verbs are what phases do, for messages.
+// verbs are the verbs of the phases for messages.
 var verbs = map[platform.Phase]string{
 	platform.Analyze: "analyze", platform.Detect: "detect", platform.Restore: "restore", platform.Extend: "extend",
 	platform.Build: "build", platform.Export: "export", platform.Create: "create", platform.Rebase: "rebase",
@@ -91,7 +91,7 @@ func (c *command) absolute() error {
 	return errors.Join(errs...)
 }
 
-// experiments asks for leave to use what is experimental.
+// experiments reports whether experimental features are enabled.
 func (c *command) experiments() error {
 	if !c.Layout {
 		return nil
@@ -103,7 +103,7 @@ func (c *command) experiments() error {
 	return err
 }
 
-// absent gives nil in place of a file that is not there.
+// absent returns nil if the file does not exist.
 func absent[T any](value *T, err error) (*T, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -129,7 +129,7 @@ func (c *command) group() (platform.Group, error) {
 	return *g, nil
 }
 
-// analyzed reads analyzed.toml; where there is none, nothing is known.
+// analyzed reads analyzed.toml; empty if there is none.
 func (c *command) analyzed() (*platform.Analyzed, error) {
 	if c.Analyzed == "" {
 		return &platform.Analyzed{}, nil
@@ -170,7 +170,7 @@ func (c *command) runFile() (*platform.RunFile, error) {
 	return r, err
 }
 
-// resolution reads resolution.toml; nil if there is none, or one that is not ours to read.
+// resolution reads resolution.toml; nil if there is none, or another lifecycle's.
 func (c *command) resolution() *platform.Resolution {
 	r, err := absent(platform.ReadFileIn(c.Layers, c.own("resolution.toml"), platform.DecodeResolution))
 	if err != nil {
@@ -180,13 +180,13 @@ func (c *command) resolution() *platform.Resolution {
 	return r
 }
 
-// own is the path of a file of ours.
+// own returns the path of one of baseplan's files.
 func (c *command) own(name string) string { return filepath.Join(c.Layers, name) }
 
-// encoder is a file of the platform.
+// An encoder is a file of the platform.
 type encoder interface{ Encode() ([]byte, error) }
 
-// write writes a file of the platform. Below <layers>, where buildpacks can write, no link is followed.
+// write writes a file of the platform. Buildpacks can write below <layers>, so no link is followed there.
 func (c *command) write(path string, v encoder) error {
 	data, err := v.Encode()
 	if err != nil {
@@ -195,7 +195,7 @@ func (c *command) write(path string, v encoder) error {
 	return files.WriteWithin(c.Layers, path, data)
 }
 
-// readSettings reads the operator's baseplan.toml, which need not be there.
+// readSettings reads the operator's baseplan.toml, if it exists.
 func (c *command) readSettings() error {
 	if c.Settings == "" {
 		return nil
@@ -207,8 +207,8 @@ func (c *command) readSettings() error {
 	return err
 }
 
-// policy is what flags and variables say, over baseplan.toml. What nothing is said of stays empty: a
-// default is not stricter than what another phase was told.
+// policy returns the policy of flags and variables over baseplan.toml. Unset values stay empty: a default must not be
+// stricter than what another phase was given.
 func (c *command) policy() platform.Policy {
 	p := c.settings.Policy
 	p.RunSBOM = cmp.Or(c.RunSBOM, p.RunSBOM)
@@ -222,7 +222,7 @@ func (c *command) policy() platform.Policy {
 	return p
 }
 
-// store is where the buildpacks are.
+// store returns the store of buildpacks.
 func (c *command) store() buildpack.Store {
 	return buildpack.Store{
 		Buildpacks: c.Buildpacks, Extensions: c.Extensions, Deprecation: c.deprecation,
@@ -230,12 +230,12 @@ func (c *command) store() buildpack.Store {
 	}
 }
 
-// unknown tells of keys that the specification does not know.
+// unknown logs keys that the specification does not define.
 func (c *command) unknown(path string, keys []string) {
 	c.log.Debug(fmt.Sprintf("%s has keys that are not known here: %s", path, strings.Join(keys, ", ")))
 }
 
-// host is what all executables of buildpacks share.
+// host returns the settings shared by all executables of buildpacks.
 func (c *command) host(target *platform.Target) buildpack.Host {
 	if !api.TargetData.In(c.api) {
 		target = nil
@@ -247,7 +247,7 @@ func (c *command) host(target *platform.Target) buildpack.Host {
 	}
 }
 
-// environ is the environment of this process, with the home directory of the user that
+// environ returns this process's environment, with the home directory of the user that
 // buildpacks and extensions run as.
 func (c *command) environ() []string {
 	environ := os.Environ()
@@ -263,8 +263,8 @@ func (c *command) environ() []string {
 	return append(environ, "HOME="+homeOf(uid, os.Getenv("HOME")))
 }
 
-// homeOf is the home directory of a user by the image's passwd. For a user that is not in
-// it, it is as given, or / if nothing is given.
+// homeOf returns a user's home directory from the image's passwd. For a user that is not in it, it
+// is unchanged, or / if unset.
 func homeOf(uid int, given string) string {
 	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil && u.HomeDir != "" {
 		return u.HomeDir
@@ -275,7 +275,7 @@ func homeOf(uid int, given string) string {
 	return given
 }
 
-// refuseRoot keeps buildpacks from running as root.
+// refuseRoot returns an error if buildpacks would run as root.
 func refuseRoot(code fail.Code) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -287,7 +287,7 @@ func refuseRoot(code fail.Code) error {
 	return fail.As(code, "", fmt.Errorf("buildpacks do not run as %s: use the build image's user", name))
 }
 
-// target is what is known of the run image's target.
+// target returns what is known of the run image's target.
 func target(a *platform.Analyzed) *platform.Target {
 	if a == nil || a.RunImage == nil {
 		return nil

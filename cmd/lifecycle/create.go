@@ -50,7 +50,7 @@ type creation struct {
 	metadata *platform.BuildMetadata
 }
 
-// extends reports whether Dockerfiles are left to apply.
+// extends reports whether Dockerfiles remain to be applied.
 func (x *creation) extends() bool { return x.made.Judged.ExtendRun || x.made.Judged.ExtendBuild }
 
 func (x *creation) close() {
@@ -129,7 +129,7 @@ func (x *creation) extending(ctx context.Context) (err error) {
 	return fail.As(fail.Extend, "", own(x.spool, x.UID, x.GID))
 }
 
-// building is where this process stops being root.
+// building drops root privileges and runs the builder.
 func (x *creation) building(ctx context.Context) (err error) {
 	if err := x.drop(x.opener); err != nil {
 		return fail.As(fail.Build, "", err)
@@ -144,8 +144,8 @@ func (x *creation) exporting(ctx context.Context) error {
 	}))
 }
 
-// resolveRunImage makes the reference of a run image that was switched to one for good, and
-// completes its target.
+// resolveRunImage pins the reference of a run image that was switched to, and completes its
+// target.
 func (c *command) resolveRunImage(ctx context.Context, opener *image.Opener, analyzed *platform.Analyzed, runFile *platform.RunFile) (*platform.Analyzed, error) {
 	b := lifecycle.BaseRestorer{API: c.api, Images: opener, Ref: c.Ref, Analyzed: analyzed, RunFile: runFile, Log: c.log}
 	bases, err := b.Run(ctx)
@@ -155,7 +155,7 @@ func (c *command) resolveRunImage(ctx context.Context, opener *image.Opener, ana
 	return bases.Analyzed, fail.As(fail.Restore, "", c.write(c.Analyzed, bases.Analyzed))
 }
 
-// guard keeps buildpacks and extensions away from what this process may do and knows.
+// guard isolates buildpacks and extensions from this process's privileges and secrets.
 func (c *command) guard() error {
 	if os.Geteuid() != 0 {
 		c.sharesUser = true
@@ -164,7 +164,7 @@ func (c *command) guard() error {
 	return adopt()
 }
 
-// share gives the build image's user what buildpacks and caches need.
+// share gives the build image's user the directories that buildpacks and caches need.
 func (c *command) share() error {
 	if os.Geteuid() != 0 {
 		return nil

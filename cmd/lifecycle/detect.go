@@ -88,7 +88,7 @@ func (c *command) detection(ctx context.Context, analyzed *platform.Analyzed, ru
 	return g.Run(ctx)
 }
 
-// orders reads what detection is to try.
+// orders reads the order to detect.
 func (c *command) orders() (*resolver.OrderFile, *platform.System, *platform.RunFile, error) {
 	var order *resolver.OrderFile
 	var err error
@@ -126,8 +126,8 @@ func (c *command) writeDetection(g *lifecycle.Generation) error {
 	return c.write(c.own("resolution.toml"), g.Resolution)
 }
 
-// leftInventory is what the analyzer left of the run image's inventory. What another
-// image's analysis left, or cannot be read, is passed over.
+// leftInventory returns the run image's inventory from the analyzer. It ignores one that is unreadable, or
+// of another image.
 func (c *command) leftInventory(analyzed *platform.Analyzed) (base.Image, error) {
 	if err := c.readSettings(); err != nil {
 		return base.Image{}, err
@@ -165,7 +165,7 @@ func (c *command) leftInventory(analyzed *platform.Analyzed) (base.Image, error)
 	return c.believed(run, report)
 }
 
-// believed is a run image with the inventory that the analyzer left, as far as it counts here.
+// believed returns the run image with the analyzer's inventory, as far as it is accepted here.
 func (c *command) believed(run base.Image, report *platform.RunImageReport) (base.Image, error) {
 	trust, err := c.trust(c.policy())
 	if err != nil {
@@ -207,13 +207,13 @@ func (c *command) readSBOM(f sbom.Format) (*sbom.Document, error) {
 	return format.Decode(file, path)
 }
 
-// provides is what an inventory provides, by the operator's mapping and the publisher's word.
+// provides returns what an inventory provides, with the operator's mapping and the publisher's declaration.
 func (c *command) provides(doc *sbom.Document, declared *platform.Declared, name string) *provides.Set {
 	return base.ProvidesOf(doc, c.settings.Mapping, declared, name, c.log)
 }
 
-// writeProvides leaves for extensions what the run image provides, or takes away what an
-// earlier build left.
+// writeProvides writes what the run image provides for extensions, or removes the file of an
+// earlier build.
 func (c *command) writeProvides(run base.Image) error {
 	path := c.own("run-image.provides.toml")
 	if run.Set == nil {
@@ -229,8 +229,8 @@ func remove(path string) error {
 	return nil
 }
 
-// inventoryPaths are the files about the run image that extensions may read; empty where
-// nothing is known of it.
+// inventoryPaths returns the files about the run image for extensions; empty if it has no
+// inventory.
 func (c *command) inventoryPaths(run base.Image) (providesPath, sbomPath string) {
 	if run.Set == nil {
 		return "", ""
@@ -249,7 +249,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// ownInventory is what the image that this process runs in holds: the build image.
+// ownInventory returns the inventory of the image that this process runs in: the build image.
 func (c *command) ownInventory(ctx context.Context) (base.Image, error) {
 	start := time.Now()
 	doc, err := scan.Dir(ctx, "/")
@@ -260,7 +260,7 @@ func (c *command) ownInventory(ctx context.Context) (base.Image, error) {
 	return base.Image{Carrier: attach.Generated, Set: c.provides(doc, nil, "the build image")}, nil
 }
 
-// ensureDir makes a directory of the platform that need not be there yet.
+// ensureDir creates a directory of the platform if needed.
 func ensureDir(path string) error {
 	if path == "" {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// dialerName is how the binary is called to serve a [dialer].
+// dialerName is the name under which the binary serves a [dialer].
 const dialerName = "baseplan-dial"
 
 // A dialer connects to the docker daemon's socket although this process has given up the

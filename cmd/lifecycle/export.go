@@ -148,7 +148,7 @@ func launcherLabel() platform.LauncherLabel {
 	}
 }
 
-// launchCache is the directory of the launch cache, where there is one.
+// launchCache returns the directory of the launch cache; empty if there is none.
 func (c *command) launchCache() string {
 	if c.LaunchCache == "" || !exists(c.LaunchCache) {
 		return ""
@@ -169,7 +169,7 @@ func (c *command) layoutTargets() []string {
 	return dirs
 }
 
-// previous opens the previous image; nil if there is none any more.
+// previous opens the previous image; nil if it no longer exists.
 func (c *command) previous(ctx context.Context, opener *image.Opener, analyzed *platform.Analyzed) (*image.Image, error) {
 	if analyzed.PreviousImage == nil || analyzed.PreviousImage.Reference == "" {
 		return nil, nil
@@ -182,7 +182,7 @@ func (c *command) previous(ctx context.Context, opener *image.Opener, analyzed *
 	return img, err
 }
 
-// cache is the cache that is given, if any: an image goes before a directory.
+// cache returns the given cache, if any: an image takes precedence over a directory.
 func (c *command) cache(opener *image.Opener, ctx context.Context) (cache.Cache, error) {
 	if c.CacheImage != "" {
 		ref, err := opener.Reference(reference.Parse(c.CacheImage))

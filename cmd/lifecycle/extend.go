@@ -40,7 +40,7 @@ func (c *command) extend(ctx context.Context) error {
 	return fail.As(fail.Extend, "", c.extendBuild(ctx, group, analyzed))
 }
 
-// extendRun extends the run image, whose container this is. With nothing to do, nothing else is looked at.
+// extendRun extends the run image in its own container. Without Dockerfiles it reads nothing else.
 func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed *platform.Analyzed) error {
 	left, err := lifecycle.Left(c.Generated, group, extensions.Run)
 	if err != nil {
@@ -163,8 +163,8 @@ func (c *command) makeSpool(e *lifecycle.Extender) (err error) {
 	return err
 }
 
-// extenderCache is where layers of extensions are kept; empty where the platform has no
-// place for that.
+// extenderCache returns the directory of cached extension layers; empty if the platform has
+// none.
 func (c *command) extenderCache() string {
 	if c.KanikoDir == "" || !exists(c.KanikoDir) {
 		return ""
@@ -186,7 +186,7 @@ func (c *command) savedBase(ctx context.Context, name string) (*image.Image, err
 	return base, nil
 }
 
-// isEmpty reports whether there is no directory, or nothing in it.
+// isEmpty reports whether a directory is missing or empty.
 func isEmpty(dir string) bool {
 	entries, err := os.ReadDir(dir)
 	return errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0

@@ -39,12 +39,12 @@ func (c *command) extendedDir() (string, error) {
 	return dir, root.Close()
 }
 
-// extendedRecord is the file with the digest of the image that was made of a run image.
+// extendedRecord returns the file with the digest of the image extended from a run image.
 func (c *command) extendedRecord(base string) string {
 	return filepath.Join(c.KanikoDir, "cache", "baseplan-extended", strings.ReplaceAll(base, ":", "-"))
 }
 
-// recordExtended notes the digest. A platform without a kaniko directory has no place for that.
+// recordExtended records the digest, if the platform has a kaniko directory.
 func (c *command) recordExtended(base string, img v1.Image) error {
 	if c.ownKaniko() == "" {
 		return nil
@@ -108,7 +108,7 @@ func (c *command) checkExtended(dir, base string, img *image.Image) error {
 	})
 }
 
-// recorded is the digest that the extender noted; empty if there is none.
+// recorded returns the digest recorded by the extender; empty if there is none.
 func (c *command) recorded(base string) (string, error) {
 	if c.ownKaniko() == "" {
 		return "", nil
@@ -126,7 +126,7 @@ func (c *command) recorded(base string) (string, error) {
 	return strings.TrimSpace(string(data)), err
 }
 
-// ownedBy reports an error unless nobody but these users may write a file.
+// ownedBy returns an error if others than these users can write a file.
 func ownedBy(info fs.FileInfo, uids ...int) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

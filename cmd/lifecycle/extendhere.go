@@ -18,7 +18,7 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// mayExtend reports why the creator may not apply Dockerfiles itself; nil: it may.
+// mayExtend returns why the creator cannot apply Dockerfiles itself, or nil.
 func (c *command) mayExtend(made *lifecycle.Generation) error {
 	switch {
 	case c.policy().ExtendInCreator == "never":
@@ -55,7 +55,7 @@ func (c *command) ownConfig() *v1.ConfigFile {
 	return &v1.ConfigFile{OS: "linux", Config: v1.Config{User: fmt.Sprintf("%d:%d", c.UID, c.GID), Env: apply.Inherited(os.Environ())}}
 }
 
-// extendIsolated unpacks the run image aside and extends it there.
+// extendIsolated unpacks the run image to a separate directory and extends it there.
 func (c *command) extendIsolated(ctx context.Context, opener *image.Opener, made *lifecycle.Generation, spool string) (*image.Image, error) {
 	recorded := made.Analyzed.RunImage.Reference
 	run, err := opener.Open(ctx, c.Ref(recorded))

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// adopt makes this process the parent of whatever its children leave behind.
+// adopt makes this process the parent of orphaned descendants.
 func adopt() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 
 // hide keeps other processes of the same user from reading this one's environment and memory,
@@ -37,7 +37,7 @@ func settle(uid int) error {
 	}
 }
 
-// childrenOf are this process's children that run as a user.
+// childrenOf returns this process's children that run as a user.
 func childrenOf(uid int) ([]int, error) {
 	entries, err := os.ReadDir("/proc")
 	if errors.Is(err, os.ErrNotExist) {
@@ -63,7 +63,7 @@ func childrenOf(uid int) ([]int, error) {
 	return all, nil
 }
 
-// field is the first number behind a key of /proc/PID/status; -1: there is none.
+// field returns the first number of a key in /proc/PID/status, or -1.
 func field(status []byte, key string) int {
 	for line := range strings.Lines(string(status)) {
 		if rest, ok := strings.CutPrefix(line, key); ok {

@@ -44,7 +44,7 @@ func start(now func() time.Time) {
 	os.Exit(int(fail.CodeOf(err)))
 }
 
-// phaseName is the phase that is asked for, and its arguments.
+// phaseName returns the requested phase and its arguments.
 func phaseName(argv []string) (string, []string) {
 	name, args := filepath.Base(argv[0]), argv[1:]
 	if _, known := platform.PhaseOf(name); !known && len(args) > 0 {
@@ -53,7 +53,7 @@ func phaseName(argv []string) (string, []string) {
 	return name, args
 }
 
-// run is one phase, from its arguments to the message about what went wrong.
+// run runs a phase: it parses the arguments and reports errors.
 func run(ctx context.Context, name string, args []string, now func() time.Time) error {
 	stdout, stderr := streams(os.Stdout, os.Stderr)
 	early := console.New(stdout, stderr, "info", false)
@@ -144,14 +144,14 @@ func oneLine(text string) string {
 	return joined.String()
 }
 
-// terminal reports whether people look at a file as it is written.
+// terminal reports whether f is a terminal.
 func terminal(f *os.File) bool {
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil
 }
 
-// wantsVersion reports whether -version is among the flags. It is looked for before anything
-// else is read, since it needs nothing else.
+// wantsVersion reports whether -version is among the flags. It is checked before anything else is
+// read.
 func wantsVersion(args []string) bool {
 	for _, a := range args {
 		switch a {

@@ -39,7 +39,7 @@ func (c *command) images(more ...string) (*image.Opener, error) {
 	return opener, nil
 }
 
-// defaultSocket is where the docker daemon listens if DOCKER_HOST does not say otherwise.
+// defaultSocket is the socket of the docker daemon if DOCKER_HOST is unset.
 const defaultSocket = "/var/run/docker.sock"
 
 // drop gives directories to the build image's user and, if this is root, becomes that user. The docker
@@ -77,7 +77,7 @@ func (c *command) drop(opener *image.Opener, dirs ...string) error {
 	return nil
 }
 
-// keepDaemon keeps a way to the docker daemon for the user that this process becomes.
+// keepDaemon keeps access to the docker daemon for the user that this process becomes.
 func (c *command) keepDaemon(opener *image.Opener) error {
 	host := os.Getenv("DOCKER_HOST")
 	socket, isSocket := strings.CutPrefix(host, "unix://")
@@ -103,7 +103,7 @@ func (c *command) giveUnreadable() error {
 	return ownUnreadable(c.LayoutDir, c.UID, c.GID)
 }
 
-// give gives a directory to the build image's user. A build goes on with a cache that it cannot write.
+// give gives a directory to the build image's user. An unwritable cache is no error.
 func (c *command) give(dir string) error {
 	err := own(dir, c.UID, c.GID, c.kept()...)
 	if err != nil && (dir == c.CacheDir || dir == c.LaunchCache) && errors.Is(err, syscall.EROFS) {
@@ -158,7 +158,7 @@ type newOwner struct {
 	unreadable bool // only what others may not read
 }
 
-// giveAll gives what is in a directory.
+// giveAll changes the owner of what is in a directory.
 func (o newOwner) giveAll(dir *os.Root) error {
 	entries, err := fs.ReadDir(dir.FS(), ".")
 	if err != nil {

@@ -52,7 +52,7 @@ func (c *command) restoreOnly(ctx context.Context) error {
 	return c.restoreWith(ctx, analyzed, group, kept)
 }
 
-// ownKaniko is the directory of the extender's cache, if the platform gives one.
+// ownKaniko returns the directory of the extender's cache, if the platform has one.
 func (c *command) ownKaniko() string {
 	if c.KanikoDir == "" || !exists(c.KanikoDir) {
 		return ""
@@ -76,7 +76,7 @@ func closeCache(kept cache.Cache) error {
 	return kept.Close()
 }
 
-// completeBases completes what the detector left open about the base images, and writes it down.
+// completeBases completes what the detector left open about the base images, and records it.
 func (c *command) completeBases(ctx context.Context, opener *image.Opener, analyzed *platform.Analyzed, group platform.Group, runFile *platform.RunFile) (*platform.Analyzed, error) {
 	policy, resolution := c.policy(), c.resolution()
 	if resolution != nil { // what held in the builder, where it is stricter

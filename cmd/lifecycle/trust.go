@@ -12,7 +12,7 @@ import (
 	"github.com/baseplan/baseplan/sbom/keyless"
 )
 
-// trust is whose signatures count under a policy. It verifies no certificates: see [command.verifier].
+// trust returns the trusted signers of a policy. It does not verify certificates: see [command.verifier].
 func (c *command) trust(policy platform.Policy) (attach.Trust, error) {
 	keys, err := readKeys(policy.Keys)
 	return attach.Trust{Keys: keys, Identities: policy.Identities, Unbound: policy.Unbound != nil && *policy.Unbound}, err

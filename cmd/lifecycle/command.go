@@ -49,7 +49,7 @@ var verbs = map[platform.Phase]string{
 
 // run reads what the phase needs, runs it and writes what it returns.
 func (c *command) run(ctx context.Context, p platform.Phase) error {
-	if err := errors.Join(c.experiments(), c.absolute(), c.ensureTemp()); err != nil {
+	if err := errors.Join(c.checkExperimental(), c.absolute(), c.ensureTemp()); err != nil {
 		return fail.As(fail.InvalidArgs, "", err)
 	}
 	switch p {
@@ -91,8 +91,8 @@ func (c *command) absolute() error {
 	return errors.Join(errs...)
 }
 
-// experiments reports whether experimental features are enabled.
-func (c *command) experiments() error {
+// checkExperimental reports whether experimental features are enabled.
+func (c *command) checkExperimental() error {
 	if !c.Layout {
 		return nil
 	}
@@ -174,7 +174,7 @@ func (c *command) runFile() (*platform.RunFile, error) {
 func (c *command) resolution() *platform.Resolution {
 	r, err := absent(platform.ReadFileIn(c.Layers, c.own("resolution.toml"), platform.DecodeResolution))
 	if err != nil {
-		c.log.Warn(fmt.Sprintf("resolution.toml is passed over: %v", err))
+		c.log.Warn(fmt.Sprintf("ignoring resolution.toml: %v", err))
 		return nil
 	}
 	return r

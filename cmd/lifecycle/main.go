@@ -63,7 +63,7 @@ func run(ctx context.Context, name string, args []string, now func() time.Time) 
 		return nil
 	}
 	if !known {
-		err := fail.As(fail.InvalidArgs, "", fmt.Errorf("%q is no phase: call this binary as one of %s", name, strings.Join(platform.PhaseNames(), ", ")))
+		err := fail.As(fail.InvalidArgs, "", fmt.Errorf("unknown phase %q; expected one of %s", name, strings.Join(platform.PhaseNames(), ", ")))
 		early.Error(err.Error())
 		return err
 	}
@@ -88,7 +88,7 @@ func run(ctx context.Context, name string, args []string, now func() time.Time) 
 	}
 	c := &command{Inputs: in, phase: phase, api: version, deprecation: mode, now: now, stdout: stdout, stderr: stderr}
 	var out, errOut io.Writer = stdout, stderr
-	if terminal(stdout) {
+	if isTerminal(stdout) {
 		c.transfers = &console.Transfers{Out: stdout}
 		defer c.transfers.Clear()
 		out, errOut = c.transfers.Over(out), c.transfers.Over(errOut)
@@ -103,7 +103,7 @@ func run(ctx context.Context, name string, args []string, now func() time.Time) 
 	}
 	if err := c.run(ctx, phase); err != nil {
 		if ctx.Err() != nil {
-			err = fmt.Errorf("%w: it was told to stop", err)
+			err = fmt.Errorf("%w: interrupted", err)
 		}
 		log.Error(oneLine(fmt.Sprintf("failed to %s: %v", verbs[phase], err)))
 		return err
@@ -144,8 +144,8 @@ func oneLine(text string) string {
 	return joined.String()
 }
 
-// terminal reports whether f is a terminal.
-func terminal(f *os.File) bool {
+// isTerminal reports whether f is a terminal.
+func isTerminal(f *os.File) bool {
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil
 }

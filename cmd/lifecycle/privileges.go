@@ -107,7 +107,7 @@ func (c *command) giveUnreadable() error {
 func (c *command) give(dir string) error {
 	err := own(dir, c.UID, c.GID, c.kept()...)
 	if err != nil && (dir == c.CacheDir || dir == c.LaunchCache) && errors.Is(err, syscall.EROFS) {
-		c.log.Warn(fmt.Sprintf("the cache cannot be written: %v", err))
+		c.log.Warn(fmt.Sprintf("cannot write the cache: %v", err))
 		return nil
 	}
 	return err

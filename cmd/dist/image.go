@@ -23,7 +23,7 @@ import (
 // layoutDir is the lifecycle image in a release.
 const layoutDir = "lifecycle-image"
 
-// image is the lifecycle image for one platform. The lifecycle is exactly its last layer, since
+// image returns the lifecycle image for one platform. The lifecycle is exactly its last layer, since
 // platforms take that one layer to put it onto run images; what the phases need beside
 // it is in the layer below.
 func (r *release) image(ctx context.Context, p v1.Platform, files []entry, described []byte) (v1.Image, error) {
@@ -63,7 +63,7 @@ func (r *release) image(ctx context.Context, p v1.Platform, files []entry, descr
 	return mutate.ConfigFile(img, config)
 }
 
-// labels are what platforms know a lifecycle image by.
+// labels returns the labels that identify a lifecycle image to platforms.
 func (r *release) labels() (map[string]string, error) {
 	d := describe(r.Version)
 	spoken, err := json.Marshal(d.APIs)
@@ -100,7 +100,7 @@ func newLayer(files []entry) (v1.Layer, error) {
 	return tarball.LayerFromOpener(open, tarball.WithMediaType(types.OCILayer))
 }
 
-// index is the images as one, for all platforms.
+// index returns the index of the images for all platforms.
 func index(images map[string]v1.Image) v1.ImageIndex {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, p := range lifecyclePlatforms {

@@ -96,7 +96,7 @@ func (r *release) wanted(all []v1.Platform) []v1.Platform {
 	})
 }
 
-// lifecycle makes the tarball for one platform, and the image.
+// lifecycle builds the tarball for one platform, and the image.
 func (r *release) lifecycle(ctx context.Context, p v1.Platform) (v1.Image, error) {
 	files, err := r.binaries(ctx, p, "lifecycle", "launcher", keyless.Name)
 	if err != nil {
@@ -118,7 +118,7 @@ func (r *release) lifecycle(ctx context.Context, p v1.Platform) (v1.Image, error
 	return img, nil
 }
 
-// command makes the tarball of baseplan, and of the verifier that it starts, for one platform.
+// command builds the tarball of baseplan, and of the verifier that it starts, for one platform.
 func (r *release) command(ctx context.Context, p v1.Platform) error {
 	files, err := r.binaries(ctx, p, "baseplan", keyless.Name)
 	if err != nil {

@@ -20,7 +20,7 @@ type entry struct {
 	link string // what a symbolic link points to
 }
 
-// phases are the names that the lifecycle is called by.
+// phases are the names under which the lifecycle is called.
 func phases() []entry {
 	var links []entry
 	for _, name := range platform.PhaseNames() {
@@ -42,7 +42,7 @@ func below(folder string, files []entry) []entry {
 	return all
 }
 
-// archive is a tar stream of the files: in the order of their names, root's, all of one time.
+// archive returns a tar archive of the files: in the order of their names, root's, all of one time.
 func archive(files []entry) ([]byte, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -68,7 +68,7 @@ func archive(files []entry) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// compress is the archive with gzip.
+// compress compresses the archive with gzip.
 func compress(files []entry) ([]byte, error) {
 	data, err := archive(files)
 	if err != nil {

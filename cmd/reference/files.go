@@ -65,7 +65,7 @@ func filesPage(root string) (string, error) {
 	return b.String(), nil
 }
 
-// anchor is the name of a heading in a link, as Markdown viewers make it.
+// anchor returns the link target of a heading, as Markdown viewers make it.
 func anchor(heading string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

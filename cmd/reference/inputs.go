@@ -74,7 +74,7 @@ func code(text string) string {
 	return "`" + text + "`"
 }
 
-// cell is a text that may stand in a table.
+// cell escapes a text for a table cell.
 func cell(text string) string {
 	return strings.NewReplacer("|", "\\|", "<", "&lt;", ">", "&gt;").Replace(text)
 }

@@ -248,7 +248,7 @@ func TestErrorsNameTheLine(t *testing.T) {
 	for instruction, want := range map[string]string{
 		`ENTRYPOINT ["x"]`:                      "ENTRYPOINT is not among the instructions",
 		"CMD x":                                 "CMD is not among",
-		"EXPOSE $none/x":                        `"x" is not a protocol`,
+		"EXPOSE $none/x":                        `unknown protocol "x"`,
 		"EXPOSE 8x":                             `"8x" is not a port`,
 		"EXPOSE 9-8":                            `"9-8" is not a port`,
 		"EXPOSE 65536":                          "not a port",
@@ -256,7 +256,7 @@ func TestErrorsNameTheLine(t *testing.T) {
 		"HEALTHCHECK --start-interval=1s CMD x": "HEALTHCHECK --start-interval is not supported",
 		"ONBUILD RUN x":                         "ONBUILD is not",
 		"STOPSIGNAL x y":                        "", // the parser's own
-		"STOPSIGNAL now!":                       "STOPSIGNAL now!: it is not a signal",
+		"STOPSIGNAL now!":                       "STOPSIGNAL now!: not a signal",
 		"COPY a /a/":                            "writing /a/a: a file does not replace the directory",
 		"COPY d /a":                             "writing /a/file: a directory does not replace",
 		"COPY --from=other a b":                 "COPY --from is not supported",

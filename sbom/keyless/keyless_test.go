@@ -77,7 +77,7 @@ func FuzzServe(f *testing.F) {
 func TestCheckRoot(t *testing.T) {
 	for data, want := range map[string]string{
 		`{"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}`: "",
-		`{"mediaType": "text/plain"}`: `its media type is "text/plain"`,
+		`{"mediaType": "text/plain"}`: `the media type is "text/plain"`,
 		`{}`:                          "not a trusted root",
 		`-----BEGIN PUBLIC KEY-----`:  "not JSON",
 	} {

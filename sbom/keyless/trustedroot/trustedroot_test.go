@@ -31,7 +31,7 @@ func TestFetch(t *testing.T) {
 		"expired":                  {trusted, time.Now().Add(-time.Minute), nil, "expired"},
 		"without timestamp":        {trusted, tomorrow, func(r *keylesstest.Repository) { delete(r.Files, "/timestamp.json") }, "404"},
 		"a root that is not one":   {trusted, tomorrow, func(r *keylesstest.Repository) { r.Root = []byte("{}") }, "fetching the trusted root from"},
-		"a target that is not one": {[]byte(`{"mediaType": "text/plain"}`), tomorrow, nil, `its media type is "text/plain"`},
+		"a target that is not one": {[]byte(`{"mediaType": "text/plain"}`), tomorrow, nil, `the media type is "text/plain"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := must(keylesstest.NewRepository(c.target, c.expires))(t)

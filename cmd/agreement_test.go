@@ -45,11 +45,12 @@ type trial struct {
 type extension struct{ Provides, Dockerfile string }
 
 const (
-	installs = "ARG base_image\nFROM ${base_image}\nUSER root\nRUN apt-get update && apt-get install -y NAME\nARG user_id\nUSER ${user_id}\n"
-	more     = "ARG base_image\nFROM ${base_image}\nUSER root\nRUN apt-get install -y NAME && echo x > /etc/x\nARG user_id\nUSER ${user_id}\n"
-	switches = "FROM HOST/run:curl\n"
-	away     = "FROM HOST/run:plain\n"
-	both     = "FROM HOST/run:tools\nUSER root\nRUN apt-get install -y NAME\nARG user_id\nUSER ${user_id}\n"
+	installs  = "ARG base_image\nFROM ${base_image}\nUSER root\nRUN apt-get update && apt-get install -y NAME\nARG user_id\nUSER ${user_id}\n"
+	more      = "ARG base_image\nFROM ${base_image}\nUSER root\nRUN apt-get install -y NAME && echo x > /etc/x\nARG user_id\nUSER ${user_id}\n"
+	switches  = "FROM HOST/run:curl\n"
+	away      = "FROM HOST/run:plain\n"
+	described = "FROM HOST/run:described\n"
+	both      = "FROM HOST/run:tools\nUSER root\nRUN apt-get install -y NAME\nARG user_id\nUSER ${user_id}\n"
 )
 
 func drawTrial(t *rapid.T) trial {
@@ -83,19 +84,21 @@ func TestEveryoneAgrees(t *testing.T) {
 	tools := lifecycletest.Debian("curl", "tree")
 	for name, img := range map[string]v1.Image{
 		"run:plain": lifecycletest.Debian(), "run:curl": lifecycletest.Debian("curl"), "run:tools": tools,
-		"run:attached": lifecycletest.Labelled(tools, map[string]string{"attached": "yes"}),
+		"run:attached": lifecycletest.Labelled(tools, map[string]string{"attached": "yes"}), "run:described": lifecycletest.Labelled(tools, map[string]string{"attached": "too"}),
 	} {
 		host.Push(name, img)
 	}
 	runCLI(t, cli.Enough, "sbom", "attach", host.Name+"/run:attached")
+	runCLI(t, cli.Enough, "sbom", "attach", host.Name+"/run:described")
 	scans := t.TempDir()
 	seen := map[string]int{}
 	trials := []trial{
 		{"run:attached", []string{"curl", "tree"}, []extension{{"curl", away}}, platform.Auto, extensions.ByEffect},
 		{"run:tools", []string{"curl", "tree"}, []extension{{"curl", switches}}, platform.Generate, extensions.Strict},
-		{"run:tools", []string{"curl"}, []extension{{"curl", both}}, platform.Generate, extensions.Installs},    // from the image that it is
-		{"run:attached", []string{"curl"}, []extension{{"curl", both}}, platform.Attached, extensions.ByEffect}, // to one that lacks an SBOM
-		{"run:tools", []string{"curl"}, []extension{{"curl", switches}}, platform.Auto, extensions.ByPlan},      // that is not known yet
+		{"run:tools", []string{"curl"}, []extension{{"curl", both}}, platform.Generate, extensions.Installs},                                            // from the image that it is
+		{"run:attached", []string{"curl"}, []extension{{"curl", both}}, platform.Attached, extensions.ByEffect},                                         // to one that lacks an SBOM
+		{"run:attached", []string{"curl", "tree", "libcurl4"}, []extension{{"curl", away}, {"tree", described}}, platform.Attached, extensions.ByEffect}, // by way of one that lacks it
+		{"run:tools", []string{"curl"}, []extension{{"curl", switches}}, platform.Auto, extensions.ByPlan},                                              // that is not known yet
 	}
 	for n := range 75 {
 		trials = append(trials, rapid.Custom(drawTrial).Example(n))
@@ -218,7 +221,8 @@ func (b *bed) phases(connected bool) answer {
 		c := lifecycle.Connection{Reader: reader, RunImage: analysis.Analyzed.RunImage, Found: analysis.RunImage}
 		c.Connect(&d, &g)
 	}
-	if g.Detection, err = d.Run(b.t.Context()); fail.CodeOf(err) == fail.Detect {
+	g.Detection, err = d.Run(b.t.Context())
+	if fail.CodeOf(err) == fail.Detect {
 		return answer{Failed: true}
 	}
 	b.must(err)

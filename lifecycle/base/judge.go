@@ -58,7 +58,7 @@ type Judgement struct {
 // read leaves the verdict pending, with a warning; under the policy attached it is an error if a
 // Dockerfile switches to that image.
 func Judge(ctx context.Context, q Question) (*Judgement, error) {
-	x := &judging{Question: q, looked: map[string]Image{}, out: &Judgement{Run: q.Run, Build: q.Build, Policy: q.Policy, Mapping: q.Mapping}}
+	x := &judging{Question: q, looked: map[string]Image{}, unread: map[string]error{}, out: &Judgement{Run: q.Run, Build: q.Build, Policy: q.Policy, Mapping: q.Mapping}}
 	if !q.Built.IsZero() && q.Policy.Built == nil {
 		built := q.Built.UTC().Truncate(time.Second)
 		x.out.Policy.Built = &built
@@ -80,8 +80,8 @@ func Judge(ctx context.Context, q Question) (*Judgement, error) {
 		x.out.Final = x.looked[x.out.RunImage]
 		x.out.Final.Reference = x.out.RunImage
 	}
-	if x.unread != nil && x.Policy.RunSBOM == platform.Attached && x.out.Open() {
-		return nil, x.unread
+	if err := x.unread[x.out.RunImage]; err != nil && x.Policy.RunSBOM == platform.Attached && x.out.Open() {
+		return nil, err
 	}
 	x.alternatives(ctx)
 	return x.out, nil
@@ -89,7 +89,7 @@ func Judge(ctx context.Context, q Question) (*Judgement, error) {
 
 // Check judges one Dockerfile by the effect of each instruction alone, as a Dockerfile for the image on.
 func Check(ctx context.Context, q Question, d *extensions.Dockerfile, on Image) extensions.Verdict {
-	x := &judging{Question: q, looked: map[string]Image{}, out: &Judgement{}}
+	x := &judging{Question: q, looked: map[string]Image{}, unread: map[string]error{}, out: &Judgement{}}
 	return x.ruled(ctx).Check(d, on.base())
 }
 
@@ -97,7 +97,7 @@ func Check(ctx context.Context, q Question, d *extensions.Dockerfile, on Image) 
 type judging struct {
 	Question
 	looked map[string]Image // images that Dockerfiles switch to, by reference
-	unread error            // why one of these could not be read
+	unread map[string]error // why one of these could not be read
 	out    *Judgement
 }
 
@@ -178,7 +178,7 @@ func (x *judging) lookup(ctx context.Context) func(string) *extensions.Base {
 		if !known {
 			var err error
 			if image, err = x.Lookup(ctx, reference); err != nil {
-				x.unread = err
+				x.unread[reference] = err
 				x.warn("cannot read the run image %s that an extension switches to, so Dockerfiles that build on it cannot be judged: %v", reference, err)
 			}
 			x.looked[reference] = image

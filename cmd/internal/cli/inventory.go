@@ -208,6 +208,11 @@ func (s *source) searched(ctx context.Context, img *image.Image) (base.Image, er
 	case s.file != "" && found.Carrier != attach.Platform:
 		return found, s.unbelieved(found)
 	}
+	for _, x := range found.Report.Searched {
+		if x.Result == attach.Unreachable && img.Files != nil { // phases expect that, people want to know
+			s.console.warn("ignoring an SBOM of %s: %s: %s: %s", img.Name, x.Carrier, x.Result, x.Detail)
+		}
+	}
 	return found, nil
 }
 

@@ -6,32 +6,32 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
-// Analyzed is analyzed.toml: what is known of the images before a build
-// (platform.md, "analyzed.toml").
+// Analyzed is analyzed.toml, the state of the images before a build (platform.md,
+// "analyzed.toml").
 type Analyzed struct {
-	PreviousImage *ImageReference `toml:"image,omitempty"` // nil: there is none
+	PreviousImage *ImageReference `toml:"image,omitempty"` // nil: first build
 	Metadata      AppMetadata     `toml:"metadata"`        // of the previous image
 	RunImage      *RunImage       `toml:"run-image,omitempty"`
 	BuildImage    *ImageReference `toml:"build-image,omitempty"`
-	Unknown       tomlfile.Rest   `toml:"-"` // keys of other lifecycles
+	Unknown       tomlfile.Rest   `toml:"-"` // keys written by other lifecycles
 }
 
-// An ImageReference names one image for good: a digest reference, the ID of an image in a
-// docker daemon, or the path of an OCI layout.
+// An ImageReference identifies one image immutably: by digest reference, by ID in a docker
+// daemon, or by path of an OCI layout.
 type ImageReference struct {
 	Reference string `toml:"reference"`
-	Extend    bool   `toml:"extend,omitempty"` // of a build image: a build.Dockerfile is left to apply
+	Extend    bool   `toml:"extend,omitempty"` // of a build image: build.Dockerfiles remain to be applied
 }
 
 // A RunImage is the run image of a build.
 type RunImage struct {
-	Reference string  `toml:"reference"`        // as in [ImageReference]; after a switch the name, until the restorer resolves it
-	Image     string  `toml:"image,omitempty"`  // the name that the platform or an extension gave; from Platform API 0.12
-	Extend    bool    `toml:"extend,omitempty"` // a run.Dockerfile is left to apply
-	Target    *Target `toml:"target,omitempty"` // nil: not known
+	Reference string  `toml:"reference"`        // as in [ImageReference]; after a switch a name, until the restorer resolves it
+	Image     string  `toml:"image,omitempty"`  // name given by the platform or an extension; from Platform API 0.12
+	Extend    bool    `toml:"extend,omitempty"` // run.Dockerfiles remain to be applied
+	Target    *Target `toml:"target,omitempty"` // nil: unknown
 }
 
-// A Target is what an image is for (platform.md, "Target Data").
+// A Target is the platform that an image is made for (platform.md, "Target Data").
 type Target struct {
 	OS      string  `toml:"os,omitempty" json:"os,omitempty"`
 	Arch    string  `toml:"arch,omitempty" json:"arch,omitempty"`
@@ -46,7 +46,7 @@ type Distro struct {
 	Version string `toml:"version,omitempty" json:"version,omitempty"`
 }
 
-// DecodeAnalyzed reads analyzed.toml; name is its path, for errors.
+// DecodeAnalyzed decodes analyzed.toml. The name is used in errors.
 func DecodeAnalyzed(data []byte, name string) (*Analyzed, error) {
 	var a Analyzed
 	var err error
@@ -54,17 +54,17 @@ func DecodeAnalyzed(data []byte, name string) (*Analyzed, error) {
 		return nil, err
 	}
 	a.readOldData()
-	if a.PreviousImage != nil && a.PreviousImage.Reference == "" { // others write the table for a first build, too
+	if a.PreviousImage != nil && a.PreviousImage.Reference == "" { // some lifecycles write an empty table for a first build
 		a.PreviousImage = nil
 	}
 	return &a, nil
 }
 
-// layersAt is where the layers of buildpacks are in analyzed.toml.
+// layersAt is the path of the buildpacks' layers in analyzed.toml.
 var layersAt = []string{"metadata", "buildpacks", "layers"}
 
-// anythingIn reports whether a key is below a layer's or a store's metadata, which belong
-// to the buildpack.
+// anythingIn reports whether a key is below a layer's or a store's metadata, which is defined
+// by the buildpack.
 func anythingIn(k []string) bool {
 	switch {
 	case len(k) > 4 && slices.Equal(k[:4], []string{"metadata", "buildpacks", "store", "metadata"}):
@@ -75,7 +75,8 @@ func anythingIn(k []string) bool {
 	return false
 }
 
-// readOldData takes a layer's metadata from the key data, which earlier builds of baseplan wrote.
+// readOldData reads layer metadata from the key data, which earlier versions of baseplan
+// wrote.
 func (a *Analyzed) readOldData() {
 	for i, b := range a.Metadata.Buildpacks {
 		for name, l := range b.Layers {
@@ -88,12 +89,12 @@ func (a *Analyzed) readOldData() {
 	}
 }
 
-// Encode gives the file's bytes.
+// Encode encodes the file as TOML.
 func (a *Analyzed) Encode() ([]byte, error) {
 	return tomlfile.EncodeWith(a, "analyzed.toml", a.Unknown)
 }
 
-// Name is what people call the run image: its name, else its reference.
+// Name returns the run image's name, or its reference if it has none.
 func (r *RunImage) Name() string {
 	if r == nil {
 		return ""

@@ -13,14 +13,14 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
-// ReadFile reads a file with one of the package's decoders. The error wraps
-// fs.ErrNotExist if there is no such file. Links are followed; a pipe or a device is refused.
+// ReadFile reads a file with one of the package's decoders. The error wraps fs.ErrNotExist if
+// the file does not exist. Symbolic links are followed; pipes and devices are rejected.
 func ReadFile[T any](path string, decode func(data []byte, name string) (*T, error)) (*T, error) {
 	return ReadFileIn("", path, decode)
 }
 
-// ReadFileIn reads a file as [ReadFile] does, but if it is in the directory base, which buildpacks can
-// write, no link is followed below that.
+// ReadFileIn is like [ReadFile], but does not follow symbolic links below base if the file is
+// in that directory, which buildpacks can write to.
 func ReadFileIn[T any](base, path string, decode func(data []byte, name string) (*T, error)) (*T, error) {
 	f, err := files.OpenWithin(base, path)
 	data, err := ReadOpened(f, err, path)
@@ -30,14 +30,14 @@ func ReadFileIn[T any](base, path string, decode func(data []byte, name string) 
 	return decode(data, path)
 }
 
-// ReadBounded reads a TOML file: only a regular file, and none that is larger than
-// [tomlfile.MaxSize]. The error wraps fs.ErrNotExist if there is no such file.
+// ReadBounded reads a TOML file, which must be a regular file of at most [tomlfile.MaxSize]
+// bytes. The error wraps fs.ErrNotExist if the file does not exist.
 func ReadBounded(path string) ([]byte, error) {
 	f, err := files.Open(path)
 	return ReadOpened(f, err, path)
 }
 
-// ReadOpened reads a file as [ReadBounded] does once it is opened, and closes it.
+// ReadOpened reads and closes an opened file, within the limit of [ReadBounded].
 func ReadOpened(f *os.File, err error, path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, cmp.Or(errors.Unwrap(err), err))
@@ -53,9 +53,9 @@ func ReadOpened(f *os.File, err error, path string) ([]byte, error) {
 	return data, nil
 }
 
-// WriteFile writes a file whole or not at all: to a temporary file beside it,
-// then renamed. It keeps the owner, group and mode of a file that it replaces; the mode of
-// a new one is 0644, so that the CNB user can read it.
+// WriteFile writes a file atomically, with a temporary file in the same directory that is
+// renamed. An existing file keeps its owner, group and mode; a new one has mode 0644, so that
+// the CNB user can read it.
 func WriteFile(path string, data []byte) (err error) {
 	old, _ := os.Lstat(path)
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
@@ -76,6 +76,6 @@ func WriteFile(path string, data []byte) (err error) {
 	return os.Rename(tmp.Name(), path)
 }
 
-// EscapeID returns a module's ID as it stands in file names: slashes become underscores
+// EscapeID returns a module's ID for use in file names: slashes become underscores
 // (platform.md, "generated").
 func EscapeID(id string) string { return strings.ReplaceAll(id, "/", "_") }

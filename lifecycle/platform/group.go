@@ -7,7 +7,7 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
-// A Group is group.toml: the buildpacks that build the app, and the image extensions
+// A Group is group.toml: the buildpacks that build the app and the image extensions that run
 // before them (platform.md, "group.toml").
 type Group struct {
 	Buildpacks []Module `toml:"group"`
@@ -22,15 +22,15 @@ type Module struct {
 	Homepage string `toml:"homepage,omitempty"`
 }
 
-// String is id@version.
+// String returns id@version.
 func (m Module) String() string { return m.ID + "@" + m.Version }
 
-// Resolver is the module in the words of the build plan.
+// Resolver returns the module for the resolver.
 func (m Module) Resolver(kind resolver.Kind) resolver.Module {
 	return resolver.Module{Kind: kind, ID: m.ID, Version: m.Version}
 }
 
-// DecodeGroup reads group.toml; name is its path, for errors.
+// DecodeGroup decodes group.toml. The name is used in errors.
 func DecodeGroup(data []byte, name string) (*Group, error) {
 	var g Group
 	if err := tomlfile.Decode(data, name, &g); err != nil {
@@ -55,8 +55,9 @@ func (m Module) check() error {
 	return CheckID(m.ID)
 }
 
-// CheckID refuses an ID that could lead out of a directory (buildpack.md, "buildpack.toml": numbers, letters
-// and the characters ".", "/" and "-"; others that are harmless in a path are let through).
+// CheckID rejects an ID that could be a path to another directory. The specification allows
+// numbers, letters, ".", "/" and "-" (buildpack.md, "buildpack.toml"); other characters that
+// are harmless in a path are accepted.
 func CheckID(id string) error {
 	switch EscapeID(id) {
 	case "", ".", "..", "config", "sbom", "generated":
@@ -70,17 +71,17 @@ func CheckID(id string) error {
 	return nil
 }
 
-// Encode gives the file's bytes.
+// Encode encodes the file as TOML.
 func (g *Group) Encode() ([]byte, error) { return tomlfile.Encode(g, "group.toml") }
 
-// A Plan is plan.toml: the build plan without what only a base image or an extension
+// A Plan is plan.toml: the build plan without entries that only a base image or an extension
 // provides (platform.md, "plan.toml").
 type Plan struct {
 	Entries []resolver.Entry
-	Odd     []string // what DecodePlan left out, a sentence each, for warnings
+	Odd     []string // warnings about what DecodePlan ignored, a sentence each
 }
 
-// planFile is plan.toml as it is written.
+// planFile is the encoded form of plan.toml.
 type planFile struct {
 	Entries []planEntry `toml:"entries,omitempty"`
 }
@@ -101,7 +102,7 @@ type planRequire struct {
 	Metadata map[string]any `toml:"metadata,omitempty"`
 }
 
-// DecodePlan reads plan.toml; name is its path, for errors.
+// DecodePlan decodes plan.toml. The name is used in errors.
 func DecodePlan(data []byte, name string) (*Plan, error) {
 	var file planFile
 	if err := tomlfile.Decode(data, name, &file); err != nil {
@@ -133,7 +134,7 @@ func DecodePlan(data []byte, name string) (*Plan, error) {
 	return &p, nil
 }
 
-// Encode gives the file's bytes.
+// Encode encodes the file as TOML.
 func (p *Plan) Encode() ([]byte, error) {
 	var file planFile
 	for _, e := range p.Entries {

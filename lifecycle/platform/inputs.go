@@ -14,7 +14,7 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// A Phase is a set of phases; most often of one.
+// A Phase is a set of phases, usually of one.
 type Phase uint16
 
 // The phases (platform.md, "Usage").
@@ -29,7 +29,7 @@ const (
 	Rebase
 )
 
-// phaseNames are the names of the phases' executables, in the order of a build.
+// phaseNames lists the phases' executables in build order.
 var phaseNames = []struct {
 	phase Phase
 	name  string
@@ -38,7 +38,7 @@ var phaseNames = []struct {
 	{Build, "builder"}, {Export, "exporter"}, {Create, "creator"}, {Rebase, "rebaser"},
 }
 
-// PhaseOf is the phase that an executable is named for.
+// PhaseOf returns the phase of an executable.
 func PhaseOf(name string) (Phase, bool) {
 	for _, p := range phaseNames {
 		if p.name == name {
@@ -48,7 +48,7 @@ func PhaseOf(name string) (Phase, bool) {
 	return 0, false
 }
 
-// PhaseNames are the names of all phases.
+// PhaseNames returns the names of all phases.
 func PhaseNames() []string {
 	var names []string
 	for _, p := range phaseNames {
@@ -57,7 +57,7 @@ func PhaseNames() []string {
 	return names
 }
 
-// String is the name of the phase's executable.
+// String returns the name of the phase's executable.
 func (p Phase) String() string {
 	for _, known := range phaseNames {
 		if known.phase == p {
@@ -67,14 +67,14 @@ func (p Phase) String() string {
 	return "lifecycle"
 }
 
-// Inputs are what a platform tells a phase, by flags and environment. What does not belong to the phase, or to the
-// version of the Platform API, has its zero value.
+// Inputs are the flags and environment variables of a phase. Inputs that do not belong to the
+// phase or to the Platform API version have the zero value.
 type Inputs struct {
-	Images []string // output image and more names of it: the arguments, then -tag
+	Images []string // the output image and its additional names: the arguments, then -tag
 
 	App, Layers, Platform, BuildConfig         string
 	Buildpacks, Extensions, Generated          string
-	Analyzed, Group, Plan, Order, System       string // Order may be empty: then see [Inputs.Orders]
+	Analyzed, Group, Plan, Order, System       string // Order may be empty; see [Inputs.Orders]
 	Run, Stack, ProjectMetadata, Report        string
 	Extended, Kind                             string
 	CacheDir, CacheImage, LaunchCache          string
@@ -92,8 +92,8 @@ type Inputs struct {
 	Epoch                                      *time.Time // SOURCE_DATE_EPOCH; nil: not given
 	Experimental                               api.ExperimentalMode
 
-	// Baseplan's own (docs/design.md, "Policy"). Empty: neither flag nor variable says anything, and
-	// /cnb/baseplan.toml or the default counts.
+	// baseplan's own inputs (docs/design.md, "Policy"). Empty: not given, so /cnb/baseplan.toml or
+	// the default applies.
 	RunSBOM        RunSBOM
 	RunSBOMPath    string
 	RunSBOMKeys    []string
@@ -104,17 +104,18 @@ type Inputs struct {
 	ExtendInCreate string
 	RebaseCheck    string
 
-	Early []string // what is to be told of flags that are given before the version of the Platform API that has them
+	Early []string // messages about flags that a later Platform API version introduces
 
 	given map[string]string // see Given
 }
 
-// ErrHelp is the error of [Parse] for -help.
+// ErrHelp is returned by [Parse] for -help.
 var ErrHelp = flag.ErrHelp
 
-// Parse reads the inputs of a phase: a flag wins over the environment, that over the default. An empty flag or variable
-// counts as not given; one that a flag overrides is not looked at.
-// Errors have code 3 and name flag or variable, its value, and what it may be.
+// Parse reads the inputs of a phase. Flags take precedence over environment variables, and
+// these over defaults. An empty flag or variable counts as not given, and a variable that a
+// flag overrides is not checked. Errors have code 3 and name the flag or variable, its value,
+// and the allowed values.
 func Parse(p Phase, v api.Version, args []string, getenv func(string) string) (Inputs, error) {
 	in := Inputs{UID: -1, GID: -1, given: map[string]string{}}
 	fs := flag.NewFlagSet(p.String(), flag.ContinueOnError)
@@ -148,11 +149,12 @@ func Parse(p Phase, v api.Version, args []string, getenv func(string) string) (I
 	return in, fail.As(fail.InvalidArgs, "", in.check(p, fs.Args()))
 }
 
-// Given is what gave an input its value: its flag ("-run-image") or its variable ("CNB_RUN_IMAGE"); empty: neither,
-// and the default holds, or what a file says. Inputs are named by their variable, those without one by their flag ("-tag").
+// Given returns the flag ("-run-image") or variable ("CNB_RUN_IMAGE") that set an input, or ""
+// if neither did and the default or a file applies. The key is the input's variable, or its
+// flag if it has none ("-tag").
 func (in *Inputs) Given(key string) string { return in.given[key] }
 
-// key names an input: two flags with one variable are one input.
+// key identifies an input: two flags with the same variable are one input.
 func (r input) key() string {
 	if r.env != "" {
 		return r.env
@@ -160,18 +162,18 @@ func (r input) key() string {
 	return "-" + r.flag
 }
 
-// define gives an input its default, and defines its flag.
+// define sets an input to its default and defines its flag.
 func (r input) define(fs *flag.FlagSet, in *Inputs) {
 	value := r.to(in)
 	if r.def != "" {
-		_ = value.Set(r.def) // a test holds that it is one
+		_ = value.Set(r.def) // defaults are valid, see the tests
 	}
 	if r.flag != "" {
 		fs.Var(optional{value, func() { in.given[r.key()] = "-" + r.flag }}, r.flag, r.help)
 	}
 }
 
-// defineEarly defines a flag of a later version that means the same in this one.
+// defineEarly defines a flag of a later API version that already has the same meaning.
 func (r input) defineEarly(fs *flag.FlagSet, in *Inputs, v api.Version) {
 	fs.Var(optional{r.to(in), func() {
 		in.given[r.key()] = "-" + r.flag
@@ -179,7 +181,7 @@ func (r input) defineEarly(fs *flag.FlagSet, in *Inputs, v api.Version) {
 	}}, r.flag, r.help)
 }
 
-// refuse defines a flag of another version, to say so.
+// refuse defines a flag of another API version, which returns an error that says so.
 func (r input) refuse(fs *flag.FlagSet, v api.Version) {
 	no := func(value string) error {
 		if value == "" {
@@ -194,7 +196,7 @@ func (r input) refuse(fs *flag.FlagSet, v api.Version) {
 	fs.Func(r.flag, r.help, no)
 }
 
-// lookUp takes from the environment what no flag gave.
+// lookUp reads inputs that no flag gave from the environment.
 func (r input) lookUp(in *Inputs, getenv func(string) string) error {
 	if r.env == "" || in.given[r.env] != "" {
 		return nil
@@ -210,11 +212,11 @@ func (r input) lookUp(in *Inputs, getenv func(string) string) error {
 	return nil
 }
 
-// has reports whether all phases of q are in p.
+// has reports whether p contains all phases of q.
 func (p Phase) has(q Phase) bool { return p&q == q }
 
-// expand fills <layers> into paths that are relative to it. Platforms put paths together from parts, so that "/workspace/." and
-// "/layers/" are to be expected; layers have entries for directories by their clean paths.
+// expand expands <layers> in paths and cleans them: platforms pass paths such as
+// "/workspace/." and "/layers/", and layers have clean paths for directories.
 func (in *Inputs) expand() {
 	for _, dir := range []*string{&in.App, &in.Layers} {
 		if *dir != "" {
@@ -230,7 +232,7 @@ func (in *Inputs) expand() {
 
 const layersPlaceholder = "<layers>"
 
-// Orders are the paths where order.toml may be; the first that is there counts.
+// Orders returns the possible paths of order.toml. The first that exists is used.
 func (in *Inputs) Orders() []string {
 	if in.Order != "" {
 		return []string{in.Order}
@@ -238,8 +240,8 @@ func (in *Inputs) Orders() []string {
 	return []string{filepath.Join(in.Layers, "order.toml"), "/cnb/order.toml"}
 }
 
-// Ref spells an image's name for image.Opener: as an image of the docker daemon, of an OCI
-// layout, or of a registry, as the platform works with. Images that are named otherwise already stay.
+// Ref returns an image's reference for image.Opener, in the docker daemon, an OCI layout or a
+// registry, depending on the inputs. A name that states its location is kept.
 func (in *Inputs) Ref(text string) reference.Reference {
 	ref := reference.Parse(text)
 	switch {

@@ -8,7 +8,7 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// checks are what inputs have to be together. The first that does not hold is the error.
+// checks are checks across inputs. The first error is reported.
 var checks = []struct {
 	in    Phase
 	check func(in *Inputs, args []string) error
@@ -23,10 +23,10 @@ var checks = []struct {
 	{all, (*Inputs).checkExecEnv},
 }
 
-// check looks at inputs that depend on one another.
+// check checks inputs that depend on each other.
 func (in *Inputs) check(p Phase, args []string) error {
 	if in.Version {
-		return nil // it needs nothing else
+		return nil // -version needs no other input
 	}
 	for _, c := range checks {
 		if !p.of(c.in) {
@@ -78,7 +78,7 @@ func (in *Inputs) checkReferences([]string) error {
 	return nil
 }
 
-// checkTags: nobody can choose the digest that an image is going to have.
+// checkTags rejects digests, since the digest of an image to be written is unknown.
 func (in *Inputs) checkTags([]string) error {
 	for _, image := range in.Images {
 		if reference.Recorded(image).Digest != "" {
@@ -98,7 +98,7 @@ func (in *Inputs) checkLayout([]string) error {
 	return nil
 }
 
-// checkUser: privileges are dropped to a user and a group; of one alone, nothing would come.
+// checkUser requires the user and the group together; privileges are dropped to both.
 func (in *Inputs) checkUser([]string) error {
 	switch {
 	case in.UID >= 0 && in.GID < 0:

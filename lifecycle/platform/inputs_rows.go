@@ -1,15 +1,15 @@
 package platform
 
-// An InputRow is one line of the table of inputs, as documentation shows it.
+// An InputRow is a row of the table of inputs, for documentation.
 type InputRow struct {
-	Flag, Env, Default string // without the dash; empty: there is none
-	From, Until        uint   // minor versions of the Platform API: from which it is there, and from which no longer; 0: always
+	Flag, Env, Default string // without the dash; empty: none
+	From, Until        uint   // minor versions of the Platform API, Until is exclusive; 0: unlimited
 	Help               string
-	Several            bool // it may be given several times
-	Own                bool // baseplan's, not the specification's
+	Several            bool // the flag is repeatable
+	Own                bool // added by baseplan, not in the specification
 }
 
-// InputRows are the inputs of one phase, in the order of [Usage].
+// InputRows returns the inputs of one phase, in the order of [Usage].
 func InputRows(p Phase) []InputRow {
 	var rows []InputRow
 	for i, r := range table {

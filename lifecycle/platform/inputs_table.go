@@ -7,12 +7,12 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/api"
 )
 
-// An input is a knob that a platform can turn.
+// An input is a setting that a platform can pass to a phase.
 type input struct {
 	flag, env, def string
 	in             Phase
-	from, until    uint // minor versions of the Platform API: from which it is there, and from which no longer; 0: always
-	early          bool // its flag is accepted before from, too: it means the same there
+	from, until    uint // minor versions of the Platform API, until is exclusive; 0: unlimited
+	early          bool // the flag is accepted before from as well, with the same meaning
 	to             func(*Inputs) flag.Value
 	help           string
 }
@@ -21,7 +21,7 @@ func (r input) since(v api.Version) bool {
 	return v.Minor >= r.from && (r.until == 0 || v.Minor < r.until)
 }
 
-// versions says in which versions of the Platform API the input is.
+// versions describes the Platform API versions that have the input.
 func (r input) versions() string {
 	if r.until != 0 {
 		return "those before " + api.Version{Minor: r.until}.String()
@@ -31,11 +31,12 @@ func (r input) versions() string {
 
 const all = Analyze | Detect | Restore | Extend | Build | Export | Create | Rebase
 
-// table is every input of every phase.
+// table has every input of every phase.
 var table = slices.Concat(specified, own)
 
-// specified are the inputs of the specification (platform.md, "Inputs" of each phase). What platforms pass to older
-// versions than the specification's, they may pass: -insecure-registry everywhere, and the creator's arguments in all versions (docs/compatibility.md, "Platforms").
+// specified are the inputs of the specification (platform.md, "Inputs" of each phase). Some
+// are accepted in more versions than specified, since platforms pass them: -insecure-registry
+// in all, and the creator's arguments (docs/compatibility.md, "Platforms").
 var specified = []input{
 	{flag: "analyzed", env: "CNB_ANALYZED_PATH", def: "<layers>/analyzed.toml", in: Analyze | Restore | Export, to: str(func(i *Inputs) *string { return &i.Analyzed }), help: "path of analyzed.toml"},
 	{flag: "analyzed", env: "CNB_ANALYZED_PATH", def: "<layers>/analyzed.toml", in: Detect | Extend, from: 10, to: str(func(i *Inputs) *string { return &i.Analyzed }), help: "path of analyzed.toml"},

@@ -12,7 +12,7 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// The kinds of value that a flag or a variable may have. Each is a flag.Value.
+// The types of flags and variables. Each is a flag.Value.
 type (
 	text     struct{ to *string }
 	boolean  struct{ to *bool }
@@ -27,7 +27,8 @@ type (
 	imageName struct{ to *string }
 )
 
-// optional is the value of a flag. An empty one counts as not given: platforms pass empty variables on.
+// optional wraps the value of a flag and ignores empty values, since platforms pass on empty
+// variables.
 type optional struct {
 	flag.Value
 	given func()
@@ -48,7 +49,7 @@ func (v optional) Set(s string) error {
 // String implements [flag.Value].
 func (v optional) String() string { return "" }
 
-// IsBoolFlag reports whether the flag needs no value.
+// IsBoolFlag reports whether the flag may be given without a value.
 func (v optional) IsBoolFlag() bool {
 	_, ok := v.Value.(boolean)
 	return ok
@@ -99,7 +100,7 @@ func (v moment) Set(s string) error {
 }
 func (v moment) String() string { return "" }
 
-// Set adds to the list; commas part elements, but for those within a PEM block.
+// Set appends to the list. Commas separate elements, except within a PEM block.
 func (v *list) Set(s string) error {
 	for element := range strings.SplitSeq(s, ",") {
 		if element = strings.TrimSpace(element); element != "" {
@@ -110,7 +111,7 @@ func (v *list) Set(s string) error {
 }
 func (v *list) String() string { return "" }
 
-// Set takes one of the values, in capitals too. None at all says nothing.
+// Set accepts one of the choices, ignoring case. An empty value counts as not given.
 func (v choice) Set(s string) error {
 	if s == "" {
 		return nil
@@ -124,7 +125,7 @@ func (v choice) Set(s string) error {
 }
 func (v choice) String() string { return "" }
 
-// Set takes a reference of an image, or none: platforms pass empty ones.
+// Set accepts an image reference. It ignores empty ones, which platforms pass.
 func (v imageName) Set(s string) error {
 	if s != "" {
 		if err := reference.Recorded(s).Err(); err != nil {

@@ -11,19 +11,20 @@ const (
 	BuildMetadataLabel     = "io.buildpacks.build.metadata"
 	ProjectMetadataLabel   = "io.buildpacks.project.metadata"
 	RebasableLabel         = "io.buildpacks.rebasable"
-	BaseLabels             = "io.buildpacks.base."  // prefix: they belong to the run image
-	StackLabels            = "io.buildpacks.stack." // prefix: the same, of older platforms
+	BaseLabels             = "io.buildpacks.base."  // prefix: set by the run image
+	StackLabels            = "io.buildpacks.stack." // prefix: likewise, of older platforms
 	StackIDLabel           = "io.buildpacks.stack.id"
 	DistroNameLabel        = "io.buildpacks.base.distro.name"
 	DistroVersionLabel     = "io.buildpacks.base.distro.version"
 	TargetIDLabel          = "io.buildpacks.base.id"
 	ExecEnvLabel           = "io.buildpacks.exec-env"
 
-	// RequirementsLabel is what an app relies on in its run image (docs/reference/files.md, "label baseplan.run-image.requirements").
+	// RequirementsLabel lists what an app needs in its run image (docs/reference/files.md, "label
+	// baseplan.run-image.requirements").
 	RequirementsLabel = "baseplan.run-image.requirements"
 )
 
-// EncodeLabel gives the JSON of a label: the same value, the same text.
+// EncodeLabel encodes a label's value as deterministic JSON.
 func EncodeLabel(v any) (string, error) {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -34,7 +35,7 @@ func EncodeLabel(v any) (string, error) {
 
 // A BuildLabel is the label io.buildpacks.build.metadata.
 type BuildLabel struct {
-	BOM         *[]BOMEntry    `json:"bom,omitempty"` // until Platform API 0.9, null if there is none; see [BuildMetadata]
+	BOM         *[]BOMEntry    `json:"bom,omitempty"` // before Platform API 0.9, null if empty; see [BuildMetadata]
 	Buildpacks  []LabelModule  `json:"buildpacks"`
 	Extensions  []LabelModule  `json:"extensions,omitempty"`
 	Launcher    LauncherLabel  `json:"launcher"`
@@ -50,7 +51,8 @@ type LabelModule struct {
 	API      string `json:"api,omitempty"`
 }
 
-// A LabelProcess is a process in a label. Command is a list from Platform API 0.10, a string before.
+// A LabelProcess is a process in a label. Command is a list from Platform API 0.10 on, and a
+// string before.
 type LabelProcess struct {
 	Type        string   `json:"type"`
 	Command     any      `json:"command"`
@@ -61,13 +63,13 @@ type LabelProcess struct {
 	ExecEnv     []string `json:"exec-env,omitempty"`
 }
 
-// A LauncherLabel says which launcher is in an app image.
+// A LauncherLabel describes the launcher of an app image.
 type LauncherLabel struct {
 	Version string         `json:"version"`
 	Source  LauncherSource `json:"source"`
 }
 
-// A LauncherSource is where a launcher's source code is.
+// A LauncherSource is the location of a launcher's source code.
 type LauncherSource struct {
 	Git GitSource `json:"git"`
 }
@@ -84,13 +86,13 @@ type Requirements struct {
 	Requirements []RunImageRequirement `json:"requirements"`
 }
 
-// A RunImageRequirement is one thing that an app relies on in its run image. No version of
-// today is in it, so it stays true after a rebase.
+// A RunImageRequirement is something that an app needs in its run image. It has no package
+// version of the build, so it stays valid after a rebase.
 type RunImageRequirement struct {
 	Name           string   `json:"name" toml:"name"`
 	Constraint     string   `json:"constraint,omitempty" toml:"constraint,omitempty"`
-	Rule           string   `json:"rule,omitempty" toml:"rule,omitempty"` // for the constraint
+	Rule           string   `json:"rule,omitempty" toml:"rule,omitempty"` // how to compare versions with the constraint
 	Evidence       []string `json:"evidence" toml:"evidence"`
-	RequiredBy     string   `json:"required-by,omitempty" toml:"required-by,omitempty"`           // a buildpack's ID
-	ProvedByEffect string   `json:"proved-by-effect,omitempty" toml:"proved-by-effect,omitempty"` // an extension's ID
+	RequiredBy     string   `json:"required-by,omitempty" toml:"required-by,omitempty"`           // ID of a buildpack
+	ProvedByEffect string   `json:"proved-by-effect,omitempty" toml:"proved-by-effect,omitempty"` // ID of an extension
 }

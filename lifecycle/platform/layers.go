@@ -8,12 +8,12 @@ import (
 	"strconv"
 )
 
-// A LayerRef names a layer by its diff ID; empty: there is none.
+// A LayerRef is a layer's diff ID; empty: no layer.
 type LayerRef struct {
 	SHA string `json:"sha" toml:"sha"`
 }
 
-// A Layer is a layer of a buildpack: its diff ID, and what its <layer>.toml says.
+// A Layer is a layer of a buildpack: its diff ID and the content of <layer>.toml.
 type Layer struct {
 	LayerRef
 	Data   any  `json:"data" toml:"metadata,omitempty"` // the table "metadata" of <layer>.toml
@@ -22,20 +22,20 @@ type Layer struct {
 	Cache  bool `json:"cache" toml:"cache"`
 }
 
-// MarshalJSON keeps 1.0 apart from 1.
+// MarshalJSON distinguishes 1.0 from 1.
 func (l Layer) MarshalJSON() ([]byte, error) {
 	type plain Layer
 	l.Data = jsonNumbers(l.Data)
 	return json.Marshal(plain(l))
 }
 
-// UnmarshalJSON keeps whole numbers whole, so that they come back as integers in TOML.
+// UnmarshalJSON keeps whole numbers as integers, for TOML.
 func (l *Layer) UnmarshalJSON(data []byte) error {
 	type plain Layer
 	return unmarshalNumbers(data, (*plain)(l), func() { l.Data = plainNumbers(l.Data) })
 }
 
-// BuildpackLayers is what an app image keeps of one buildpack.
+// BuildpackLayers are the layers of one buildpack in an app image.
 type BuildpackLayers struct {
 	Key     string           `json:"key" toml:"key"` // the buildpack's ID
 	Version string           `json:"version" toml:"version"`
@@ -48,19 +48,19 @@ type Store struct {
 	Data map[string]any `json:"metadata" toml:"metadata"`
 }
 
-// MarshalJSON keeps 1.0 apart from 1.
+// MarshalJSON distinguishes 1.0 from 1.
 func (s Store) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{"metadata": jsonNumbers(s.Data)})
 }
 
-// UnmarshalJSON keeps whole numbers whole, so that they come back as integers in TOML.
+// UnmarshalJSON keeps whole numbers as integers, for TOML.
 func (s *Store) UnmarshalJSON(data []byte) error {
 	type plain Store
 	return unmarshalNumbers(data, (*plain)(s), func() { plainNumbers(s.Data) })
 }
 
-// An AppMetadata is the label io.buildpacks.lifecycle.metadata of an app image, and the
-// table "metadata" of analyzed.toml.
+// An AppMetadata is the label io.buildpacks.lifecycle.metadata of an app image and the table
+// "metadata" of analyzed.toml.
 type AppMetadata struct {
 	App          []LayerRef        `json:"app" toml:"app,omitempty"`
 	SBOM         *LayerRef         `json:"sbom,omitempty" toml:"sbom,omitempty"`
@@ -73,7 +73,7 @@ type AppMetadata struct {
 	Stack        *Stack            `json:"stack,omitempty" toml:"stack,omitempty"`
 }
 
-// An AppRunImage is what an app image remembers of its run image.
+// An AppRunImage is the run image recorded in an app image.
 type AppRunImage struct {
 	TopLayer  string   `json:"topLayer" toml:"top-layer"` // diff ID
 	Reference string   `json:"reference" toml:"reference"`
@@ -81,12 +81,12 @@ type AppRunImage struct {
 	Mirrors   []string `json:"mirrors,omitempty" toml:"mirrors,omitempty"`
 }
 
-// A Stack is the run image's name as Platform APIs before 0.12 have it.
+// A Stack is the run image's name before Platform API 0.12.
 type Stack struct {
 	RunImage RunImageNames `json:"runImage" toml:"run-image"`
 }
 
-// Buildpack finds the layers of a buildpack; nil if there are none.
+// Buildpack returns the layers of a buildpack, or nil.
 func (m *AppMetadata) Buildpack(id string) *BuildpackLayers {
 	for i := range m.Buildpacks {
 		if m.Buildpacks[i].Key == id {
@@ -96,8 +96,8 @@ func (m *AppMetadata) Buildpack(id string) *BuildpackLayers {
 	return nil
 }
 
-// DecodeAppMetadata reads the label; source names the image, for errors. An empty label
-// is the zero value: the image is not an app image.
+// DecodeAppMetadata decodes the label. The source names the image in errors. An empty label,
+// of an image that is not an app image, decodes to the zero value.
 func DecodeAppMetadata(label, source string) (*AppMetadata, error) {
 	var m AppMetadata
 	if label == "" {
@@ -109,7 +109,7 @@ func DecodeAppMetadata(label, source string) (*AppMetadata, error) {
 	return &m, nil
 }
 
-// unmarshalNumbers reads JSON with numbers as they are written, then calls convert.
+// unmarshalNumbers decodes JSON with json.Number for numbers, then calls convert.
 func unmarshalNumbers(data []byte, v any, convert func()) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
@@ -120,15 +120,15 @@ func unmarshalNumbers(data []byte, v any, convert func()) error {
 	return nil
 }
 
-// plainNumbers makes numbers of JSON what TOML knows: whole numbers stay whole. Maps and
-// lists are changed in place.
+// plainNumbers converts each json.Number to an integer or float for TOML. It changes maps and
+// lists in place.
 func plainNumbers(v any) any {
 	switch v := v.(type) {
 	case json.Number:
 		if n, err := v.Int64(); err == nil {
 			return n
 		}
-		f, _ := v.Float64() // a number of JSON is a number
+		f, _ := v.Float64() // a JSON number is always valid
 		return f
 	case map[string]any:
 		for k, element := range v {
@@ -146,7 +146,8 @@ func plainNumbers(v any) any {
 	return v
 }
 
-// jsonNumbers is the way back: a copy in which whole floats are spelled as such.
+// jsonNumbers is the inverse of plainNumbers: it returns a copy in which whole floats keep a
+// decimal point.
 func jsonNumbers(v any) any {
 	switch v := v.(type) {
 	case float64:
@@ -162,7 +163,7 @@ func jsonNumbers(v any) any {
 			c[k] = jsonNumbers(element)
 		}
 		return c
-	case []map[string]any: // TOML's arrays of tables
+	case []map[string]any: // arrays of tables in TOML
 		c := make([]any, len(v))
 		for i, element := range v {
 			c[i] = jsonNumbers(element)

@@ -9,8 +9,8 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
-// BuildMetadata is <layers>/config/metadata.toml: what the buildpacks made of the app
-// (platform.md, "metadata.toml"). The launcher reads a part of it, [launch.Metadata].
+// BuildMetadata is <layers>/config/metadata.toml, the results of the buildpacks (platform.md,
+// "metadata.toml"). The launcher reads a part of it, [launch.Metadata].
 type BuildMetadata struct {
 	DefaultProcess string           `toml:"buildpack-default-process-type,omitempty"`
 	Buildpacks     []Module         `toml:"buildpacks"`
@@ -18,36 +18,36 @@ type BuildMetadata struct {
 	Processes      []launch.Process `toml:"processes,omitempty"`
 	Slices         []Slice          `toml:"slices,omitempty"`
 	Labels         []Label          `toml:"labels,omitempty"`
-	BOM            []BOMEntry       `toml:"bom,omitempty"` // of buildpacks before Buildpack API 0.9; in the file until Platform API 0.8
-	BuildBOM       []BOMEntry       `toml:"-"`             // the same for the build; not in the file
+	BOM            []BOMEntry       `toml:"bom,omitempty"` // of buildpacks before Buildpack API 0.9; in the file before Platform API 0.9
+	BuildBOM       []BOMEntry       `toml:"-"`             // the build's BOM, likewise; not in the file
 }
 
-// A Slice is files of the app that become a layer of their own.
+// A Slice is a set of app files that become a separate layer.
 type Slice struct {
 	Paths []string `toml:"paths"` // globs
 }
 
-// A Label is one that a buildpack puts on the app image.
+// A Label is a label that a buildpack sets on the app image.
 type Label struct {
 	Key   string `toml:"key"`
 	Value string `toml:"value"`
 }
 
-// A BOMEntry is an entry of the Bill-of-Materials that SBOMs replaced.
+// A BOMEntry is an entry of the Bill-of-Materials, which SBOMs replaced.
 type BOMEntry struct {
 	Name      string         `toml:"name" json:"name"`
 	Metadata  map[string]any `toml:"metadata,omitempty" json:"metadata"`
 	Buildpack BOMBuildpack   `toml:"buildpack" json:"buildpack"`
 }
 
-// A BOMBuildpack is who made a [BOMEntry].
+// A BOMBuildpack is the buildpack that created a [BOMEntry].
 type BOMBuildpack struct {
 	ID      string `toml:"id" json:"id"`
 	Version string `toml:"version" json:"version"`
 }
 
-// DecodeBuildMetadata reads metadata.toml; name is its path, for errors. An empty file, as a builder
-// leaves that does not write it whole, says nothing of the build.
+// DecodeBuildMetadata decodes metadata.toml. The name is used in errors. An empty file, left
+// by an interrupted builder, counts as missing.
 func DecodeBuildMetadata(data []byte, name string) (*BuildMetadata, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return nil, fmt.Errorf("reading %s: it is empty: run the builder first", name)
@@ -59,7 +59,7 @@ func DecodeBuildMetadata(data []byte, name string) (*BuildMetadata, error) {
 	return &m, nil
 }
 
-// A metadataFile is how [BuildMetadata] is written: a command is a list, or a string.
+// A metadataFile is the encoded form of [BuildMetadata]: a command is a list or a string.
 type metadataFile struct {
 	DefaultProcess string            `toml:"buildpack-default-process-type,omitempty"`
 	Buildpacks     []Module          `toml:"buildpacks"`
@@ -80,8 +80,8 @@ type metadataProcess struct {
 	BuildpackID string    `toml:"buildpack-id,omitempty"`
 }
 
-// Encode gives the file's bytes for a version of the Platform API: before 0.10, a process's
-// command is a string, and what follows it are arguments.
+// Encode encodes the file for a Platform API version: before 0.10, a process's command is a
+// string and the rest of the list are arguments.
 func (m *BuildMetadata) Encode(v api.Version) ([]byte, error) {
 	file := metadataFile{
 		DefaultProcess: m.DefaultProcess, Buildpacks: m.Buildpacks, Extensions: m.Extensions,
@@ -96,7 +96,7 @@ func (m *BuildMetadata) Encode(v api.Version) ([]byte, error) {
 			p = p.SingleCommand()
 			command = p.Command[0]
 		}
-		var args *[]string // as the buildpack wrote them: [] or nothing
+		var args *[]string // empty or missing, as the buildpack wrote them
 		if p.Args != nil {
 			args = &p.Args
 		}

@@ -8,10 +8,11 @@ import (
 	"github.com/baseplan/baseplan/extensions"
 )
 
-// Stricter is what holds for a phase that has one policy of its own and one that the detector
-// recorded: the one of each two values that leaves less out, as far as anything was said. Keys and identities
-// are the phase's own where it has any of either, else those recorded; so is the trusted root. Unbound carriers
-// count only if every phase that says something about them says true. The time of the build is the recorded one.
+// Stricter combines a phase's own policy with the one recorded by the detector. Of each two
+// values it takes the one that skips fewer Dockerfiles; a value that is not set does not
+// count. Keys and identities are the phase's own if it has any of either, else the recorded
+// ones; likewise the trusted root. Unbound is true only if each policy that sets it says true.
+// The build time is the recorded one.
 func (p Policy) Stricter(recorded Policy) Policy {
 	out := p
 	out.RunSBOM = stricter(p.RunSBOM, recorded.RunSBOM, Generate, Auto, Attached, Off)
@@ -39,7 +40,7 @@ func (p Policy) Stricter(recorded Policy) Policy {
 	return out
 }
 
-// proofOf is what a policy says of one extension; empty: nothing.
+// proofOf returns the proof that the policy requires for an extension, or "".
 func (p Policy) proofOf(id string) extensions.Proof {
 	for _, x := range p.Extensions {
 		if x.ID == id {
@@ -49,7 +50,8 @@ func (p Policy) proofOf(id string) extensions.Proof {
 	return p.Proof
 }
 
-// ProofOf is the proof that is enough for the Dockerfiles of an extension, which may say by what they are satisfied.
+// ProofOf returns the proof that suffices for the Dockerfiles of an extension; satisfiedBy is
+// the extension's own setting.
 func (p Policy) ProofOf(id, satisfiedBy string) extensions.Proof {
 	said := p.proofOf(id)
 	if said == "" && satisfiedBy == extensions.ByName {
@@ -58,7 +60,7 @@ func (p Policy) ProofOf(id, satisfiedBy string) extensions.Proof {
 	return cmp.Or(said, extensions.Installs)
 }
 
-// stricter is the one of two values that stands later in a list; one of which nothing is said does not count.
+// stricter returns whichever of two values is later in a list; an empty value does not count.
 func stricter[T ~string](a, b T, ascending ...T) T {
 	if a == "" || b != "" && slices.Index(ascending, b) > slices.Index(ascending, a) {
 		return b
@@ -66,7 +68,7 @@ func stricter[T ~string](a, b T, ascending ...T) T {
 	return a
 }
 
-// younger is the smaller of two ages; one of which nothing is said does not count.
+// younger returns the smaller of two ages; an empty age does not count.
 func younger(a, b string) string {
 	ageA, errA := ParseAge(a)
 	ageB, errB := ParseAge(b)
@@ -76,8 +78,7 @@ func younger(a, b string) string {
 	return a
 }
 
-// Rule fills in what a policy says about verdicts. Built is the time of the build where the policy
-// has not recorded it.
+// Rule sets the policy's fields of a case. Built is the build time if the policy has none.
 func (p Policy) Rule(c *extensions.Case, built time.Time) {
 	c.Off, c.Proof, c.Built = p.RunSBOM == Off, p.Proof, built
 	if p.Built != nil {
@@ -89,6 +90,6 @@ func (p Policy) Rule(c *extensions.Case, built time.Time) {
 	}
 	var err error
 	if c.MaxAge, err = ParseAge(p.MaxImageAge); err != nil {
-		c.MaxAge = time.Nanosecond // what cannot be read lets nothing pass
+		c.MaxAge = time.Nanosecond // an invalid age accepts nothing
 	}
 }

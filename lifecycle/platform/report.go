@@ -2,14 +2,14 @@ package platform
 
 import "github.com/baseplan/baseplan/sbom/tomlfile"
 
-// A Report is report.toml: the image that was written (platform.md, "report.toml").
+// A Report is report.toml, which describes the written image (platform.md, "report.toml").
 type Report struct {
 	Build    *ReportBuild    `toml:"build,omitempty"`
 	Image    ReportImage     `toml:"image"`
-	RunImage *ReportRunImage `toml:"run-image,omitempty"` // nil: CNB_RUN_SBOM is off, or it is a rebase
+	RunImage *ReportRunImage `toml:"run-image,omitempty"` // nil: CNB_RUN_SBOM is off, or this is a rebase
 }
 
-// A ReportImage is where an app image is.
+// A ReportImage is the location and identity of an app image.
 type ReportImage struct {
 	Tags         []string `toml:"tags"`
 	ImageID      string   `toml:"image-id,omitempty"`     // in a docker daemon
@@ -17,16 +17,17 @@ type ReportImage struct {
 	ManifestSize int64    `toml:"manifest-size,omitzero"` // in a registry, in bytes
 }
 
-// A ReportBuild has the build's Bill-of-Materials, before Platform API 0.9.
+// A ReportBuild is the build's Bill-of-Materials, before Platform API 0.9.
 type ReportBuild struct {
 	BOM []BOMEntry `toml:"bom"`
 }
 
-// A ReportRunImage is what the run image spared the build (docs/reference/files.md, "report.toml").
+// A ReportRunImage is what the build did not have to install thanks to the run image
+// (docs/reference/files.md, "report.toml").
 type ReportRunImage struct {
 	Inventory         string   `toml:"inventory"` // a carrier, "generated" or "unknown"
 	SkippedExtensions []string `toml:"skipped-extensions,omitempty"`
 }
 
-// Encode gives the file's bytes.
+// Encode encodes the file as TOML.
 func (r *Report) Encode() ([]byte, error) { return tomlfile.Encode(r, "report.toml") }

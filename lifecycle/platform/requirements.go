@@ -7,8 +7,8 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// Reliances are what verdicts rest on in the run image, as resolution.toml and the label
-// [RequirementsLabel] have it. Whoever gives verdicts anew has to set it anew.
+// Reliances returns what verdicts rely on in the run image, for resolution.toml and the label
+// [RequirementsLabel]. Verdicts and reliances must be updated together.
 func Reliances(relies []extensions.Reliance) []RunImageRequirement {
 	var all []RunImageRequirement
 	for _, r := range relies {
@@ -26,8 +26,9 @@ func Reliances(relies []extensions.Reliance) []RunImageRequirement {
 	return all
 }
 
-// RunImageRequirements are what an app relies on in its run image, each once: the requirements that only base
-// images meet, and what Dockerfiles were left out for. Nil if there is nothing.
+// RunImageRequirements returns what an app needs in its run image, without duplicates: the
+// requirements that only base images meet, and the reasons why Dockerfiles were skipped. It
+// returns nil if there is nothing.
 func (r *Resolution) RunImageRequirements() *Requirements {
 	if r == nil {
 		return nil
@@ -35,7 +36,7 @@ func (r *Resolution) RunImageRequirements() *Requirements {
 	var all []RunImageRequirement
 	add := func(req RunImageRequirement) {
 		if req.Constraint == "" {
-			req.Rule = "" // there is nothing to compare
+			req.Rule = "" // nothing to compare
 		}
 		if !slices.ContainsFunc(all, req.equal) {
 			all = append(all, req)

@@ -12,15 +12,14 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
-// The names under which base images stand in met-by.
+// The names of base images in met-by.
 const (
 	RunImageProvider   = "run-image"
 	BuildImageProvider = "build-image"
 )
 
-// A Resolution is <layers>/resolution.toml: everything that a later phase, or a
-// person, needs to know of how the build plan was resolved and what became of
-// each extension.
+// A Resolution is <layers>/resolution.toml: how the build plan was resolved and the verdicts
+// on the extensions' Dockerfiles, for later phases and for people.
 type Resolution struct {
 	Version      string             `toml:"version" json:"version"`
 	Policy       Policy             `toml:"policy" json:"policy"`
@@ -31,7 +30,7 @@ type Resolution struct {
 	Verdicts     []Verdict          `toml:"verdicts,omitempty" json:"verdicts"`
 	Mapping      []provides.Mapping `toml:"mapping,omitempty" json:"mapping,omitempty"`
 
-	// Relies is what the run image has to have for the Dockerfiles that were left out; see [Reliances].
+	// Relies is what the run image must have for the skipped Dockerfiles; see [Reliances].
 	Relies []RunImageRequirement `toml:"relies,omitempty" json:"relies,omitempty"`
 
 	Result Result `toml:"result" json:"result"`
@@ -49,25 +48,26 @@ type Requirement struct {
 	Name       string   `toml:"name" json:"name"`
 	RequiredBy string   `toml:"required-by" json:"required-by"`               // id@version
 	Version    string   `toml:"version,omitempty" json:"version,omitempty"`   // the constraint
-	Asks       []string `toml:"asks,omitempty" json:"asks,omitempty"`         // keys of metadata that ask for more than a name and a version
-	Contexts   []string `toml:"contexts,omitempty" json:"contexts,omitempty"` // build, launch; neither flagged: absent
+	Asks       []string `toml:"asks,omitempty" json:"asks,omitempty"`         // metadata keys that require more than a name and a version
+	Contexts   []string `toml:"contexts,omitempty" json:"contexts,omitempty"` // build, launch; absent: neither is flagged
 	MetBy      []string `toml:"met-by,omitempty" json:"met-by,omitempty"`     // run-image, build-image, id@version
 	Rule       string   `toml:"rule,omitempty" json:"rule,omitempty"`         // deb, rpm, apk, semver
 	Evidence   []string `toml:"evidence,omitempty" json:"evidence,omitempty"` // version-free purl patterns
 
-	// A buildpack and an extension may share id@version, so phases read these instead.
+	// A buildpack and an extension may share id@version, so phases read these fields instead.
 	By        *ResolvedModule  `toml:"by,omitempty" json:"-"`        // the module in required-by
 	Providers []ResolvedModule `toml:"providers,omitempty" json:"-"` // the modules in met-by, in order
 }
 
-// OnlyRunImage reports whether nothing but the run image meets a requirement, at least in the context in which
-// a run image can.
+// OnlyRunImage reports whether only the run image meets a requirement, in the context in which
+// it can.
 func (r Requirement) OnlyRunImage() bool {
 	module := func(by string) bool { return by != RunImageProvider && by != BuildImageProvider }
 	return slices.Contains(r.MetBy, RunImageProvider) && !slices.ContainsFunc(r.MetBy, module)
 }
 
-// Requirer returns the module in required-by. Without its parts it is a buildpack with that text as its ID.
+// Requirer returns the module in required-by. If its parts are not recorded, it is a buildpack
+// with the text as its ID.
 func (r Requirement) Requirer() resolver.Module {
 	if r.By == nil || r.By.Module().String() != r.RequiredBy {
 		return resolver.Module{Kind: resolver.Buildpack, ID: r.RequiredBy}
@@ -75,7 +75,8 @@ func (r Requirement) Requirer() resolver.Module {
 	return r.By.Module()
 }
 
-// Modules returns the modules in met-by, which follow the images there; nil if their parts are not recorded.
+// Modules returns the modules in met-by, which follow the images there, or nil if their parts
+// are not recorded.
 func (r Requirement) Modules() []resolver.Module {
 	first := len(r.MetBy) - len(r.Providers)
 	if first < 0 {
@@ -98,7 +99,7 @@ type ResolvedModule struct {
 	Version string `toml:"version,omitempty"`
 }
 
-// ResolvedModuleOf returns a module as resolution.toml has it.
+// ResolvedModuleOf returns a module in the form of resolution.toml.
 func ResolvedModuleOf(m resolver.Module) *ResolvedModule {
 	return &ResolvedModule{string(m.Kind), m.ID, m.Version}
 }
@@ -108,21 +109,21 @@ func (m ResolvedModule) Module() resolver.Module {
 	return resolver.Module{Kind: resolver.Kind(m.Kind), ID: m.ID, Version: m.Version}
 }
 
-// A Verdict is what became of one Dockerfile.
+// A Verdict is the verdict on one Dockerfile.
 type Verdict struct {
 	Extension    string        `toml:"extension" json:"extension"`
 	Image        string        `toml:"image" json:"image"`           // run or build
 	Dockerfile   string        `toml:"dockerfile" json:"dockerfile"` // relative to <layers>
 	Verdict      string        `toml:"verdict" json:"verdict"`       // superseded, satisfied, no-effect, switch, pending, apply
 	SwitchTo     string        `toml:"switch-to,omitempty" json:"switch-to,omitempty"`
-	AlwaysApply  bool          `toml:"always-apply,omitempty" json:"always-apply,omitempty"` // the extension's wish
-	SatisfiedBy  string        `toml:"satisfied-by,omitempty" json:"satisfied-by,omitempty"` // its other wish
-	Along        bool          `toml:"goes-along,omitempty" json:"goes-along,omitempty"`     // it is applied only since others of its image are
+	AlwaysApply  bool          `toml:"always-apply,omitempty" json:"always-apply,omitempty"` // set by the extension
+	SatisfiedBy  string        `toml:"satisfied-by,omitempty" json:"satisfied-by,omitempty"` // set by the extension
+	Along        bool          `toml:"goes-along,omitempty" json:"goes-along,omitempty"`     // applied only because other Dockerfiles for its image are
 	Reasons      []string      `toml:"reasons,omitempty" json:"reasons,omitempty"`
-	Instructions []Instruction `toml:"instructions,omitempty" json:"instructions,omitempty"` // where the proof was by effect
+	Instructions []Instruction `toml:"instructions,omitempty" json:"instructions,omitempty"` // if proved by effect
 }
 
-// VerdictOf returns a verdict as resolution.toml has it.
+// VerdictOf returns a verdict in the form of resolution.toml.
 func VerdictOf(v extensions.Verdict) Verdict {
 	d := v.Dockerfile
 	out := Verdict{
@@ -135,7 +136,7 @@ func VerdictOf(v extensions.Verdict) Verdict {
 	return out
 }
 
-// Judged returns the verdict on a Dockerfile without content.
+// Judged is the inverse of [VerdictOf], without the Dockerfile's content.
 func (v Verdict) Judged() extensions.Verdict {
 	out := extensions.Verdict{
 		Dockerfile: &extensions.Dockerfile{
@@ -155,26 +156,26 @@ type Instruction struct {
 	Line   int      `toml:"line" json:"line"`
 	Effect bool     `toml:"effect" json:"effect"`
 	Reason string   `toml:"reason" json:"reason"`
-	Lacks  []string `toml:"lacks,omitempty" json:"lacks,omitempty"` // packages, if that they are not installed is all of the effect
+	Lacks  []string `toml:"lacks,omitempty" json:"lacks,omitempty"` // packages, if their absence is the only effect
 
-	// Manager says that the effect is only the work of a package manager.
+	// Manager reports whether the effect is entirely that of a package manager.
 	Manager bool `toml:"package-manager,omitempty" json:"package-manager,omitempty"`
 }
 
-// A Result is what the platform is told.
+// A Result is the outcome for the platform.
 type Result struct {
 	RunImage    string `toml:"run-image" json:"run-image"`
 	ExtendRun   bool   `toml:"extend-run" json:"extend-run"`
 	ExtendBuild bool   `toml:"extend-build" json:"extend-build"`
 }
 
-// Encode gives the file's bytes: the same value, the same bytes.
+// Encode encodes the file as deterministic TOML.
 func (r Resolution) Encode() ([]byte, error) {
 	r.Version, r.Extensions, r.Identities = sbom.FileVersion, r.Policy.Extensions, r.Policy.Identities
 	return tomlfile.Encode(r, "resolution.toml")
 }
 
-// DecodeResolution reads resolution.toml; name is its path, for errors.
+// DecodeResolution decodes resolution.toml. The name is used in errors.
 func DecodeResolution(data []byte, name string) (*Resolution, error) {
 	var r Resolution
 	if err := tomlfile.DecodeVersioned(data, name, &r, &r.Version, sbom.CheckFileVersion); err != nil {

@@ -8,18 +8,18 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
-// A RunFile is run.toml, the run images that are known (platform.md, "run.toml").
+// A RunFile is run.toml, the list of run images (platform.md, "run.toml").
 type RunFile struct {
 	Images []RunImageNames `toml:"images"`
 }
 
-// RunImageNames are the names under which one run image is known.
+// RunImageNames are the names of one run image.
 type RunImageNames struct {
 	Image   string   `toml:"image" json:"image"`
 	Mirrors []string `toml:"mirrors,omitempty" json:"mirrors,omitempty"`
 }
 
-// DecodeRun reads run.toml; path is for errors.
+// DecodeRun decodes run.toml. The path is used in errors.
 func DecodeRun(data []byte, path string) (*RunFile, error) {
 	var r RunFile
 	if err := tomlfile.Decode(data, path, &r); err != nil {
@@ -33,7 +33,7 @@ func DecodeRun(data []byte, path string) (*RunFile, error) {
 	return &r, nil
 }
 
-// DecodeStack reads stack.toml, which was run.toml before Platform API 0.12.
+// DecodeStack decodes stack.toml, the predecessor of run.toml before Platform API 0.12.
 func DecodeStack(data []byte, path string) (*RunFile, error) {
 	var s struct {
 		RunImage RunImageNames `toml:"run-image"`
@@ -47,9 +47,9 @@ func DecodeStack(data []byte, path string) (*RunFile, error) {
 	return &RunFile{Images: []RunImageNames{s.RunImage}}, nil
 }
 
-// Choose picks the run image for an app image, the first of run.toml, among its names: those in the registry of the
-// app first, then all in order; the first that is readable (platform.md, "Run Image
-// Resolution"). An empty app registry stands for a docker daemon.
+// Choose returns the first readable name of a run image: first those in the app image's
+// registry, then all in order (platform.md, "Run Image Resolution"). An empty registry means a
+// docker daemon.
 func (n RunImageNames) Choose(registry string, readable func(string) bool) (string, error) {
 	all := n.All()
 	if len(all) == 0 {
@@ -64,7 +64,7 @@ func (n RunImageNames) Choose(registry string, readable func(string) bool) (stri
 	return "", fmt.Errorf("choosing the run image: none of %q can be read", all)
 }
 
-// All are the image's name and its mirrors; none where it has no name.
+// All returns the image's name and mirrors, or nil if it has no name.
 func (n RunImageNames) All() []string {
 	if n.Image == "" {
 		return nil
@@ -72,13 +72,13 @@ func (n RunImageNames) All() []string {
 	return append([]string{n.Image}, n.Mirrors...)
 }
 
-// Has reports whether a reference is one of the names.
+// Has reports whether ref is one of the names.
 func (n RunImageNames) Has(ref string) bool {
 	return slices.ContainsFunc(n.All(), func(known string) bool { return sameImage(known, ref) })
 }
 
-// Names finds the image of which a reference is one of the names, else the first image
-// with found false (platform.md, "Run Image Resolution").
+// Names returns the run image that ref names; otherwise it returns the first image and found
+// is false (platform.md, "Run Image Resolution").
 func (r *RunFile) Names(ref string) (names RunImageNames, found bool) {
 	if r == nil || len(r.Images) == 0 {
 		return RunImageNames{}, false

@@ -11,20 +11,20 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
-// A RunImageReport is <layers>/run-image.toml: what is known of the run image's
-// inventory, and where it was looked for.
+// A RunImageReport is <layers>/run-image.toml: the source of the run image's inventory and the
+// carriers that were searched.
 type RunImageReport struct {
 	Version  string      `toml:"version"`
-	Image    string      `toml:"image"`              // as the user names it
-	Digest   string      `toml:"digest,omitempty"`   // of the platform's manifest; the image ID in a daemon build
+	Image    string      `toml:"image"`              // as named by the user
+	Digest   string      `toml:"digest,omitempty"`   // of the platform's manifest; the image ID for a daemon
 	SBOM     *SBOMSource `toml:"sbom,omitempty"`     // nil: no inventory is known
-	Searched []Searched  `toml:"searched,omitempty"` // the carriers that were looked at, in order
+	Searched []Searched  `toml:"searched,omitempty"` // the searched carriers, in order
 
-	// Declaration is the publisher's word on what the image provides; nil: there is none. The
-	// detector reads it here, since it cannot look for itself.
+	// Declaration is the publisher's statement on what the image provides; it is recorded because
+	// the detector has no registry access; nil: none.
 	Declaration *Declared `toml:"declaration,omitempty"`
 
-	// Config is for judging Dockerfiles on the image; nil: not known.
+	// Config is the image's configuration, for judging Dockerfiles; nil: unknown.
 	Config *extensions.Config `toml:"config,omitempty"`
 }
 
@@ -35,7 +35,7 @@ type Declared struct {
 	Data string `toml:"data"` // JSON
 }
 
-// An SBOMSource says where an inventory came from.
+// An SBOMSource describes where an inventory came from.
 type SBOMSource struct {
 	Carrier   attach.Carrier `toml:"carrier" json:"carrier"`
 	Format    sbom.Format    `toml:"format" json:"format"`
@@ -43,10 +43,10 @@ type SBOMSource struct {
 	Packages  int            `toml:"packages" json:"packages"`
 	attach.Signature
 	Unbound bool       `toml:"unbound,omitempty" json:"unbound,omitempty"` // the signed bytes do not name the image
-	Created *time.Time `toml:"created,omitempty" json:"created,omitempty"` // nil: not said
+	Created *time.Time `toml:"created,omitempty" json:"created,omitempty"` // nil: unknown
 }
 
-// A Searched is one carrier that was looked at.
+// A Searched is a carrier that was searched.
 type Searched struct {
 	Carrier attach.Carrier `toml:"carrier" json:"carrier"`
 	Result  attach.Outcome `toml:"result" json:"result"`
@@ -75,8 +75,8 @@ func (r *RunImageReport) SetResult(found *attach.Result) {
 	}
 }
 
-// Check says why an SBOM that another phase found does not count; nil: it does. That phase may have
-// known other keys, or none.
+// Check returns an error if this phase does not trust an SBOM that another phase found, with
+// other keys or none.
 func (s *SBOMSource) Check(trust attach.Trust) error {
 	if slices.Contains([]attach.Carrier{attach.Platform, attach.Cache, attach.Generated}, s.Carrier) {
 		return nil
@@ -96,8 +96,8 @@ func (r RunImageReport) Encode() ([]byte, error) {
 	return tomlfile.Encode(r, "run-image.toml")
 }
 
-// DecodeRunImageReport decodes run-image.toml. The name is used in errors. A newer
-// major version is refused, unknown keys are ignored.
+// DecodeRunImageReport decodes run-image.toml. The name is used in errors. It rejects a newer
+// major version and ignores unknown keys.
 func DecodeRunImageReport(data []byte, name string) (*RunImageReport, error) {
 	var r RunImageReport
 	if err := tomlfile.DecodeVersioned(data, name, &r, &r.Version, sbom.CheckFileVersion); err != nil {

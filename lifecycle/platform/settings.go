@@ -20,42 +20,43 @@ type Settings struct {
 	Version    string             `toml:"version"`
 	Policy     Policy             `toml:"policy"`
 	Extensions []ExtensionProof   `toml:"extensions"` // also in Policy
-	Identities []attach.Identity  `toml:"identities"` // whose certificates count; also in Policy
-	Mapping    []provides.Mapping `toml:"provides"`   // over the built-in table
+	Identities []attach.Identity  `toml:"identities"` // certificate identities to trust; also in Policy
+	Mapping    []provides.Mapping `toml:"provides"`   // replaces entries of the built-in table
 }
 
-// An ExtensionProof is what it takes to leave the Dockerfiles of one extension out.
+// An ExtensionProof is the proof required to skip the Dockerfiles of one extension.
 type ExtensionProof struct {
 	ID    string           `toml:"id" json:"id"`
 	Proof extensions.Proof `toml:"proof" json:"proof"`
 }
 
-// A Policy is what an operator may decide (docs/design.md, "Policy"). The zero value of
-// a field means that nothing was said, and the default holds.
+// A Policy is the operator's policy (docs/design.md, "Policy"). A zero field is not set, and
+// the default applies.
 type Policy struct {
 	RunSBOM         RunSBOM          `toml:"run-sbom,omitempty" json:"run-sbom,omitempty"`
 	Proof           extensions.Proof `toml:"proof,omitempty" json:"proof,omitempty"`
 	Keys            []string         `toml:"keys,omitempty" json:"keys,omitempty"`                           // PEM, or paths
-	Unbound         *bool            `toml:"unbound,omitempty" json:"unbound,omitempty"`                     // whether cosign's .sbom tags count under keys; nil: not said
-	TrustedRoot     string           `toml:"trusted-root,omitempty" json:"trusted-root,omitempty"`           // Sigstore's, a path; in resolution.toml its content
+	Unbound         *bool            `toml:"unbound,omitempty" json:"unbound,omitempty"`                     // whether cosign's .sbom tags count if keys are given; nil: not set
+	TrustedRoot     string           `toml:"trusted-root,omitempty" json:"trusted-root,omitempty"`           // path of Sigstore's trusted root; in resolution.toml its content
 	Select          string           `toml:"select,omitempty" json:"select,omitempty"`                       // off (default), auto
 	ExtendInCreator string           `toml:"extend-in-creator,omitempty" json:"extend-in-creator,omitempty"` // auto (default), never
 
-	// MaxImageAge is how old an image may be for installs to count that are not pinned,
-	// see [ParseAge]; empty: any age.
+	// MaxImageAge is how old an image may be for unpinned installs to count as satisfied, see
+	// [ParseAge]; empty: unlimited.
 	MaxImageAge string `toml:"max-image-age,omitempty" json:"max-image-age,omitempty"`
 
-	// Built is the time of the build, which only resolution.toml has.
+	// Built is the build time, in resolution.toml only.
 	Built *time.Time `toml:"built,omitempty" json:"built,omitempty"`
 
-	// Extensions are proofs of single extensions, [[extensions]] at the top level of files.
+	// Extensions are the proofs for individual extensions, [[extensions]] at the top level of
+	// files.
 	Extensions []ExtensionProof `toml:"-" json:"-"`
 
-	// Identities are whose certificates count, [[identities]] at the top level of files.
+	// Identities are the trusted certificate identities, [[identities]] at the top level of files.
 	Identities []attach.Identity `toml:"-" json:"identities,omitempty"`
 }
 
-// RunSBOM says where inventories may come from, CNB_RUN_SBOM.
+// RunSBOM selects the allowed sources of inventories, CNB_RUN_SBOM.
 type RunSBOM string
 
 // The values of [RunSBOM] (docs/design.md, "Policy").
@@ -66,7 +67,7 @@ const (
 	Off      RunSBOM = "off"
 )
 
-// The values that each key of [policy] may have.
+// allowed lists the valid values of keys in [policy].
 var allowed = map[string][]string{
 	"run-sbom":          {string(Auto), string(Generate), string(Attached), string(Off)},
 	"proof":             proofs(),
@@ -74,7 +75,7 @@ var allowed = map[string][]string{
 	"extend-in-creator": {"auto", "never"},
 }
 
-// DecodeSettings reads baseplan.toml; name is its path, for errors.
+// DecodeSettings decodes baseplan.toml. The name is used in errors.
 func DecodeSettings(data []byte, name string) (*Settings, error) {
 	var s Settings
 	if err := tomlfile.DecodeVersionedStrict(data, name, &s, &s.Version, sbom.CheckFileVersion); err != nil {
@@ -108,7 +109,7 @@ func checkIdentities(all []attach.Identity) error {
 	return nil
 }
 
-// Check says which key has a value that it cannot have.
+// Check returns an error that names the first key with an invalid value.
 func (p Policy) Check() error {
 	for _, key := range []string{"run-sbom", "proof", "select", "extend-in-creator"} {
 		if err := p.checkKey(key); err != nil {
@@ -121,7 +122,7 @@ func (p Policy) Check() error {
 	return nil
 }
 
-// checkExtensions says what is wrong with [[extensions]], naming the entry.
+// checkExtensions returns an error that names the first invalid entry of [[extensions]].
 func checkExtensions(table []ExtensionProof) error {
 	seen := map[string]bool{}
 	for i, x := range table {
@@ -148,8 +149,8 @@ func proofs() []string {
 	return all
 }
 
-// ParseAge reads max-image-age: a duration as Go spells it ("720h"), or days ("30d").
-// Empty is no limit, 0.
+// ParseAge parses max-image-age: a Go duration ("720h") or days ("30d"). Empty means unlimited
+// and returns 0.
 func ParseAge(text string) (time.Duration, error) {
 	if text == "" {
 		return 0, nil
@@ -168,7 +169,7 @@ func ParseAge(text string) (time.Duration, error) {
 	return age, nil
 }
 
-// maxDays is as many days as a duration holds.
+// maxDays is the largest number of days that fits in a time.Duration.
 const maxDays = int64(math.MaxInt64 / (24 * time.Hour))
 
 func (p Policy) checkKey(key string) error {

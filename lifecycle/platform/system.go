@@ -8,13 +8,13 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
-// A System is system.toml: buildpacks that stand before and behind every group of the
-// order (platform.md, "system.toml").
+// A System is system.toml: buildpacks to add before and after every group of the order
+// (platform.md, "system.toml").
 type System struct {
 	Pre, Post resolver.Group
 }
 
-// DecodeSystem reads system.toml; name is its path, for errors.
+// DecodeSystem decodes system.toml. The name is used in errors.
 func DecodeSystem(data []byte, name string) (*System, error) {
 	type list struct {
 		Buildpacks []struct {
@@ -53,8 +53,8 @@ func DecodeSystem(data []byte, name string) (*System, error) {
 	return &System{Pre: pre, Post: post}, nil
 }
 
-// Merge puts the buildpacks into every group of an order, but for those whose ID the group
-// has already.
+// Merge adds the buildpacks to every group of an order, except those whose ID the group
+// already has.
 func (s *System) Merge(order resolver.Order) resolver.Order {
 	if s == nil {
 		return order

@@ -23,62 +23,61 @@ import (
 type Applier struct {
 	Root Root
 
-	Image  string // the image's reference: the build arg base_image of the first Dockerfile
+	Image  string // reference of the image: the build arg base_image of the first Dockerfile
 	Digest string // identifies the image's content; empty: nothing is cached
 
-	// Generated is what [extensions.Dockerfile.Context] is relative to, and App
-	// the build context of an extension that has none.
+	// Extensions' build contexts ([extensions.Dockerfile.Context]) are relative to Generated.
+	// App is the build context of an extension without one.
 	Generated, App string
 
-	// Cache keeps layers for later builds, in a folder of its own in this
-	// directory, which others may use too; empty: nothing is cached. Layers older
-	// than TTL are made again; zero: two weeks.
+	// Cache is a directory where layers are kept for later builds, in a subdirectory of its
+	// own, so the directory may be shared; empty: no caching. Layers older than TTL are
+	// rebuilt; zero: two weeks.
 	Cache string
 	TTL   time.Duration
 
-	// Spool is an existing directory, required, for the files of layers that are
-	// not cached, and of compressed ones. They have to stay as long as the layers
-	// are used.
+	// Spool is an existing directory for the files of layers that are not cached, and of
+	// compressed layers. Required. The files must stay as long as the layers are used.
 	Spool string
 
-	// Env is the environment of this process. Commands see it beside the image's and
-	// their build args, which win over it, but for CNB_* and what looks like a
-	// credential; in an isolated root they see only the proxies of it. It does not
-	// decide whether a cached layer is good.
+	// Env is the environment of this process. Commands inherit it, except for CNB_* and
+	// variables that look like credentials; in an isolated root, they inherit only the proxy
+	// variables. The image's environment and build args take precedence. Env is not part of the
+	// cache key.
 	Env []string
 
-	BuildID string       // the build arg build_id, a UUID; empty: a new one
+	BuildID string       // the build arg build_id, a UUID; empty: a random one
 	Client  *http.Client // for ADD of a URL; nil: http.DefaultClient
 
-	Stdout, Stderr io.Writer    // for the output of commands; nil: none
+	Stdout, Stderr io.Writer    // output of commands; nil: discarded
 	Log            *slog.Logger // nil: silent
 }
 
 // A Result is an extended image: the configuration and the layers to add.
 type Result struct {
-	Config   v1.Config // the image's, as the Dockerfiles changed it
-	Author   string    // of MAINTAINER; empty: as in the image
+	Config   v1.Config // the image's configuration after all Dockerfiles
+	Author   string    // from MAINTAINER; empty: unchanged
 	Layers   []*Layer
-	Executed int // instructions that were executed rather than found in the cache
+	Executed int // number of instructions executed rather than found in the cache
 }
 
-// Errors that callers tell apart.
+// Errors that callers distinguish.
 var (
-	// ErrRootUser is wrapped by errors about run images that were left with root as
-	// their user (platform.md, "extender").
+	// ErrRootUser is wrapped by errors about run images whose user is root after extension
+	// (platform.md, "extender").
 	ErrRootUser = errors.New("the run image was left with root as its user")
 
-	// ErrNotPermitted is wrapped by errors of a process that is not root, or that
-	// may not enter an isolated root.
+	// ErrNotPermitted is wrapped by errors of a process that is not root, or is not permitted
+	// to enter an isolated root.
 	ErrNotPermitted = errors.New("applying Dockerfiles is not permitted")
 )
 
-// An Error is one about an instruction.
+// An Error reports the failure of an instruction.
 type Error struct {
 	Path        string // of the Dockerfile
 	Line        int    // from 1
 	Instruction string // as written
-	ExitCode    int    // of a command of RUN; 0: it did not run or another instruction failed
+	ExitCode    int    // of a RUN command; 0: it did not run, or another instruction failed
 	Err         error
 }
 
@@ -88,7 +87,7 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// A pathError names a file of the tree.
+// A pathError is an error about a file of the tree.
 type pathError struct {
 	op, path string
 	err      error
@@ -99,9 +98,8 @@ func (e *pathError) Unwrap() error { return e.err }
 
 func unixTime(sec int64) time.Time { return time.Unix(sec, 0) }
 
-// Apply applies Dockerfiles in order: each stands on the image that the one
-// before it left. Nothing is executed before all of them have been read. Errors
-// about an instruction are an [*Error].
+// Apply applies Dockerfiles in order, each to the image that the previous one produced. It
+// reads all of them before it executes anything. Errors of an instruction are of type [*Error].
 func (a *Applier) Apply(ctx context.Context, dockerfiles []*extensions.Dockerfile, config v1.Config) (*Result, error) {
 	b, err := a.begin(config)
 	if err != nil {
@@ -139,10 +137,10 @@ func (b *build) apply(ctx context.Context, dockerfiles []*extensions.Dockerfile)
 	return &Result{Config: b.config, Author: b.author, Layers: b.layers, Executed: b.executed}, nil
 }
 
-// rebasableLabel says whether an extended image may be rebased (platform.md, "extender").
+// rebasableLabel says whether an extended image can be rebased (platform.md, "extender").
 const rebasableLabel = "io.buildpacks.rebasable"
 
-// A build is what Apply knows while it goes.
+// A build is the state of one call of Apply.
 type build struct {
 	*Applier
 	config   v1.Config
@@ -152,14 +150,14 @@ type build struct {
 
 	key      chain
 	store    *store
-	missed   bool     // what follows stands on files that were made anew
-	volatile bool     // the build's own id is part of the key
-	pending  []*Layer // cached layers that the tree lacks
+	missed   bool     // an instruction was not cached, so later ones cannot be either
+	volatile bool     // the key contains this build's ID
+	pending  []*Layer // cached layers not yet unpacked into the tree
 
-	tree  *tree // nil until something has to be executed or looked up
+	tree  *tree // nil until something is executed or looked up
 	skip  map[string]bool
-	last  snapshot // of the tree; nil: not taken
-	plain bool     // this container may not make namespaces
+	last  snapshot // of the tree; nil: out of date
+	plain bool     // this container cannot create namespaces
 }
 
 func (a *Applier) begin(config v1.Config) (*build, error) {
@@ -209,7 +207,7 @@ func (a *Applier) begin(config v1.Config) (*build, error) {
 	return b, nil
 }
 
-// newUUID makes a random UUID (RFC 9562, version 4).
+// newUUID returns a random UUID (RFC 9562, version 4).
 func newUUID() string {
 	var u [16]byte
 	rand.Read(u[:])
@@ -223,7 +221,7 @@ func (b *build) finish(ctx context.Context, dockerfiles []*extensions.Dockerfile
 		return nil
 	}
 	if dockerfiles[len(dockerfiles)-1].Image == extensions.Build {
-		return b.catchUp(ctx) // the build goes on in this root
+		return b.catchUp(ctx) // the build continues in this root
 	}
 	b.config.Labels[rebasableLabel] = fmt.Sprint(rebasable)
 	uid, _, err := b.ids(ctx, b.config.User)

@@ -15,8 +15,8 @@ import (
 	"github.com/mikelolasagasti/xz"
 )
 
-// isArchive reports whether ADD unpacks a file: a tar, compressed or not. Its
-// content decides, not its name.
+// isArchive reports whether ADD unpacks a file: whether its content is a tar, compressed or
+// not. The name does not matter.
 func isArchive(open opener) bool {
 	f, err := open()
 	if err != nil {
@@ -32,7 +32,7 @@ func isArchive(open opener) bool {
 	return err == nil
 }
 
-// openArchive uncompresses a file.
+// openArchive returns the uncompressed content of f.
 func openArchive(f io.Reader) (io.ReadCloser, error) {
 	r, err := uncompress(bufio.NewReaderSize(f, 64<<10))
 	if err != nil {

@@ -21,19 +21,18 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1"
 )
 
-// storeName is the folder in the cache directory; its number changes with what
-// the keys mean.
+// storeName is the subdirectory of the cache directory. Its number changes when the meaning of
+// the keys does.
 const storeName = "baseplan-2"
 
-// A chain is the digest of an image and of the instructions applied to it: what
-// a layer's content is taken to depend on.
+// A chain is a cache key: the digest of an image and of the instructions applied to it.
 type chain string
 
 func newChain(digest string, exclude []string) chain {
 	return chain("").next(append([]string{digest}, slices.Sorted(slices.Values(exclude))...)...)
 }
 
-// next is the chain with one more link.
+// next returns the chain extended by one link.
 func (c chain) next(parts ...string) chain {
 	sum := sha256.New()
 	for _, p := range append([]string{string(c)}, parts...) {
@@ -42,26 +41,26 @@ func (c chain) next(parts ...string) chain {
 	return chain(hex.EncodeToString(sum.Sum(nil)))
 }
 
-// An entry is what an earlier build left for a chain.
+// An entry is the cached result for a chain.
 type entry struct {
 	DiffID  v1.Hash   `json:"diff-id,omitzero"` // zero: the instruction changed nothing
-	IDs     *[2]int   `json:"ids,omitempty"`    // of a user looked up rather than of an instruction
+	IDs     *[2]int   `json:"ids,omitempty"`    // of a user lookup rather than an instruction
 	Created time.Time `json:"created"`
 
 	file string
 }
 
-// A store keeps entries, each a folder named by its chain that comes and goes
-// whole. It is a cache: it has no errors, only entries that it has or has not.
+// A store keeps entries, each in a directory named after its chain and replaced as a whole. As
+// a cache, it logs errors instead of returning them.
 type store struct {
 	dir string
 	ttl time.Duration
 	log *slog.Logger
 }
 
-// open makes sure that the store and the directory above it are this user's alone. The extender is root, and what
-// it takes from there goes into the image: a store that somebody else may have filled goes, and one that somebody
-// else could exchange is not used.
+// open creates the store and checks that only this user can write to it and to its parent
+// directory. The extender runs as root and adds cached layers to the image, so a store that
+// others may have filled is removed, and one that others could replace is not used.
 func (s *store) open() error {
 	if err := ownAlone(filepath.Dir(s.dir)); err != nil {
 		return err
@@ -76,7 +75,8 @@ func (s *store) open() error {
 	return err
 }
 
-// ownAlone reports an error unless a path is a directory that only this user can write.
+// ownAlone returns an error unless dir is a directory, not a link, that only this user (or
+// root) can write to.
 func ownAlone(dir string) error {
 	info, err := os.Lstat(dir)
 	if err != nil {
@@ -96,7 +96,7 @@ func ownAlone(dir string) error {
 
 const entryFile, layerFile = "entry.json", "layer.tar"
 
-// spool is where a layer is best written, to be moved into an entry.
+// spool returns the directory to write a layer to, so that it can be moved into an entry.
 func (s *store) spool(fallback string) string {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		s.log.Warn("writing the layer cache", "dir", s.dir, "error", err)
@@ -105,7 +105,7 @@ func (s *store) spool(fallback string) string {
 	return s.dir
 }
 
-// load finds a usable entry. One that is too old or damaged is dropped.
+// load returns a usable entry. It removes one that is expired or damaged.
 func (s *store) load(key chain) (entry, bool) {
 	dir := filepath.Join(s.dir, string(key))
 	e, err := s.read(dir)
@@ -167,8 +167,8 @@ func (s *store) drop(dir string) {
 	}
 }
 
-// save keeps a layer, whose file moves into the store. A layer without a file is
-// one of an instruction that changed nothing.
+// save stores a layer and moves its file into the store. A layer without a file means that the
+// instruction changed nothing.
 func (s *store) save(key chain, l *Layer) {
 	e := entry{DiffID: l.diffID, Created: time.Now().UTC()}
 	if err := s.write(key, e, l); err != nil {
@@ -176,7 +176,7 @@ func (s *store) save(key chain, l *Layer) {
 	}
 }
 
-// saveIDs keeps what a user's name stood for.
+// saveIDs stores the result of a user lookup.
 func (s *store) saveIDs(key chain, uid, gid int) {
 	if err := s.write(key, entry{IDs: &[2]int{uid, gid}, Created: time.Now().UTC()}, nil); err != nil {
 		s.log.Warn("writing the layer cache", "dir", s.dir, "error", err)
@@ -217,8 +217,8 @@ func (s *store) write(key chain, e entry, l *Layer) (err error) {
 	return err
 }
 
-// replace moves a folder to its final name. Another build that was faster may
-// have one there: ours is newer.
+// replace renames tmp to final. It replaces an entry that a concurrent build has written, since
+// ours is newer.
 func (s *store) replace(tmp, final string) error {
 	if err := os.RemoveAll(final); err != nil {
 		return err
@@ -226,15 +226,15 @@ func (s *store) replace(tmp, final string) error {
 	return os.Rename(tmp, final)
 }
 
-// grace is how long an entry stays after its time, and a file that no build
-// finished: another build may just have decided to use it.
+// grace is how long expired entries and unfinished files are kept: another build may be about
+// to use them.
 const grace = time.Hour
 
-// prune removes what is too old.
+// prune removes expired entries.
 func (s *store) prune() {
 	found, err := os.ReadDir(s.dir)
 	if err != nil {
-		return // there is nothing yet
+		return // nothing is cached yet
 	}
 	for _, f := range found {
 		info, err := f.Info()

@@ -21,14 +21,14 @@ import (
 	"github.com/baseplan/baseplan/extensions/apply/program"
 )
 
-// childName is what a process that runs a command is started as.
+// childName is the name (os.Args[0]) of the process that runs a command.
 const childName = "baseplan-extend"
 
-// A command is what the second process is told, in a message on descriptor 3. It
-// ends what it runs when that descriptor is closed.
+// A command is the message on descriptor 3 that tells the child process what to run. The child
+// terminates the command when that descriptor is closed.
 type command struct {
-	Root       string // of an isolated root; empty: in place
-	Namespaces bool   // the process has a mount, a process and an IPC namespace of its own
+	Root       string // directory of an isolated root; empty: run in place
+	Namespaces bool   // the process has its own mount, PID and IPC namespaces
 	Args       []string
 	Script     script
 	Env        []string
@@ -37,23 +37,22 @@ type command struct {
 	Groups     []uint32
 }
 
-// An outcome is what it answers, in a message on descriptor 4.
+// An outcome is the child's answer, a message on descriptor 4.
 type outcome struct {
 	Exit, Signal int
-	Failure      string // the command did not run
+	Failure      string // why the command did not run
 
 	NotFound, NotPermitted, NoNamespace, NoProc bool
 }
 
-// Main runs the command of a RUN, if this process was started for that, and
-// reports whether it was. The main function of a program that applies
-// Dockerfiles calls it before anything else and returns if it ran.
+// Main runs the command of a RUN instruction if this process was started for that, and reports
+// whether it was. A program that applies Dockerfiles must call it first thing in main, and
+// return if it ran.
 func Main() (ran bool) {
 	if len(os.Args) != 1 || os.Args[0] != childName {
 		return false
 	}
-	// The bounding set of capabilities is one of a thread, and inherited by what
-	// that thread starts.
+	// The capability bounding set belongs to the thread and is inherited by its children.
 	runtime.LockOSThread()
 	closeOnExec()
 	control, status := os.NewFile(3, "control"), os.NewFile(4, "status")
@@ -70,8 +69,8 @@ func Main() (ran bool) {
 	return true
 }
 
-// closeOnExec keeps the descriptors of this process, and those that it got from
-// whoever started the first one, from the command.
+// closeOnExec keeps the command from inheriting descriptors of this process, including those
+// inherited from whoever started the parent.
 func closeOnExec() {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -96,7 +95,7 @@ func (c *command) run(control *os.File) (o outcome) {
 	if err != nil {
 		return outcome{Failure: err.Error()}
 	}
-	// What a command leaves behind becomes a child of this process, and ends with it.
+	// Orphans of the command become children of this process and are killed with it.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return outcome{Failure: "becoming the reaper: " + err.Error()}
 	}
@@ -112,7 +111,7 @@ func (c *command) run(control *os.File) (o outcome) {
 	return o
 }
 
-// start starts the command and waits for its end.
+// start starts the command and waits for it.
 func (c *command) start(control, null, proc *os.File) outcome {
 	if c.Script.Path != "" {
 		if err := writeScript(c.Script); err != nil {
@@ -131,7 +130,7 @@ func (c *command) start(control, null, proc *os.File) outcome {
 	}
 	cmd, err := c.startAs(file, null, &syscall.Credential{Uid: c.UID, Gid: c.GID, Groups: c.Groups})
 	if errors.Is(err, unix.EPERM) && os.Getuid() == int(c.UID) && os.Getgid() == int(c.GID) {
-		cmd, err = c.startAs(file, null, nil) // in a container that may not set groups
+		cmd, err = c.startAs(file, null, nil) // in a container without permission to set groups
 	}
 	if err != nil {
 		o := outcome{Failure: program.Explain(err, file, c.Dir).Error(), Exit: 126}
@@ -157,8 +156,8 @@ func (c *command) start(control, null, proc *os.File) outcome {
 	return outcome{Exit: exit}
 }
 
-// waitClosed returns when the other end of a pipe is closed: the first process has
-// ended, or wants this one to. Nothing that is written there means that.
+// waitClosed returns when the other end of a pipe is closed: the parent has ended, or cancels
+// the command. Data written to the pipe has no effect.
 func waitClosed(pipe *os.File) { io.Copy(io.Discard, pipe) }
 
 func (c *command) startAs(file string, null *os.File, user *syscall.Credential) (*exec.Cmd, error) {
@@ -178,7 +177,7 @@ func writeScript(s script) error {
 	return os.Chmod(s.Path, 0o755)
 }
 
-// lookUp finds the program as exec does, in the PATH that it is to have.
+// lookUp finds the program as exec does, in the PATH of the command's environment.
 func (c *command) lookUp() (string, error) {
 	if len(c.Args) == 0 {
 		return "", errors.New("no command")
@@ -206,7 +205,7 @@ func (c *command) lookUp() (string, error) {
 	return "", fmt.Errorf("%s: there is no PATH to find it in", name)
 }
 
-// wait waits for a process, and for those whose parents have ended meanwhile.
+// wait waits for a process. It also reaps orphans that end meanwhile.
 func wait(pid int) (ended unix.WaitStatus) {
 	for {
 		got, err := unix.Wait4(-1, &ended, 0, nil)
@@ -219,8 +218,8 @@ func wait(pid int) (ended unix.WaitStatus) {
 	}
 }
 
-// killRest ends what the command left behind: a container ends with its command,
-// and what goes on could change files behind the snapshot's back.
+// killRest kills processes that the command left behind: a container ends with its command, and
+// a process still running could change files after the snapshot.
 func (c *command) killRest(proc *os.File) {
 	for {
 		got, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
@@ -228,10 +227,10 @@ func (c *command) killRest(proc *os.File) {
 		case errors.Is(err, unix.EINTR) || got > 0:
 			continue
 		case err != nil:
-			return // there is none left
+			return // no children left
 		}
 		if c.Namespaces {
-			unix.Kill(-1, unix.SIGKILL) // all of the process namespace but its init, which this is
+			unix.Kill(-1, unix.SIGKILL) // all of the PID namespace except this process, its init
 		} else {
 			for _, pid := range children(proc) {
 				unix.Kill(pid, unix.SIGKILL)
@@ -241,8 +240,8 @@ func (c *command) killRest(proc *os.File) {
 	}
 }
 
-// children lists the processes whose parent this one is. The directory was opened
-// when there still was one.
+// children returns the PIDs of this process's children. proc is /proc, opened before the root
+// changed.
 func children(proc *os.File) (pids []int) {
 	if _, err := proc.Seek(0, 0); err != nil {
 		return nil

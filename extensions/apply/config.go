@@ -12,8 +12,8 @@ import (
 	"github.com/baseplan/baseplan/extensions"
 )
 
-// configure does the instructions that change nothing but the image's configuration.
-// Variables have been filled in, but for those that commands do not expand themselves.
+// configure applies the instructions that change only the image's configuration. Variables are
+// already expanded, except in instructions that expand them themselves.
 func (s *stage) configure(cmd instructions.Command) error {
 	config := &s.b.config
 	switch c := cmd.(type) {
@@ -80,7 +80,7 @@ func (s *stage) volume(c *instructions.VolumeCommand) error {
 	return nil
 }
 
-// supportedConfig reports an error on configuration that an image's configuration is not written with here.
+// supportedConfig returns an error for settings that are not written to the image configuration.
 func supportedConfig(cmd instructions.Command) error {
 	if c, ok := cmd.(*instructions.HealthCheckCommand); ok && c.Health.StartInterval != 0 {
 		return errors.New("HEALTHCHECK --start-interval is not supported: leave it out")

@@ -22,39 +22,39 @@ import (
 	symbolic "github.com/tonistiigi/dchapes-mode"
 )
 
-// A transfer is what a COPY or an ADD asks for.
+// A transfer holds the arguments of a COPY or an ADD.
 type transfer struct {
 	to           instructions.SourcesAndDest
 	chown, chmod string
 	add          bool
 	checksum     string
-	unpack       *bool // nil: archives of the context, but not downloaded ones
+	unpack       *bool // nil: archives from the context, but not downloaded ones
 }
 
 // A source is one thing to copy: a file or the content of a directory.
 type source struct {
-	base    string // its own name
+	base    string // its base name
 	dir     bool
 	archive bool
-	entries []sourceFile // of a directory all in it, else one
+	entries []sourceFile // of a directory: everything in it; else one
 }
 
-// A sourceFile is a file with its name below the source, empty for the source itself.
+// A sourceFile is a file, with its name relative to the source; empty for the source itself.
 type sourceFile struct {
 	name  string
 	mode  fs.FileMode
 	link  string    // target of a symbolic link
-	hard  string    // name of the same file further ahead; empty: it is the first
-	open  opener    // content of a file on this machine
-	data  []byte    // or content without a file
+	hard  string    // name of an earlier hard link to the same file; empty: this is the first
+	open  opener    // opens a file on this machine
+	data  []byte    // or the content itself
 	mtime time.Time // zero: the epoch
-	sum   string    // of the content
+	sum   string    // SHA-256 of the content, in hex
 }
 
 // An opener opens a regular file.
 type opener func() (*os.File, error)
 
-// copy does COPY and ADD.
+// copy executes COPY and ADD.
 func (s *stage) copy(ctx context.Context, cmd instructions.Command, t transfer) error {
 	var mode symbolic.Set
 	if t.chmod != "" {
@@ -91,7 +91,7 @@ func (s *stage) copy(ctx context.Context, cmd instructions.Command, t transfer) 
 	})
 }
 
-// sourceKeys is all that counts of the sources, times left out.
+// sourceKeys returns the parts of the cache key for the sources: everything except times.
 func sourceKeys(sources []source) (keys []string) {
 	for _, src := range sources {
 		keys = append(keys, src.base, fmt.Sprint(src.dir, src.archive))
@@ -150,7 +150,7 @@ func (w *copier) copy(ctx context.Context, src source) error {
 
 func (w *copier) put(dest string, e sourceFile, top bool) error {
 	if top {
-		return nil // the directory itself was made above
+		return nil // the directory itself already exists
 	}
 	h := &tar.Header{Name: path.Join(dest, e.name), Mode: unixMode(e.mode), Uid: w.uid, Gid: w.gid, ModTime: epoch}
 	if !e.mtime.IsZero() {
@@ -184,8 +184,8 @@ func (w *copier) put(dest string, e sourceFile, top bool) error {
 	return w.tree.put(h, nil)
 }
 
-// fits reports an error where a directory would become something else, or something else a directory.
-// A link to a directory is none.
+// fits returns an error if the copy would replace a directory with a non-directory or the
+// reverse. A link to a directory is not a directory.
 func (w *copier) fits(name string, dir bool) error {
 	info, err := w.tree.root.Lstat(below(name))
 	switch {
@@ -201,8 +201,8 @@ func (w *copier) fits(name string, dir bool) error {
 	return nil
 }
 
-// verified opens a file, whose content has to be what the instruction's key was made of: the application can
-// write to its build context.
+// verified opens a file whose content must match the digest in the cache key, since the
+// application can write to its build context.
 func (e *sourceFile) verified() (io.ReadCloser, error) {
 	f, err := e.open()
 	if err != nil {
@@ -211,7 +211,7 @@ func (e *sourceFile) verified() (io.ReadCloser, error) {
 	return &verified{File: f, sum: sha256.New(), want: v1.Hash{Hex: e.sum}}, nil
 }
 
-// unixMode is a mode with its setuid, setgid and sticky bits, as in a tar.
+// unixMode returns a mode with its setuid, setgid and sticky bits, as in a tar.
 func unixMode(m fs.FileMode) int64 {
 	mode := int64(m.Perm())
 	if m&fs.ModeSetuid != 0 {
@@ -226,7 +226,7 @@ func unixMode(m fs.FileMode) int64 {
 	return mode
 }
 
-// unpack unpacks an archive below a directory.
+// unpack unpacks an archive into the directory dest.
 func (w *copier) unpack(ctx context.Context, open func() (io.ReadCloser, error), dest string) error {
 	file, err := open()
 	if err != nil {
@@ -241,7 +241,7 @@ func (w *copier) unpack(ctx context.Context, open func() (io.ReadCloser, error),
 	for tr := tar.NewReader(r); ; {
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
-			_, err = io.Copy(io.Discard, file) // to where its digest is checked
+			_, err = io.Copy(io.Discard, file) // up to the end, where the digest is checked
 			return err
 		}
 		if err == nil {
@@ -255,7 +255,7 @@ func (w *copier) unpack(ctx context.Context, open func() (io.ReadCloser, error),
 		}
 		name := path.Clean("/" + h.Name)
 		if name == "/" {
-			continue // the directory keeps what it has
+			continue // the directory keeps its metadata
 		}
 		h.Name = path.Join(dest, name)
 		if h.Typeflag == tar.TypeLink {

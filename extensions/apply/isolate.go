@@ -12,19 +12,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// keptCapabilities are what a command in an isolated root keeps: docker's default
-// set without what would let it leave the root (SYS_CHROOT), reach devices
-// (MKNOD), other processes (SYS_PTRACE, not in that set anyway) or the network
-// below its sockets (NET_RAW), or get any of these back (SETPCAP).
+// keptCapabilities are the capabilities of a command in an isolated root: docker's default set
+// without those that allow leaving the root (SYS_CHROOT), creating device nodes (MKNOD), raw
+// network access (NET_RAW), or regaining any of these (SETPCAP). The default set does not
+// include SYS_PTRACE.
 var keptCapabilities = []uintptr{
 	unix.CAP_CHOWN, unix.CAP_DAC_OVERRIDE, unix.CAP_FOWNER, unix.CAP_FSETID, unix.CAP_KILL, unix.CAP_SETGID, unix.CAP_SETUID,
 	unix.CAP_SETFCAP, unix.CAP_NET_BIND_SERVICE, unix.CAP_AUDIT_WRITE,
 }
 
-// dropCapabilities takes all others from what this thread starts: from the
-// bounding set, beyond which a program of root's cannot get any, from the ones
-// that are inherited and from the ambient ones. This thread's own stay until it
-// executes another program, so that the kernel does not let the command trace it.
+// dropCapabilities removes all other capabilities from the children of this thread: from the
+// bounding set, which limits even programs run as root, and from the inheritable and ambient
+// sets. The thread keeps its own until it executes another program, so the kernel does not let
+// the command trace it.
 func dropCapabilities() error {
 	kept := map[uintptr]bool{}
 	for _, c := range keptCapabilities {
@@ -33,7 +33,7 @@ func dropCapabilities() error {
 	for c := uintptr(0); c < 64; c++ {
 		in, _, errno := unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_CAPBSET_READ, c, 0, 0, 0, 0)
 		if errno != 0 {
-			break // no such capability, nor a higher one
+			break // end of the known capabilities
 		}
 		if in == 0 || kept[c] {
 			continue
@@ -54,7 +54,7 @@ func dropCapabilities() error {
 	return unix.Capset(&header, &data[0])
 }
 
-// enter makes the isolated root the root of this process.
+// enter changes this process's root to the isolated root.
 func (c *command) enter() outcome {
 	if c.Namespaces {
 		if err := c.pivot(); err != nil {
@@ -73,7 +73,7 @@ func (c *command) enter() outcome {
 	return outcome{NoProc: noProc}
 }
 
-// pivot leaves nothing of the old root in this mount namespace.
+// pivot makes c.Root the root of this mount namespace and unmounts the old one.
 func (c *command) pivot() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("making mounts private: %w", err)
@@ -87,11 +87,11 @@ func (c *command) pivot() error {
 	if err := unix.PivotRoot(".", "."); err != nil {
 		return fmt.Errorf("entering the isolated root: %w", err)
 	}
-	return unix.Unmount(".", unix.MNT_DETACH) // the old root, which lies on top
+	return unix.Unmount(".", unix.MNT_DETACH) // the old root, mounted on top
 }
 
-// mountProc mounts the /proc of this process namespace. Read-only: its settings
-// are those of the whole machine.
+// mountProc mounts /proc for this PID namespace. It is read-only, since its settings are those
+// of the whole machine.
 func mountProc() error {
 	if err := realDir("/proc"); err != nil {
 		return err
@@ -99,7 +99,7 @@ func mountProc() error {
 	return unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC|unix.MS_RDONLY, "")
 }
 
-// realDir makes sure that there is a directory, not a link to one.
+// realDir ensures that name is a directory, not a link to one.
 func realDir(name string) error {
 	if info, err := os.Lstat(name); err == nil && info.IsDir() {
 		return nil
@@ -110,7 +110,7 @@ func realDir(name string) error {
 	return os.Mkdir(name, 0o755)
 }
 
-// devices are those that programs expect; none gives access to anything.
+// devices are the device nodes that programs expect. None gives access to hardware.
 var devices = []struct {
 	name         string
 	major, minor uint32
@@ -120,7 +120,7 @@ var devices = []struct {
 
 var deviceLinks = [][2]string{{"/proc/self/fd", "fd"}, {"/proc/self/fd/0", "stdin"}, {"/proc/self/fd/1", "stdout"}, {"/proc/self/fd/2", "stderr"}}
 
-// makeDevices fills /dev. Nothing below it is ever part of a layer.
+// makeDevices populates /dev, which is never part of a layer.
 func makeDevices(mount bool) error {
 	if err := realDir("/dev"); err != nil {
 		return err
@@ -129,7 +129,7 @@ func makeDevices(mount bool) error {
 		if err := unix.Mount("tmpfs", "/dev", "tmpfs", unix.MS_NOSUID, "mode=755,size=65536k"); err != nil {
 			return fmt.Errorf("mounting /dev: %w", err)
 		}
-		// Device nodes work nowhere else.
+		// Device nodes are disabled everywhere else.
 		if err := unix.Mount("", "/", "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_NODEV, ""); err != nil {
 			return fmt.Errorf("mounting / without devices: %w", err)
 		}

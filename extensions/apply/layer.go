@@ -24,17 +24,16 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// A Layer holds the changes of one instruction. It is a v1.Layer whose tar is a
-// file, in [Applier.Cache] or [Applier.Spool]; it is compressed when somebody
-// first asks for that.
+// A Layer holds the changes of one instruction. It is a v1.Layer whose tar is a file in
+// [Applier.Cache] or [Applier.Spool]. It is compressed on first use.
 type Layer struct {
-	Extension   resolver.Module // whose Dockerfile the instruction is in
+	Extension   resolver.Module // the extension that generated the Dockerfile
 	Instruction string          // as written
-	Cached      bool            // it was made by an earlier build
+	Cached      bool            // from an earlier build
 
 	diffID v1.Hash
 	file   string
-	spool  string // where it is compressed
+	spool  string // directory for the compressed file
 
 	once   sync.Once
 	digest v1.Hash
@@ -43,33 +42,34 @@ type Layer struct {
 	err    error
 }
 
-// CreatedBy is the text of the layer's history entry in an app image.
+// CreatedBy returns the text of the layer's history entry in an app image.
 func (l *Layer) CreatedBy() string {
 	return fmt.Sprintf("Layer: '%s', Created by extension: %s", l.Instruction, l.Extension.ID)
 }
 
-// DiffID is the digest of the tar.
+// DiffID returns the digest of the tar.
 func (l *Layer) DiffID() (v1.Hash, error) { return l.diffID, nil }
 
-// Uncompressed is the tar. It is held against its digest while it is read: its file may be where others can write.
+// Uncompressed returns the tar. Reading it to the end verifies its digest, since others may be
+// able to write to its file.
 func (l *Layer) Uncompressed() (io.ReadCloser, error) { return openVerified(l.file, l.diffID) }
 
-// MediaType is that of a gzipped layer of docker's image format.
+// MediaType returns the media type of a gzipped layer of docker's image format.
 func (l *Layer) MediaType() (types.MediaType, error) { return types.DockerLayer, nil }
 
-// Digest is the digest of the compressed layer.
+// Digest returns the digest of the compressed layer.
 func (l *Layer) Digest() (v1.Hash, error) {
 	l.once.Do(l.compress)
 	return l.digest, l.err
 }
 
-// Size is the number of bytes of the compressed layer.
+// Size returns the size of the compressed layer in bytes.
 func (l *Layer) Size() (int64, error) {
 	l.once.Do(l.compress)
 	return l.size, l.err
 }
 
-// Compressed is the gzipped tar.
+// Compressed returns the gzipped tar. Reading it to the end verifies its digest.
 func (l *Layer) Compressed() (io.ReadCloser, error) {
 	l.once.Do(l.compress)
 	if l.err != nil {
@@ -94,7 +94,8 @@ func (l *Layer) compress() {
 	})
 }
 
-// A verified file ends in an error where its content has not the digest that it had when it was written.
+// A verified file returns an error at its end if the content does not have the digest that it
+// had when it was written.
 type verified struct {
 	*os.File
 	sum  hash.Hash
@@ -120,12 +121,12 @@ func (v *verified) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// WriteTo keeps [io.Copy] from the file's own, which would read past the digest.
+// WriteTo keeps [io.Copy] from using the file's own WriteTo, which would bypass the digest.
 func (v *verified) WriteTo(w io.Writer) (int64, error) {
 	return io.CopyBuffer(w, struct{ io.Reader }{v}, make([]byte, 64<<10))
 }
 
-// openRegular opens a regular file that is no link, and does not wait for the other end of a pipe.
+// openRegular opens a regular file, not a link, and does not block on a named pipe.
 func openRegular(name string) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -143,8 +144,8 @@ func openRegular(name string) (*os.File, error) {
 
 var errNotRegular = errors.New("it is no regular file")
 
-// spool writes a file that is not there yet and gives its name, digest and size.
-// Whatever is half written is removed.
+// spool writes a new file and returns its name, digest and size. It removes the file after an
+// error.
 func spool(dir, pattern string, write func(io.Writer) error) (name string, digest v1.Hash, size int64, err error) {
 	f, err := os.CreateTemp(dir, pattern)
 	if err != nil {
@@ -176,10 +177,10 @@ func (c *counter) Write(b []byte) (int, error) {
 type archiver struct {
 	tree  *tree
 	tar   *tar.Writer
-	first map[inode]string // a file of several names, by the one that holds its content
+	first map[inode]string // of hard links, the entry that holds the content
 
-	// parents makes directories that were there before look as if nothing had been
-	// done in them: their times differ from one container to the next.
+	// quiet reports whether a directory existed before and did not change. It gets a fixed
+	// time, since its real one differs between containers.
 	quiet func(*file) bool
 }
 
@@ -202,7 +203,7 @@ func (t *tree) writeLayer(w io.Writer, changes []change, quiet func(*file) bool)
 func (a *archiver) hide(name string) error {
 	dir, base := path.Split(name)
 	if strings.HasPrefix(base, whiteout) {
-		return nil // no lower layer can have had it
+		return nil // no lower layer can contain it
 	}
 	return a.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(dir+whiteout+base, "/"), Mode: 0o600, ModTime: epoch, Format: tar.FormatPAX})
 }
@@ -240,8 +241,9 @@ func (a *archiver) add(f *file) error {
 	return a.tar.WriteHeader(h)
 }
 
-// addOpen adds what has to be opened for its attributes, and a file's content. Every name of a file has the
-// attributes: whoever unpacks the layer gives it an owner at each, and with that the kernel drops its capabilities.
+// addOpen adds what must be opened for its extended attributes, and a file's content. Hard
+// links get the attributes too: unpacking sets the owner at each name, which makes the kernel
+// drop the file's capabilities.
 func (a *archiver) addOpen(f *file, h *tar.Header) error {
 	in, err := a.tree.root.OpenFile(below(f.path), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -271,11 +273,11 @@ func (a *archiver) addOpen(f *file, h *tar.Header) error {
 	return nil
 }
 
-// header is a file's metadata in a tar; its type is 0 where tar has none.
+// header returns the tar header of a file. Its type is 0 if tar has none for it.
 func header(f *file) *tar.Header {
 	st := &f.stat
 	h := &tar.Header{Name: strings.TrimPrefix(f.path, "/"), Mode: int64(st.Mode & 0o7777), Uid: int(st.Uid), Gid: int(st.Gid), Format: tar.FormatPAX}
-	// Whole seconds: with finer times every entry would need a header of its own.
+	// Whole seconds, since finer times take an extra header for every entry.
 	h.ModTime = unixTime(st.Mtim.Sec)
 	switch f.kind() {
 	case unix.S_IFREG:

@@ -9,10 +9,10 @@ import (
 	"io"
 )
 
-// maxMessage bounds what a process reads from the other before it has seen any of it.
+// maxMessage bounds the size of a message that a process accepts.
 const maxMessage = 256 << 20
 
-// writeMessage writes v as JSON, after its length in four bytes.
+// writeMessage writes v as JSON, preceded by its length in four bytes (big-endian).
 func writeMessage(w io.Writer, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -25,8 +25,8 @@ func writeMessage(w io.Writer, v any) error {
 	return err
 }
 
-// readMessage reads one message and not a byte more: what follows it in a pipe has a
-// meaning of its own, and a decoder would read ahead or leave the end of a line.
+// readMessage reads exactly one message. A json.Decoder would read ahead, or leave the end of
+// the line, but what follows in the pipe has its own meaning.
 func readMessage(r io.Reader, v any) error {
 	var length [4]byte
 	if _, err := io.ReadFull(r, length[:]); err != nil {

@@ -18,18 +18,18 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
-// A mount is a directory or file that a RUN has for its time (Dockerfile reference, "RUN --mount"). This
-// container may not mount anything as a rule, so what is there is set aside, and comes back afterwards.
-// Writes to a bind mount are dropped.
+// A mount is a directory or file that exists only during a RUN (Dockerfile reference, "RUN
+// --mount"). Containers usually have no permission to mount, so what is at the target is moved
+// aside and restored afterwards. Writes to a bind mount are dropped.
 type mount struct {
 	target   string
-	cache    string  // name of a cache's content; empty: it is none
-	bind     *source // of the build context; nil: it begins empty, or with what the cache holds
+	cache    string  // name of the cache's content; empty: not a cache
+	bind     *source // from the build context; nil: initially empty, or the content of the cache
 	uid, gid int
 	mode     int64
 }
 
-// mounts are those of a RUN, and what of them decides whether its layer is still good.
+// mounts returns the mounts of a RUN, and their parts of the cache key.
 func (s *stage) mounts(c *instructions.RunCommand) (all []mount, keys []string, err error) {
 	for _, m := range instructions.GetMounts(c) {
 		if err := supportedMount(m); err != nil {
@@ -67,7 +67,8 @@ func number64(n *uint64, or uint64) uint64 {
 	return *n
 }
 
-// supportedMount reports an error for a mount that an extension's Dockerfile cannot have.
+// supportedMount returns an error for a mount that is not supported in an extension's
+// Dockerfile.
 func supportedMount(m *instructions.Mount) error {
 	switch {
 	case m.Type == instructions.MountTypeSecret:
@@ -82,7 +83,7 @@ func supportedMount(m *instructions.Mount) error {
 	return nil
 }
 
-// bound is a file or directory of the build context.
+// bound returns a file or directory of the build context.
 func (s *stage) bound(name string) (*source, error) {
 	c, err := s.context()
 	if err != nil {
@@ -99,7 +100,7 @@ func (s *stage) bound(name string) (*source, error) {
 	return &src, err
 }
 
-// hide leaves the targets of mounts out of snapshots until the function is called that it returns.
+// hide excludes the targets of mounts from snapshots until show is called.
 func (b *build) hide(mounts []mount) (show func(), err error) {
 	old := b.skip
 	skip := map[string]bool{}
@@ -120,7 +121,7 @@ func (b *build) hide(mounts []mount) (show func(), err error) {
 	return func() { b.skip, b.last = old, nil }, nil
 }
 
-// mounted does something while mounts are there.
+// mounted calls do with the mounts in place.
 func (b *build) mounted(ctx context.Context, mounts []mount, do func(context.Context) error) error {
 	if len(mounts) == 0 {
 		return do(ctx)
@@ -133,7 +134,7 @@ func (b *build) mounted(ctx context.Context, mounts []mount, do func(context.Con
 	return errors.Join(err, back(err == nil))
 }
 
-// mount puts one mount in place; back takes it away, and keeps the content of a cache.
+// mount puts one mount in place. back removes it and, if ok, saves the content of a cache.
 func (b *build) mount(ctx context.Context, m mount) (back func(ok bool) error, err error) {
 	real, err := b.tree.resolve(m.target)
 	if err != nil {
@@ -165,7 +166,7 @@ func (b *build) mount(ctx context.Context, m mount) (back func(ok bool) error, e
 	return back, b.tree.settle()
 }
 
-// fill makes what a mount shows.
+// fill creates the content of a mount.
 func (b *build) fill(ctx context.Context, m mount, real string) error {
 	if m.bind != nil && !m.bind.dir {
 		w := copier{tree: b.tree}
@@ -190,7 +191,7 @@ func (b *build) fill(ctx context.Context, m mount, real string) error {
 	return b.tree.put(&tar.Header{Typeflag: tar.TypeDir, Name: real, Mode: mode, Uid: m.uid, Gid: m.gid, ModTime: epoch}, nil)
 }
 
-// missing is the topmost directory above a path, or the path itself, that is not there; empty: all are.
+// missing returns the topmost component of a path that does not exist; empty: all exist.
 func (b *build) missing(real string) (string, error) {
 	for i := 1; i <= len(real); i++ {
 		if i < len(real) && real[i] != '/' {
@@ -205,7 +206,7 @@ func (b *build) missing(real string) (string, error) {
 	return "", nil
 }
 
-// removeEmpty removes the directories that were made for a mount, up to the topmost, as far as they are empty.
+// removeEmpty removes the empty directories that were created for a mount, from dir up to top.
 func (b *build) removeEmpty(dir, top string) error {
 	for ; top != "" && (dir == top || strings.HasPrefix(dir, top+"/")); dir = path.Dir(dir) {
 		entries, err := fs.ReadDir(b.tree.root.FS(), below(dir))
@@ -219,7 +220,7 @@ func (b *build) removeEmpty(dir, top string) error {
 	return nil
 }
 
-// setAsideAll moves what is at a path into a file; restore brings it back.
+// setAsideAll archives what is at a path and removes it. restore brings it back.
 func (b *build) setAsideAll(ctx context.Context, real string, wantDir bool) (restore func() error, err error) {
 	info, err := b.tree.root.Lstat(below(real))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -255,7 +256,7 @@ func (b *build) setAsideAll(ctx context.Context, real string, wantDir bool) (res
 	}, nil
 }
 
-// subtree lists a file, or a directory and all in it.
+// subtree lists a file, or a directory and everything in it.
 func subtree(parent *os.File, real string) ([]change, error) {
 	s := scanner{skip: map[string]bool{}}
 	if err := s.one(int(parent.Fd()), path.Dir(real), path.Base(real)); err != nil {
@@ -268,8 +269,8 @@ func subtree(parent *os.File, real string) ([]change, error) {
 	return all, nil
 }
 
-// mountStore is where the content of caches is kept: with the cached layers or, where nothing is cached, for the
-// instructions of this build.
+// mountStore returns the store for the content of cache mounts: the layer cache or, without
+// one, the spool directory, which lasts for this build.
 func (b *build) mountStore() *store {
 	if b.store != nil {
 		return b.store
@@ -277,7 +278,7 @@ func (b *build) mountStore() *store {
 	return &store{dir: b.Spool, log: b.Log}
 }
 
-// keepMount keeps the content of a cache for later builds. That it cannot is no error.
+// keepMount saves the content of a cache mount for later builds. A failure is only logged.
 func (b *build) keepMount(name, real string) {
 	err := func() error {
 		t, err := openTree(filepath.Join(b.tree.dir, real))
@@ -309,7 +310,7 @@ func (b *build) keepMount(name, real string) {
 	}
 }
 
-// loadMount brings the content of a cache back. One that cannot be read begins empty.
+// loadMount restores the content of a cache mount, or leaves it empty if it cannot be read.
 func (b *build) loadMount(ctx context.Context, name, real string) {
 	dir := filepath.Join(b.mountStore().dir, name)
 	f, err := openRegular(filepath.Join(dir, layerFile))

@@ -15,33 +15,32 @@ import (
 
 // A Root is the file system that Dockerfiles are applied to.
 //
-// These paths are never part of a layer: /proc, /sys, /dev, mounts, /layers,
-// /workspace, /platform, /kaniko, /cnb, and of the isolated root the lent
-// /etc/resolv.conf and /etc/hosts. Nor are [Applier.App], [Applier.Cache] and
-// [Applier.Spool], where they are in it.
+// These paths are never part of a layer: /proc, /sys, /dev, mounts, /layers, /workspace,
+// /platform, /kaniko, /cnb, and in an isolated root the temporary /etc/resolv.conf and
+// /etc/hosts. [Applier.App], [Applier.Generated], [Applier.Cache] and [Applier.Spool] are
+// excluded too if they are below the root.
 type Root struct {
-	// Dir is "/" to extend this container in place. Else it is an empty directory,
-	// or one that does not exist yet, for an isolated root: nobody but root can
-	// look into it, and the caller removes it in the end.
+	// Dir is "/" to extend this container in place. For an isolated root, it is an empty
+	// directory, or one that does not exist yet. It becomes accessible to its owner only, and
+	// the caller must remove it.
 	Dir string
 
-	// Layers open the uncompressed tars of the image that an isolated root starts
-	// with, the lowest first (v1.Layer.Uncompressed is such a func). They are read
-	// only when an instruction has to be executed.
+	// Layers open the uncompressed tars of the image in an isolated root, bottom layer first
+	// (v1.Layer.Uncompressed is such a func). They are read only if an instruction must be
+	// executed.
 	Layers []func() (io.ReadCloser, error)
 
 	Exclude []string // further absolute paths that are never part of a layer
 }
 
-// excluded are the paths that belong to the container or to the platform, never
-// to an image.
+// excluded are the paths that belong to the container or the platform, never to an image.
 var excluded = []string{"/proc", "/sys", "/dev", "/layers", "/workspace", "/platform", "/kaniko", "/cnb"}
 
-// isolated reports whether commands are shut into the root.
+// isolated reports whether commands are confined to the root.
 func (r *Root) isolated() bool { return filepath.Clean(r.Dir) != "/" }
 
-// catchUp makes the tree hold all that was applied so far: it unpacks the image
-// of an isolated root, and cached layers.
+// catchUp brings the tree up to date: it unpacks the image of an isolated root, and cached
+// layers.
 func (b *build) catchUp(ctx context.Context) error {
 	if b.tree == nil {
 		if err := b.openRoot(ctx); err != nil {
@@ -94,8 +93,8 @@ func (b *build) openRoot(ctx context.Context) error {
 	return err
 }
 
-// makeRoot makes the directory of an isolated root, in one that others cannot
-// enter: its programs that run as root must not be within their reach.
+// makeRoot creates the directory of an isolated root inside one that only its owner can enter,
+// so that other users cannot run its setuid programs.
 func makeRoot(dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
@@ -117,7 +116,7 @@ func makeRoot(dir string) (string, error) {
 	return root, os.Chmod(root, 0o755)
 }
 
-// exclude lists the paths that are left out of layers.
+// exclude returns the paths that are never part of a layer.
 func (b *build) exclude() []string {
 	paths := slices.Concat(excluded, b.Root.Exclude)
 	for _, p := range []string{b.App, b.Generated, b.Cache, b.Spool} {

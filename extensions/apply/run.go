@@ -24,7 +24,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// run does RUN.
+// run executes RUN.
 func (s *stage) run(ctx context.Context, c *instructions.RunCommand) error {
 	argv, script, err := s.command(c)
 	if err != nil {
@@ -47,11 +47,11 @@ func (s *stage) run(ctx context.Context, c *instructions.RunCommand) error {
 	})
 }
 
-// A script is an inline file with a #! line.
+// A script is a here-document with a #! line.
 type script struct{ Path, Data string }
 
-// command is what RUN executes: the line for the shell, the words of the exec
-// form, or an inline file (Dockerfile reference, "Here-Documents").
+// command returns what RUN executes: the line for the shell, the words of the exec form, or a
+// here-document (Dockerfile reference, "Here-Documents").
 func (s *stage) command(c *instructions.RunCommand) (argv []string, inline script, err error) {
 	argv = slices.Clone(c.CmdLine)
 	if len(c.Files) > 0 {
@@ -69,7 +69,7 @@ func (s *stage) command(c *instructions.RunCommand) (argv []string, inline scrip
 			argv = []string{inline.Path}
 		case alone:
 			argv = []string{data}
-		default: // the shell has its own way with them
+		default: // the shell interprets them
 			line := argv[0]
 			for _, f := range c.Files {
 				line += "\n" + f.Data + f.Name
@@ -87,10 +87,10 @@ func (s *stage) command(c *instructions.RunCommand) (argv []string, inline scrip
 	return argv, inline, nil
 }
 
-// environment is what a command sees of the image and its build args, and the
-// part of it that decides whether its layer is still good. The id of this build
-// and the name of the base image are different in every build; they count where
-// the instruction refers to them (image_extension.md, "Dockerfile Requirements").
+// environment returns the image's environment and the build args for a command, and the part
+// that belongs to the cache key. The build ID and the name of the base image change with every
+// build, so they are part of the key only if the instruction refers to them
+// (image_extension.md, "Dockerfile Requirements").
 func (s *stage) environment(text string) (env, keyed []string) {
 	vars := s.variables()
 	for _, name := range variables(vars[1:]).Keys() {
@@ -106,11 +106,11 @@ func (s *stage) environment(text string) (env, keyed []string) {
 	return env, append(keyed, s.b.config.Env...)
 }
 
-// defaultPath is docker's PATH for images that have none.
+// defaultPath is docker's PATH for images without one.
 const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// Inherited is what a command may see of this process's environment: nothing of the
-// platform's, no credentials, nothing that tells about another user.
+// Inherited returns the variables of this process's environment that a command may see: no
+// variables of the platform, no credentials, and none that describe a user session.
 func Inherited(env []string) (kept []string) {
 	for _, e := range env {
 		if name, _, ok := strings.Cut(e, "="); ok && !strings.HasPrefix(name, "CNB_") && !credential(name) && !personal[name] {
@@ -120,7 +120,8 @@ func Inherited(env []string) (kept []string) {
 	return kept
 }
 
-// inherited is what a command gets of it. To an isolated root the environment is foreign but for the way out of the network.
+// inherited returns the variables that a command inherits: in an isolated root, only the proxy
+// variables.
 func inherited(env []string, isolated bool) []string {
 	if isolated {
 		return Proxies(env)
@@ -128,7 +129,7 @@ func inherited(env []string, isolated bool) []string {
 	return Inherited(env)
 }
 
-// Proxies are the variables that tell the way out of the network.
+// Proxies returns the variables that configure network proxies.
 func Proxies(env []string) (kept []string) {
 	for _, e := range env {
 		if name, _, ok := strings.Cut(e, "="); ok && strings.HasSuffix(strings.ToLower(name), "_proxy") {
@@ -140,7 +141,7 @@ func Proxies(env []string) (kept []string) {
 
 var personal = map[string]bool{"HOME": true, "USER": true, "LOGNAME": true, "PWD": true, "OLDPWD": true, "SHLVL": true, "SHELL": true, "MAIL": true, "_": true}
 
-// credential guesses by the name of a variable.
+// credential reports whether a variable's name looks like that of a credential.
 func credential(name string) bool {
 	name = strings.ToUpper(name)
 	for _, prefix := range []string{"AWS_", "AZURE_", "ARM_", "GOOGLE_", "GCLOUD_", "GCP_", "CLOUDSDK_", "DOCKER_", "REGISTRY_", "CI_JOB_", "CI_REGISTRY", "GITHUB_", "ACTIONS_", "VAULT_", "COSIGN_", "KUBE"} {
@@ -157,7 +158,7 @@ func credential(name string) bool {
 	return false
 }
 
-// execute runs a command in the root.
+// execute runs a command in the root as the user that spec names.
 func (b *build) execute(ctx context.Context, spec string, c command) error {
 	u, err := b.user(ctx, spec)
 	if err != nil {
@@ -188,7 +189,7 @@ func (b *build) execute(ctx context.Context, spec string, c command) error {
 	return errors.Join(err, back())
 }
 
-// mergeEnv gives the variables of over precedence.
+// mergeEnv returns env overridden by over.
 func mergeEnv(env, over []string) []string {
 	env = slices.Clone(env)
 	for _, e := range over {
@@ -198,10 +199,10 @@ func mergeEnv(env, over []string) []string {
 	return env
 }
 
-// errNoNamespace says that this container may not make namespaces.
+// errNoNamespace reports that this container cannot create namespaces.
 var errNoNamespace = errors.New("namespaces are not permitted")
 
-// An exitError is a command that ended badly.
+// An exitError is returned for a command that failed.
 type exitError struct {
 	code   int
 	reason string
@@ -209,11 +210,11 @@ type exitError struct {
 
 func (e *exitError) Error() string { return e.reason }
 
-// killDelay is how long commands have to end themselves after a cancellation.
+// killDelay is how long commands have to exit after SIGTERM before they are killed.
 const killDelay = 3 * time.Second
 
-// start runs a command by a second process of this program, see [Main]. That
-// ends with everything that the command started when ctx or this process ends.
+// start runs a command in a child process of this program; see [Main]. When ctx or this process
+// ends, the child kills everything that the command started.
 func (b *build) start(ctx context.Context, c command, namespaces bool) error {
 	c.Namespaces = namespaces
 	control, toChild, err := os.Pipe()
@@ -260,8 +261,8 @@ func (b *build) start(ctx context.Context, c command, namespaces bool) error {
 	return o.err(c.Root != "" && (stdout.proc || stderr.proc))
 }
 
-// outputs returns the writers for a command's output. It is one if both streams go to the same writer: os/exec then
-// makes one pipe, which keeps the order of lines.
+// outputs returns the writers for a command's output. They are the same if both streams go to
+// the same writer, since os/exec then uses one pipe, which keeps the order of lines.
 func (b *build) outputs() (stdout, stderr *watched) {
 	stdout = &watched{to: b.Stdout}
 	if reflect.ValueOf(b.Stdout).Comparable() && b.Stdout == b.Stderr {
@@ -270,11 +271,11 @@ func (b *build) outputs() (stdout, stderr *watched) {
 	return stdout, &watched{to: b.Stderr}
 }
 
-// A watched writer notes whether a command mentions /proc. That it is no *os.File keeps it from being handed to
-// the command itself.
+// A watched writer records whether a command mentions /proc. It is not an *os.File, so os/exec
+// does not pass the file itself to the command.
 type watched struct {
 	to   io.Writer
-	tail []byte // what may be the beginning of it
+	tail []byte // possibly the beginning of a mention
 	proc bool
 }
 
@@ -289,7 +290,8 @@ func (w *watched) Write(p []byte) (int, error) {
 	return w.to.Write(p)
 }
 
-// err makes an error of how a command ended; wantsProc reports whether it complained of /proc.
+// err returns the error for the way a command ended. wantsProc says that its output mentions
+// /proc.
 func (o *outcome) err(wantsProc bool) error {
 	var reason string
 	switch {
@@ -314,7 +316,7 @@ func (o *outcome) err(wantsProc bool) error {
 	return &exitError{code: o.code(), reason: reason}
 }
 
-// code is the exit code as a shell gives it.
+// code returns the exit code as a shell reports it.
 func (o *outcome) code() int {
 	if o.Signal != 0 {
 		return 128 + o.Signal
@@ -322,12 +324,12 @@ func (o *outcome) code() int {
 	return o.Exit
 }
 
-// lentPaths are files of this container that commands in an isolated root need
-// to reach the network. They are lent for the while.
+// lentPaths are files of this container that commands in an isolated root need for network
+// access. They are copied in while a command runs.
 var lentPaths = map[string]bool{"/etc/resolv.conf": true, "/etc/hosts": true}
 
-// lend puts the lent files into an isolated root; back takes them away and
-// leaves everything as the image has it.
+// lend copies the lent files into an isolated root. back removes them and restores the image's
+// own.
 func (b *build) lend() (back func() error, err error) {
 	if !b.tree.isDir("/etc") {
 		return func() error { return nil }, nil
@@ -361,7 +363,7 @@ func (b *build) lend() (back func() error, err error) {
 	return back, b.tree.settle()
 }
 
-// setAside moves a file out of an isolated root; there reports whether there was one.
+// setAside moves a file out of an isolated root and reports whether it existed.
 func (b *build) setAside(name string) (there bool, err error) {
 	dir, err := b.tree.open(path.Dir(name))
 	if err != nil {
@@ -381,7 +383,7 @@ func (b *build) asideName(name string) string {
 	return path.Join(b.Root.Dir, "aside-"+path.Base(name))
 }
 
-// putBack undoes setAside, whatever stands in its place now.
+// putBack undoes setAside and replaces whatever is there now.
 func (b *build) putBack(name string, there bool) error {
 	if !b.tree.isDir(path.Dir(name)) {
 		return nil // the command removed the directory, and the file with it

@@ -14,32 +14,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A snapshot is what a tree held at one moment: the metadata of every file, but
-// no content. Who changes content changes the ctime with it, which no package
-// manager can set back as it can the modification time.
-type snapshot []file // a directory comes before what is in it, names sorted
+// A snapshot is the metadata of every file of a tree at one moment, without content. A change
+// of content also changes the ctime, which, unlike the modification time, package managers
+// cannot set back.
+type snapshot []file // sorted; a directory precedes its content
 
 // A file is the metadata of one file.
 type file struct {
 	path  string // "/etc/passwd"
 	stat  unix.Stat_t
-	attrs string // of a directory: its extended attributes
+	attrs string // extended attributes of a directory
 }
 
 func (f *file) kind() uint32 { return f.stat.Mode & unix.S_IFMT }
 func (f *file) isDir() bool  { return f.kind() == unix.S_IFDIR }
 
-// inode identifies a file behind its names.
+// An inode identifies a file regardless of its names.
 type inode struct{ dev, ino uint64 }
 
 func (f *file) inode() inode { return inode{uint64(f.stat.Dev), f.stat.Ino} } //nolint:unconvert // its type depends on the architecture
 
-// linked reports whether the file may have another name.
+// linked reports whether the file may have other hard links.
 func (f *file) linked() bool { return !f.isDir() && f.stat.Nlink > 1 }
 
-// same reports whether nothing has happened to the file. The times of a
-// directory change with every file that comes and goes, or that is lent to it
-// for a while, so there the ctime says nothing.
+// same reports whether the file is unchanged. For directories the ctime is ignored: it changes
+// with every file that is added, removed or lent.
 func (f *file) same(g *file) bool {
 	a, b := &f.stat, &g.stat
 	if a.Mode != b.Mode || a.Uid != b.Uid || a.Gid != b.Gid || a.Rdev != b.Rdev || a.Mtim != b.Mtim || f.attrs != g.attrs {
@@ -48,8 +47,8 @@ func (f *file) same(g *file) bool {
 	return f.isDir() || f.inode() == g.inode() && a.Size == b.Size && a.Ctim == b.Ctim
 }
 
-// skipped are the paths that a snapshot leaves out: those that are asked for,
-// and mounts, which belong to no image.
+// skipped returns the paths to leave out of a snapshot: the given ones, and mounts, which are
+// not part of an image.
 func skipped(dir string, paths []string) (map[string]bool, error) {
 	skip := map[string]bool{}
 	for _, p := range paths {
@@ -100,7 +99,7 @@ func (s *scanner) dir(fd int, name string) error {
 	return nil
 }
 
-// one looks at a file, or a directory and all in it.
+// one adds a file, or a directory and everything in it.
 func (s *scanner) one(fd int, dir, base string) error {
 	f := file{path: strings.TrimSuffix(dir, "/") + "/" + base}
 	if s.skip[f.path] {
@@ -152,7 +151,7 @@ func (s *scanner) names(fd int) ([]string, error) {
 	}
 }
 
-// newest is the last ctime in a snapshot.
+// newest returns the latest ctime in a snapshot.
 func (s snapshot) newest() time.Time {
 	var last unix.Timespec
 	for i := range s {
@@ -164,9 +163,9 @@ func (s snapshot) newest() time.Time {
 	return time.Unix(last.Unix())
 }
 
-// settleClock waits until the file system's clock, which advances in steps of
-// some milliseconds, has passed the newest file: otherwise a file could be
-// changed twice with the same ctime, once before and once after the snapshot.
+// settleClock waits until the file system's clock, which has a resolution of some milliseconds,
+// has passed the newest ctime. Otherwise a file could change before and after the snapshot with
+// the same ctime.
 func (s snapshot) settleClock() error {
 	newest := s.newest()
 	for range 100 {
@@ -175,7 +174,7 @@ func (s snapshot) settleClock() error {
 			return err
 		}
 		if at := time.Unix(now.Unix()); at.After(newest) || newest.Sub(at) > time.Second {
-			return nil // a file from the future does not get any older
+			return nil // waiting does not help if the ctime is in the future
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -184,15 +183,14 @@ func (s snapshot) settleClock() error {
 
 // A change is an entry of a layer.
 type change struct {
-	*file        // what there is now
-	gone  string // or the path that is no more
+	*file        // nil: removed
+	gone  string // path of a removed file
 }
 
-// since lists what has changed from a snapshot to a later one, in the order of
-// a layer: every directory in front of what is in it. The directories above a
-// change are part of it, since a layer is unpacked without the one below. So are
-// all names of a file of which one has changed: a link cannot lead from one
-// layer to another.
+// since returns the changes from an earlier snapshot to s in the order of a layer: every
+// directory precedes its content. The parents of a change are included, since a layer can be
+// unpacked without those below it. So are all hard links to a changed file, since a link cannot
+// refer to another layer.
 func (s snapshot) since(before snapshot, ignore map[string]bool) []change {
 	changed := make([]bool, len(s))
 	var gone []string
@@ -226,7 +224,7 @@ func compareNext(s snapshot, i int, before snapshot, j int) int {
 	return comparePaths(s[i].path, before[j].path)
 }
 
-// comparePaths orders as scan does: what is in a directory follows it at once.
+// comparePaths orders paths as scan does: the content of a directory directly follows it.
 func comparePaths(a, b string) int {
 	for i := 0; i < len(a) && i < len(b); i++ {
 		if a[i] == b[i] {
@@ -240,7 +238,7 @@ func comparePaths(a, b string) int {
 	return len(a) - len(b)
 }
 
-// spread marks the other names of changed files.
+// spread marks the other hard links of changed files.
 func (s snapshot) spread(changed []bool, ignore map[string]bool) {
 	inodes := map[inode]bool{}
 	for i := range s {
@@ -258,10 +256,10 @@ func (s snapshot) spread(changed []bool, ignore map[string]bool) {
 	}
 }
 
-// list merges what has changed and what is gone, and adds the directories above.
+// list merges the changed and the removed files, and adds their parent directories.
 func (s snapshot) list(changed []bool, gone []string) []change {
 	var out []change
-	var above []int // the directories around the current file
+	var above []int // parents of the current file
 	listed := map[int]bool{}
 	parents := func(p string) bool {
 		for len(above) > 0 && !strings.HasPrefix(p, s[above[len(above)-1]].path+"/") {
@@ -280,7 +278,7 @@ func (s snapshot) list(changed []bool, gone []string) []change {
 	}
 	for i, j := 0, 0; i < len(s) || j < len(gone); {
 		if i == len(s) || j < len(gone) && comparePaths(gone[j], s[i].path) < 0 {
-			// With its directory gone, or become something else, it is gone anyway.
+			// If its directory is removed or replaced, so is the file.
 			if parents(gone[j]) {
 				addAbove()
 				out = append(out, change{gone: gone[j]})

@@ -24,7 +24,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sources finds what is to be copied.
+// sources returns what is to be copied.
 func (s *stage) sources(ctx context.Context, t transfer) ([]source, error) {
 	var all []source
 	for _, name := range t.to.SourcePaths {
@@ -63,7 +63,7 @@ func digestOf(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// download fetches a URL into the spool directory.
+// download downloads a URL into the spool directory.
 func (s *stage) download(ctx context.Context, name string, t transfer) ([]source, error) {
 	u, err := url.Parse(name)
 	if err != nil {
@@ -106,8 +106,9 @@ func (s *stage) download(ctx context.Context, name string, t transfer) ([]source
 	return []source{src}, nil
 }
 
-// A buildContext is the folder that COPY and ADD take files from. Whoever writes the application can put links, pipes
-// and the like there, at any time. So files are opened below a root, and listed there.
+// A buildContext is the directory that COPY and ADD copy from. The application can create
+// links, pipes and the like in it at any time, so files are listed and opened through an
+// os.Root.
 type buildContext struct {
 	dir    string
 	root   *os.Root
@@ -139,7 +140,8 @@ func (s *stage) context() (*buildContext, error) {
 	return c, nil
 }
 
-// openContext opens the folder. An extension's own is in [Applier.Generated], and no link leads it out of there.
+// openContext opens the directory. An extension's own context is in [Applier.Generated], and
+// links cannot lead out of there.
 func (s *stage) openContext() (*buildContext, error) {
 	base, below := s.b.App, ""
 	if s.d.Context != "" {
@@ -172,7 +174,7 @@ func (s *stage) openContext() (*buildContext, error) {
 
 // open opens a regular file of the context.
 func (c *buildContext) open(name string, flags int) (*os.File, error) {
-	info, err := c.root.Stat(name) // to open a device may do something
+	info, err := c.root.Stat(name) // opening a device can have side effects
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +194,7 @@ func (c *buildContext) open(name string, flags int) (*os.File, error) {
 	return f, nil
 }
 
-// fromContext finds the files of the context that a name or pattern stands for.
+// fromContext returns the files of the context that match a name or pattern.
 func (s *stage) fromContext(pattern string, t transfer) ([]source, error) {
 	c, err := s.context()
 	if err != nil {
@@ -214,7 +216,7 @@ func (s *stage) fromContext(pattern string, t transfer) ([]source, error) {
 			if len(names) == 1 {
 				return nil, fmt.Errorf("%s: no such file in the build context", pattern)
 			}
-			continue // left out by .dockerignore
+			continue // excluded by .dockerignore
 		}
 		if err != nil {
 			return nil, err
@@ -224,8 +226,7 @@ func (s *stage) fromContext(pattern string, t transfer) ([]source, error) {
 	return found, nil
 }
 
-// source reads one file or directory. Links that lead to it are followed, within
-// the context.
+// source reads one file or directory. It follows links in the name, within the context.
 func (c *buildContext) source(name string, t transfer) (source, error) {
 	full, err := continuity.RootPath(c.dir, name)
 	if err != nil {
@@ -263,10 +264,10 @@ func (c *buildContext) ignored(name string) (bool, error) {
 	return c.ignore.MatchesOrParentMatches(name)
 }
 
-// walk lists a directory, itself first. A directory that .dockerignore leaves
-// out is there only if something in it is not.
+// walk lists a directory, starting with itself. A directory excluded by .dockerignore is
+// included only if something in it is.
 func (c *buildContext) walk(top string) (entries []sourceFile, err error) {
-	var held []sourceFile // directories left out so far
+	var held []sourceFile // excluded parents of the current file
 	first := map[inode]string{}
 	err = fs.WalkDir(c.root.FS(), top, func(inContext string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -313,7 +314,7 @@ func (c *buildContext) walk(top string) (entries []sourceFile, err error) {
 	return entries, err
 }
 
-// read reads what counts of a file of the context.
+// read returns the type, mode, link target and digest of a file of the context.
 func (c *buildContext) read(name, inContext string, info fs.FileInfo) (e sourceFile, err error) {
 	e = sourceFile{name: name, mode: info.Mode()}
 	switch {

@@ -21,8 +21,8 @@ import (
 	"github.com/baseplan/baseplan/extensions"
 )
 
-// A stage is one Dockerfile and the state that ends with it: build args live
-// from the ARG that declares them to the end of the file.
+// A stage is one Dockerfile and its state: build args are in scope from their ARG to the end of
+// the file.
 type stage struct {
 	b        *build
 	d        *extensions.Dockerfile
@@ -30,13 +30,13 @@ type stage struct {
 	meta     []instructions.ArgCommand
 	lex      *shell.Lex
 
-	given map[string]string // values of build args that were passed
-	args  map[string]string // build args that are declared and have a value
-	words map[string]string // those of ARG in front of FROM
+	given map[string]string // values passed for build args
+	args  map[string]string // declared build args with a value
+	words map[string]string // build args declared before FROM
 	files *buildContext
 }
 
-// newStage reads a Dockerfile and refuses what cannot be applied.
+// newStage parses a Dockerfile and rejects what cannot be applied.
 func newStage(b *build, d *extensions.Dockerfile) (*stage, error) {
 	ast, err := parser.Parse(bytes.NewReader(d.Content))
 	if err != nil {
@@ -58,8 +58,8 @@ func newStage(b *build, d *extensions.Dockerfile) (*stage, error) {
 	return s, nil
 }
 
-// supported holds an instruction against what the specification lets an
-// extension's Dockerfile have, and against what is done of it here.
+// supported returns an error for an instruction, or an option of one, that is not supported in
+// an extension's Dockerfile.
 func supported(cmd instructions.Command) error {
 	switch c := cmd.(type) {
 	case *instructions.ArgCommand, *instructions.EnvCommand, *instructions.LabelCommand, *instructions.UserCommand, *instructions.WorkdirCommand, *instructions.ShellCommand,
@@ -89,7 +89,7 @@ func supported(cmd instructions.Command) error {
 	return fmt.Errorf("%s is not among the instructions of an extension's Dockerfile that are supported: ADD, ARG, COPY, ENV, EXPOSE, HEALTHCHECK, LABEL, MAINTAINER, RUN, SHELL, STOPSIGNAL, USER, VOLUME, WORKDIR", strings.ToUpper(cmd.Name()))
 }
 
-// supportedRun reports an error for flags of RUN that are not supported.
+// supportedRun returns an error for flags of RUN that are not supported.
 func supportedRun(c *instructions.RunCommand) error {
 	for _, flag := range c.FlagsUsed {
 		if flag != "mount" {
@@ -107,7 +107,7 @@ func supportedRun(c *instructions.RunCommand) error {
 	return nil
 }
 
-// fail names an instruction in an error.
+// fail returns an [*Error] for an instruction.
 func (s *stage) fail(cmd instructions.Command, err error) error {
 	e := &Error{Path: s.d.Path, Instruction: text(cmd), Err: err}
 	if at := cmd.Location(); len(at) > 0 {
@@ -126,7 +126,7 @@ func text(cmd instructions.Command) string {
 	return strings.ToUpper(cmd.Name())
 }
 
-// apply executes the instructions; i counts the Dockerfiles.
+// apply executes the instructions. i is the index of the Dockerfile.
 func (s *stage) apply(ctx context.Context, i int) error {
 	if err := s.begin(ctx, i); err != nil {
 		return fmt.Errorf("applying %s: %w", s.d.Path, err)
@@ -142,7 +142,7 @@ func (s *stage) apply(ctx context.Context, i int) error {
 	return nil
 }
 
-// begin finds the values of build args (image_extension.md, "Phase: Extension").
+// begin sets the values of build args (image_extension.md, "Phase: Extension").
 func (s *stage) begin(ctx context.Context, i int) error {
 	s.given = map[string]string{}
 	for _, a := range s.d.Args {
@@ -183,8 +183,8 @@ func (s *stage) metaArg(a instructions.KeyValuePairOptional) error {
 	return nil
 }
 
-// variables are what a word of an instruction may refer to; the first that has
-// the name counts.
+// variables are the variables that an instruction can refer to. The first map that has a name
+// wins.
 type variables []map[string]string
 
 func (v variables) Get(name string) (string, bool) {
@@ -206,7 +206,8 @@ func (v variables) Keys() []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// variables are the image's environment, then the build args: ENV wins over ARG.
+// variables returns the image's environment, then the build args: ENV takes precedence over
+// ARG.
 func (s *stage) variables() variables {
 	env := map[string]string{}
 	for _, e := range s.b.config.Env {
@@ -236,7 +237,7 @@ func (s *stage) dispatch(ctx context.Context, cmd instructions.Command) error {
 	return s.configure(cmd)
 }
 
-// expand fills in the variables of an instruction.
+// expand expands the variables of an instruction.
 func (s *stage) expand(cmd instructions.Command) error {
 	vars := s.variables()
 	if c, ok := cmd.(instructions.SupportsSingleWordExpansion); ok {
@@ -270,8 +271,8 @@ func setEnv(env []string, name, value string) []string {
 	return append(env, entry)
 }
 
-// arg declares build args: with the value that was passed, else the default,
-// else the one that it has in front of FROM.
+// arg declares build args. The value is the one passed, else the default, else the one declared
+// before FROM.
 func (s *stage) arg(c *instructions.ArgCommand) error {
 	for _, a := range c.Args {
 		if v, ok := s.given[a.Key]; ok {
@@ -295,15 +296,15 @@ func (s *stage) arg(c *instructions.ArgCommand) error {
 	return nil
 }
 
-// platformArgs have a value as soon as they are declared (Dockerfile reference,
-// "Automatic platform ARGs"). An extended image has the platform of this program.
+// platformArgs have a value once they are declared (Dockerfile reference, "Automatic platform
+// ARGs"). An extended image has the platform of this program.
 var platformArgs = map[string]string{
 	"TARGETPLATFORM": "linux/" + runtime.GOARCH, "TARGETOS": "linux", "TARGETARCH": runtime.GOARCH, "TARGETVARIANT": "",
 	"BUILDPLATFORM": "linux/" + runtime.GOARCH, "BUILDOS": "linux", "BUILDARCH": runtime.GOARCH, "BUILDVARIANT": "",
 }
 
-// workdir sets the working directory and makes it where it is missing, as the
-// current user's.
+// workdir sets the working directory and, if it does not exist, creates it, owned by the
+// current user.
 func (s *stage) workdir(ctx context.Context, c *instructions.WorkdirCommand) error {
 	config := &s.b.config
 	config.WorkingDir = s.absolute(c.Path)
@@ -324,7 +325,7 @@ func (s *stage) workdir(ctx context.Context, c *instructions.WorkdirCommand) err
 	})
 }
 
-// absolute is a path of the image, from the working directory on.
+// absolute returns a path of the image. Relative paths start at the working directory.
 func (s *stage) absolute(p string) string {
 	if path.IsAbs(p) {
 		return path.Clean(p)

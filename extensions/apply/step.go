@@ -15,14 +15,14 @@ import (
 // A step is an instruction that can change files.
 type step struct {
 	layer *Layer
-	key   []string // all that its outcome depends on, beside what went before
-	run   bool     // it is a RUN
+	key   []string // everything that the result depends on, besides earlier steps
+	run   bool     // a RUN
 	do    func(context.Context) error
 
 	mounts []mount
 }
 
-// step takes a layer from the cache, or executes an instruction and takes what it changed.
+// step adds a step's layer, from the cache or by executing the step and recording its changes.
 func (b *build) step(ctx context.Context, s step) error {
 	b.key = b.key.next(s.key...)
 	b.volatile = b.volatile || slices.ContainsFunc(s.key, func(k string) bool { return strings.Contains(k, b.BuildID) })
@@ -56,7 +56,7 @@ func (b *build) step(ctx context.Context, s step) error {
 	return b.record(s)
 }
 
-// snapshot makes sure that the last snapshot is that of now.
+// snapshot brings the last snapshot up to date.
 func (b *build) snapshot() (err error) {
 	if b.last == nil {
 		b.last, err = b.tree.scan(b.skip)
@@ -76,7 +76,7 @@ func (b *build) take(l *Layer, e entry) {
 	b.layers, b.pending = append(b.layers, l), append(b.pending, l)
 }
 
-// record takes what an instruction changed as a layer, and keeps it for the next build.
+// record writes an instruction's changes as a layer and caches it.
 func (b *build) record(s step) error {
 	now, err := b.tree.scan(b.skip)
 	if err != nil {
@@ -118,8 +118,8 @@ func (b *build) write(l *Layer, changes []change, quiet func(*file) bool) (err e
 	return err
 }
 
-// unchangedDirs finds the directories that only stand above a change: their
-// times differ from one container to the next.
+// unchangedDirs returns a func that reports whether a directory is unchanged itself and listed
+// only as a parent. Such a directory's times differ between containers.
 func unchangedDirs(before, now snapshot) func(*file) bool {
 	same := map[string]bool{}
 	for i, j := 0, 0; i < len(now) && j < len(before); {

@@ -18,30 +18,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// epoch is the modification time of what has none of its own: files of a build
-// context were generated a moment ago, and the same content has to give the same
-// layer.
+// epoch is the modification time of files without one of their own. Files of a build context
+// have just been generated, and the same content must give the same layer.
 var epoch = time.Date(1980, time.January, 1, 0, 0, 1, 0, time.UTC)
 
-// A tree is a directory that stands for the root of a file system. Names are
-// paths in it. Symbolic links are followed as a process with that root would
-// follow them, and every change is made through a descriptor of its directory
-// below [os.Root], so nothing outside is touched whatever the names or the tree
-// hold.
+// A tree is a directory used as the root of a file system. Names are paths in it. Symbolic
+// links are followed as in a chroot, and every change is made through a descriptor of the
+// parent directory, opened below [os.Root]. So nothing outside is touched, whatever the names
+// or the tree contain.
 type tree struct {
 	dir    string // absolute, without links
 	root   *os.Root
-	owners bool // this process may give files away
+	owners bool // this process can change the owner of files
 
-	// noDevices keeps device nodes out: a command that is shut into the tree could
-	// reach the machine's disks through one.
+	// noDevices rejects device nodes: through one, a command confined to the tree could access
+	// the machine's disks.
 	noDevices bool
 
-	at     *os.File // the directory opened last,
-	atName string   // by its name
-	atReal string   // and without links
+	at     *os.File // the directory opened last
+	atName string   // its name
+	atReal string   // its name without links
 
-	times map[string]time.Time // modification times that directories get in the end, by real name
+	times map[string]time.Time // modification times to set on directories by settle, by real name
 	buf   []byte
 }
 
@@ -69,8 +67,7 @@ func (t *tree) forget() {
 	t.at, t.atName, t.atReal = nil, "", ""
 }
 
-// resolve follows every link of a name: "/a/b" without links, or what it would
-// be once it is made.
+// resolve returns name with all links followed: "/a/b" without links. The path need not exist.
 func (t *tree) resolve(name string) (string, error) {
 	full, err := continuity.RootPath(t.dir, path.Clean("/"+name))
 	if err != nil {
@@ -79,7 +76,7 @@ func (t *tree) resolve(name string) (string, error) {
 	return path.Clean("/" + strings.TrimPrefix(full, t.dir)), nil
 }
 
-// below spells a name of resolve as [os.Root] takes it.
+// below converts a result of resolve to a path for [os.Root].
 func below(real string) string { return path.Clean("./" + real) }
 
 // stat follows the links of a name.
@@ -96,7 +93,7 @@ func (t *tree) isDir(name string) bool {
 	return err == nil && info.IsDir()
 }
 
-// readFile reads a file of the tree that is not too large.
+// readFile reads a regular file of the tree of at most limit bytes.
 func (t *tree) readFile(name string, limit int64) ([]byte, error) {
 	real, err := t.resolve(name)
 	if err != nil {
@@ -113,7 +110,7 @@ func (t *tree) readFile(name string, limit int64) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
-// open opens a directory, which stays open until the next one is.
+// open opens a directory. It stays open until another one is opened.
 func (t *tree) open(name string) (*os.File, error) {
 	if t.at != nil && t.atName == name {
 		return t.at, nil
@@ -131,7 +128,7 @@ func (t *tree) open(name string) (*os.File, error) {
 	return f, nil
 }
 
-// mkdirAll makes a directory and its missing parents, which belong to an owner.
+// mkdirAll creates a directory and its missing parents with the given owner.
 func (t *tree) mkdirAll(name string, uid, gid int) error {
 	real, err := t.resolve(name)
 	if err != nil {
@@ -155,8 +152,8 @@ func (t *tree) mkdirAll(name string, uid, gid int) error {
 	return nil
 }
 
-// touch notes the modification time that a directory keeps although something
-// in it changes.
+// touch records a directory's modification time before its content changes, so that settle can
+// restore it.
 func (t *tree) touch(real string, dir *os.File) error {
 	if _, ok := t.times[real]; ok {
 		return nil
@@ -169,7 +166,7 @@ func (t *tree) touch(real string, dir *os.File) error {
 	return nil
 }
 
-// settle gives the directories their modification times.
+// settle sets the recorded modification times of directories.
 func (t *tree) settle() error {
 	for name, mtime := range t.times {
 		dir, err := t.root.OpenFile(below(name), os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
@@ -194,9 +191,9 @@ func setTime(dir *os.File, base string, mtime time.Time) error {
 	return unix.UtimesNanoAt(int(dir.Fd()), base, ts, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// put makes what a tar header describes: a file, directory, link, node. A
-// directory that is there stays and gets the header's metadata; anything else
-// in the way is replaced. Missing parents are made.
+// put creates the file, directory, link or node that a tar header describes. An existing
+// directory stays and gets the header's metadata; anything else in the way is replaced. Missing
+// parents are created.
 func (t *tree) put(h *tar.Header, content io.Reader) error {
 	name := path.Clean("/" + h.Name)
 	if name == "/" {
@@ -248,7 +245,7 @@ func (t *tree) putRoot(h *tar.Header) error {
 	return t.dress(dir, ".", h)
 }
 
-// clear makes room; there reports a directory that may stay.
+// clear removes what is in the way. there reports that an existing directory was kept.
 func (t *tree) clear(dir *os.File, base, real string, keepDir bool) (there bool, err error) {
 	var st unix.Stat_t
 	err = unix.Fstatat(int(dir.Fd()), base, &st, unix.AT_SYMLINK_NOFOLLOW)
@@ -300,10 +297,10 @@ func (t *tree) createFile(dir int, base string, content io.Reader) error {
 	return errors.Join(err, f.Close())
 }
 
-// onlyWriter makes [io.CopyBuffer] use its buffer, rather than one for each file.
+// onlyWriter makes [io.CopyBuffer] use its buffer instead of allocating one per file.
 type onlyWriter struct{ io.Writer }
 
-// link makes a hard link to a file of the tree.
+// link creates a hard link to a file of the tree.
 func (t *tree) link(target string, dir int, base string) error {
 	target = path.Clean("/" + target)
 	real, err := t.resolve(path.Dir(target))
@@ -318,8 +315,8 @@ func (t *tree) link(target string, dir int, base string) error {
 	return unix.Linkat(int(from.Fd()), path.Base(target), dir, base, 0)
 }
 
-// dress gives a file its owner, mode, attributes and time, in the order in which
-// the kernel does not undo them.
+// dress sets a file's owner, mode, extended attributes and time, in that order, so that the
+// kernel does not undo any.
 func (t *tree) dress(dir *os.File, base string, h *tar.Header) error {
 	fd := int(dir.Fd())
 	if t.owners {
@@ -338,7 +335,7 @@ func (t *tree) dress(dir *os.File, base string, h *tar.Header) error {
 		}
 	}
 	if h.Typeflag == tar.TypeDir {
-		return nil // later, when nothing changes in it any more
+		return nil // set by settle, after the last change in it
 	}
 	return setTime(dir, base, h.ModTime)
 }
@@ -366,8 +363,8 @@ func setXattrs(dir int, base string, h *tar.Header) error {
 	return nil
 }
 
-// remove removes a file or directory with all that is in it; it is no error if
-// there is none.
+// remove removes a file, or a directory and everything in it. It is no error if it does not
+// exist.
 func (t *tree) remove(name string) error {
 	name = path.Clean("/" + name)
 	dir, err := t.open(path.Dir(name))

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Names of a layer with a meaning of their own (OCI image specification, "Whiteouts").
+// Names with a special meaning in a layer (OCI image specification, "Whiteouts").
 const (
 	whiteout = ".wh."
 	opaque   = ".wh..wh..opq"
@@ -23,7 +23,7 @@ const (
 
 // unpack applies a layer, an uncompressed tar, to the tree.
 func (t *tree) unpack(ctx context.Context, layer io.Reader) error {
-	mine := map[string]bool{} // what this layer brought, and the directories above it
+	mine := map[string]bool{} // files from this layer, and their parent directories
 	for tr := tar.NewReader(layer); ; {
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
@@ -36,7 +36,7 @@ func (t *tree) unpack(ctx context.Context, layer io.Reader) error {
 			return err
 		}
 		if h.Typeflag == tar.TypeXGlobalHeader || t.noDevices && isDevice(h) {
-			continue // the image still has the nodes in its own layer
+			continue // the nodes remain in the image's own layer
 		}
 		name := path.Clean("/" + h.Name)
 		if hidden, ok := strings.CutPrefix(path.Base(name), whiteout); ok {
@@ -50,8 +50,8 @@ func (t *tree) unpack(ctx context.Context, layer io.Reader) error {
 			return err
 		}
 	}
-	// What follows the end marker belongs to the stream: a reader that verifies
-	// a digest has its say there.
+	// Read to the end of the stream, past the end of the tar, where a reader that verifies a
+	// digest reports a mismatch.
 	if _, err := io.Copy(io.Discard, layer); err != nil {
 		return err
 	}
@@ -64,14 +64,14 @@ func (t *tree) hide(dir, hidden string, mine map[string]bool) error {
 	case whiteout+hidden == opaque:
 		return t.empty(dir, mine)
 	case strings.HasPrefix(hidden, whiteout):
-		return nil // notes of a file system that is no more
+		return nil // metadata of an AUFS file system
 	case hidden == "" || hidden == "." || hidden == "..":
 		return fmt.Errorf("%s: a whiteout without a name", dir)
 	}
 	return t.remove(path.Join(dir, hidden))
 }
 
-// empty removes what lower layers left in a directory.
+// empty removes the content that lower layers left in a directory.
 func (t *tree) empty(name string, mine map[string]bool) error {
 	dir, err := t.open(name)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {

@@ -14,8 +14,8 @@ import (
 	"github.com/moby/sys/user"
 )
 
-// ids are the numbers of a user as images name it: user, user:group, each a name
-// or a number; empty is root.
+// ids returns the numbers of a user in an image's configuration: user or user:group, each a
+// name or a number; empty is root.
 func (b *build) ids(ctx context.Context, spec string) (uid, gid int, err error) {
 	if spec == "" {
 		return 0, 0, nil
@@ -48,7 +48,7 @@ func number(s string) (int, error) {
 	return int(n), err
 }
 
-// user looks a user up in the tree.
+// user looks up a user in the tree.
 func (b *build) user(ctx context.Context, spec string) (*user.ExecUser, error) {
 	if err := b.catchUp(ctx); err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (b *build) user(ctx context.Context, spec string) (*user.ExecUser, error) {
 	return user.GetExecUser(spec, &user.ExecUser{Home: "/"}, bytes.NewReader(passwd), bytes.NewReader(group))
 }
 
-// database reads a user database, which an image need not have.
+// database reads a user database. An image without one has no entries.
 func (b *build) database(name string) ([]byte, error) {
 	content, err := b.tree.readFile(name, 10<<20)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -73,8 +73,8 @@ func (b *build) database(name string) ([]byte, error) {
 	return content, err
 }
 
-// owner is whom files are given to by --chown, and directories by WORKDIR. A
-// user without a group stands for its own one, a number for the same number.
+// owner returns the owner set by --chown or WORKDIR. Without a group, a named user has its
+// primary group, and a number is also the group.
 func (b *build) owner(ctx context.Context, chown string) (uid, gid int, err error) {
 	if chown == "" {
 		return 0, 0, nil

@@ -9,17 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// paxXattr stands in front of the names of extended attributes in a tar.
+// paxXattr is the prefix of extended attributes in PAX records.
 const paxXattr = "SCHILY.xattr."
 
-// keptXattr reports whether an extended attribute belongs to the file, rather
-// than to the machine that it is on (labels of security modules, notes of
-// overlay file systems).
+// keptXattr reports whether an extended attribute belongs to the file rather than to the
+// machine, as labels of security modules and metadata of overlay file systems do.
 func keptXattr(name string) bool {
 	return name == "security.capability" || strings.HasPrefix(name, "user.") || strings.HasPrefix(name, "system.posix_acl_")
 }
 
-// xattrs reads the extended attributes of an open file that are kept.
+// xattrs returns the kept extended attributes of an open file.
 func xattrs(fd int) (map[string]string, error) {
 	size, err := unix.Flistxattr(fd, nil)
 	if size <= 0 || errors.Is(err, unix.ENOTSUP) {
@@ -34,7 +33,7 @@ func xattrs(fd int) (map[string]string, error) {
 		if !keptXattr(name) {
 			continue
 		}
-		value := make([]byte, 64<<10) // the most that Linux allows
+		value := make([]byte, 64<<10) // Linux's maximum
 		n, err := unix.Fgetxattr(fd, name, value)
 		if errors.Is(err, unix.ENODATA) {
 			continue

@@ -1,5 +1,6 @@
-// Package program says why a program could not be started. Start with [Explain]: the kernel's answer is the same
-// "no such file or directory" for a missing script, interpreter, loader and working directory.
+// Package program explains why a program could not be started. Start with [Explain]: the kernel
+// returns the same "no such file or directory" for a missing script, interpreter, loader or
+// working directory.
 //
 // The API serves baseplan itself and may change in any release; see docs/library.md.
 package program
@@ -15,8 +16,8 @@ import (
 	"syscall"
 )
 
-// Explain adds to the error of a start what is missing or wrong. path is the program, dir the
-// working directory that it was to have, "" for that of this process.
+// Explain adds to an error of starting a program what is missing or wrong. path is the program;
+// dir is its working directory, "" for that of this process.
 func Explain(err error, path, dir string) error {
 	if err == nil {
 		return nil
@@ -35,7 +36,7 @@ func Explain(err error, path, dir string) error {
 	return err
 }
 
-// An explained error keeps its cause, whose text says less.
+// An explained error puts a reason in front of its cause.
 type explained struct {
 	reason string
 	err    error
@@ -51,7 +52,7 @@ func (e *explained) Error() string {
 
 func (e *explained) Unwrap() error { return e.err }
 
-// directory says what is wrong with a working directory.
+// directory returns what is wrong with a working directory.
 func directory(dir string) string {
 	info, err := os.Stat(dir)
 	switch {
@@ -85,7 +86,7 @@ func startable(err error, path string) string {
 	return ""
 }
 
-// interpreter says what is wrong with a script's first line.
+// interpreter returns what is wrong with a script's first line.
 func interpreter(err error, path, line string) string {
 	if reason := carriageReturn(path, line); reason != "" {
 		return reason
@@ -104,8 +105,8 @@ func interpreter(err error, path, line string) string {
 	return ""
 }
 
-// carriageReturn says that a script's first line ends in \r, which becomes part of the interpreter's
-// name, or of its last argument.
+// carriageReturn reports a first line that ends in \r, which becomes part of the interpreter's
+// name or its last argument.
 func carriageReturn(path, line string) string {
 	if strings.HasSuffix(line, "\r") {
 		return fmt.Sprintf(`the first line of %s ends in \r: save it with Unix line ends`, path)
@@ -113,9 +114,9 @@ func carriageReturn(path, line string) string {
 	return ""
 }
 
-// NotStarted says why a program ended with a status by which env and shells report one that they could not start:
-// its first line names an interpreter that is not there. It is empty where the status means something else. path
-// is the program, environ its environment.
+// NotStarted returns why a program ended with a status that env and shells use for a program
+// that they could not start: the interpreter in its first line does not exist. It returns "" if
+// the status means something else. path is the program, environ its environment.
 func NotStarted(exit int, path string, environ []string) string {
 	if exit != 126 && exit != 127 {
 		return ""
@@ -145,13 +146,14 @@ func NotStarted(exit int, path string, environ []string) string {
 	return ""
 }
 
-// throughEnv is the interpreter that env finds for a first line. It is empty where that is not clear.
+// throughEnv returns the interpreter that a #! line starts through env, or "" if that is
+// unclear.
 func throughEnv(line string) string {
 	env, rest, _ := strings.Cut(strings.TrimLeft(line[2:], " \t"), " ")
 	if filepath.Base(env) != "env" {
 		return ""
 	}
-	rest = strings.Trim(rest, " \t") // one argument to env, with the spaces in it
+	rest = strings.Trim(rest, " \t") // one argument to env, spaces included
 	split, ok := strings.CutPrefix(rest, "-S")
 	if ok {
 		rest = ""
@@ -178,9 +180,9 @@ func inPath(list, name string) bool {
 	return false
 }
 
-// firstLine reads the first line of a file, as much of it as the kernel looks at.
+// firstLine returns the first line of a file, as far as the kernel reads it.
 func firstLine(path string) (line string, isELF bool) {
-	info, err := os.Stat(path) // to open a device or a pipe may do something
+	info, err := os.Stat(path) // opening a device or a pipe can have side effects
 	if err != nil || !info.Mode().IsRegular() {
 		return "", false
 	}

@@ -18,7 +18,7 @@ type BuildMetadata struct {
 	Processes      []launch.Process `toml:"processes,omitempty"`
 	Slices         []Slice          `toml:"slices,omitempty"`
 	Labels         []Label          `toml:"labels,omitempty"`
-	BOM            []BOMEntry       `toml:"bom,omitempty"` // of buildpacks before Buildpack API 0.9; in the file before Platform API 0.9
+	BOM            []BOMEntry       `toml:"bom,omitempty"` // of buildpacks before Buildpack API 0.9; in the file before Platform API 0.8
 	BuildBOM       []BOMEntry       `toml:"-"`             // the build's BOM, likewise; not in the file
 }
 

@@ -6,8 +6,8 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// architectures are what distributions call an architecture of images, which is
-// Go's word for it.
+// architectures maps Go's name of an architecture, which images use, to the distributions'
+// names.
 var architectures = map[string][]string{
 	"386":     {"i386", "i486", "i586", "i686", "x86"},
 	"amd64":   {"amd64", "x86_64"},
@@ -19,9 +19,9 @@ var architectures = map[string][]string{
 	"s390x":   {"s390x"},
 }
 
-// otherArchitecture is the architecture of a document's operating system
-// packages if none is for the image's: so an SBOM of one platform that hangs on
-// an index is not taken for another's. Empty: they fit, or nothing is known.
+// otherArchitecture returns the architecture of a document's operating system packages if none
+// is for the image's, or "" if they match or nothing is known. It detects that an SBOM
+// attached to an index is for another platform.
 func otherArchitecture(d *sbom.Document, image string) string {
 	own, ok := architectures[image]
 	if !ok {

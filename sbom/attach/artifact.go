@@ -17,7 +17,7 @@ import (
 	"github.com/baseplan/baseplan/sbom/format"
 )
 
-// Media and artifact types of SBOMs as artifacts.
+// Media types and artifact types of SBOMs.
 const (
 	typeBuildKit = "application/vnd.docker.attestation.manifest.v1+json"
 	typeEmpty    = "application/vnd.oci.empty.v1+json"
@@ -31,9 +31,8 @@ const (
 	maxLayers = 256
 )
 
-// bareFormat is the format that a media type promises; ok is false where it
-// promises no SBOM. BuildKit, cosign, trivy and the buildpack specification
-// spell them differently.
+// bareFormat returns the SBOM format of a media type; ok is false if the type is not an
+// SBOM's. BuildKit, cosign, Trivy and the buildpack specification use different names.
 func bareFormat(mediaType string) (f sbom.Format, ok bool) {
 	switch mediaTypeOf(mediaType) {
 	case "application/vnd.cyclonedx+json", "application/vnd.cyclonedx+xml", "application/vnd.cyclonedx":
@@ -46,9 +45,9 @@ func bareFormat(mediaType string) (f sbom.Format, ok bool) {
 	return "", false
 }
 
-// rank orders formats by what they can say of a package: Syft's
-// knows virtual provides and owned files, CycloneDX the distribution, SPDX
-// neither of distribution and virtual provides.
+// rank orders formats by the information they have on packages: Syft's has virtual provides
+// and owned files, CycloneDX has the distribution, SPDX neither distribution nor virtual
+// provides.
 func rank(f sbom.Format) int {
 	switch f {
 	case sbom.Syft:
@@ -75,34 +74,34 @@ func decodeManifest(data []byte) (*ocispec.Manifest, error) {
 	return &m, nil
 }
 
-// A store holds manifests and blobs: a repository, or an image layout's index.
+// A store has manifests and blobs: it is a repository or the index of an image layout.
 type store interface {
 	manifest(ctx context.Context, reference string) (ocispec.Descriptor, []byte, error)
 	blob(ctx context.Context, desc ocispec.Descriptor, limit int64) ([]byte, error)
 }
 
-// An artifact is a manifest whose layers may be SBOMs; every carrier in a
-// registry comes down to that.
+// An artifact is a manifest whose layers may be SBOMs. Every carrier in a registry is read as
+// an artifact.
 type artifact struct {
-	Finding  // what is known before it is read: Carrier, Digest, Subject, Reference
+	Finding  // known before reading: Carrier, Digest, Subject, Reference
 	store    store
 	manifest []byte
-	bound    bool   // it must name its subject itself
-	parts    []part // the layers to read; nil: those that their types tell
-	named    bool   // it does
+	bound    bool   // its content must name its subject
+	parts    []part // layers to read; nil: chosen by type
+	named    bool   // its content names its subject
 }
 
 // A part is a layer that may hold an SBOM.
 type part struct {
 	desc     ocispec.Descriptor
-	format   sbom.Format // as promised; empty: unknown
+	format   sbom.Format // from the media type; empty: unknown
 	attested bool
 	order    int
 	data     []byte // nil: not fetched yet
 }
 
-// parts picks the layers that may hold an SBOM, best first: by format, then the
-// last, since cosign appends. With anyType the type of a layer does not matter.
+// parts returns the layers that may be SBOMs, best first: by format, then the last one, since
+// cosign appends. With anyType it ignores media types.
 func parts(m *ocispec.Manifest, anyType bool) []part {
 	var all []part
 	for i, layer := range m.Layers {
@@ -112,7 +111,7 @@ func parts(m *ocispec.Manifest, anyType bool) []part {
 		p := part{desc: layer, order: i}
 		var ok bool
 		if p.format, ok = sbomFormat(layer.MediaType); !ok {
-			// A layer of any type in an artifact that is an SBOM.
+			// The artifact is an SBOM, so its layers may have any type.
 			p.format, ok = sbomFormat(cmp.Or(m.ArtifactType, m.Config.MediaType))
 		}
 		ok = ok || anyType
@@ -121,7 +120,7 @@ func parts(m *ocispec.Manifest, anyType bool) []part {
 			p.format, ok = promised(layer.Annotations, m.Annotations)
 		}
 		if scope := layer.Annotations[annotationScope]; scope != "" && scope != "all" {
-			ok = false // of one layer or path, not of the image
+			ok = false // describes a layer or path, not the image
 		}
 		if ok {
 			all = append(all, p)
@@ -133,8 +132,8 @@ func parts(m *ocispec.Manifest, anyType bool) []part {
 	return all
 }
 
-// promised reads a predicate type from annotations. Without one an attestation
-// may hold anything.
+// promised returns the format of a predicate type in annotations. Without one an attestation
+// may have any content.
 func promised(annotations ...map[string]string) (sbom.Format, bool) {
 	for _, a := range annotations {
 		if t := predicateIn(a); t != "" {
@@ -144,8 +143,8 @@ func promised(annotations ...map[string]string) (sbom.Format, bool) {
 	return "", true
 }
 
-// read gives a finding for each SBOM in the artifact, or one that says why
-// there is none. It stops at the first that can be believed, unless all are wanted.
+// read returns a finding for each SBOM in the artifact, or one with the reason why there is
+// none. It stops at the first usable SBOM unless all are wanted.
 func (r *search) read(ctx context.Context, a artifact) []Finding {
 	m, err := decodeManifest(a.manifest)
 	if err != nil {
@@ -162,8 +161,8 @@ func (r *search) read(ctx context.Context, a artifact) []Finding {
 	if layers == nil {
 		layers = parts(m, a.Carrier == CosignSBOM)
 	}
-	// BuildKit puts the SBOM of the image first. Those that may follow are of
-	// build stages, though their statements name the image as well.
+	// BuildKit puts the image's SBOM first. SBOMs of build stages may follow, and their statements
+	// name the image as well.
 	firstOnly := a.Carrier == BuildKit || m.ArtifactType == typeBuildKit
 	if firstOnly {
 		slices.SortFunc(layers, func(a, b part) int { return cmp.Compare(a.order, b.order) })
@@ -201,8 +200,7 @@ func (a artifact) failed(ctx context.Context, err error) Finding {
 	return a.with(explain(ctx, err))
 }
 
-// readPart reads one layer; ok is false where it turns out to hold something
-// else than an SBOM.
+// readPart reads one layer; ok is false if it turns out not to be an SBOM.
 func (r *search) readPart(ctx context.Context, a artifact, p part) (f Finding, ok bool) {
 	a.MediaType = p.desc.MediaType
 	if r.trust.restricted() && !p.attested {
@@ -250,7 +248,7 @@ func (r *search) readPart(ctx context.Context, a artifact, p part) (f Finding, o
 	return f, true
 }
 
-// attested opens an attestation and, with keys, checks who signed it.
+// attested decodes an attestation and, if keys are given, verifies its signature.
 func (r *search) attested(ctx context.Context, data []byte) (*statement, Signature, error) {
 	var by Signature
 	att, err := openAttestation(data)
@@ -267,8 +265,8 @@ func (r *search) attested(ctx context.Context, data []byte) (*statement, Signatu
 	return s, by, err
 }
 
-// about is which of a statement's digests a signature is verified for: the
-// image's, else any, since who signed is told of other images' too.
+// about returns the digest in a statement to verify the signature for: the image's, or any if
+// the image's is missing, so that the signer can be reported.
 func (r *search) about(s *statement) string {
 	digests := s.digests()
 	if i := slices.IndexFunc(digests, r.isSubject); i >= 0 {
@@ -295,7 +293,7 @@ func (r *search) speaksOfUs(s *statement, by Signature) error {
 	return &trustError{WrongSubject, "its statement is about " + of}
 }
 
-// believe decodes an SBOM and decides whether it can be true of the image.
+// believe decodes an SBOM and checks whether it can describe the image.
 func (r *search) believe(ctx context.Context, f Finding, data []byte) Finding {
 	doc, err := format.Decode(bytes.NewReader(data), f.Reference)
 	if err != nil {
@@ -314,8 +312,7 @@ func (r *search) believe(ctx context.Context, f Finding, data []byte) Finding {
 	return f
 }
 
-// contradicts says why a document without operating system packages is not
-// believed; empty: it is.
+// contradicts returns why a document without operating system packages is rejected, or "".
 func (r *search) contradicts(ctx context.Context) string {
 	if r.HasDatabase == nil {
 		return "it lists no operating system package, and whether the image has a package database is not known"
@@ -330,7 +327,7 @@ func (r *search) contradicts(ctx context.Context) string {
 	return ""
 }
 
-// hash turns a digest into go-containerregistry's form; zero if it is none.
+// hash parses a digest; the zero Hash if it is invalid.
 func hash(digest string) v1.Hash {
 	h, err := v1.NewHash(digest)
 	if err != nil {

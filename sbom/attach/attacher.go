@@ -180,7 +180,7 @@ func (a *Attacher) transport(r name.Repository) http.RoundTripper {
 	return transportFor(r, a.Transport, a.TransportFor, a.Stall)
 }
 
-// A resolved is what a reference refers to.
+// A resolved is what a reference resolves to.
 type resolved struct {
 	desc    *remote.Descriptor
 	index   v1.ImageIndex // nil: a single image
@@ -213,7 +213,7 @@ func (a *Attacher) resolve(ctx context.Context, ref name.Reference, platform *v1
 	return r, err
 }
 
-// platforms lists the images of an index without attestations.
+// platforms lists the images of an index, without attestations.
 func platforms(ref name.Reference, index v1.ImageIndex, only *v1.Platform) ([]Target, error) {
 	m, err := index.IndexManifest()
 	if err != nil {

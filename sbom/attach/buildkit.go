@@ -61,8 +61,7 @@ func (r *search) buildkit(ctx context.Context) []Finding {
 	return all
 }
 
-// A layoutStore reads the blobs of an index without a registry, as in an OCI
-// layout.
+// A layoutStore reads the blobs of an index without a registry, such as from an OCI layout.
 type layoutStore struct {
 	index v1.ImageIndex
 	limit int64
@@ -100,7 +99,7 @@ func (s layoutStore) blob(_ context.Context, desc ocispec.Descriptor, limit int6
 	return content.ReadAll(blob, desc)
 }
 
-// open opens a blob through any image of the index that has it as a layer.
+// open opens a blob from any image of the index that has it as a layer.
 func (s layoutStore) open(h v1.Hash) (io.ReadCloser, error) {
 	index, err := s.index.IndexManifest()
 	if err != nil {

@@ -14,16 +14,16 @@ import (
 	"oras.land/oras-go/v2/errdef"
 )
 
-// Predicate types by which a bundle signs an artifact that is no SBOM by itself:
-// cosign's signature, and the provenance that GitHub attests.
+// signingPredicates are the predicate types of bundles that sign an artifact but contain no
+// SBOM: cosign's signature and GitHub's provenance attestation.
 var signingPredicates = []string{"https://sigstore.dev/cosign/sign/v1", "https://slsa.dev/provenance/v1"}
 
-// maxBundle bounds a bundle that signs an artifact.
+// maxBundle limits the size of a bundle that signs an artifact.
 const maxBundle = 4 << 20
 
 var errNoBundle = &trustError{Unsigned, "carries no signature"}
 
-// bundles looks for a Sigstore bundle among an artifact's referrers that signs it.
+// bundles searches an artifact's referrers for a Sigstore bundle that signs it.
 func (t trust) bundles(ctx context.Context, repo *repository, of v1.Hash) (Signature, error) {
 	var all []ocispec.Descriptor
 	err := repo.Referrers(ctx, ocispec.Descriptor{Digest: digest.Digest(of.String())}, "", func(page []ocispec.Descriptor) error {
@@ -52,7 +52,7 @@ func (t trust) bundles(ctx context.Context, repo *repository, of v1.Hash) (Signa
 	return Signature{}, worst
 }
 
-// bundle checks one bundle.
+// bundle verifies one bundle.
 func (t trust) bundle(ctx context.Context, repo *repository, d ocispec.Descriptor, of string) (Signature, error) {
 	if err := d.Digest.Validate(); err != nil {
 		return Signature{}, unreadable("the list of referrers holds %q: %w", clip(d.Digest.String()), err)

@@ -10,8 +10,8 @@ import (
 	"oras.land/oras-go/v2/errdef"
 )
 
-// A cosignTag is one tag that cosign would have made (specs/SBOM_SPEC.md and
-// ATTESTATION_SPEC.md of sigstore/cosign).
+// A cosignTag is a tag that cosign uses (specs/SBOM_SPEC.md and ATTESTATION_SPEC.md of
+// sigstore/cosign).
 type cosignTag struct {
 	carrier Carrier
 	subject v1.Hash
@@ -28,8 +28,8 @@ func (r *search) cosignTags() []cosignTag {
 	return all
 }
 
-// cosign looks at cosign's tags, all at once: whether they are there is what
-// costs.
+// cosign reads cosign's tags concurrently, since checking whether they exist takes most of the
+// time.
 func (r *search) cosign(ctx context.Context) []Finding {
 	tags := r.cosignTags()
 	absent := r.absentTags(ctx, tags)
@@ -65,10 +65,9 @@ func (r *search) cosign(ctx context.Context) []Finding {
 	return all
 }
 
-// absentTags tells which tags are certainly not there. A registry without the
-// referrers API has cost three requests by now if there is an index, and four
-// tags are one too many: so it is asked for its list of tags instead, and
-// believed if that fits in one page.
+// absentTags returns the tags that certainly do not exist. Without the referrers API the
+// search of an index has already cost three requests, so the registry is asked for its list of
+// tags instead of four times for a tag. The list counts only if it fits in one page.
 func (r *search) absentTags(ctx context.Context, tags []cosignTag) map[string]bool {
 	if len(tags) < 4 || r.all || r.repo.SetReferrersCapability(false) != nil {
 		return nil
@@ -78,7 +77,7 @@ func (r *search) absentTags(ctx context.Context, tags []cosignTag) map[string]bo
 	stop := errors.New("one page is enough")
 	err := r.repo.Tags(ctx, "", func(page []string) error {
 		if whole {
-			return stop // there is a second page
+			return stop // the list has more pages
 		}
 		listed, whole = page, true
 		return nil

@@ -20,7 +20,7 @@ const (
 	maxDeclarations = 4 // limit for one image, newest first
 )
 
-// UnsignedLabel is the reason why the label does not count if keys are given.
+// UnsignedLabel is the reason why a label is rejected if keys are given.
 const UnsignedLabel = "a label carries no signature: attach a signed declaration (baseplan sbom attach --provides FILE --sign KEY)"
 
 // declared records a declaration found in a list of referrers.
@@ -37,9 +37,9 @@ func (r *search) declared(c candidate) {
 	r.declarations = r.declarations[:min(len(r.declarations), maxDeclarations)]
 }
 
-// declare sets the publisher's declaration: one from the lists of referrers that
-// were read anyway, since it was attached after the image was built; otherwise the
-// label. With keys it must be signed, which a label cannot be.
+// declare sets the publisher's declaration: one from the lists of referrers that were read
+// anyway, since it was attached after the image was built; otherwise the label's. With keys it
+// must be signed, which a label cannot be.
 func (r *search) declare(ctx context.Context, result *Result) {
 	for _, c := range r.declarations {
 		data, by, err := r.readDeclaration(ctx, c)

@@ -7,16 +7,15 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// A Disagreement is what one carrier has and another has not.
+// A Disagreement is the difference between two SBOMs of an image.
 type Disagreement struct {
 	A, B  *Finding
 	OnlyA []string // packages, "deb curl 7.88.1-10", sorted
 	OnlyB []string
 }
 
-// Disagreements compares what was found with every other SBOM that could be
-// believed too, as FindAll reads them, and gives those that differ in operating
-// system packages.
+// Disagreements compares Found with the other usable SBOMs that FindAll read, and returns
+// those that differ in operating system packages.
 func (r *Result) Disagreements() []Disagreement {
 	var all []Disagreement
 	if r.Found == nil {
@@ -34,8 +33,8 @@ func (r *Result) Disagreements() []Disagreement {
 	return all
 }
 
-// Differ gives the operating system packages that only one of two documents
-// has, by type, name and version.
+// Differ returns the operating system packages that only one of two documents has, by type,
+// name and version.
 func Differ(a, b *sbom.Document) (onlyA, onlyB []string) {
 	inA, inB := packagesOf(a), packagesOf(b)
 	return without(inA, inB), without(inB, inA)
@@ -49,7 +48,7 @@ func packagesOf(d *sbom.Document) []string {
 		}
 		version := p.Version
 		if p.Type == sbom.RPM {
-			version = strings.TrimPrefix(version, "0:") // no epoch and epoch 0 are the same
+			version = strings.TrimPrefix(version, "0:") // a missing epoch equals epoch 0
 		}
 		all = append(all, strings.Join([]string{string(p.Type), p.Name, version}, " "))
 	}
@@ -57,7 +56,7 @@ func packagesOf(d *sbom.Document) []string {
 	return slices.Compact(all)
 }
 
-// without is the sorted a without the elements of the sorted b.
+// without returns the elements of a that are not in b. Both are sorted.
 func without(a, b []string) []string {
 	var left []string
 	for _, s := range a {

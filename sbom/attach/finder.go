@@ -17,8 +17,8 @@ import (
 	"github.com/baseplan/baseplan/sbom/format"
 )
 
-// A Finder finds the SBOM of an image. The zero value searches every carrier but
-// files, anonymously, and trusts unsigned SBOMs.
+// A Finder finds the SBOM of an image. The zero value searches every carrier but files,
+// anonymously, and accepts unsigned SBOMs.
 type Finder struct {
 	Platform  string            // the platform's SBOM: a file, or a directory of <algorithm>-<hex>.<ext>; empty: none
 	Trust     Trust             // accepted signatures
@@ -73,36 +73,34 @@ func (l Limits) orDefault() Limits {
 // A Subject is the image whose SBOM is wanted.
 type Subject struct {
 	Ref    name.Reference // its repository has the carriers; nil: no registry
-	Digest v1.Hash        // digest of the manifest; zero: Image's
+	Digest v1.Hash        // digest of the manifest; zero: that of Image
 	Image  v1.Image       // for the SBOM layer; nil: see Archive
-	Config *v1.ConfigFile // for labels; nil: Image's
+	Config *v1.ConfigFile // for labels; nil: that of Image
 	Index  v1.ImageIndex  // the index it was resolved from; may be nil
-	Names  []string       // other digests known to be the image's, such as a daemon's
+	Names  []string       // other known digests of the image, such as a daemon's
 
-	// Switched says that this is not the image that the platform named, so a
-	// Platform file does not apply. A Platform directory does.
+	// Switched reports whether this is not the image that the platform named. A Platform file then
+	// does not apply; a Platform directory does.
 	Switched bool
 
-	// Archive gives a directory of the image as a tar stream whose names begin at
-	// its last element, as a daemon does, where there is no Image. Set, the SBOM
-	// layer is read by it, and before any registry is asked, since that is near.
+	// Archive returns a directory of the image as a tar stream, with names that start at the
+	// path's last element, as a daemon does. It is for images without Image. If set, the SBOM
+	// layer is read from it before any registry is accessed.
 	Archive func(ctx context.Context, path string) (io.ReadCloser, error)
 
-	// Origin gives the image of the registry that a daemon's image was pulled
-	// from: Ref, Digest and Index. It must be certain that both are the same. It is
-	// asked when nothing near has an SBOM, and not waited for long. Nil: not known.
+	// Origin returns the registry image that a daemon's image was pulled from: Ref, Digest and
+	// Index. Both images must be the same for certain. It is called if the daemon has no SBOM,
+	// with a short timeout. Nil: unknown.
 	Origin func(context.Context) (Subject, error)
 
-	// HasDatabase tells whether the image has a package database. It is asked
-	// only when a document without operating system packages was found. Nil:
-	// such a document is not believed.
+	// HasDatabase reports whether the image has a package database. It is called only for a
+	// document without operating system packages. Nil: such a document is rejected.
 	HasDatabase func(ctx context.Context) (bool, error)
 }
 
-// Find searches carrier after carrier and stops at the first SBOM that can be
-// believed. That there is none is no error: Result.Found is nil then and
-// Searched says why. An error means that the search could not be made at all,
-// or that ctx ended.
+// Find searches the carriers in order and stops at the first usable SBOM. If there is none,
+// Result.Found is nil, Searched has the reasons, and the error is nil. An error means that the
+// search could not be started or that ctx ended.
 func (f *Finder) Find(ctx context.Context, s Subject) (*Result, error) {
 	if s.Origin != nil {
 		return f.nearFirst(ctx, s, f.Find, false)
@@ -124,8 +122,8 @@ func (f *Finder) Find(ctx context.Context, s Subject) (*Result, error) {
 	return result, ended(ctx)
 }
 
-// FindAll reads every carrier, whether or not an earlier one has an SBOM. Found
-// is what Find would take.
+// FindAll reads every carrier, even after it found an SBOM. Found is the SBOM that Find
+// returns.
 func (f *Finder) FindAll(ctx context.Context, s Subject) (*Result, error) {
 	if s.Origin != nil {
 		return f.nearFirst(ctx, s, f.FindAll, true)
@@ -182,7 +180,7 @@ type search struct {
 	trust  trust
 	index  v1.Hash     // zero: no index
 	repo   *repository // nil: no registry
-	all    bool        // read on after something was found
+	all    bool        // continue after an SBOM was found
 
 	mu           sync.Mutex
 	declarations []candidate
@@ -214,7 +212,7 @@ func (f *Finder) begin(s Subject) (*search, error) {
 	return r, nil
 }
 
-// A stage looks at carriers that cost about the same.
+// A stage is a set of carriers with similar cost.
 type stage func(context.Context) []Finding
 
 func (r *search) stages() []stage {
@@ -235,14 +233,14 @@ func (r *search) stages() []stage {
 	return all
 }
 
-// run gives a stage its time.
+// run runs a stage with its time limit.
 func (r *search) run(ctx context.Context, s stage) []Finding {
 	ctx, cancel := context.WithTimeoutCause(ctx, r.limits.Stage, fmt.Errorf("no answer within %s", r.limits.Stage))
 	defer cancel()
 	return s(ctx)
 }
 
-// asking makes the registry ready for a stage that asks it.
+// asking wraps a stage that accesses the registry.
 func (r *search) asking(s stage) stage {
 	return func(ctx context.Context) []Finding {
 		if r.repo != nil {
@@ -252,7 +250,7 @@ func (r *search) asking(s stage) stage {
 	}
 }
 
-// subjects are the digests that a carrier may speak of, the manifest's first.
+// subjects returns the digests that a carrier may name, the manifest's first.
 func (r *search) subjects() []v1.Hash {
 	if r.index == (v1.Hash{}) || r.index == r.Digest {
 		return []v1.Hash{r.Digest}
@@ -264,7 +262,7 @@ func (r *search) isSubject(digest string) bool {
 	return slices.ContainsFunc(r.subjects(), func(h v1.Hash) bool { return h.String() == digest })
 }
 
-// side says of which of two subjects a finding is; empty: there is but one.
+// side says which of two subjects a finding is for, or "" if there is only one.
 func (r *search) side(subject v1.Hash) string {
 	switch {
 	case len(r.subjects()) == 1:

@@ -13,12 +13,11 @@ import (
 	"github.com/baseplan/baseplan/sbom/format"
 )
 
-// A Carrier is a way in which an SBOM travels with an image, by its name in
-// run-image.toml.
+// A Carrier is a way to attach an SBOM to an image, by its name in run-image.toml.
 type Carrier string
 
-// The carriers. Cache and Generated are never found here: callers that keep or
-// make inventories report them by these names.
+// The carriers. Cache and Generated are set only by callers that cache or generate
+// inventories.
 const (
 	Platform          Carrier = "platform"
 	Cache             Carrier = "cache"
@@ -30,7 +29,7 @@ const (
 	Generated         Carrier = "generated"
 )
 
-// An Outcome is what came of looking at a carrier.
+// An Outcome is the outcome of reading a carrier.
 type Outcome string
 
 // The outcomes.
@@ -38,36 +37,35 @@ const (
 	Found         Outcome = "found"
 	None          Outcome = "none"          // the carrier holds no SBOM
 	Stale         Outcome = "stale"         // it describes an earlier state of the image
-	Unsigned      Outcome = "unsigned"      // none of the keys has signed it
-	Unbound       Outcome = "unbound"       // it is signed, but the signed bytes do not name the image
-	WrongSubject  Outcome = "wrong-subject" // it speaks of another image
-	Contradictory Outcome = "contradictory" // it cannot be true of any image, as with two versions of a package
-	Unreadable    Outcome = "unreadable"    // it cannot be understood, or is too large
-	Empty         Outcome = "empty"         // it lists no OS package, the image has a package database
-	UnknownType   Outcome = "unknown-type"  // a referrer that is no SBOM, as far as its type or content tells
-	Unreachable   Outcome = "unreachable"   // the registry did not give it
+	Unsigned      Outcome = "unsigned"      // not signed by any of the keys
+	Unbound       Outcome = "unbound"       // signed, but the signed bytes do not name the image
+	WrongSubject  Outcome = "wrong-subject" // describes another image
+	Contradictory Outcome = "contradictory" // cannot describe any image, such as two versions of a package
+	Unreadable    Outcome = "unreadable"    // invalid, or too large
+	Empty         Outcome = "empty"         // lists no OS package although the image has a package database
+	UnknownType   Outcome = "unknown-type"  // a referrer that is not an SBOM by type or content
+	Unreachable   Outcome = "unreachable"   // the registry did not return it
 )
 
-// A Finding is one carrier that was looked at, and what came of it.
+// A Finding is a carrier that was searched, and its outcome.
 type Finding struct {
 	Carrier   Carrier
 	Result    Outcome
-	Detail    string  // why, for people; empty where Result says it all
-	Digest    v1.Hash // of the artifact's manifest, or the layer's DiffID; zero: there is none
-	Subject   v1.Hash // whose carrier it is: the manifest or the index; zero for a file
-	Reference string  // where it is: "registry.example/run@sha256:…", a tag, a path
-	MediaType string  // of the artifact or blob, where it has one
-	Signature         // whose signature counted, if keys were given
-	Unbound   bool    // the signed bytes do not name the image, and [Trust.Unbound] lets that count
+	Detail    string  // reason, for people; empty if Result is enough
+	Digest    v1.Hash // of the artifact's manifest, or the layer's DiffID; zero: none
+	Subject   v1.Hash // the manifest or index that the carrier belongs to; zero for a file
+	Reference string  // location: "registry.example/run@sha256:…", a tag, a path
+	MediaType string  // of the artifact or blob, if any
+	Signature         // the accepted signature, if keys were given
+	Unbound   bool    // the signed bytes do not name the image, which [Trust.Unbound] allows
 
-	// Only where Result is Found.
+	// Set only if Result is Found.
 	Document *sbom.Document
-	SBOM     []byte // as found, without what was around it; see JSON
+	SBOM     []byte // as found, without its envelope; see JSON
 }
 
-// JSON gives the SBOM in its format's JSON form, the one that the extension of
-// [sbom.Format.Ext] promises: the bytes as found, or encoded anew where they
-// were XML or tag-value.
+// JSON returns the SBOM in the JSON form of its format, which matches the extension that
+// [sbom.Format.Ext] returns: as found, or re-encoded from XML or tag-value.
 func (f *Finding) JSON() ([]byte, error) {
 	if f.Document == nil {
 		return nil, fmt.Errorf("encoding the SBOM of carrier %s: it was not found (%s)", f.Carrier, f.Result)
@@ -82,27 +80,27 @@ func (f *Finding) JSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// A Result is what a search came to.
+// A Result is the result of a search.
 type Result struct {
-	Found       *Finding     // the SBOM to believe; nil: none is known
-	Searched    []Finding    // everything that was looked at, in order; Found is among them
-	Declaration *Declaration // what the publisher declares that the image provides; nil: nothing
-	Warnings    []string     // declarations that were passed over and why; what counts though it is unbound
+	Found       *Finding     // the SBOM to use; nil: none
+	Searched    []Finding    // everything that was searched, in order, including Found
+	Declaration *Declaration // what the publisher declares that the image provides; nil: none
+	Warnings    []string     // rejected declarations with the reason; unbound signatures that were accepted
 }
 
-// A Declaration is the publisher's own word on what an image provides, as
-// application/vnd.baseplan.provides.v1+json. It is not checked here.
+// A Declaration is the publisher's statement on what an image provides, as
+// application/vnd.baseplan.provides.v1+json. It is not validated here.
 type Declaration struct {
 	Data      []byte
 	Reference string // the label's name, or the artifact's reference
 	Signature        // as in Finding
 }
 
-// ErrNoSBOM is why a build fails that may use attached SBOMs only.
+// ErrNoSBOM is the error of a build that requires an attached SBOM.
 var ErrNoSBOM = errors.New("no usable SBOM is attached")
 
-// Missing is the error for an image without a usable SBOM, naming everything
-// that was searched; nil if there is one.
+// Missing returns an error that names everything that was searched if the image has no usable
+// SBOM, else nil.
 func (r *Result) Missing(image string) error {
 	if r.Found != nil {
 		return nil
@@ -120,7 +118,7 @@ func (r *Result) Missing(image string) error {
 	return fmt.Errorf("looking for the SBOM of %s: %w; searched:%s", image, ErrNoSBOM, &lines)
 }
 
-// Created is when the SBOM that was found says it was made; zero: not said.
+// Created returns the creation time in the SBOM; zero: unknown.
 func (r *Result) Created() time.Time {
 	if r.Found == nil {
 		return time.Time{}

@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	maxForeign       = 4   // referrers of unknown types that are looked into, the newest
-	maxForeignLayers = 2   // read of each
-	maxPassed        = 64  // referrers that are named although they were passed over
-	peeked           = 512 // bytes that tell whether a blob may be an SBOM
+	maxForeign       = 4   // referrers of unknown types that are read, the newest
+	maxForeignLayers = 2   // layers read of each
+	maxPassed        = 64  // rejected referrers that are listed
+	peeked           = 512 // bytes to detect whether a blob may be an SBOM
 )
 
 // passedOver returns the finding for a referrer that is no SBOM or was not read.

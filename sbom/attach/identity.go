@@ -8,17 +8,17 @@ import (
 	"github.com/baseplan/baseplan/sbom/keyless"
 )
 
-// An Identity is whose certificates count, and in a [Signature] whose
-// certificate it was: there Issuer and Subject are set. A pattern is a regular
-// expression and matches anywhere, as cosign's do: ^ and $ bind it.
+// An Identity matches certificates by issuer and subject. In a [Signature] it is the signer,
+// with Issuer and Subject set. Patterns are regular expressions that match anywhere, as
+// cosign's do; use ^ and $ to anchor them.
 type Identity struct {
-	Issuer         string `toml:"issuer,omitempty" json:"issuer,omitempty"`                   // who vouches for the subject, a URL
+	Issuer         string `toml:"issuer,omitempty" json:"issuer,omitempty"`                   // URL of the identity provider
 	IssuerPattern  string `toml:"issuer-pattern,omitempty" json:"issuer-pattern,omitempty"`   // instead of issuer
-	Subject        string `toml:"subject,omitempty" json:"subject,omitempty"`                 // an address or a URI, as that of a workflow
+	Subject        string `toml:"subject,omitempty" json:"subject,omitempty"`                 // an email address or a URI, such as a workflow's
 	SubjectPattern string `toml:"subject-pattern,omitempty" json:"subject-pattern,omitempty"` // instead of subject
 }
 
-// Check says which key an identity lacks, or has wrongly.
+// Check returns an error if a key is missing or invalid.
 func (i Identity) Check() error {
 	for _, part := range []struct{ key, exact, pattern string }{
 		{"issuer", i.Issuer, i.IssuerPattern}, {"subject", i.Subject, i.SubjectPattern},
@@ -36,7 +36,7 @@ func (i Identity) Check() error {
 	return nil
 }
 
-// Matches reports whether a signer is the one meant.
+// Matches reports whether the identity matches a signer.
 func (i Identity) Matches(issuer, subject string) bool {
 	return i.Check() == nil && matches(i.Issuer, i.IssuerPattern, issuer) && matches(i.Subject, i.SubjectPattern, subject)
 }
@@ -49,10 +49,10 @@ func matches(exact, pattern, value string) bool {
 	return err == nil && matched && value != ""
 }
 
-// errNoRoot is why an identity cannot count.
+// errNoRoot is the reason why no identity can count.
 var errNoRoot = &trustError{Unsigned, "is signed with a certificate, which nothing verifies here: give Sigstore's trusted root (CNB_TRUSTED_ROOT, trusted-root in the policy, --trusted-root)"}
 
-// certificate checks a bundle that a certificate signed.
+// certificate verifies a bundle that was signed with a certificate.
 func (t trust) certificate(ctx context.Context, bundle []byte, digest string) (Signature, error) {
 	if t.verify == nil {
 		return Signature{}, errNoRoot
@@ -72,6 +72,6 @@ func (t trust) certificate(ctx context.Context, bundle []byte, digest string) (S
 	return Signature{}, &trustError{Unsigned, fmt.Sprintf("is signed by %s (%s), which is none of the identities given", clip(signer.Subject), clip(signer.Issuer))}
 }
 
-// A VerifyBundle verifies that a certificate signed a Sigstore bundle about a
-// digest, as [keyless.Program.Verify] does.
+// A VerifyBundle verifies the certificate and signature of a Sigstore bundle for a digest,
+// like [keyless.Program.Verify].
 type VerifyBundle func(ctx context.Context, bundle []byte, digest string) (keyless.Signer, error)

@@ -36,8 +36,8 @@ const (
 	attestationTagSufix = ".att"
 )
 
-// ParseKeys reads public keys from PEM: one or more blocks "PUBLIC KEY", ECDSA
-// P-256 or Ed25519. name says where the bytes are from, for errors.
+// ParseKeys parses public keys in PEM: one or more "PUBLIC KEY" blocks, ECDSA P-256 or
+// Ed25519. The name is used in errors.
 func ParseKeys(data []byte, name string) ([]crypto.PublicKey, error) {
 	var keys []crypto.PublicKey
 	for rest := data; ; {
@@ -76,7 +76,7 @@ func usable(key crypto.PublicKey) error {
 	return fmt.Errorf("a key of type %T: want ECDSA P-256 or Ed25519", key)
 }
 
-// Fingerprint names a public key as ssh-keygen does: "SHA256:" and the digest
+// Fingerprint returns a public key's fingerprint as ssh-keygen does: "SHA256:" and the digest
 // in base64.
 func Fingerprint(key crypto.PublicKey) (string, error) {
 	id, err := dsse.SHA256KeyID(key)
@@ -92,7 +92,7 @@ type trustedKey struct {
 	fingerprint string
 }
 
-// A keyring is the keys that count; empty: everything does.
+// A keyring is the set of accepted keys; empty: everything is accepted.
 type keyring []trustedKey
 
 func newKeyring(keys []crypto.PublicKey) (keyring, error) {
@@ -126,7 +126,7 @@ func (k keyring) wrongKey() error {
 	return &trustError{Unsigned, fmt.Sprintf("is signed, but by none of the %d keys given", len(k))}
 }
 
-// envelope checks a DSSE envelope and names the key that signed it.
+// envelope verifies a DSSE envelope and returns the fingerprint of its key.
 func (k keyring) envelope(ctx context.Context, e *dsse.Envelope) (string, error) {
 	if e == nil || len(e.Signatures) == 0 {
 		return "", &trustError{Unsigned, "carries no signature"}
@@ -137,7 +137,7 @@ func (k keyring) envelope(ctx context.Context, e *dsse.Envelope) (string, error)
 	bare := *e
 	bare.Signatures = nil
 	for _, s := range e.Signatures {
-		bare.Signatures = append(bare.Signatures, dsse.Signature{Sig: s.Sig}) // a key ID is a hint that nobody signed
+		bare.Signatures = append(bare.Signatures, dsse.Signature{Sig: s.Sig}) // the key ID is dropped: it is not signed
 	}
 	for _, key := range k {
 		v, err := dsse.NewEnvelopeVerifier(&sigdsse.VerifierAdapter{SignatureVerifier: key.verifier, Pub: key.public})
@@ -151,7 +151,7 @@ func (k keyring) envelope(ctx context.Context, e *dsse.Envelope) (string, error)
 	return "", k.wrongKey()
 }
 
-// message checks a signature over plain bytes.
+// message verifies a signature over plain bytes.
 func (k keyring) message(sig, message []byte) (string, error) {
 	for _, key := range k {
 		if key.verifier.VerifySignature(bytes.NewReader(sig), bytes.NewReader(message)) == nil {
@@ -161,7 +161,7 @@ func (k keyring) message(sig, message []byte) (string, error) {
 	return "", k.wrongKey()
 }
 
-// simpleSigning is what cosign signs: a claim about a manifest's digest.
+// simpleSigning is the payload that cosign signs: a claim about a manifest's digest.
 type simpleSigning struct {
 	Critical struct {
 		Identity struct {
@@ -186,8 +186,7 @@ func decodeSimpleSigning(payload []byte) (digest string, err error) {
 	return s.Critical.Image.Digest, nil
 }
 
-// manifest looks for cosign's signature over a manifest and names the key that
-// made it.
+// manifest verifies cosign's signature over a manifest and returns the fingerprint of its key.
 func (k keyring) manifest(ctx context.Context, repo *repository, digest v1.Hash) (string, error) {
 	if len(k) == 0 {
 		return "", &trustError{Unsigned, "carries no signature"}
@@ -220,7 +219,7 @@ func (k keyring) manifest(ctx context.Context, repo *repository, digest v1.Hash)
 	return "", worst
 }
 
-// simple checks one signature layer, first the key and then what was signed.
+// simple verifies one signature layer: first the signature, then the payload.
 func (k keyring) simple(ctx context.Context, repo *repository, layer ocispec.Descriptor, digest string) (string, error) {
 	if layer.MediaType != typeSimpleSigning {
 		return "", &trustError{Unsigned, "carries no signature that is understood: " + clip(layer.MediaType)}

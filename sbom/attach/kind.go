@@ -8,25 +8,26 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// Artifact types of SBOMs that do not tell the format.
+// Artifact types of SBOMs that do not specify the format.
 const (
 	typeCosignSBOM = "application/vnd.dev.cosign.artifact.sbom.v1+json"
-	typeHarborSBOM = "application/vnd.goharbor.harbor.sbom.v1" // the accessory that Harbor makes when it scans an image
+	typeHarborSBOM = "application/vnd.goharbor.harbor.sbom.v1" // the accessory that Harbor creates when it scans an image
 	typeOCISBOM    = "application/vnd.oci.sbom.v1+json"
 )
 
-// A kind is what a referrer is, as far as a list of referrers tells.
+// A kind classifies a referrer by its entry in a list of referrers.
 type kind int
 
 const (
-	foreign   kind = iota // of a type that is not known here: only the content tells
-	unsaid                // the list does not say
+	foreign   kind = iota // unknown type: the content decides
+	unsaid                // the list has no type
 	bill                  // an SBOM, or an attestation that may be one
-	declaring             // of what the image provides
-	other                 // something that is no SBOM
+	declaring             // a provides declaration
+	other                 // not an SBOM
 )
 
-// others are artifact types, or what they begin with, of what is no SBOM. They need not be fetched.
+// others maps artifact types that are not SBOMs, or their prefixes, to descriptions. They are
+// not fetched.
 var others = map[string]string{
 	"application/vnd.cncf.notary.signature":                "a signature",
 	"application/vnd.dev.cosign.artifact.sig.v1":           "a signature",
@@ -49,8 +50,8 @@ var others = map[string]string{
 	"application/vnd.oci.image.manifest.v1+json":           "an image",
 }
 
-// kindOf judges a referrer by its descriptor alone, so that what a list says need not be fetched. why is
-// said of what is no SBOM.
+// kindOf classifies a referrer by its descriptor alone, to avoid fetching it. why is the
+// reason if it is not an SBOM.
 func kindOf(d ocispec.Descriptor) (k kind, f sbom.Format, attested bool, why string) {
 	t := mediaTypeOf(d.ArtifactType)
 	if d.ArtifactType == DeclarationType {
@@ -77,20 +78,20 @@ func kindOf(d ocispec.Descriptor) (k kind, f sbom.Format, attested bool, why str
 	return foreign, "", false, ""
 }
 
-// says reports whether a list tells what the referrer is. Some registries give
-// the type of its configuration instead, or nothing.
+// says reports whether a list has the referrer's type. Some registries return the type of its
+// configuration instead, or nothing.
 func says(d ocispec.Descriptor) bool {
 	return d.ArtifactType != "" && d.ArtifactType != typeEmpty && d.ArtifactType != ocispec.MediaTypeImageConfig
 }
 
-// mediaTypeOf is a media type without parameters, in small letters.
+// mediaTypeOf returns a media type in lower case without parameters.
 func mediaTypeOf(t string) string {
 	t, _, _ = strings.Cut(strings.ToLower(t), ";")
 	return strings.TrimSpace(t)
 }
 
-// sbomFormat is the format that the type of an artifact or layer promises, empty where it promises an SBOM of any; ok
-// is false where it promises none.
+// sbomFormat returns the SBOM format of an artifact or layer type, or "" if the type allows
+// any; ok is false if the type is not an SBOM's.
 func sbomFormat(mediaType string) (f sbom.Format, ok bool) {
 	switch mediaTypeOf(mediaType) {
 	case typeCosignSBOM, typeHarborSBOM, typeOCISBOM:
@@ -99,7 +100,7 @@ func sbomFormat(mediaType string) (f sbom.Format, ok bool) {
 	return bareFormat(mediaType)
 }
 
-// predicateIn is the predicate type in annotations; empty: there is none.
+// predicateIn returns the predicate type in annotations, or "".
 func predicateIn(annotations map[string]string) string {
 	for _, key := range []string{annotationLayerPredicate, annotationCosignPredicate, annotationBundlePredicate} {
 		if t := annotations[key]; t != "" {

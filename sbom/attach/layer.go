@@ -27,7 +27,7 @@ const (
 	maxTarEntries = 10_000
 )
 
-// layer looks at the layer that the image's label names.
+// layer reads the layer that the image's label names.
 func (r *search) layer(ctx context.Context) []Finding {
 	f := Finding{Carrier: Layer, Result: None, Subject: r.Digest, Reference: "label " + SBOMLabel}
 	a := artifact{Finding: f}
@@ -73,9 +73,8 @@ func (r *search) layer(ctx context.Context) []Finding {
 	return all
 }
 
-// doubtMixed passes over SBOMs that a daemon shows in one directory and that do
-// not all tell the same. The directory is of all layers together, so one may be
-// left from the SBOM layer of an image further down.
+// doubtMixed rejects SBOMs that a daemon returns from one directory and that do not agree. The
+// directory merges all layers, so one SBOM may be left from the SBOM layer of a parent image.
 func doubtMixed(all []Finding) {
 	agree := !slices.ContainsFunc(all, func(f Finding) bool {
 		if !isFound(f) {
@@ -95,7 +94,7 @@ func doubtMixed(all []Finding) {
 	}
 }
 
-// config is the image's configuration; nil: not known.
+// config returns the image's configuration, or nil if unknown.
 func (r *search) config() (*v1.ConfigFile, error) {
 	if r.Config != nil || r.Image == nil {
 		return r.Config, nil
@@ -103,8 +102,7 @@ func (r *search) config() (*v1.ConfigFile, error) {
 	return r.Image.ConfigFile()
 }
 
-// staleLayer says why the layer does not describe the image as it is now;
-// empty: it does.
+// staleLayer returns why the layer does not describe the current image, or "".
 func staleLayer(id v1.Hash, diffIDs []v1.Hash) string {
 	switch after := len(diffIDs) - 1 - slices.Index(diffIDs, id); {
 	case after == len(diffIDs):
@@ -117,8 +115,8 @@ func staleLayer(id v1.Hash, diffIDs []v1.Hash) string {
 	return ""
 }
 
-// layerFiles reads the SBOMs in the layer. Opening and reading may hang with
-// the registry and know nothing of ctx, so they are left behind when it ends.
+// layerFiles reads the SBOMs in the layer. Opening and reading may block on the registry
+// regardless of ctx, so they are abandoned when it ends.
 func (r *search) layerFiles(ctx context.Context, id v1.Hash) ([]layerFile, error) {
 	type outcome struct {
 		files []layerFile
@@ -183,9 +181,8 @@ type layerFile struct {
 	data   []byte
 }
 
-// readLayer picks the SBOMs in dir out of a tar stream, best format first. What
-// it reads of the stream is bounded by twice the limit, since an image may have
-// its SBOM in two formats, and more is not needed.
+// readLayer reads the SBOMs in dir from a tar stream, best format first. It reads at most
+// twice the limit, since an image may have its SBOM in two formats.
 func readLayer(r io.Reader, dir string, limit int64) ([]layerFile, error) {
 	bounded := &io.LimitedReader{R: r, N: 2*limit + 1}
 	in := tar.NewReader(bounded)
@@ -217,7 +214,7 @@ func readLayer(r io.Reader, dir string, limit int64) ([]layerFile, error) {
 	return nil, unreadable("the layer has more than %d entries", maxTarEntries)
 }
 
-// layerSBOM says which format a path in the stream promises; empty: none.
+// layerSBOM returns the format of a path in the stream, or "".
 func layerSBOM(name, dir string) (base string, f sbom.Format) {
 	name = strings.TrimPrefix(path.Clean("/"+name), "/")
 	if path.Dir(name) != dir {

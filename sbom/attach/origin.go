@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// nearFirst searches what a daemon has, and then for a short time the registry
-// that the image was pulled from.
+// nearFirst searches the daemon, then for a short time the registry that the image was pulled
+// from.
 func (f *Finder) nearFirst(ctx context.Context, s Subject, find func(context.Context, Subject) (*Result, error), all bool) (*Result, error) {
 	origin := s.Origin
 	s.Origin = nil
@@ -15,7 +15,7 @@ func (f *Finder) nearFirst(ctx context.Context, s Subject, find func(context.Con
 	if err != nil || near.Found != nil && !all {
 		return near, err
 	}
-	near.drop(func(f Finding) bool { return f.Carrier == BuildKit }) // that is asked of the registry
+	near.drop(func(f Finding) bool { return f.Carrier == BuildKit }) // searched in the registry instead
 	patience := f.Limits.orDefault().Origin
 	short, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %s", patience))
 	defer cancel()
@@ -34,14 +34,14 @@ func (f *Finder) nearFirst(ctx context.Context, s Subject, find func(context.Con
 	}
 	far.drop(func(f Finding) bool { return f.Carrier == Layer || near.has(f) })
 	near.add(far.Searched)
-	near.Declaration, near.Warnings = far.Declaration, far.Warnings // the label's are among them
+	near.Declaration, near.Warnings = far.Declaration, far.Warnings // which include the label's
 	return near, ended(ctx)
 }
 
-// drop forgets what another search looks at.
+// drop removes findings that another search covers.
 func (r *Result) drop(which func(Finding) bool) { r.Searched = slices.DeleteFunc(r.Searched, which) }
 
-// has reports whether the same was looked at already.
+// has reports whether the same carrier was searched already.
 func (r *Result) has(f Finding) bool {
 	return slices.ContainsFunc(r.Searched, func(g Finding) bool { return f.Carrier == g.Carrier && f.Reference == g.Reference })
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/baseplan/baseplan/sbom/format"
 )
 
-// A document is an SBOM to attach, checked.
+// A document is a checked SBOM to attach.
 type document struct {
 	format  sbom.Format
 	data    []byte
@@ -81,7 +81,7 @@ func newPlan(t Target, m Material, o Options, pen *signer) (*plan, error) {
 	return p, nil
 }
 
-// newDocument checks an SBOM of an image for arch and takes it as JSON.
+// newDocument checks an SBOM for an image of an architecture and converts it to JSON.
 func newDocument(data []byte, name, arch string) (document, error) {
 	doc, err := format.Decode(bytes.NewReader(data), name)
 	if err != nil {
@@ -100,7 +100,7 @@ func newDocument(data []byte, name, arch string) (document, error) {
 	return document{doc.Format, data, doc.Created}, nil
 }
 
-// readable refuses what no build would read: a Finder has the same limit.
+// readable rejects an SBOM that exceeds the limits of a Finder.
 func readable(data []byte) error {
 	if len(data) > format.MaxSize {
 		return fmt.Errorf("it has %d MiB, and no build reads more than %d MiB", len(data)>>20, format.MaxSize>>20)
@@ -108,7 +108,7 @@ func readable(data []byte) error {
 	return nil
 }
 
-// A packed artifact is a manifest and what it names, ready to be pushed.
+// A packed is an artifact ready to be pushed: a manifest and its blobs.
 type packed struct {
 	desc  ocispec.Descriptor
 	data  []byte
@@ -124,8 +124,7 @@ func blobOf(mediaType string, data []byte) packedBlob {
 	return packedBlob{ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}, data}
 }
 
-// pack makes a referrer (image-spec, "Guidelines for Artifact Usage"): the same
-// bytes for the same arguments.
+// pack creates a referrer (image-spec, "Guidelines for Artifact Usage"). It is deterministic.
 func (p *plan) pack(artifactType string, layer packedBlob, created time.Time, annotations map[string]string) (*packed, error) {
 	if err := readable(layer.data); err != nil {
 		return nil, fmt.Errorf("packing an artifact of type %s: %w", artifactType, err)
@@ -163,7 +162,7 @@ func packManifest(m ocispec.Manifest, blobs ...packedBlob) (*packed, error) {
 	return &packed{desc: b.desc, data: data, blobs: blobs}, nil
 }
 
-// publish does what the plan says.
+// publish executes the plan.
 func (p *plan) publish(ctx context.Context, to *publisher) ([]Attached, error) {
 	referrers, err := to.referrersOf(ctx, p.target.Digest)
 	if err != nil {
@@ -195,8 +194,8 @@ func (p *plan) publish(ctx context.Context, to *publisher) ([]Attached, error) {
 	return append(all, signed), err
 }
 
-// referrers makes the artifacts that are attached as referrers, the declaration
-// last. Those that are there already, though with other bytes, are not made.
+// referrers creates the artifacts that are attached as referrers, the declaration last. It
+// skips those that already exist, even with other bytes.
 func (p *plan) referrers(ctx context.Context, to *publisher, listed *referrerList) ([]*packed, []Attached, error) {
 	var made []*packed
 	var all []Attached

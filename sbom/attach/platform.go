@@ -15,8 +15,8 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// platform looks at what the platform gives: a file about the image that it
-// named, or a directory of files by digest. It needs no signature.
+// platform reads the SBOM given by the platform: a file for the image that it named, or a
+// directory of files by digest. It needs no signature.
 func (r *search) platform(ctx context.Context) []Finding {
 	at := r.finder.Platform
 	a := artifact{Finding: Finding{Carrier: Platform, Reference: at}}
@@ -51,7 +51,7 @@ func (r *search) platform(ctx context.Context) []Finding {
 	return all
 }
 
-// ofSubject picks <algorithm>-<hex>.<ext>, best format first.
+// ofSubject returns the files <algorithm>-<hex>.<ext>, best format first.
 func ofSubject(entries []os.DirEntry, subject v1.Hash) []string {
 	var names []string
 	for _, e := range entries {

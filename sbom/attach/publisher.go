@@ -30,8 +30,8 @@ const (
 
 // A publisher writes to one repository.
 type publisher struct {
-	repo   *repository // reads, and finds out about the referrers API
-	writes *repository // writes, and leaves the tag of referrers to us
+	repo   *repository // for reading and detecting the referrers API
+	writes *repository // for writing, without updating the referrers tag
 	settle time.Duration
 }
 
@@ -43,7 +43,7 @@ func (a *Attacher) publisher(ctx context.Context, n name.Repository) *publisher 
 	}
 	p.repo.dial(ctx)
 	p.writes.PlainHTTP = p.repo.PlainHTTP
-	p.repo.Client = p.writes.Client // one token serves both
+	p.repo.Client = p.writes.Client // shares the tokens
 	_ = p.writes.SetReferrersCapability(true)
 	if p.settle <= 0 {
 		p.settle = defaultSettle
@@ -51,8 +51,8 @@ func (a *Attacher) publisher(ctx context.Context, n name.Repository) *publisher 
 	return p
 }
 
-// push pushes an artifact: first what it names, then the manifest. reference is a
-// tag, or "" to push by digest.
+// push pushes an artifact: first its blobs, then the manifest. The reference is a tag, or ""
+// to push by digest.
 func (p *publisher) push(ctx context.Context, a *packed, reference string) error {
 	for _, b := range a.blobs {
 		there, err := p.writes.Blobs().Exists(ctx, b.desc)

@@ -17,14 +17,14 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// A candidate is a referrer that may hold an SBOM, or a declaration, or is to be named.
+// A candidate is a referrer that may be an SBOM or a declaration, or that will be listed.
 type candidate struct {
 	desc     ocispec.Descriptor
 	subject  v1.Hash
 	kind     kind
-	format   sbom.Format // as promised; empty: unknown
+	format   sbom.Format // from the media type; empty: unknown
 	attested bool
-	why      string // it is passed over
+	why      string // reason to reject it
 	manifest []byte // nil: not fetched yet
 }
 
@@ -34,9 +34,9 @@ func candidateOf(d ocispec.Descriptor, subject v1.Hash) candidate {
 	return c
 }
 
-// compare puts the better candidate first: signed ones if keys are given, then
-// by what the format can say, bare before wrapped, newest first. The digest
-// decides where all that is equal, so that the order is always the same.
+// compare sorts better candidates first: signed ones if keys are given, then by rank of the
+// format, bare before wrapped, newest first. The digest breaks ties, so that the order is
+// deterministic.
 func (r *search) compare(a, b candidate) int {
 	attestedFirst := 0
 	if r.trust.restricted() {
@@ -59,18 +59,18 @@ func compareBool(a, b bool) int {
 	return 1
 }
 
-// A listing is what a list of referrers came to.
+// A listing is a list of referrers, classified.
 type listing struct {
 	candidates []candidate // best first, at most Limits.Candidates
-	unknown    []candidate // those of which the list does not say what they are, as many again
-	foreign    []candidate // of unknown types, the newest
-	others     []candidate // to be named, since they are passed over
-	passed     int         // how many that may be SBOMs were left out
-	unnamed    int         // how many are not in others
-	err        error       // why the list is not whole
+	unknown    []candidate // candidates without a type in the list, at most as many
+	foreign    []candidate // the newest of unknown type
+	others     []candidate // rejected, to be listed
+	passed     int         // number of candidates over the limit
+	unnamed    int         // number of rejected referrers over the limit of others
+	err        error       // reason why the list is incomplete
 }
 
-// list reads the referrers of one subject, keeping only the best candidates.
+// list reads the referrers of one subject and keeps only the best candidates.
 func (r *search) list(ctx context.Context, subject v1.Hash) listing {
 	var l listing
 	seen := 0
@@ -89,7 +89,7 @@ func (r *search) list(ctx context.Context, subject v1.Hash) listing {
 	return l
 }
 
-// sort puts a candidate where it belongs.
+// sort adds a candidate to the list of its kind.
 func (r *search) sort(l *listing, c candidate) {
 	switch c.kind {
 	case declaring:
@@ -105,7 +105,7 @@ func (r *search) sort(l *listing, c candidate) {
 	}
 }
 
-// bound keeps the newest of what is of unknown types, and bounds what will be named.
+// bound limits the referrers of unknown type to the newest, and the number of those listed.
 func (r *search) bound(l *listing) {
 	for _, c := range r.trim(&l.foreign, maxForeign) {
 		c.why = fmt.Sprintf("of unknown types only the newest %d are looked into", maxForeign)
@@ -114,7 +114,7 @@ func (r *search) bound(l *listing) {
 	l.unnamed += len(r.trim(&l.others, maxPassed))
 }
 
-// trim keeps the best candidates and gives those that it left out.
+// trim keeps the best candidates and returns the others.
 func (r *search) trim(all *[]candidate, keep int) []candidate {
 	slices.SortStableFunc(*all, r.compare)
 	keep = min(len(*all), keep)
@@ -123,8 +123,8 @@ func (r *search) trim(all *[]candidate, keep int) []candidate {
 	return over
 }
 
-// ask fetches the manifests of referrers that the list says nothing of, side by
-// side, and gives those that may be SBOMs. The others go where they belong.
+// ask fetches concurrently the manifests of referrers whose type is not in the list, and
+// returns those that may be SBOMs. It sorts the others by kind.
 func (r *search) ask(ctx context.Context, l *listing) []candidate {
 	unknown := l.unknown
 	manifests := make([]*ocispec.Manifest, len(unknown))
@@ -139,7 +139,7 @@ func (r *search) ask(ctx context.Context, l *listing) []candidate {
 			return nil
 		})
 	}
-	_ = group.Wait() // what cannot be read stays a candidate, so that reading it reports why
+	_ = group.Wait() // unreadable ones stay candidates, and reading them reports why
 	var told listing
 	for i, c := range unknown {
 		m := manifests[i]
@@ -164,8 +164,8 @@ func (r *search) ask(ctx context.Context, l *listing) []candidate {
 	return told.candidates
 }
 
-// referrers looks at those of the manifest, then of the index; see the package
-// comment for when it asks for both at once.
+// referrers reads those of the manifest, then of the index; see the package comment for when
+// it lists both concurrently.
 func (r *search) referrers(ctx context.Context) []Finding {
 	subjects := r.subjects()
 	host := r.repo.name.RegistryStr()
@@ -206,7 +206,7 @@ func (r *search) referrersAtOnce(ctx context.Context, subjects []v1.Hash) []Find
 	return all
 }
 
-// readListed reads the candidates of a list, best first, and names what it passes over.
+// readListed reads the candidates of a list, best first, and lists the rejected ones.
 func (r *search) readListed(ctx context.Context, subject v1.Hash, l listing) []Finding {
 	var all []Finding
 	done := func() bool { return !r.all && slices.ContainsFunc(all, isFound) }
@@ -245,7 +245,7 @@ func (r *search) readListed(ctx context.Context, subject v1.Hash, l listing) []F
 	return all
 }
 
-// artifactOf is a referrer as far as a list tells.
+// artifactOf returns the artifact of a referrer, as described by its list.
 func (r *search) artifactOf(c candidate) artifact {
 	return artifact{
 		store:    r.repo,
@@ -269,7 +269,7 @@ func (r *search) readCandidate(ctx context.Context, c candidate) []Finding {
 	return r.read(ctx, a)
 }
 
-// fetch gives the manifest that a descriptor names.
+// fetch returns the manifest of a descriptor.
 func (r *search) fetch(ctx context.Context, d ocispec.Descriptor) ([]byte, error) {
 	if err := d.Digest.Validate(); err != nil {
 		return nil, unreadable("the list of referrers holds %q: %w", clip(d.Digest.String()), err)

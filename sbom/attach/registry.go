@@ -79,8 +79,7 @@ func newRepository(n name.Repository, keys authn.Keychain, base http.RoundTrippe
 	}
 }
 
-// transportFor returns the transport for a repository, which aborts stalled
-// transfers.
+// transportFor returns the transport for a repository. It aborts stalled transfers.
 func transportFor(r name.Repository, all http.RoundTripper, of func(name.Repository) http.RoundTripper, stall time.Duration) http.RoundTripper {
 	if of != nil {
 		all = of(r)
@@ -127,7 +126,7 @@ type reasoning struct {
 // Do implements [remote.Client].
 func (c reasoning) Do(req *http.Request) (*http.Response, error) {
 	resp, err := c.Client.Do(req)
-	answer, isAnswer := errors.AsType[*errcode.ErrorResponse](err) // of who gives tokens
+	answer, isAnswer := errors.AsType[*errcode.ErrorResponse](err) // from the token server
 	denied := errors.Is(err, auth.ErrBasicCredentialNotFound) || err == nil && resp.StatusCode == http.StatusUnauthorized ||
 		isAnswer && answer.StatusCode == http.StatusUnauthorized
 	why := ""

@@ -20,13 +20,13 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// layerTime is when files in layers of buildpacks' tools were made, so that the
-// same files are the same layer.
+// layerTime is the modification time of files in buildpack tools' layers. It is constant so
+// that the same files give the same layer.
 var layerTime = time.Date(1980, time.January, 1, 0, 0, 1, 0, time.UTC)
 
 const layerHistory = "baseplan sbom attach"
 
-// layers pushes the image, or the index, with the SBOM as each image's last layer.
+// layers pushes the image or index with the SBOM as the last layer of each image.
 func (a *Attacher) layers(ctx context.Context, ref name.Reference, r *resolved, plans []*plan, o Options) ([]Attached, error) {
 	made := map[v1.Hash]v1.Image{}
 	var all []Attached
@@ -56,8 +56,7 @@ func (a *Attacher) layers(ctx context.Context, ref name.Reference, r *resolved, 
 	return all, nil
 }
 
-// pushImage pushes under the tag that was asked for, or the reference's own, or
-// else by digest.
+// pushImage pushes to the requested tag, or the tag of the reference, or by digest.
 func (a *Attacher) pushImage(ctx context.Context, ref name.Reference, next remote.Taggable, old v1.Hash, tag name.Tag) error {
 	raw, err := next.RawManifest()
 	if err != nil {
@@ -84,8 +83,8 @@ func (a *Attacher) pushImage(ctx context.Context, ref name.Reference, next remot
 	return nil
 }
 
-// relayer is the image with the documents in a last layer, in place of one that
-// was there, and with the labels.
+// relayer returns the image with the documents in its last layer, which replaces an existing
+// SBOM layer, and with the labels.
 func (p *plan) relayer() (v1.Image, error) {
 	base, err := withoutSBOMLayer(p.target.Image)
 	if err != nil {
@@ -93,7 +92,7 @@ func (p *plan) relayer() (v1.Image, error) {
 	}
 	if len(p.documents) == 0 {
 		if base != p.target.Image {
-			base = p.target.Image // its SBOM stays
+			base = p.target.Image // keeps its SBOM
 		}
 		return p.relabel(base, "")
 	}
@@ -141,7 +140,7 @@ func (p *plan) relabel(image v1.Image, diffID string) (v1.Image, error) {
 	return mutate.ConfigFile(image, config)
 }
 
-// layer is a layer with the documents, the same for the same documents.
+// layer returns a layer with the documents. It is deterministic.
 func (p *plan) layer(base v1.Image) (v1.Layer, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -165,8 +164,8 @@ func (p *plan) layer(base v1.Image) (v1.Layer, error) {
 	return tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil }, tarball.WithMediaType(media))
 }
 
-// withoutSBOMLayer is the image without its last layer, if that is the one that
-// the label names; else the image itself.
+// withoutSBOMLayer returns the image without its last layer if the label names that layer,
+// else the image.
 func withoutSBOMLayer(image v1.Image) (v1.Image, error) {
 	config, err := image.ConfigFile()
 	if err != nil {
@@ -174,7 +173,7 @@ func withoutSBOMLayer(image v1.Image) (v1.Image, error) {
 	}
 	id, err := v1.NewHash(config.Config.Labels[SBOMLabel])
 	if err != nil || len(config.RootFS.DiffIDs) == 0 || staleLayer(id, config.RootFS.DiffIDs) != "" {
-		return image, nil //nolint:nilerr // no label, or one that names nothing, means no such layer
+		return image, nil //nolint:nilerr // without a valid label there is no such layer
 	}
 	manifest, err := image.Manifest()
 	if err != nil {
@@ -210,8 +209,8 @@ func withoutSBOMLayer(image v1.Image) (v1.Image, error) {
 	return base, nil
 }
 
-// reindex is the index with new images in the places of old ones. BuildKit's
-// attestations of those are left out: they speak of digests that are gone.
+// reindex returns the index with images replaced. It drops their BuildKit attestations, which
+// name the old digests.
 func reindex(index v1.ImageIndex, made map[v1.Hash]v1.Image) (v1.ImageIndex, error) {
 	m, err := index.IndexManifest()
 	if err != nil {

@@ -26,9 +26,9 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// ParseSigner reads a private key from PEM: PKCS #8, SEC 1, or encrypted as
-// cosign generates it. password is asked only for an encrypted one; nil: such
-// a key is refused. name says where the bytes are from, for errors.
+// ParseSigner parses a private key in PEM: PKCS #8, SEC 1, or encrypted by cosign. The
+// password function is called only for an encrypted key; if it is nil, such a key is rejected.
+// The name is used in errors.
 func ParseSigner(data []byte, name string, password func() ([]byte, error)) (crypto.Signer, error) {
 	var ask cryptoutils.PassFunc
 	if password != nil {
@@ -48,7 +48,7 @@ func ParseSigner(data []byte, name string, password func() ([]byte, error)) (cry
 	return s, nil
 }
 
-// A signer signs, and recognizes what it signed before.
+// A signer signs statements, and recognizes statements that it signed before.
 type signer struct {
 	signature.Signer
 	public crypto.PublicKey
@@ -76,7 +76,7 @@ func (s *signer) envelope(statement []byte) ([]byte, error) {
 	return data, nil
 }
 
-// bundle puts an envelope into a Sigstore bundle v0.3.
+// bundle wraps an envelope in a Sigstore bundle v0.3.
 func (s *signer) bundle(envelope []byte) ([]byte, error) {
 	var e dsse.Envelope
 	if err := json.Unmarshal(envelope, &e); err != nil {
@@ -105,12 +105,12 @@ func (s *signer) bundle(envelope []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding a Sigstore bundle: %w", err)
 	}
-	var compact bytes.Buffer // protojson varies its white space on purpose
+	var compact bytes.Buffer // protojson's white space is deliberately unstable
 	err = json.Compact(&compact, data)
 	return compact.Bytes(), err
 }
 
-// made says whether this key signed that very statement into data.
+// made reports whether data is the same statement, signed by this key.
 func (s *signer) made(ctx context.Context, data, statement []byte) bool {
 	att, err := openAttestation(data)
 	if err != nil || !bytes.Equal(att.payload, statement) {
@@ -120,7 +120,7 @@ func (s *signer) made(ctx context.Context, data, statement []byte) bool {
 	return err == nil
 }
 
-// statement says that the image has that SBOM.
+// statement returns a statement that binds the SBOM to the image.
 func (p *plan) statement(version string, d document) ([]byte, error) {
 	data, err := json.Marshal(statement{
 		Type:          version,
@@ -134,8 +134,8 @@ func (p *plan) statement(version string, d document) ([]byte, error) {
 	return data, nil
 }
 
-// bundle makes a signed document's referrer, unless the same key has signed the
-// same statement before: signing again would give other bytes.
+// bundle creates a signed document's referrer unless the same key has already signed the same
+// statement: signatures are not deterministic.
 func (p *plan) bundle(ctx context.Context, to *publisher, listed *referrerList, d document) (*packed, *v1.Hash, error) {
 	statement, err := p.statement(statementV1, d)
 	if err != nil {
@@ -183,7 +183,7 @@ func (p *plan) madeReferrer(ctx context.Context, to *publisher, r ocispec.Descri
 	})
 }
 
-// publishTags attaches as cosign does: .att if signed, else .sbom.
+// publishTags attaches SBOMs as cosign does: to .att if signed, else .sbom.
 func (p *plan) publishTags(ctx context.Context, to *publisher) ([]Attached, error) {
 	var all []Attached
 	if p.pen == nil {
@@ -216,8 +216,8 @@ func (p *plan) publishTags(ctx context.Context, to *publisher) ([]Attached, erro
 	return all, err
 }
 
-// sbomTag puts each document into the tag, in place of one of its media type.
-// Once written it gives way to another publisher's of that type.
+// sbomTag adds each document to the tag, replacing one of its media type. Once written, it
+// does not replace that of a concurrent publisher.
 func (p *plan) sbomTag() merge {
 	written := false
 	return func(old *tagged) (*packed, error) {
@@ -247,7 +247,7 @@ func (p *plan) sbomTag() merge {
 	}
 }
 
-// attestationLayer is a signed statement for the tag, where it is not there yet.
+// attestationLayer returns a signed statement for the tag unless the tag already has it.
 func (p *plan) attestationLayer(ctx context.Context, to *publisher, d document) (layerToAdd, error) {
 	statement, err := p.statement(statementV01, d)
 	if err != nil {
@@ -295,13 +295,13 @@ func (p *plan) sign(ctx context.Context, to *publisher, of v1.Hash) (Attached, e
 	return p.attached("signature", sbom.Format(""), to.repo.tagged(tag), at, changed), err
 }
 
-// A layerToAdd is added to a tag unless a layer that is there will do.
+// A layerToAdd is a layer to add to a tag unless an existing layer is equivalent.
 type layerToAdd struct {
 	packedBlob
 	there func(ocispec.Descriptor) bool
 }
 
-// appendLayers adds layers to what is in the tag, and none that is there.
+// appendLayers appends layers to a tag, except existing ones.
 func appendLayers(add ...layerToAdd) merge {
 	for i, l := range add {
 		add[i].there = remember(l)
@@ -327,7 +327,7 @@ func appendLayers(add ...layerToAdd) merge {
 	}
 }
 
-// remember keeps a tag that is read again and again from costing its blobs each time.
+// remember caches the answers for layers of a tag that is read repeatedly.
 func remember(l layerToAdd) func(ocispec.Descriptor) bool {
 	known := map[digest.Digest]bool{l.desc.Digest: true}
 	return func(d ocispec.Descriptor) bool {

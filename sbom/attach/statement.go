@@ -32,7 +32,7 @@ const (
 	statementV1  = "https://in-toto.io/Statement/v1"
 )
 
-// A statement is an in-toto statement, of which this much matters.
+// A statement is an in-toto statement, with the fields used here.
 type statement struct {
 	Type          string             `json:"_type"`
 	Subject       []statementSubject `json:"subject"`
@@ -45,7 +45,7 @@ type statementSubject struct {
 	Digest map[string]string `json:"digest"`
 }
 
-// digests are the subjects' digests as "algorithm:hex", sorted.
+// digests returns the subjects' digests as "algorithm:hex", sorted.
 func (s statement) digests() []string {
 	var all []string
 	for _, subject := range s.Subject {
@@ -57,8 +57,8 @@ func (s statement) digests() []string {
 	return slices.Compact(all)
 }
 
-// predicateFormat is the format that a predicate type promises; empty: it may
-// be any, or none. ok says whether an SBOM can be in it at all.
+// predicateFormat returns the SBOM format of a predicate type, or "" if it is unknown. ok
+// reports whether the predicate can be an SBOM.
 func predicateFormat(predicateType string) (f sbom.Format, ok bool) {
 	versioned := func(base string) bool {
 		return predicateType == base || strings.HasPrefix(predicateType, base+"/")
@@ -86,18 +86,18 @@ func predicateOf(f sbom.Format) string {
 	return predicateCustom
 }
 
-// An attestation is a statement, and the envelope that it came in; nil: it came bare.
+// An attestation is a statement and its envelope; nil: a bare statement.
 type attestation struct {
 	payload  []byte
 	envelope *dsse.Envelope
-	bundle   []byte // a Sigstore bundle with a certificate; nil: there is none
+	bundle   []byte // a Sigstore bundle with a certificate; nil: none
 }
 
-// certified reports whether a certificate signed, and not a key.
+// certified reports whether it was signed with a certificate instead of a key.
 func (a *attestation) certified() bool { return a.bundle != nil }
 
-// openAttestation tells by content what holds the statement: a Sigstore bundle,
-// a DSSE envelope, or nothing.
+// openAttestation detects the container of a statement: a Sigstore bundle, a DSSE envelope, or
+// none.
 func openAttestation(data []byte) (*attestation, error) {
 	var shape struct {
 		PayloadType   json.RawMessage `json:"payloadType"`
@@ -169,9 +169,8 @@ func decodeStatement(payload []byte) (*statement, error) {
 
 var errNoPredicate = errors.New("reading an in-toto statement: it has no predicate")
 
-// decodePredicate gives the SBOM in a predicate: an object; a string, as
-// cosign's --type spdx has it; or either in {Data, Timestamp}, as older cosign
-// and its type custom have it.
+// decodePredicate returns the SBOM in a predicate: an object; a string, as written by cosign's
+// --type spdx; or either in {Data, Timestamp}, as written by older cosign and its type custom.
 func decodePredicate(raw json.RawMessage) ([]byte, error) {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || string(raw) == "null" {
@@ -185,7 +184,7 @@ func decodePredicate(raw json.RawMessage) ([]byte, error) {
 		if err := json.Unmarshal(raw, &keys); err != nil {
 			return nil, fmt.Errorf("reading a predicate: %w", err)
 		}
-		wrapped.Data = keys["Data"] // exactly so: "data" may be the document's own
+		wrapped.Data = keys["Data"] // case-sensitive: "data" may be a key of the document
 		if wrapped.Data == nil {
 			return raw, nil
 		}

@@ -43,8 +43,8 @@ func (s Signature) By() string {
 // count.
 var errUnsigned = errors.New("no key or identity of the policy signed it")
 
-// Check says why a signature that another phase recorded does not count; nil: it does. Where no keys
-// and identities are given, what is unsigned counts, too.
+// Check returns an error if a signature recorded by another phase is not accepted. Without
+// keys and identities, unsigned SBOMs are accepted.
 func (t Trust) Check(s Signature) error {
 	if !t.Restricted() {
 		return nil
@@ -65,7 +65,7 @@ func (t Trust) Check(s Signature) error {
 	return errUnsigned
 }
 
-// trust is a Trust made ready.
+// trust is a Trust prepared for verification.
 type trust struct {
 	keys       keyring
 	identities []Identity

@@ -18,14 +18,15 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// CheckRead says whether the image could be read if there is one; none is no error. The
-// name is one of those of [Writer.Write]. An image that was opened need not be checked.
+// CheckRead returns an error unless an image could be read under the name, one of those of
+// [Writer.Write]. A missing image is no error. Images that have been opened need no check.
 func (w *Writer) CheckRead(ctx context.Context, name reference.Reference) error {
 	return w.check(ctx, "checking read access to", name, w.canPull, canRead)
 }
 
-// CheckWrite says whether an image could be written under the name, one of those of [Writer.Write],
-// without writing one. A registry is asked to begin an upload, since many grant a token to everybody.
+// CheckWrite returns an error unless an image could be written under the name, one of those of
+// [Writer.Write]. It writes nothing, but begins an upload to a registry, since many registries
+// grant a token to everybody.
 func (w *Writer) CheckWrite(ctx context.Context, name reference.Reference) error {
 	return w.check(ctx, "checking write access to", name, w.canPush, canWrite)
 }
@@ -89,7 +90,8 @@ func (w *Writer) canPush(ctx context.Context, name reference.Reference) error {
 	return nil
 }
 
-// of is a keychain for one repository: CheckPushPermission asks only for its registry's credentials.
+// of is a keychain for one repository: CheckPushPermission only asks for credentials of the
+// registry.
 type of struct {
 	authn.Keychain
 	repository name.Repository
@@ -111,7 +113,8 @@ func canRead(dir string) error {
 	return f.Close()
 }
 
-// canWrite tries the directory, or the nearest one above it that exists.
+// canWrite returns an error unless it can create a file in the directory, or in its nearest
+// existing parent.
 func canWrite(dir string) error {
 	at := filepath.Clean(dir)
 	for at != filepath.Dir(at) {

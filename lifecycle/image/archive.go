@@ -14,8 +14,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// archive writes what docker load reads: of a daemon with containerd's store an OCI layout, else a
-// file as of docker save, in which the layers that are known are named but not there.
+// archive writes the input of docker load. For a daemon with containerd's image store, that is
+// an OCI layout, else a file as written by docker save, which lists the known layers but does
+// not contain them.
 func (l *loading) archive(ctx context.Context, w io.Writer, known int) error {
 	tw := tar.NewWriter(w)
 	if err := addFile(ctx, tw, blob(l.configID), int64(len(l.config)), bytes.NewReader(l.config)); err != nil {
@@ -53,20 +54,20 @@ func (l *loading) savedIndex() []memoryFile {
 	for _, p := range l.parts {
 		entry.Layers = append(entry.Layers, blob(p.diffID))
 	}
-	raw, _ := json.Marshal([]saved{entry}) // strings alone
+	raw, _ := json.Marshal([]saved{entry}) // only strings
 	return []memoryFile{{"manifest.json", raw}}
 }
 
 func (l *loading) layoutIndex() []memoryFile {
-	raw, _ := json.Marshal(v1.IndexManifest{ // numbers and strings alone
+	raw, _ := json.Marshal(v1.IndexManifest{ // only numbers and strings
 		SchemaVersion: 2, MediaType: types.OCIImageIndex,
 		Manifests: []v1.Descriptor{{MediaType: types.OCIManifestSchema1, Digest: l.id, Size: int64(len(l.manifest))}},
 	})
 	return []memoryFile{{blob(l.id), l.manifest}, {"index.json", raw}, {"oci-layout", []byte(layoutVersion)}}
 }
 
-// describe makes the manifest of the image with uncompressed layers, and so learns its ID in
-// containerd's store.
+// describe sets the manifest of the image with uncompressed layers, and its digest, which is
+// the image ID in containerd's store.
 func (l *loading) describe() error {
 	parts := make([]part, len(l.parts))
 	for n, p := range l.parts {
@@ -90,12 +91,12 @@ func (l *loading) describe() error {
 	return err
 }
 
-// A sized layer knows how long its tar is before it is read.
+// A sized layer knows the length of its tar without reading it.
 type sized interface {
 	UncompressedSize() (int64, error)
 }
 
-// open is the layer's tar, and how long it is.
+// open returns the layer's tar and its length.
 func (l *loading) open(p part) (io.ReadCloser, int64, error) {
 	if s, ok := p.layer.(sized); ok {
 		size, err := s.UncompressedSize()
@@ -122,7 +123,7 @@ func (l *loading) open(p part) (io.ReadCloser, int64, error) {
 	return f, info.Size(), nil
 }
 
-// unpackLayers makes files of layers that do not know their length.
+// unpackLayers writes layers of unknown length to files.
 func (l *loading) unpackLayers(ctx context.Context, known int) error {
 	for _, p := range l.parts[known:] {
 		_, isSized := p.layer.(sized)
@@ -149,7 +150,7 @@ func (l *loading) unpackLayer(ctx context.Context, p part) error {
 	return errors.Join(copyVerified(ctx, f, r, p.diffID), r.Close(), f.Close())
 }
 
-// create makes a file that is gone after the loading.
+// create creates a file that is removed after loading.
 func (l *loading) create() (*os.File, error) {
 	if l.temp == "" {
 		var err error

@@ -42,8 +42,7 @@ func (o *Opener) openDaemon(ctx context.Context, ref reference.Reference) (*Imag
 	return img, nil
 }
 
-// daemon is a client of the docker daemon that speaks the version of the API that the
-// daemon understands.
+// daemon returns a client of the docker daemon that negotiates the API version.
 func (o *Opener) daemon() (*client.Client, error) {
 	opts := []client.Opt{client.FromEnv, client.WithUserAgent("baseplan")}
 	if o.DockerHost != "" {
@@ -55,7 +54,7 @@ func (o *Opener) daemon() (*client.Client, error) {
 	return client.New(opts...)
 }
 
-// configOf is the image's configuration as far as a daemon tells it.
+// configOf returns the image's configuration as far as the daemon reports it.
 func configOf(found client.ImageInspectResult) (*v1.ConfigFile, error) {
 	cfg := &v1.ConfigFile{
 		OS: found.Os, OSVersion: found.OsVersion, Architecture: found.Architecture, Variant: found.Variant,
@@ -79,8 +78,8 @@ func configOf(found client.ImageInspectResult) (*v1.ConfigFile, error) {
 	return cfg, json.Unmarshal(raw, &cfg.Config)
 }
 
-// Files reads files of an image in a daemon, through a container that is created for
-// it at the first use and never started. [Image.Close] removes the container.
+// Files reads files of an image in a daemon, through a container that is created on first use
+// and never started. [Image.Close] removes the container.
 type Files struct {
 	daemon *client.Client
 	image  string
@@ -89,14 +88,15 @@ type Files struct {
 	container string
 }
 
-// Archive is the file or directory at an absolute path as a tar stream, symbolic
-// links followed. The error wraps [fs.ErrNotExist] if there is none.
+// Archive returns the file or directory at an absolute path as a tar stream. It follows
+// symbolic links. The error wraps [fs.ErrNotExist] if there is none.
 func (f *Files) Archive(ctx context.Context, path string) (io.ReadCloser, error) {
 	id, err := f.create(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("creating a container to read %s: %w", path, err)
 	}
-	// The daemon follows links in the path, but not one at its end: of that it only says where it leads.
+	// The daemon follows links within the path, but only reports the target of a link at its
+	// end.
 	for range 2 {
 		stat, err := f.daemon.ContainerStatPath(ctx, id, client.ContainerStatPathOptions{Path: path})
 		if err != nil {
@@ -128,15 +128,14 @@ func (f *Files) create(ctx context.Context) (string, error) {
 		return f.container, nil
 	}
 	created, err := f.daemon.ContainerCreate(ctx, client.ContainerCreateOptions{
-		// An image need not have a command, a container must; it is never run.
+		// An image may lack a command, but a container needs one. It never runs.
 		Config: &container.Config{Image: f.image, Entrypoint: []string{"/never-run"}, NetworkDisabled: true},
 	})
 	f.container = created.ID
 	return created.ID, err
 }
 
-// Close removes the container. It takes no context, so that it also works after a
-// cancellation.
+// Close removes the container. It takes no context, so that it works after a cancellation.
 func (f *Files) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -13,16 +13,16 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// saved is an entry of the manifest.json of docker save.
+// saved is an entry of the manifest.json written by docker save.
 type saved struct {
 	Config   string
 	RepoTags []string
 	Layers   []string
 }
 
-// fromSaved opens the image of a docker-save file as if the file were an OCI layout: its parts
-// also get the names of blobs. Such a file has no manifest, so one is made, with the layers as
-// they lie in the file; nothing is compressed only to learn a digest.
+// fromSaved opens the image of a docker-save file as an OCI layout, by also naming its parts as
+// blobs. Such a file has no manifest, so fromSaved makes one with the layers as stored in the
+// file. It compresses nothing, since that would only serve to compute a digest.
 func (o *Opener) fromSaved(files tarFS) (*Image, error) {
 	images, err := readJSON[[]saved](files, "manifest.json")
 	if err != nil {
@@ -65,11 +65,11 @@ func (o *Opener) fromSaved(files tarFS) (*Image, error) {
 	return img, img.complete()
 }
 
-// compressed are the first bytes of gzip and zstd files.
+// compressed are the magic numbers of gzip and zstd files.
 var compressed = [][]byte{{0x1f, 0x8b}, {0x28, 0xb5, 0x2f, 0xfd}}
 
-// asBlob names a file of the archive as a blob. The digest of a layer that is not compressed
-// is its diff ID, and need not be computed.
+// asBlob names a file of the archive as a blob. The digest of an uncompressed layer is its diff
+// ID, so it is not computed.
 func (t tarFS) asBlob(name string, mediaType types.MediaType, diffID v1.Hash) (v1.Descriptor, error) {
 	e, ok := t[path.Clean(name)]
 	if !ok {

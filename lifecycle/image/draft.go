@@ -11,38 +11,39 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// A Draft is an image to be written: a base and the layers that go on top of it.
+// A Draft describes an image to write: a base, and layers on top of it.
 type Draft struct {
-	Base   *Image // required: its layers, and their history, come first
+	Base   *Image // required: its layers and their history come first
 	Layers []Add  // on top of the base's, in order
 
-	// Under is the image that Base was made from, where Base is a layout that has only the
-	// blobs of its own layers (an extended run image). Blobs that Base has not are
-	// taken from there. nil: none are missing, or whoever gets the image has them.
+	// Under is the image that Base was built from, if Base is a layout that contains only the
+	// blobs of its own layers (an extended run image). Blobs missing in Base are taken from
+	// Under. nil: none are missing, or the destination has them.
 	Under *Image
 
 	// Config is the configuration of the result: architecture, os, created, env and so on.
-	// RootFS and History are filled in, from Base and Layers.
+	// RootFS and History are set from Base and Layers.
 	Config v1.ConfigFile
 
-	// Previous is where layers are taken from that Layers gives no content for; what is
-	// stored there already is neither compressed nor sent again. nil: there is none.
+	// Previous provides layers without content in Layers. Layers already stored there are
+	// neither compressed nor sent again. nil: none.
 	Previous *Image
 
-	// NoHistory leaves the history without contents, as it is below Platform API 0.12. It has
-	// an entry per layer all the same, since tools count them against the layers.
+	// NoHistory leaves history entries empty, as in Platform API < 0.12. There is still an
+	// entry per layer, since tools match entries to layers.
 	NoHistory bool
 }
 
 // An Add is a layer of a [Draft].
 type Add struct {
-	DiffID  v1.Hash    // zero: asked of Layer
-	Layer   v1.Layer   // nil: of Previous, or of the launch cache
-	History v1.History // what the layer is and who made it
+	DiffID  v1.Hash    // zero: from Layer
+	Layer   v1.Layer   // nil: from Previous or the launch cache
+	History v1.History // how the layer was created, and by whom
 }
 
-// Above is the layers above the one with that diff ID, the topmost such: what a rebase
-// keeps. A [Draft] that has them, with the image as Previous, takes over their blobs.
+// Above returns the layers above the topmost one with the given diff ID, which are the ones
+// that a rebase keeps. A [Draft] with these layers, and the image as Previous, reuses their
+// blobs.
 func (i *Image) Above(top v1.Hash) ([]Add, error) {
 	all := histories(i.Config)
 	ids := i.Config.RootFS.DiffIDs
@@ -59,8 +60,8 @@ func (i *Image) Above(top v1.Hash) ([]Add, error) {
 	return nil, fmt.Errorf("finding the layers above the run image's: %s has no layer %s", i.Name, top)
 }
 
-// histories is an entry per layer. Entries of instructions that made no layer are left
-// out; a history that does not fit the layers is as good as none.
+// histories returns an entry per layer, without the entries of instructions that created no
+// layer. If the history does not match the layers, the entries are empty.
 func histories(cfg *v1.ConfigFile) []v1.History {
 	var kept []v1.History
 	for _, h := range cfg.History {
@@ -74,16 +75,16 @@ func histories(cfg *v1.ConfigFile) []v1.History {
 	return kept
 }
 
-// A part is a layer of the image to be, or of one that there is.
+// A part is a layer of an image, existing or to be written.
 type part struct {
 	diffID  v1.Hash
 	history v1.History
-	layer   v1.Layer       // nil: nobody is known to have its content
-	desc    *v1.Descriptor // as the manifest it is from has it; nil: not in a manifest yet
+	layer   v1.Layer       // nil: no known source of its content
+	desc    *v1.Descriptor // from the manifest of its image; nil: not in a manifest yet
 }
 
-// parts are the layers of an image. Those whose content it has not are without layer, as
-// all of a daemon's image.
+// parts returns the layers of an image. Layers whose content the image lacks have no layer; in
+// a daemon's image, that is all of them.
 func (i *Image) parts() ([]part, error) {
 	all := make([]part, len(i.Config.RootFS.DiffIDs))
 	for n, h := range histories(i.Config) {
@@ -112,8 +113,8 @@ func (i *Image) parts() ([]part, error) {
 	return all, nil
 }
 
-// parts are the layers of the image to be. A layer that is both given and in Previous is
-// taken from there if it is near to where it goes.
+// parts returns the layers of the image to write. A layer that is both given and in Previous is
+// taken from Previous if that is near the destination.
 func (d *Draft) parts(near func(previous *Image) bool) ([]part, error) {
 	all, err := d.Base.parts()
 	if err != nil {
@@ -124,7 +125,7 @@ func (d *Draft) parts(near func(previous *Image) bool) ([]part, error) {
 		return nil, err
 	}
 	for n := range all {
-		if p, ok := under[all[n].diffID]; ok { // whatever the base says of a layer that is not its own
+		if p, ok := under[all[n].diffID]; ok { // whatever the base says about a layer that is not its own
 			all[n].layer, all[n].desc = p.layer, p.desc
 		}
 	}
@@ -147,7 +148,7 @@ func (d *Draft) parts(near func(previous *Image) bool) ([]part, error) {
 	return all, nil
 }
 
-// byDiffID are the layers whose content the image has. It may be nil.
+// byDiffID returns the layers whose content the image has. The image may be nil.
 func (i *Image) byDiffID() (map[v1.Hash]part, error) {
 	if i == nil {
 		return nil, nil
@@ -165,10 +166,10 @@ func (i *Image) byDiffID() (map[v1.Hash]part, error) {
 	return found, nil
 }
 
-// epoch is when a layer was made of which nobody says when, as that of all files in layers.
+// epoch is the creation time of layers without one, the same as that of all files in layers.
 var epoch = time.Date(1980, time.January, 1, 0, 0, 1, 0, time.UTC)
 
-// config is the configuration file of the image that has these layers.
+// config returns the configuration file of an image with these layers.
 func (d *Draft) config(parts []part) ([]byte, error) {
 	cfg := d.Config
 	cfg.RootFS = v1.RootFS{Type: "layers", DiffIDs: []v1.Hash{}}
@@ -179,7 +180,7 @@ func (d *Draft) config(parts []part) ([]byte, error) {
 			cfg.History[n] = p.history
 		}
 		if cfg.History[n].Created.IsZero() {
-			cfg.History[n].Created = v1.Time{Time: epoch} // else it would say the year 1
+			cfg.History[n].Created = v1.Time{Time: epoch} // the zero time is the year 1
 		}
 	}
 	raw, err := json.Marshal(cfg)
@@ -189,7 +190,7 @@ func (d *Draft) config(parts []part) ([]byte, error) {
 	return raw, nil
 }
 
-// An assembled image is what goes into a registry or a layout. It implements
+// An assembled image is written to a registry or a layout. It implements
 // [partial.CompressedImageCore].
 type assembled struct {
 	manifest  []byte
@@ -208,9 +209,9 @@ func (a *assembled) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {
 	return nil, fmt.Errorf("the image has no layer %s", h)
 }
 
-// assemble makes the manifest. All parts have their descriptors by now. The manifest is of
-// the given kind, whatever kind the layers come from: their bytes are the same. Annotations
-// of the base's manifest say things about the base, and are left out.
+// assemble builds the image and its manifest. All parts must have descriptors. Layers get the
+// media types of the manifest's kind, since their bytes are the same in both. Annotations of
+// the base's manifest describe the base and are dropped.
 func assemble(kind types.MediaType, config []byte, parts []part) (v1.Image, error) {
 	m := v1.Manifest{SchemaVersion: 2, MediaType: kind, Layers: []v1.Descriptor{}}
 	hash, size, err := v1.SHA256(bytes.NewReader(config))
@@ -236,7 +237,7 @@ func assemble(kind types.MediaType, config []byte, parts []part) (v1.Image, erro
 	return partial.CompressedToImage(a)
 }
 
-// layerType is the name that a kind of layer has in a kind of manifest.
+// layerType returns a layer's media type for a kind of manifest.
 func layerType(layer, manifest types.MediaType) types.MediaType {
 	for _, same := range [][2]types.MediaType{
 		{types.DockerLayer, types.OCILayer},

@@ -8,16 +8,16 @@ import (
 	"sync"
 )
 
-// Frugal is an Opener for a phase that only looks: it asks every registry no more than once how
-// it wants to be authenticated, and leaves uploads that were begun to see whether they
-// may be ([Writer.CheckWrite]) for the registry to forget, which saves a request each.
+// Frugal returns an Opener for a phase that only reads. It asks each registry at most once how
+// to authenticate, and does not cancel the uploads begun by [Writer.CheckWrite], which expire
+// in the registry. That saves a request each.
 func (o *Opener) Frugal() *Opener {
 	out := *o
 	out.frugal = &pings{all: map[pinged]*ping{}}
 	return &out
 }
 
-// A frugal transport makes no request that has been made before, or is not needed.
+// A frugal transport avoids repeated and unnecessary requests.
 type frugal struct {
 	next     http.RoundTripper
 	verifies bool // all certificates
@@ -29,7 +29,8 @@ type pings struct {
 	all map[pinged]*ping
 }
 
-// pinged is who was asked. What an unverified host says must not count where it is verified.
+// pinged identifies the host asked. The answer of an unverified host must not be used where
+// certificates are verified.
 type pinged struct {
 	scheme, host string
 	verified     bool
@@ -37,7 +38,7 @@ type pinged struct {
 
 // A ping is a registry's answer to GET /v2/.
 type ping struct {
-	mu     sync.Mutex // held while it is asked
+	mu     sync.Mutex // held during the request
 	answer *http.Response
 	body   []byte
 }
@@ -80,7 +81,7 @@ func (t frugal) ping(req *http.Request) (*http.Response, error) {
 	return answer(req, resp, body), nil
 }
 
-// answer is a response once more.
+// answer returns a copy of a response.
 func answer(req *http.Request, of *http.Response, body []byte) *http.Response {
 	return &http.Response{
 		Status: http.StatusText(of.StatusCode), StatusCode: of.StatusCode, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,

@@ -12,11 +12,11 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 )
 
-// A place is a registry, or the repositories of a registry at and below a path.
+// A place is a registry, or its repositories at and below a path.
 type place struct{ host, path string }
 
-// placeOf reads "host" or "host/path", with what people write around it: a scheme, the
-// paths of the registry API, Docker Hub's old addresses.
+// placeOf parses "host" or "host/path". It ignores a scheme and the paths of the registry API,
+// and maps Docker Hub's other addresses.
 func placeOf(text string) place {
 	if _, rest, ok := strings.Cut(text, "://"); ok {
 		text = rest
@@ -44,10 +44,11 @@ func (p place) hasResource(r authn.Resource) bool {
 type header struct {
 	place
 	config authn.AuthConfig
-	wrong  string // why it cannot be used
+	wrong  string // why it is unusable
 }
 
-// parseAuth gives the headers, longest path first. It keeps their values out of every message: they are secret.
+// parseAuth returns the headers, longest path first. Their values are secret and never part of
+// a message.
 func parseAuth(value string) []header {
 	if value == "" {
 		return nil
@@ -73,7 +74,8 @@ func parseAuth(value string) []header {
 	return all
 }
 
-// hasResource reports whether the header is for a repository; one that could not be read is for all.
+// hasResource reports whether the header applies to a repository. A value that cannot be parsed
+// applies to all.
 func (h header) hasResource(r authn.Resource) bool {
 	return h.host == "" && h.wrong != "" || h.place.hasResource(r)
 }

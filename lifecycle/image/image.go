@@ -1,12 +1,12 @@
-// Package image opens and writes images wherever they are: in a registry, in a docker daemon,
-// in an OCI layout or (to be read only) in a tar file. It also finds the credentials for that.
+// Package image opens and writes images in a registry, a docker daemon or an OCI layout. It
+// also reads tar files, and finds credentials for registries.
 //
-// Start with [Opener], and with [Writer] and its [Draft]. Whatever it opens is an [Image], which for all but a daemon's
-// image is a v1.Image of go-containerregistry with its digest, and the index that
-// it came through. An image in a daemon is not saved: its configuration is
-// there, and files of it can be read by their paths.
+// Start with [Opener], and with [Writer] and its [Draft]. An opened image is an [Image]. It
+// is a v1.Image of go-containerregistry with its digest and, if it was found through an
+// index, that index. Images in a daemon are not exported; only their configuration and
+// individual files can be read.
 //
-// This package alone imports the daemon's client.
+// Only this package imports the daemon's client.
 //
 // The API is stable from version 1.0 on; see docs/library.md.
 package image
@@ -25,19 +25,19 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// ErrNotFound is wrapped by errors of [Opener.Open] when there is no such image.
+// ErrNotFound is wrapped by errors of [Opener.Open] if the image does not exist.
 var ErrNotFound = errors.New("no such image")
 
-// An Image is what [Opener.Open] found.
+// An Image is an image opened by [Opener.Open].
 type Image struct {
-	Name   reference.Reference // as it was asked for
-	Ref    name.Reference      // a registry image's reference; nil for others
-	Digest v1.Hash             // of the platform's manifest; of a daemon's image the image ID
+	Name   reference.Reference // as passed to Open
+	Ref    name.Reference      // reference in a registry; nil for others
+	Digest v1.Hash             // of the platform's manifest; for a daemon's image, the image ID
 	Config *v1.ConfigFile      // never nil
 
-	// Index is the digest of the index that led to the image, of which Parent is the
-	// content. Both are zero where there was none. Attestations and referrers may
-	// hang on it rather than on the image.
+	// Index is the digest of the index through which the image was found, and Parent the index
+	// itself. Both are zero if there was none. Attestations and referrers may be attached to
+	// the index rather than the image.
 	Index  v1.Hash
 	Parent v1.ImageIndex
 
@@ -47,16 +47,16 @@ type Image struct {
 	// Files reads an image of a daemon by path; nil for others.
 	Files *Files
 
-	// RepoDigests are the registry references ("host/repo@sha256:…") under which a
-	// daemon knows the image: where it was pulled from or pushed to.
+	// RepoDigests are the registry references ("host/repo@sha256:…") that a daemon has for the
+	// image: where it was pulled from or pushed to.
 	RepoDigests []string
 
-	has   func(digest v1.Hash) bool // of a layout, which may lack blobs; nil: it has all
+	has   func(digest v1.Hash) bool // whether a layout has a blob; nil: it has all
 	close func() error
 }
 
-// Close releases what the image holds: an open file, a container in the daemon. The
-// image is not to be used any more.
+// Close releases the image's resources: an open file, a container in the daemon. The image must
+// not be used afterwards.
 func (i *Image) Close() error {
 	if i.close == nil {
 		return nil
@@ -64,9 +64,9 @@ func (i *Image) Close() error {
 	return i.close()
 }
 
-// Open opens an image. Of an index it opens the image for the Opener's platform. Errors name the image,
-// its registry and what was being done; [errors.Is] [ErrNotFound] where there is no such
-// image. The caller closes the image.
+// Open opens an image. For an index, it opens the image for the Opener's platform. Errors name
+// the image, its registry and the operation; they wrap [ErrNotFound] if the image does not
+// exist. The caller must close the image.
 func (o *Opener) Open(ctx context.Context, ref reference.Reference) (*Image, error) {
 	open := o.openRegistry
 	switch ref.Kind {
@@ -86,8 +86,8 @@ func (o *Opener) Open(ctx context.Context, ref reference.Reference) (*Image, err
 	return img, nil
 }
 
-// Reference returns the reference of this very image, as analyzed.toml has it: the digest in a registry or a
-// layout, else the image ID.
+// Reference returns an immutable reference to the image, as in analyzed.toml: by digest in a
+// registry or a layout, else the image ID.
 func (i *Image) Reference() reference.Reference {
 	switch {
 	case i.Ref != nil:
@@ -98,8 +98,8 @@ func (i *Image) Reference() reference.Reference {
 	return reference.Recorded(i.Digest.String())
 }
 
-// An imageError says which image could not be opened, written or accessed. It unwraps to the
-// cause, so its text is redacted here once and for all.
+// An imageError names the image that could not be opened, written or accessed. Its text is
+// redacted; the error that it unwraps to is not.
 type imageError struct {
 	doing, name string
 	err         error
@@ -115,11 +115,11 @@ var (
 	queries  = regexp.MustCompile(`\?[^\s"']+`)
 )
 
-// redact hides passwords before a host and the values of queries, which may be tokens.
+// redact hides passwords in front of a host, and the values of queries, which may be tokens.
 func redact(s string) string {
 	s = userinfo.ReplaceAllStringFunc(s, func(found string) string {
 		if strings.HasSuffix(found, "@sha256:") {
-			return found // a tag before a digest
+			return found // a tag followed by a digest
 		}
 		return userinfo.ReplaceAllString(found, "${1}***@${2}")
 	})
@@ -137,7 +137,7 @@ func redact(s string) string {
 	})
 }
 
-// closers closes all, last first, and joins the errors.
+// closers returns a func that closes all, last first, and joins the errors.
 func closers(all ...io.Closer) func() error {
 	return func() error {
 		var errs []error

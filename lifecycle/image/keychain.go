@@ -19,8 +19,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/google"
 )
 
-// Credentials are a keychain that never fails: what cannot be read is told once, and the
-// registry is asked without credentials. See [Keychain].
+// Credentials is a keychain that never fails: it reports once what it cannot read, and the
+// registry is accessed anonymously. See [Keychain].
 type Credentials struct {
 	headers []header
 	clouds  []authn.Keychain
@@ -31,12 +31,12 @@ type Credentials struct {
 	reasons map[string][]string // by repository
 }
 
-// Keychain finds credentials in this order: the value of CNB_REGISTRY_AUTH, a JSON
-// object of Authorization headers by registry or repository (platform.md, "Registry
-// Authentication"; empty: not set); docker's config.json and its helpers; Google's, Amazon's
-// and Azure's own for their registries. No cloud is asked before one of its registries is.
-// The longest name that a repository is below wins. warn is told of what cannot be used,
-// when it would be needed; nil: nobody is told.
+// Keychain returns a keychain with these sources, in order: the value of CNB_REGISTRY_AUTH, a
+// JSON object of Authorization headers by registry or repository (platform.md, "Registry
+// Authentication"; empty: not set); docker's config.json and its credential helpers; Google's,
+// Amazon's and Azure's own credentials for their registries. A cloud is only asked for its own
+// registries. The longest prefix of a repository's name wins. warn is called for unusable
+// credentials when they are needed; nil: no warnings.
 func Keychain(cnbRegistryAuth string, warn func(string)) *Credentials {
 	amazon := authn.NewKeychainFromHelper(ecr.NewECRHelper(ecr.WithLogger(io.Discard)))
 	azure := authn.NewKeychainFromHelper(credhelper.NewACRCredentialsHelper())
@@ -68,7 +68,7 @@ func (c *Credentials) Resolve(r authn.Resource) (authn.Authenticator, error) {
 	return authn.Anonymous, nil
 }
 
-// header gives the credentials of CNB_REGISTRY_AUTH; nil if there are none that can be used.
+// header returns the credentials of CNB_REGISTRY_AUTH, or nil if none are usable.
 func (c *Credentials) header(r authn.Resource) authn.Authenticator {
 	for _, h := range c.headers {
 		if !h.hasResource(r) {
@@ -82,7 +82,7 @@ func (c *Credentials) header(r authn.Resource) authn.Authenticator {
 	return nil
 }
 
-// ask gives the credentials of a keychain; nil if it has none, or cannot be asked.
+// ask returns the credentials of a keychain, or nil if it has none or fails.
 func (c *Credentials) ask(k authn.Keychain, doing string, r, part authn.Resource) authn.Authenticator {
 	auth, err := k.Resolve(part)
 	if err != nil {
@@ -95,8 +95,8 @@ func (c *Credentials) ask(k authn.Keychain, doing string, r, part authn.Resource
 	return lenient{auth, func(err error) { c.note(r, fmt.Sprintf("%s: %v", doing, oneLine(err)), true) }}
 }
 
-// noteUnreadable notes that there may be a config.json that this user cannot see. That is
-// common where HOME is still root's, so it is only told if the registry asks for credentials.
+// noteUnreadable notes a config.json that this user may not read. That is common where HOME is
+// still root's, so it is only reported if the registry requires credentials.
 func (c *Credentials) noteUnreadable(r authn.Resource) {
 	home, err := os.UserHomeDir()
 	if err != nil {
@@ -119,7 +119,7 @@ func (c *Credentials) note(r authn.Resource, reason string, tell bool) {
 	}
 }
 
-// Reason says why there are no credentials for a repository, if some could not be read.
+// Reason returns why a repository has no credentials, if some could not be read.
 func (c *Credentials) Reason(r authn.Resource) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -128,7 +128,7 @@ func (c *Credentials) Reason(r authn.Resource) string {
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
-// A lenient authenticator is anonymous if credentials cannot be had.
+// A lenient authenticator is anonymous if its credentials cannot be read.
 type lenient struct {
 	authn.Authenticator
 	note func(error)
@@ -149,8 +149,8 @@ func (l lenient) AuthorizationContext(ctx context.Context) (*authn.AuthConfig, e
 	return config, nil
 }
 
-// prefixes are the names by which docker's config.json may have a repository, longest first: a part
-// of its path, and the registry.
+// prefixes returns the names under which docker's config.json may list a repository, longest
+// first: prefixes of its path, then the registry.
 func prefixes(r authn.Resource) []authn.Resource {
 	var all []authn.Resource
 	for name := r.String(); strings.HasPrefix(name, r.RegistryStr()+"/"); name = name[:strings.LastIndexByte(name, '/')] {
@@ -159,7 +159,7 @@ func prefixes(r authn.Resource) []authn.Resource {
 	return append(all, lookup(r.RegistryStr()))
 }
 
-// A lookup is a name that is looked up as it is.
+// A lookup is a name that is looked up unchanged.
 type lookup string
 
 // String implements [authn.Resource].
@@ -173,8 +173,8 @@ var (
 	azureHosts  = regexp.MustCompile(`\.azurecr\.(io|cn|de|us)$`)
 )
 
-// only asks the keychain for registries of the given names: some of them go looking for
-// a metadata service before they look at the name.
+// only limits a keychain to matching registries. Some keychains contact a metadata service
+// before they look at the name.
 func only(hosts *regexp.Regexp, keychain authn.Keychain) authn.Keychain {
 	return limited{hosts, keychain}
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// Known asks a keychain now for the repositories of some references, for a process that is
-// about to lose the right to read the credentials. Others are asked for when they are
-// needed. References that lead to no registry are ignored.
+// Known resolves the credentials for some references now, for a process that is about to lose
+// permission to read them. Others are resolved when needed. References outside a registry are
+// ignored.
 func Known(keychain authn.Keychain, refs ...reference.Reference) authn.Keychain {
 	k := known{Keychain: keychain, repositories: map[string]authn.Authenticator{}}
 	for _, r := range refs {
@@ -22,7 +22,8 @@ func Known(keychain authn.Keychain, refs ...reference.Reference) authn.Keychain 
 		if err != nil {
 			continue
 		}
-		// Others of the registry may be asked for, too: the cache's, the run image's mirrors.
+		// Other repositories of the registry may be needed, too: the cache's, the run image's
+		// mirrors.
 		for _, r := range []authn.Resource{ref.Context(), ref.Context().Registry} {
 			if _, asked := k.repositories[r.String()]; !asked {
 				k.repositories[r.String()] = authorize(keychain, r)
@@ -32,8 +33,8 @@ func Known(keychain authn.Keychain, refs ...reference.Reference) authn.Keychain 
 	return k
 }
 
-// authorize asks for the credentials of one registry or repository. That there are none to be had is only an
-// error for whoever needs them.
+// authorize resolves the credentials for one registry or repository. An error is returned only
+// when they are used.
 func authorize(keychain authn.Keychain, registry authn.Resource) authn.Authenticator {
 	auth, err := keychain.Resolve(registry)
 	if err != nil {
@@ -46,7 +47,7 @@ func authorize(keychain authn.Keychain, registry authn.Resource) authn.Authentic
 	return authn.FromConfig(*config)
 }
 
-// failed are credentials that could not be had.
+// failed is an authenticator that always returns an error.
 type failed struct{ err error }
 
 // Authorization implements [authn.Authenticator].
@@ -73,7 +74,7 @@ func (k known) Resolve(r authn.Resource) (authn.Authenticator, error) {
 	return k.Keychain.Resolve(r)
 }
 
-// Reason is that of the keychain.
+// Reason returns the reason of the underlying keychain.
 func (k known) Reason(r authn.Resource) string {
 	if of, ok := k.Keychain.(interface{ Reason(authn.Resource) string }); ok {
 		return of.Reason(r)

@@ -15,13 +15,13 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/files"
 )
 
-// A LaunchCache is a directory with layers of an image in a daemon. They are in
-// committed/<diff ID>.tar ("sha256:….tar"), as in a build cache. Each file is written in staging/,
-// hashed on the way, and renamed; so what is in committed is whole, and more
-// of it does no harm. The other files of the directory are not touched.
+// A LaunchCache is a directory with layers of an image in a daemon. Like a build cache, it has
+// them in committed/<diff ID>.tar ("sha256:….tar"). A file is written in staging/, hashed while
+// it is written, and renamed. So files in committed are complete, and extra ones do no harm.
+// Other files of the directory are not touched.
 type LaunchCache struct{ Dir string }
 
-// Open reads a layer. The error wraps [fs.ErrNotExist] if it is not there as a regular file.
+// Open opens a layer. The error wraps [fs.ErrNotExist] if it does not exist as a regular file.
 func (c LaunchCache) Open(diffID v1.Hash) (*os.File, error) {
 	missing := &fs.PathError{Op: "open", Path: c.file(diffID), Err: fs.ErrNotExist}
 	if c.Dir == "" || checkHash(diffID) != nil {
@@ -34,7 +34,8 @@ func (c LaunchCache) Open(diffID v1.Hash) (*os.File, error) {
 	return f, err
 }
 
-// Verified reads a layer, and gives an error in place of its end if it is not what it is called.
+// Verified opens a layer. Reading it to the end returns an error if its content does not match
+// the diff ID.
 func (c LaunchCache) Verified(diffID v1.Hash) (io.ReadCloser, error) {
 	f, err := c.Open(diffID)
 	if err != nil {
@@ -42,7 +43,7 @@ func (c LaunchCache) Verified(diffID v1.Hash) (io.ReadCloser, error) {
 	}
 	r, w := io.Pipe()
 	go func() {
-		err := copyVerified(context.Background(), w, f, diffID) // Close ends it
+		err := copyVerified(context.Background(), w, f, diffID) // ended by Close of the reader
 		w.CloseWithError(errors.Join(err, f.Close()))
 	}()
 	return r, nil
@@ -57,7 +58,7 @@ func (c LaunchCache) has(diffID v1.Hash) bool {
 	return err == nil && f.Close() == nil
 }
 
-// checkHash guards paths: the hash may come from a file.
+// checkHash protects paths, since the hash may come from a file.
 func checkHash(h v1.Hash) error {
 	if parsed, err := v1.NewHash(h.String()); err != nil || parsed.Algorithm != "sha256" {
 		return fmt.Errorf("%q is not a sha256 digest", h)
@@ -65,7 +66,7 @@ func checkHash(h v1.Hash) error {
 	return nil
 }
 
-// put keeps a layer, which has to be what it is called.
+// put adds a layer, whose content must match the diff ID.
 func (c LaunchCache) put(ctx context.Context, diffID v1.Hash, open func() (io.ReadCloser, error)) error {
 	if err := checkHash(diffID); err != nil {
 		return err
@@ -93,8 +94,8 @@ func (c LaunchCache) put(ctx context.Context, diffID v1.Hash, open func() (io.Re
 	})
 }
 
-// staged makes a file in staging, which is locked as long as it is worked with and goes after that unless it
-// was renamed.
+// staged creates a file in staging and calls work. The file is locked meanwhile, and removed
+// after an error.
 func (c LaunchCache) staged(work func(f *os.File, name string) error) error {
 	for {
 		staging, err := files.Within(c.Dir, "staging", true)
@@ -107,7 +108,7 @@ func (c LaunchCache) staged(work func(f *os.File, name string) error) error {
 		}
 		err = files.TryLock(f)
 		if _, gone := staging.Lstat(name); errors.Is(gone, fs.ErrNotExist) {
-			_ = errors.Join(f.Close(), staging.Close()) // another process took it for one that was left behind
+			_ = errors.Join(f.Close(), staging.Close()) // another process removed it as a leftover
 			continue
 		}
 		if err == nil || errors.Is(err, errors.ErrUnsupported) {
@@ -120,7 +121,7 @@ func (c LaunchCache) staged(work func(f *os.File, name string) error) error {
 	}
 }
 
-// copyVerified copies what has to have that digest.
+// copyVerified copies r to w and returns an error if the content does not have the digest.
 func copyVerified(ctx context.Context, w io.Writer, r io.Reader, want v1.Hash) error {
 	sum, err := v1.Hasher(want.Algorithm)
 	if err != nil {
@@ -135,10 +136,10 @@ func copyVerified(ctx context.Context, w io.Writer, r io.Reader, want v1.Hash) e
 	return nil
 }
 
-// errCorrupt is wrapped by errors of content that is not what it is called.
+// errCorrupt is wrapped by errors of content that does not match its digest.
 var errCorrupt = errors.New("corrupt")
 
-// heal removes layers that are not what they are called, and says whether there were any.
+// heal removes corrupt layers and reports whether there were any.
 func (c LaunchCache) heal(ctx context.Context, parts []part) (healed bool) {
 	for _, p := range parts {
 		id := p.diffID
@@ -147,7 +148,7 @@ func (c LaunchCache) heal(ctx context.Context, parts []part) (healed bool) {
 			continue
 		}
 		err = copyVerified(ctx, io.Discard, f, id)
-		_ = f.Close() // only read
+		_ = f.Close() // read only
 		if errors.Is(err, errCorrupt) && files.RemoveWithin(c.Dir, filepath.Join("committed", filepath.Base(c.file(id)))) == nil {
 			healed = true
 		}
@@ -155,15 +156,15 @@ func (c LaunchCache) heal(ctx context.Context, parts []part) (healed bool) {
 	return healed
 }
 
-// prune removes the layers that are not to be kept, and what a process that was killed has left.
+// prune removes layers that are not to be kept, and leftovers of killed processes.
 func (c LaunchCache) prune(keep map[v1.Hash]bool) error {
 	if err := c.removeIn("staging", func(dir *os.Root, name string) bool {
 		f, err := files.OpenIn(dir, name)
 		if err != nil {
-			return true // no file of ours
+			return true // not one of our files
 		}
 		defer f.Close()
-		return files.TryLock(f) == nil // else somebody writes it
+		return files.TryLock(f) == nil // else another process is writing it
 	}); err != nil {
 		return err
 	}
@@ -174,7 +175,7 @@ func (c LaunchCache) prune(keep map[v1.Hash]bool) error {
 	})
 }
 
-// removeIn removes what is of no use any more of a folder, if that is there.
+// removeIn removes useless entries of a subdirectory, if that exists.
 func (c LaunchCache) removeIn(folder string, useless func(dir *os.Root, name string) bool) error {
 	dir, err := files.Within(c.Dir, folder, false)
 	if errors.Is(err, fs.ErrNotExist) {

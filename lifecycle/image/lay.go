@@ -22,7 +22,7 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// lay writes to OCI layouts. Blobs of the base that the base's own layout lacks stay away.
+// lay writes to OCI layouts. Blobs that the base's own layout lacks are not added.
 func (w *Writer) lay(ctx context.Context, d *Draft, names []reference.Reference) (*Written, error) {
 	if d.Base.Image == nil {
 		return nil, fmt.Errorf("reading base image %s: it is in the docker daemon, and can only be a base there", redact(d.Base.Name.String()))
@@ -60,18 +60,18 @@ func (w *Writer) lay(ctx context.Context, d *Draft, names []reference.Reference)
 // layoutVersion is the content of the file oci-layout.
 const layoutVersion = `{"imageLayoutVersion":"1.0.0"}`
 
-// A Layout is an OCI layout to write (image-layout.md of the OCI image specification). Every file is
-// written under another name first, and index.json last of all. Files are readable by all, whatever the
-// umask is.
+// A Layout is an OCI layout to write (image-layout.md of the OCI image specification). Every
+// file is written under a temporary name first, and index.json last. Files are world-readable,
+// regardless of the umask.
 type Layout struct {
 	Dir    string
-	Layers func(v1.Hash) bool // which layers are written; nil: all
-	Name   string             // of the image in index.json; empty: it has none
-	Indent bool               // index.json and oci-layout are indented
+	Layers func(v1.Hash) bool // the layers to write; nil: all
+	Name   string             // name of the image in index.json; empty: none
+	Indent bool               // whether index.json and oci-layout are indented
 }
 
-// Write writes an image or an index as it is, and lists it alone in index.json. Layers that are there
-// already stay.
+// Write writes an image or an index unchanged, as the only entry of index.json. It does not
+// write layers again that already exist.
 func (l Layout) Write(ctx context.Context, content partial.Describable) error {
 	var err error
 	switch content := content.(type) {
@@ -95,8 +95,8 @@ func (l Layout) Write(ctx context.Context, content partial.Describable) error {
 	return l.index(ctx, &v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: []v1.Descriptor{*desc}})
 }
 
-// Replace writes as Write does, in place of what is in the directory. The layout is there as a whole or
-// not at all, and its directories are readable by all and writable by the owner alone.
+// Replace replaces the directory by the layout that Write would write, as a whole: after an
+// error there is no layout. Its directories are readable by all and writable by the owner only.
 func (l Layout) Replace(ctx context.Context, content partial.Describable) error {
 	dir := l.Dir
 	l.Dir += ".part"
@@ -182,9 +182,9 @@ func (l Layout) raw(ctx context.Context, name func() (v1.Hash, error), content f
 	return l.blob(ctx, h, int64(len(data)), io.NopCloser(bytes.NewReader(data)))
 }
 
-// parts are the same layers, read from the layout.
+// parts returns the same layers, read from the layout.
 func (l Layout) parts(parts []part) []part {
-	here := layout{os.DirFS(l.Dir)} // what this process has written
+	here := layout{os.DirFS(l.Dir)} // written by this process
 	parts = slices.Clone(parts)
 	for n, p := range parts {
 		if p.layer != nil {
@@ -194,7 +194,7 @@ func (l Layout) parts(parts []part) []part {
 	return parts
 }
 
-// draft writes the image that has these layers, beside what the layout holds.
+// draft adds the image with these layers to the layout.
 func (l Layout) draft(ctx context.Context, config []byte, parts []part, tag string) (v1.Image, error) {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(jobs)
@@ -229,7 +229,7 @@ func (l Layout) draft(ctx context.Context, config []byte, parts []part, tag stri
 	return img, l.add(ctx, *desc)
 }
 
-// HasBlob reports whether an OCI layout in a directory has a blob, with the content that it is named by.
+// HasBlob reports whether an OCI layout in a directory has a blob with the right content.
 func HasBlob(ctx context.Context, dir string, d v1.Descriptor) bool {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -248,7 +248,7 @@ func HasBlob(ctx context.Context, dir string, d v1.Descriptor) bool {
 	return copyVerified(ctx, io.Discard, f, d.Digest) == nil
 }
 
-// blob writes a blob, which has to be what it is called.
+// blob writes a blob, whose content must match its digest and size.
 func (l Layout) blob(ctx context.Context, h v1.Hash, size int64, r io.ReadCloser) error {
 	defer r.Close()
 	sum, err := v1.Hasher(h.Algorithm)
@@ -271,8 +271,8 @@ func (l Layout) blob(ctx context.Context, h v1.Hash, size int64, r io.ReadCloser
 	})
 }
 
-// add puts the image into index.json, in the place of the one that had its name; or of the one
-// without a name for the same platform.
+// add adds the image to index.json, in place of the one with the same name or, if it has no
+// name, the unnamed one for the same platform.
 func (l Layout) add(ctx context.Context, desc v1.Descriptor) error {
 	index := &v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}
 	raw, err := os.ReadFile(filepath.Join(l.Dir, "index.json"))
@@ -316,7 +316,7 @@ func (l Layout) index(ctx context.Context, index *v1.IndexManifest) error {
 	return nil
 }
 
-// writeFile writes a file whole or not at all.
+// writeFile writes a file atomically.
 func writeFile(file string, write func(io.Writer) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(file), ".new-*")
 	if err != nil {
@@ -337,7 +337,7 @@ func writeFile(file string, write func(io.Writer) error) (err error) {
 	return os.Rename(f.Name(), file)
 }
 
-// until reads until the context is done.
+// until is a reader that fails once the context is done.
 type until struct {
 	ctx context.Context
 	r   io.Reader

@@ -20,14 +20,14 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// refName is the annotation that names an image in an OCI layout.
+// refName is the annotation for the name of an image in an OCI layout.
 const refName = "org.opencontainers.image.ref.name"
 
 func (o *Opener) openLayout(_ context.Context, ref reference.Reference) (*Image, error) {
 	if ref.Path == "" {
 		return nil, errNoDirectory
 	}
-	// An os.Root, so that no link in the layout leads out of it.
+	// With an os.Root, links in the layout cannot lead out of it.
 	root, err := os.OpenRoot(filepath.Clean(ref.Path))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading OCI layout: %w: %w", ErrNotFound, err)
@@ -45,7 +45,8 @@ func (o *Opener) openLayout(_ context.Context, ref reference.Reference) (*Image,
 
 var errNoDirectory = errors.New("reading OCI layout: no directory is named")
 
-// withColon returns the reference of a layout whose directory has a colon in its name, which looks like a tag.
+// withColon returns the reference of a layout whose directory has a colon in its name, which
+// looks like a tag.
 func withColon(ref reference.Reference) reference.Reference {
 	if ref.Tag == "" {
 		return ref
@@ -71,10 +72,11 @@ func writableLayout(ref reference.Reference) (reference.Reference, error) {
 // the OCI image specification).
 type layout struct{ fs.FS }
 
-// maxBlob is how long index.json, manifests and configurations may be, which are read at once.
+// maxBlob limits the size of index.json, manifests and configurations, which are read into
+// memory.
 const maxBlob = 64 << 20
 
-// readSmall reads one of these.
+// readSmall reads a file of at most maxBlob bytes.
 func (l layout) readSmall(name string) ([]byte, error) {
 	f, err := l.Open(name)
 	if err != nil {
@@ -88,10 +90,11 @@ func (l layout) readSmall(name string) ([]byte, error) {
 	return raw, err
 }
 
-// fromLayout opens the manifest of that digest, or of that name, or the only one.
+// fromLayout opens the image with that digest, else with that name, else the only one or the
+// one for the platform.
 func (o *Opener) fromLayout(l layout, digest, tag string) (*Image, error) {
 	raw, err := l.readSmall("index.json")
-	if errors.Is(err, fs.ErrNotExist) { // a directory for an image to come, which may be tried for writing right now
+	if errors.Is(err, fs.ErrNotExist) { // an empty layout, possibly just being checked for write access
 		return nil, fmt.Errorf("%w: there is no index.json", ErrNotFound)
 	}
 	if err != nil {
@@ -118,8 +121,8 @@ func (o *Opener) fromLayout(l layout, digest, tag string) (*Image, error) {
 	return img, img.complete()
 }
 
-// choose is the manifest or index of index.json to open. What the layout names but does not
-// list (a manifest inside of an index) can be opened by digest too.
+// choose returns the manifest or index in index.json to open. A digest may also be one that
+// index.json does not list, such as a manifest inside an index.
 func (o *Opener) choose(all []v1.Descriptor, digest, tag string) (v1.Descriptor, error) {
 	switch {
 	case digest != "":
@@ -150,7 +153,7 @@ func (o *Opener) choose(all []v1.Descriptor, digest, tag string) (v1.Descriptor,
 	return desc, nil
 }
 
-// image is the image whose manifest the descriptor names.
+// image returns the image whose manifest the descriptor refers to.
 func (l layout) image(desc v1.Descriptor) (v1.Image, error) {
 	raw, err := l.read(desc.Digest)
 	if err != nil {
@@ -171,7 +174,7 @@ func (l layout) image(desc v1.Descriptor) (v1.Image, error) {
 	return partial.CompressedToImage(&layoutImage{layout: l, manifest: raw, mediaType: desc.MediaType})
 }
 
-// read is a small blob, checked against its digest.
+// read returns a small blob, verified against its digest.
 func (l layout) read(h v1.Hash) ([]byte, error) {
 	raw, err := l.readSmall(blob(h))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -190,9 +193,9 @@ func (l layout) read(h v1.Hash) ([]byte, error) {
 	return raw, nil
 }
 
-// has reports whether the blob is there; a sparse layout lacks those of layers that are
-// elsewhere. One that cannot be read is there: reading it fails, where taking it for absent
-// would leave a layer out.
+// has reports whether the layout has a blob; a sparse layout lacks those of layers stored
+// elsewhere. A blob that cannot be read counts as present: reading it fails, whereas treating
+// it as absent would omit a layer.
 func (l layout) has(h v1.Hash) bool {
 	info, err := fs.Stat(l, blob(h))
 	if err != nil {
@@ -254,7 +257,7 @@ func (l *layoutLayer) Size() (int64, error)                { return l.desc.Size,
 func (l *layoutLayer) MediaType() (types.MediaType, error) { return l.desc.MediaType, nil }
 func (l *layoutLayer) Descriptor() (*v1.Descriptor, error) { return &l.desc, nil }
 
-// Compressed is the blob, which is held against its digest while it is read.
+// Compressed returns the blob. Reading it verifies its size and digest.
 func (l *layoutLayer) Compressed() (io.ReadCloser, error) {
 	f, err := l.Open(blob(l.desc.Digest))
 	if err != nil {

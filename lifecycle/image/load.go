@@ -19,11 +19,11 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// load writes to a docker daemon, over a connection of its own: one that was idle during a long
-// build may be dead. Layers that the daemon has below the same layers are left out of what is
-// sent; if it takes offence at that, it gets them too. A daemon with containerd's store of images
-// needs all layers, and gets them as an OCI layout of uncompressed layers, whose digest, the
-// image's ID there, depends on nothing but the draft.
+// load writes to a docker daemon, over a new connection, since one that was idle during a long
+// build may be dead. Layers that the daemon has on top of the same layers are not sent, unless
+// it rejects that. A daemon with containerd's image store needs all layers. It gets them as an
+// OCI layout of uncompressed layers, so that the manifest's digest, its image ID, depends only
+// on the draft.
 func (w *Writer) load(ctx context.Context, d *Draft, names []reference.Reference) (*Written, error) {
 	daemon, err := w.daemon()
 	if err != nil {
@@ -51,21 +51,21 @@ func (w *Writer) load(ctx context.Context, d *Draft, names []reference.Reference
 	return written, err
 }
 
-// A loading is a draft on its way to a daemon.
+// A loading is the state of writing a draft to a daemon.
 type loading struct {
 	daemon     *client.Client
-	containerd bool // it has containerd's store of images
+	containerd bool // the daemon uses containerd's image store
 	draft      *Draft
 	parts      []part
 	config     []byte
 	configID   v1.Hash
 	manifest   []byte  // for containerd's store; nil: not known yet
-	id         v1.Hash // that the image has, or will have, in the daemon
+	id         v1.Hash // image ID in the daemon, now or after loading
 	cache      LaunchCache
 
-	spool string             // where temp is made
-	temp  string             // directory of files; empty: not made yet
-	files map[v1.Hash]string // layers as uncompressed tars, saved from the daemon or else unpacked
+	spool string             // parent directory of temp
+	temp  string             // directory of files; empty: not created yet
+	files map[v1.Hash]string // layers as uncompressed tars, saved from the daemon or unpacked
 }
 
 func (l *loading) begin(ctx context.Context) error {
@@ -85,8 +85,8 @@ func (l *loading) begin(ctx context.Context) error {
 	return err
 }
 
-// toKeep are the layers for the launch cache: those above the base's. The base's too, where
-// the daemon would have to save them for every image that it gets.
+// toKeep returns the layers for the launch cache: those above the base's and, if the daemon
+// would have to save them for every image, the base's too.
 func (l *loading) toKeep() []part {
 	if l.containerd {
 		return l.parts
@@ -102,8 +102,8 @@ func (l *loading) kept() map[v1.Hash]bool {
 	return ids
 }
 
-// keep puts the layers whose content is given into the launch cache. Nothing is saved from the
-// daemon only for that.
+// keep adds the layers whose content is given to the launch cache. It saves none from the
+// daemon.
 func (l *loading) keep(ctx context.Context) error {
 	var errs []error
 	for _, p := range l.toKeep() {
@@ -114,8 +114,8 @@ func (l *loading) keep(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// keepSaved puts the layers that had to be saved into the launch cache, so that they will not have
-// to be again.
+// keepSaved adds the layers that had to be saved from the daemon to the launch cache, so that
+// they need not be saved again.
 func (l *loading) keepSaved(ctx context.Context) error {
 	var errs []error
 	for _, p := range l.toKeep() {
@@ -145,13 +145,13 @@ func (l *loading) write(ctx context.Context, names []reference.Reference) (*Writ
 	return written, errors.Join(errs...)
 }
 
-// send has the daemon have the image, without a name.
+// send loads the image into the daemon, without a name.
 func (l *loading) send(ctx context.Context) error {
 	if !l.containerd && l.there(ctx) {
 		return nil
 	}
 	if l.containerd {
-		l.cache.heal(ctx, l.parts) // it does not compare layers with what they are called, as others do
+		l.cache.heal(ctx, l.parts) // unlike the classic store, containerd's does not verify the digests of layers
 	}
 	base, all := l.known(l.draft.Base, l.draft.Under), l.known(l.draft.Base, l.draft.Under, l.draft.Previous)
 	err := l.try(ctx, all)
@@ -168,13 +168,15 @@ func (l *loading) send(ctx context.Context) error {
 	return err
 }
 
-// there says whether the daemon has the very image, as after a build in which nothing changed.
+// there reports whether the daemon already has the image, for example if the build changed
+// nothing.
 func (l *loading) there(ctx context.Context) bool {
 	found, err := l.daemon.ImageInspect(ctx, l.id.String())
 	return err == nil && found.ID == l.id.String()
 }
 
-// known is how many of the lowest layers the daemon has, one on the other, in one of the images.
+// known returns how many of the bottom layers the daemon has, in the same order, in one of the
+// images.
 func (l *loading) known(images ...*Image) int {
 	if l.containerd {
 		return 0
@@ -194,7 +196,7 @@ func (l *loading) known(images ...*Image) int {
 	return most
 }
 
-// try sends the image without the layers that are known.
+// try sends the image without the known layers.
 func (l *loading) try(ctx context.Context, known int) error {
 	if err := l.save(ctx, known); err != nil {
 		return err
@@ -218,7 +220,7 @@ func (l *loading) try(ctx context.Context, known int) error {
 		sent <- err
 	}()
 	err := l.stream(ctx, r)
-	_ = r.CloseWithError(errNotWanted) // the daemon may have answered before the end
+	_ = r.CloseWithError(errNotWanted) // the daemon may have answered early
 	if sendErr := <-sent; sendErr != nil && !errors.Is(sendErr, errNotWanted) {
 		return sendErr
 	}
@@ -239,7 +241,7 @@ func (l *loading) stream(ctx context.Context, r io.Reader) error {
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		if strings.HasPrefix(message.Stream, "Error ") { // of unpacking, in containerd's store
+		if strings.HasPrefix(message.Stream, "Error ") { // an error of unpacking, in containerd's store
 			message.Error = strings.TrimSpace(message.Stream)
 		}
 		if err == nil && message.Error != "" {
@@ -253,6 +255,6 @@ func (l *loading) stream(ctx context.Context, r io.Reader) error {
 
 func (l *loading) clean() {
 	if l.temp != "" {
-		_ = os.RemoveAll(l.temp) // temporary
+		_ = os.RemoveAll(l.temp)
 	}
 }

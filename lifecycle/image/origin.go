@@ -11,11 +11,10 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// Origin opens the image in the registry that a daemon's image was pulled from, or
-// pushed to: the first of its RepoDigests that is there and has the daemon's image ID
-// for its configuration, its manifest or its index. The repository that the image is
-// named by comes first: a daemon lists all that have an image of this ID. The error
-// wraps [ErrNotFound] where none is.
+// Origin opens the registry image that a daemon's image was pulled from or pushed to: the first
+// of its RepoDigests that exists and whose configuration, manifest or index has the daemon's
+// image ID as its digest. A daemon lists all repositories with an image of this ID, so the one
+// in the image's name is tried first. The error wraps [ErrNotFound] if there is none.
 func (o *Opener) Origin(ctx context.Context, img *Image) (*Image, error) {
 	of := *o
 	of.Platform = &v1.Platform{OS: img.Config.OS, Architecture: img.Config.Architecture, Variant: img.Config.Variant}
@@ -36,8 +35,8 @@ func (o *Opener) Origin(ctx context.Context, img *Image) (*Image, error) {
 	return nil, errors.Join(errs...)
 }
 
-// same reports an error unless a daemon has the registry's image under the ID: the
-// digest of its configuration, or with containerd's store of its manifest or index.
+// same returns an error unless id is the daemon's ID of the registry's image: the digest of its
+// configuration or, with containerd's store, of its manifest or index.
 func same(from *Image, id v1.Hash) error {
 	config, err := from.Image.ConfigName()
 	if err != nil {
@@ -49,7 +48,8 @@ func same(from *Image, id v1.Hash) error {
 	return fmt.Errorf("%w: %s is another image than the docker daemon's %s", ErrNotFound, from.Name, id)
 }
 
-// namesakesFirst are the RepoDigests, those of the repository in the image's name first.
+// namesakesFirst returns the RepoDigests, starting with those of the repository in the image's
+// name.
 func namesakesFirst(img *Image) []string {
 	named := img.Name.Complete()
 	isOther := func(digest string) int {

@@ -19,7 +19,7 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// jobs is how many layers are compressed and sent at the same time.
+// jobs is the number of layers compressed and sent concurrently.
 const jobs = 4
 
 // push writes to registries: first all blobs, then the manifests.
@@ -68,14 +68,14 @@ func (w *Writer) tags(names []reference.Reference) ([]name.Tag, error) {
 	return tags, nil
 }
 
-// An upload is a draft on its way to registries.
+// An upload is the state of writing a draft to registries.
 type upload struct {
 	writer *Writer
 	draft  *Draft
 	pusher *remote.Pusher
 	config []byte
 	parts  []part
-	image  v1.Image // nil: some digests are not known yet
+	image  v1.Image // nil: not all digests are known yet
 }
 
 func (u *upload) run(ctx context.Context, tags []name.Tag, names []reference.Reference) (*Written, error) {
@@ -83,7 +83,7 @@ func (u *upload) run(ctx context.Context, tags []name.Tag, names []reference.Ref
 	if err != nil {
 		return nil, err
 	}
-	// Repositories of the same registry get the blobs from the first.
+	// Other repositories of the same registry mount the blobs of the first.
 	done := map[name.Repository]bool{tags[0].Repository: there}
 	for _, tag := range tags {
 		if done[tag.Repository] {
@@ -114,7 +114,7 @@ func (u *upload) run(ctx context.Context, tags []name.Tag, names []reference.Ref
 	return written, errors.Join(errs...)
 }
 
-// describeImage is what there is to tell of an image that has a manifest.
+// describeImage returns the digests and size of an image with a manifest.
 func describeImage(img v1.Image) (*Written, error) {
 	var w Written
 	var err error
@@ -128,8 +128,8 @@ func describeImage(img v1.Image) (*Written, error) {
 	return &w, err
 }
 
-// there says whether the tag is the image's already, as after a build in which nothing changed.
-// That is worth asking if no layer is new.
+// there reports whether the tag already refers to the image, for example if the build changed
+// nothing. It only asks the registry if no layer is new.
 func (u *upload) there(ctx context.Context, tag name.Tag) (bool, error) {
 	for _, p := range u.parts {
 		if p.desc == nil {
@@ -143,7 +143,7 @@ func (u *upload) there(ctx context.Context, tag name.Tag) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	// Whatever is wrong with the registry comes to light when it is written to.
+	// Errors are ignored here, since writing will report them.
 	found, err := remote.Head(tag, u.writer.RemoteOptions(ctx, tag.Context())...)
 	return err == nil && found.Digest == digest, nil
 }
@@ -157,7 +157,8 @@ func (u *upload) assemble() (err error) {
 	return err
 }
 
-// blobs sends the layers side by side, then the configuration. What from has is not sent again.
+// blobs sends the layers concurrently, then the configuration. Blobs of from are not sent
+// again.
 func (u *upload) blobs(ctx context.Context, to, from name.Repository) error {
 	if err := u.mountable(ctx, to, from); err != nil {
 		return err
@@ -185,8 +186,9 @@ func (u *upload) blobs(ctx context.Context, to, from name.Repository) error {
 	return nil
 }
 
-// mountable sends one layer of every other repository of the registry on its own. The pusher
-// asks for a new token with the first, and is not made for doing so side by side.
+// mountable first sends one layer from each other repository of the registry. The pusher
+// requests a new token with the first layer of a repository, which is not safe to do
+// concurrently.
 func (u *upload) mountable(ctx context.Context, to, from name.Repository) error {
 	seen := map[name.Repository]bool{to: true}
 	for n := range u.parts {
@@ -217,7 +219,7 @@ func (u *upload) layer(ctx context.Context, p *part, to, from name.Repository) e
 	return nil
 }
 
-// source is the layer as the pusher is to see it.
+// source returns the layer for the pusher, mountable from another repository if possible.
 func (u *upload) source(p *part, to, from name.Repository) v1.Layer {
 	if to != from && to.Registry == from.Registry && p.desc != nil {
 		return &remote.MountableLayer{Layer: p.content(), Reference: from.Digest(p.desc.Digest.String())}
@@ -225,7 +227,7 @@ func (u *upload) source(p *part, to, from name.Repository) v1.Layer {
 	return p.content()
 }
 
-// describe compresses the layer, if it was not before.
+// describe compresses the layer unless its descriptor is already known, and sets desc.
 func (p *part) describe() error {
 	if p.layer == nil {
 		return fmt.Errorf("finding layer %s: %w", p.diffID, errNoContent)
@@ -238,10 +240,10 @@ func (p *part) describe() error {
 	return nil
 }
 
-// errNoContent is wrapped by errors of layers that nobody has.
+// errNoContent is wrapped by errors of layers without a source.
 var errNoContent = errors.New("it is in no image that is at hand; the previous image may have been removed since it was analyzed")
 
-// content is the layer, or one that can only be there already.
+// content returns the layer, or an absent one, which the destination must already have.
 func (p *part) content() v1.Layer {
 	if p.layer == nil {
 		return absent{*p}
@@ -249,7 +251,7 @@ func (p *part) content() v1.Layer {
 	return p.layer
 }
 
-// An absent layer is one of a sparse layout, known from the manifest alone.
+// An absent layer is one missing in a sparse layout, known only from the manifest.
 type absent struct{ part }
 
 func (a absent) DiffID() (v1.Hash, error)             { return a.diffID, nil }
@@ -260,7 +262,7 @@ func (a absent) Uncompressed() (io.ReadCloser, error) { return nil, errNoContent
 func (a absent) Compressed() (io.ReadCloser, error)   { return nil, errNoContent }
 func (a absent) Descriptor() (*v1.Descriptor, error)  { return a.desc, nil }
 
-// refused says what to do about answers that trying again does not help with.
+// refused adds advice to errors that a retry does not fix.
 func (o *Opener) refused(r name.Repository, err error) error {
 	t, ok := errors.AsType[*transport.Error](err)
 	if !ok {

@@ -21,25 +21,26 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// An Opener opens images. Its zero value reads public images, as anonymous.
+// An Opener opens images. Its zero value reads public images anonymously.
 type Opener struct {
 	Keychain   authn.Keychain                            // nil: anonymous; see [Keychain]
 	Insecure   []string                                  // registries ("host:port") or repositories below ("host:port/path") accessed over HTTP, or HTTPS without verifying certificates
-	Platform   *v1.Platform                              // the image wanted of an index; nil: linux and this program's architecture
+	Platform   *v1.Platform                              // selects an image of an index; nil: linux and this program's architecture
 	Transport  http.RoundTripper                         // nil: the transport of go-containerregistry
-	Wrap       func(http.RoundTripper) http.RoundTripper // around the transport; nil: nothing
-	Retry      remote.Backoff                            // between attempts at a registry; zero: three, 1 s and 3 s apart
-	Stall      time.Duration                             // without progress, until a transfer is given up, and for opening an image; zero: 5 minutes
-	DockerHost string                                    // the daemon's address; empty: as the docker CLI finds it
+	Wrap       func(http.RoundTripper) http.RoundTripper // wraps the transport; nil: unchanged
+	Retry      remote.Backoff                            // between attempts at a request; zero: three attempts, 1 s and 3 s apart
+	Stall      time.Duration                             // maximum time without progress in a transfer, and for opening an image; zero: 5 minutes
+	DockerHost string                                    // address of the daemon; empty: as the docker CLI finds it
 
 	frugal *pings // nil: see [Opener.Frugal]
 
-	// DialDocker connects to the daemon, for a process that may not do so itself any more; nil: as net.Dial does.
+	// DialDocker connects to the daemon, for a process that is no longer permitted to; nil:
+	// net.Dial.
 	DialDocker func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Reference parses a registry reference as Open does: with the defaults of docker
-// for registry and tag, and HTTP for loopback and insecure registries if they have no HTTPS.
+// Reference parses a registry reference as Open does: with docker's defaults for registry and
+// tag, and with HTTP for loopback and insecure registries that do not support HTTPS.
 func (o *Opener) Reference(ref reference.Reference) (name.Reference, error) {
 	err := ref.Err()
 	if ref.Kind != reference.Registry && err == nil {
@@ -58,7 +59,7 @@ func (o *Opener) Reference(ref reference.Reference) (name.Reference, error) {
 	return r, nil
 }
 
-// A malformedError is about a reference that leads to no registry. Its text is redacted.
+// A malformedError reports a reference that does not lead to a registry. Its text is redacted.
 type malformedError struct {
 	text string
 	err  error
@@ -69,7 +70,7 @@ func (e *malformedError) Error() string {
 }
 func (e *malformedError) Unwrap() error { return e.err }
 
-// insecure reports whether a repository is one of those that are insecure, or below one.
+// insecure reports whether a repository is one of o.Insecure, or below one.
 func (o *Opener) insecure(r name.Repository) bool {
 	return slices.ContainsFunc(o.Insecure, func(entry string) bool { return placeOf(entry).has(r) })
 }
@@ -82,7 +83,7 @@ func loopback(hostport string) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
-// RemoteOptions are the options with which Open asks registries for these repositories.
+// RemoteOptions returns the options with which Open accesses these repositories.
 func (o *Opener) RemoteOptions(ctx context.Context, repositories ...name.Repository) []remote.Option {
 	opts := []remote.Option{remote.WithContext(ctx), remote.WithUserAgent("baseplan"), remote.WithPlatform(o.platform())}
 	if o.Keychain != nil {
@@ -130,7 +131,7 @@ func (o *Opener) openRegistry(ctx context.Context, ref reference.Reference) (*Im
 	return img, nil
 }
 
-// orNotFound adds [ErrNotFound] to a registry's answer that means it.
+// orNotFound adds [ErrNotFound] to a registry's 404 response.
 func orNotFound(err error) error {
 	if t, ok := errors.AsType[*transport.Error](err); ok && t.StatusCode == http.StatusNotFound {
 		return fmt.Errorf("%w: %w", ErrNotFound, err)
@@ -157,13 +158,13 @@ func (o *Opener) fromIndex(img *Image, index v1.ImageIndex) error {
 	return nil
 }
 
-// pick is the first manifest for the platform, or the only one if it names no platform.
+// pick returns the first manifest for the platform, or the only one if it has no platform.
 func pick(all []v1.Descriptor, want v1.Platform) (v1.Descriptor, error) {
 	var offered []string
 	var images []v1.Descriptor
 	for _, d := range all {
 		if !d.MediaType.IsImage() || d.Platform != nil && d.Platform.OS == "unknown" {
-			continue // an attestation or another artifact, not an image
+			continue // an attestation or another artifact
 		}
 		images = append(images, d)
 		if d.Platform == nil {
@@ -183,7 +184,7 @@ func pick(all []v1.Descriptor, want v1.Platform) (v1.Descriptor, error) {
 	return v1.Descriptor{}, fmt.Errorf("choosing platform %s: %w for it, the index has %s", want, ErrNotFound, strings.Join(offered, ", "))
 }
 
-// complete reads digest and configuration of the image.
+// complete reads the digest and the configuration of the image.
 func (i *Image) complete() (err error) {
 	if i.Digest, err = i.Image.Digest(); err != nil {
 		return fmt.Errorf("reading manifest: %w", err)

@@ -18,8 +18,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// save gets the layers above the known ones that nobody else has by docker save: of the image that
-// is said to have them, once, and of what comes only what is needed is kept.
+// save gets the missing layers above the known ones by docker save, from an image that contains
+// them. It saves each image at most once and keeps only the layers needed.
 func (l *loading) save(ctx context.Context, known int) error {
 	missing := map[v1.Hash]bool{}
 	for _, p := range l.parts[known:] {
@@ -73,11 +73,11 @@ func (l *loading) saveFrom(ctx context.Context, img *Image, missing map[v1.Hash]
 			return fmt.Errorf("reading %s: %w", h.Name, err)
 		}
 	}
-	return nil // the rest is not needed, and so not awaited
+	return nil // the rest of the stream is not needed
 }
 
-// saveFile keeps a file of docker save if it is a layer that is missing. What a layer is called
-// depends on the daemon's age, so it is known by its digest.
+// saveFile keeps a file of docker save if it is a missing layer. File names depend on the
+// daemon's version, so layers are identified by digest.
 func (l *loading) saveFile(ctx context.Context, name string, r io.Reader, missing map[v1.Hash]bool) error {
 	in := bufio.NewReaderSize(r, 64<<10)
 	start, err := in.Peek(4)
@@ -113,7 +113,7 @@ func (l *loading) saveFile(ctx context.Context, name string, r io.Reader, missin
 	return nil
 }
 
-// unpack decompresses what begins as a compressed file does.
+// unpack decompresses r if start begins with the magic number of gzip or zstd.
 func unpack(r io.Reader, start []byte) (content io.ReadCloser, packed bool, err error) {
 	switch {
 	case bytes.HasPrefix(start, compressed[0]):

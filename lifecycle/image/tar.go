@@ -14,8 +14,8 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// openTar reads an OCI layout where the file has one, since that has the image's true
-// digest, and else what docker save wrote before there were layouts.
+// openTar reads the OCI layout in a file, since that has the image's true digest. Without one,
+// it reads the older format of docker save.
 func (o *Opener) openTar(_ context.Context, ref reference.Reference) (*Image, error) {
 	f, err := os.Open(ref.Path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -46,7 +46,7 @@ func (o *Opener) fromTar(f *os.File) (*Image, error) {
 	return o.fromSaved(files)
 }
 
-// A tarFS is the regular files of an uncompressed tar file, by path.
+// A tarFS holds the regular files of an uncompressed tar file, by path.
 type tarFS map[string]tarEntry
 
 type tarEntry struct {
@@ -75,7 +75,7 @@ func indexTar(f *os.File) (tarFS, error) {
 		switch h.Typeflag {
 		case tar.TypeReg:
 			files[name] = tarEntry{name, io.NewSectionReader(f, at, h.Size)}
-		case tar.TypeSymlink: // docker save once linked equal layers
+		case tar.TypeSymlink: // older versions of docker save link equal layers
 			links[name] = path.Join(path.Dir(name), h.Linkname)
 		case tar.TypeLink:
 			links[name] = path.Clean(h.Linkname)

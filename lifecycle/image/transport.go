@@ -19,8 +19,8 @@ import (
 	"github.com/baseplan/baseplan/sbom/attach/watch"
 )
 
-// temporary errors are worth another attempt: a connection that was refused or broke, and
-// answers that say so (408, 429, 5xx; transport.Error knows them).
+// temporary reports whether a retry may help: after refused or broken connections, and status
+// codes 408, 429 and 5xx (see transport.Error).
 func temporary(err error) bool {
 	var t interface{ Temporary() bool }
 	if errors.Is(err, watch.ErrStalled) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -37,9 +37,9 @@ func temporary(err error) bool {
 	return false
 }
 
-// RoundTripper is the transport for a client that is to talk about these repositories and no
-// others. It ends what makes no progress, and of the hosts of those that are insecure it does not verify
-// certificates.
+// RoundTripper returns the transport for a client that accesses only these repositories. It
+// ends transfers without progress, and does not verify the certificates of hosts whose
+// repositories are insecure.
 func (o *Opener) RoundTripper(repositories ...name.Repository) http.RoundTripper {
 	next := o.Transport
 	if next == nil {
@@ -83,14 +83,14 @@ func (t trusting) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.careful.RoundTrip(req)
 }
 
-// unverified are copies of transports that verify no certificates: one of each, so that
-// connections are used again.
+// unverified maps transports to their copies without certificate verification. There is one
+// copy of each, so that connections are reused.
 var unverified sync.Map
 
 func withoutVerification(t http.RoundTripper) http.RoundTripper {
 	plain, ok := t.(*http.Transport)
 	if !ok {
-		return t // it decides for itself
+		return t // a custom transport has its own policy
 	}
 	if known, ok := unverified.Load(plain); ok {
 		return known.(http.RoundTripper)
@@ -104,8 +104,8 @@ func withoutVerification(t http.RoundTripper) http.RoundTripper {
 	return known.(http.RoundTripper)
 }
 
-// retrying is the transport for those functions of go-containerregistry that take neither a
-// context nor options.
+// retrying returns the transport for functions of go-containerregistry without context and
+// options.
 func (o *Opener) retrying(ctx context.Context, repository name.Repository) http.RoundTripper {
 	opts := []transport.Option{
 		transport.WithRetryPredicate(func(err error) bool { return ctx.Err() == nil && temporary(err) }),
@@ -119,7 +119,7 @@ func (o *Opener) retrying(ctx context.Context, repository name.Repository) http.
 	return transport.NewUserAgent(transport.NewRetry(bound{o.RoundTripper(repository), ctx}, opts...), "baseplan")
 }
 
-// A bound transport makes requests under a context.
+// A bound transport makes requests with a context.
 type bound struct {
 	next http.RoundTripper
 	ctx  context.Context

@@ -9,14 +9,14 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// A verifier is content that has to have a size and a digest. What is more, less or other ends in an error
-// instead of the end of the content.
+// A verifier is a reader that returns an error if its content does not have the expected size
+// and digest.
 type verifier struct {
 	io.ReadCloser
 	want v1.Hash
 	left int64
 	sum  hash.Hash
-	err  error // seen once, it stays
+	err  error // returned by all later reads
 }
 
 func verify(r io.ReadCloser, want v1.Hash, size int64) (io.ReadCloser, error) {

@@ -10,9 +10,9 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// Whole gives an image with all of its content: for one in a daemon, that is what docker save
-// gives, in a temporary file in a directory (empty: that of the system), which goes when the result is closed. Any
-// other image is opened again. The caller closes the result.
+// Whole returns an image with all of its content. A daemon's image is saved as by docker save
+// to a temporary file in dir (empty: the system's directory), which is removed when the result
+// is closed. Other images are opened again. The caller must close the result.
 func (o *Opener) Whole(ctx context.Context, img *Image, dir string) (*Image, error) {
 	if img.Files == nil {
 		return o.Open(ctx, img.Name)

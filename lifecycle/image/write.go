@@ -13,36 +13,35 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// A Writer writes images to where an Opener reads them.
+// A Writer writes images to the places that an Opener reads from.
 type Writer struct {
 	*Opener // required
 
-	// LaunchCache is a directory that keeps the layers of an image in a daemon, since they could else
-	// only be had by docker save, with all of the image; see [LaunchCache]. Empty: none.
+	// LaunchCache is a directory that keeps the layers of an image in a daemon, since docker
+	// save, the only other source, saves the whole image; see [LaunchCache]. Empty: none.
 	LaunchCache string
 
-	Spool string // directory for temporary files; empty: that of the system
+	Spool string // directory for temporary files; empty: the system's
 }
 
-// Written is an image that was written.
+// Written describes an image that was written.
 type Written struct {
-	ID           v1.Hash               // the image ID: of the configuration; in a daemon with containerd's store, of the manifest
+	ID           v1.Hash               // image ID: digest of the configuration or, in a daemon with containerd's store, of the manifest
 	Digest       v1.Hash               // of the manifest; zero for a daemon
 	ManifestSize int64                 // bytes; zero for a daemon
-	Names        []reference.Reference // that are the image's now, as they were given
-	LaunchCache  error                 // why the launch cache is not up to date; the image is all right. nil: it is, or there is none
+	Names        []reference.Reference // names that the image now has, as passed to Write
+	LaunchCache  error                 // why the launch cache is out of date, which does not affect the image; nil: it is up to date, or there is none
 }
 
-// Write writes the image under names of one of these kinds, all of the same kind:
+// Write writes the image under the names, all of the same kind:
 //
 //	registry.example/app:1   a tag in a registry
 //	docker://NAME            a name in the docker daemon
-//	oci:DIR                  an OCI layout, in which it is the image without a name
-//	oci:DIR:TAG              the same, by the annotation org.opencontainers.image.ref.name
+//	oci:DIR                  an OCI layout, as its unnamed image
+//	oci:DIR:TAG              the same, with a name (annotation org.opencontainers.image.ref.name)
 //
-// No name is an image's before all of it is there. If only some of the names could be
-// written, both results are not nil. Errors name the image, its registry and what was
-// being done.
+// No name refers to the image before it is complete. If only some of the names could be
+// written, both results are non-nil. Errors name the image, its registry and the operation.
 func (w *Writer) Write(ctx context.Context, d Draft, names ...reference.Reference) (*Written, error) {
 	if len(names) == 0 {
 		return nil, errors.New("writing image: no name is given")
@@ -68,9 +67,9 @@ func (w *Writer) Write(ctx context.Context, d Draft, names ...reference.Referenc
 	return written, nil
 }
 
-// Prepare hashes layers side by side, so that their diff IDs are known for the labels of
-// the image. Where they will be compressed anyway, for lack of a previous image in the place
-// where name is, both are done in one reading of the files. It is never needed, it only saves time.
+// Prepare hashes layers concurrently, so that their diff IDs are known for the labels of the
+// image. Without a previous image they must be compressed anyway, unless name is in a daemon,
+// so Prepare does both while it reads the files once. It is optional and only saves time.
 func (w *Writer) Prepare(ctx context.Context, name reference.Reference, previous *Image, layers ...v1.Layer) error {
 	compress := name.Kind != reference.Daemon && previous == nil
 	group, ctx := errgroup.WithContext(ctx)

@@ -3,8 +3,8 @@
 //
 // Start with [Opener], and with [Writer] and its [Draft]. An opened image is an [Image]. It
 // is a v1.Image of go-containerregistry with its digest and, if it was found through an
-// index, that index. Images in a daemon are not exported; only their configuration and
-// individual files can be read.
+// index, that index. Of an image in a daemon, only the configuration and individual files
+// can be read; [Opener.Whole] exports all of it.
 //
 // Only this package imports the daemon's client.
 //

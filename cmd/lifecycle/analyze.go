@@ -37,7 +37,7 @@ func (c *command) analyze(ctx context.Context) error {
 	return fail.As(fail.Analyze, "", errors.Join(c.write(c.Analyzed, found.Analyzed), c.writeInventory(found.RunImage)))
 }
 
-// namesOf returns all names of run images, whose registries may be accessed.
+// namesOf returns all names of run images; their registries may be accessed.
 func namesOf(r *platform.RunFile) []string {
 	var names []string
 	for _, image := range r.Images {
@@ -61,7 +61,7 @@ func (c *command) analysis(ctx context.Context, opener *image.Opener, runFile *p
 	return a.Run(ctx)
 }
 
-// registry returns the registry of the app image; empty for a docker daemon.
+// registry returns the registry of the app image, or "" for a docker daemon.
 func (c *command) registry() string {
 	if c.Daemon {
 		return ""
@@ -69,10 +69,10 @@ func (c *command) registry() string {
 	return reference.Recorded(c.Images[0]).Host()
 }
 
-// keptInventories is the directory of generated inventories in a cache directory.
+// keptInventories is the subdirectory of a cache directory for generated inventories.
 const keptInventories = "run-image"
 
-// reader returns a reader of base images; nil if run image SBOMs are disabled.
+// reader returns a reader of base images, or nil if run image SBOMs are disabled.
 func (c *command) reader(opener *image.Opener, policy platform.Policy) (*base.Reader, error) {
 	if policy.RunSBOM == platform.Off {
 		return nil, nil
@@ -102,7 +102,7 @@ func scanImage(ctx context.Context, img *image.Image) (*sbom.Document, error) {
 	return scan.Image(ctx, img.Image, scan.Options{})
 }
 
-// writeInventory writes the run image's inventory for the detector, and removes the one of an
+// writeInventory writes the run image's inventory for the detector and removes the one of an
 // earlier build.
 func (c *command) writeInventory(run base.Image) error {
 	var errs []error

@@ -35,8 +35,8 @@ func (c *command) build(ctx context.Context) error {
 	return err
 }
 
-// warnUnapplied warns of Dockerfiles for the build image, which the extender applies before it builds. The builder has
-// no input for their directory.
+// warnUnapplied warns about Dockerfiles for the build image, which the extender applies before
+// it builds. The builder has no input for their directory.
 func (c *command) warnUnapplied(group platform.Group) {
 	left, err := lifecycle.Left(filepath.Join(c.Layers, "generated"), group, extensions.Build)
 	if err != nil {

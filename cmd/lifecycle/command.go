@@ -31,14 +31,14 @@ type command struct {
 	api         api.Version
 	deprecation api.DeprecationMode
 	log         *slog.Logger
-	replay      *slog.Logger // of what failed: on the stream of errors, so that both stay in order
+	replay      *slog.Logger // logs failures to stderr, so that they stay in order
 	stdout      *os.File
-	stderr      *os.File           // stdout, if both are the same file
-	now         func() time.Time   // the time of the build is taken from it once
-	settings    platform.Settings  // the operator's
-	transfers   *console.Transfers // nil: nobody looks
-	rootless    bool               // it was said that nothing verifies identities
-	sharesUser  bool               // buildpacks run in this container as the same user, and can write what it can
+	stderr      *os.File           // equal to stdout if both are the same file
+	now         func() time.Time   // called once, for the build time
+	settings    platform.Settings  // of baseplan.toml
+	transfers   *console.Transfers // nil: not a terminal
+	rootless    bool               // the missing verifier of identities has been reported
+	sharesUser  bool               // buildpacks run in this container as the same user and can write the same files
 }
 
 // verbs are the verbs of the phases for messages.
@@ -71,8 +71,8 @@ func (c *command) run(ctx context.Context, p platform.Phase) error {
 	return c.rebase(ctx)
 }
 
-// absolute makes the paths of directories absolute: they end up in images and environments. The app's is that
-// of the directory itself, where it is given as a link: a layer of a link would have no files.
+// absolute makes directories absolute, since they end up in images and environments. A
+// symbolic link to the app directory is resolved: a layer of a link would have no files.
 func (c *command) absolute() error {
 	var errs []error
 	for _, path := range []*string{&c.App, &c.Layers, &c.Platform, &c.BuildConfig, &c.Buildpacks, &c.Extensions, &c.Generated, &c.Extended, &c.LayoutDir} {
@@ -84,7 +84,7 @@ func (c *command) absolute() error {
 		errs = append(errs, err)
 	}
 	if c.App != "" {
-		if resolved, err := filepath.EvalSymlinks(c.App); err == nil { // else the phase says what is wrong with it
+		if resolved, err := filepath.EvalSymlinks(c.App); err == nil { // the phase reports the error
 			c.App = resolved
 		}
 	}
@@ -103,7 +103,7 @@ func (c *command) checkExperimental() error {
 	return err
 }
 
-// absent returns nil if the file does not exist.
+// absent ignores the error of a missing file and returns nil.
 func absent[T any](value *T, err error) (*T, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -129,7 +129,7 @@ func (c *command) group() (platform.Group, error) {
 	return *g, nil
 }
 
-// analyzed reads analyzed.toml; empty if there is none.
+// analyzed reads analyzed.toml. It returns the zero value if the file does not exist.
 func (c *command) analyzed() (*platform.Analyzed, error) {
 	if c.Analyzed == "" {
 		return &platform.Analyzed{}, nil
@@ -153,7 +153,8 @@ func (c *command) plan() (*platform.Plan, error) {
 	return p, nil
 }
 
-// runFile reads run.toml, or stack.toml of older versions; an empty one where there is none.
+// runFile reads run.toml, or stack.toml in older versions. It returns an empty RunFile if the
+// file does not exist.
 func (c *command) runFile() (*platform.RunFile, error) {
 	path, decode := c.Run, platform.DecodeRun
 	if c.Stack != "" {
@@ -170,7 +171,8 @@ func (c *command) runFile() (*platform.RunFile, error) {
 	return r, err
 }
 
-// resolution reads resolution.toml; nil if there is none, or another lifecycle's.
+// resolution reads resolution.toml. It returns nil if the file does not exist or is another
+// lifecycle's.
 func (c *command) resolution() *platform.Resolution {
 	r, err := absent(platform.ReadFileIn(c.Layers, c.own("resolution.toml"), platform.DecodeResolution))
 	if err != nil {
@@ -183,10 +185,11 @@ func (c *command) resolution() *platform.Resolution {
 // own returns the path of one of baseplan's files.
 func (c *command) own(name string) string { return filepath.Join(c.Layers, name) }
 
-// An encoder is a file of the platform.
+// An encoder is a file of the Platform Interface.
 type encoder interface{ Encode() ([]byte, error) }
 
-// write writes a file of the platform. Buildpacks can write below <layers>, so no link is followed there.
+// write writes a file of the Platform Interface. It follows no links below <layers>, where
+// buildpacks can write.
 func (c *command) write(path string, v encoder) error {
 	data, err := v.Encode()
 	if err != nil {
@@ -207,8 +210,8 @@ func (c *command) readSettings() error {
 	return err
 }
 
-// policy returns the policy of flags and variables over baseplan.toml. Unset values stay empty: a default must not be
-// stricter than what another phase was given.
+// policy returns the policy of flags and variables, then of baseplan.toml. Unset values stay
+// empty: a default must not be stricter than what another phase was given.
 func (c *command) policy() platform.Policy {
 	p := c.settings.Policy
 	p.RunSBOM = cmp.Or(c.RunSBOM, p.RunSBOM)
@@ -263,8 +266,8 @@ func (c *command) environ() []string {
 	return append(environ, "HOME="+homeOf(uid, os.Getenv("HOME")))
 }
 
-// homeOf returns a user's home directory from the image's passwd. For a user that is not in it, it
-// is unchanged, or / if unset.
+// homeOf returns a user's home directory from the image's passwd. For an unknown user it
+// returns the given one, or / if that is empty.
 func homeOf(uid int, given string) string {
 	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil && u.HomeDir != "" {
 		return u.HomeDir
@@ -287,7 +290,7 @@ func refuseRoot(code fail.Code) error {
 	return fail.As(code, "", fmt.Errorf("buildpacks do not run as %s: use the build image's user", name))
 }
 
-// target returns what is known of the run image's target.
+// target returns the run image's target, as far as it is known.
 func target(a *platform.Analyzed) *platform.Target {
 	if a == nil || a.RunImage == nil {
 		return nil

@@ -37,16 +37,16 @@ func (c *command) create(ctx context.Context) error {
 	return nil
 }
 
-// A creation is what the phases hand on in memory, where there is one process for all.
+// A creation is the state that the phases of the creator pass on in memory.
 type creation struct {
 	*command
 	runFile  *platform.RunFile
 	opener   *image.Opener
 	found    *lifecycle.Analysis
 	made     *lifecycle.Generation
-	host     buildpack.Host // of bin/build; changed by what extends the build image
+	host     buildpack.Host // for bin/build; replaced if the build image is extended
 	extended *image.Image   // the run image, if it was extended
-	spool    string         // what that is kept in until it is exported
+	spool    string         // temporary directory of the extended run image, until it is exported
 	metadata *platform.BuildMetadata
 }
 
@@ -59,7 +59,7 @@ func (x *creation) close() {
 	}
 }
 
-// prepare reads what was given, and closes this process to what it will start.
+// prepare reads the inputs and isolates this process from its children.
 func (x *creation) prepare() (err error) {
 	if err := x.readSettings(); err != nil {
 		return fail.As(fail.InvalidArgs, "", err)
@@ -83,7 +83,8 @@ func (x *creation) analyzing(ctx context.Context) (err error) {
 	return fail.As(fail.Analyze, "", errors.Join(x.write(x.Analyzed, x.found.Analyzed), x.writeInventory(x.found.RunImage)))
 }
 
-// detecting refuses, too, what could not be kept or applied later: before any buildpack builds.
+// detecting runs the detector. It returns an error before any buildpack builds if a promise of
+// the replaced run image is broken or Dockerfiles cannot be applied here.
 func (x *creation) detecting(ctx context.Context) (err error) {
 	if x.made, err = x.detection(ctx, x.found.Analyzed, x.found.RunImage, x.connected); err != nil {
 		return err
@@ -98,7 +99,8 @@ func (x *creation) detecting(ctx context.Context) (err error) {
 	return fail.As(fail.DetectOther, "", err)
 }
 
-// restoring is still root, which ends what bin/detect left running before it writes where that could.
+// restoring runs the restorer. As root, it first ends processes that bin/detect left behind,
+// which could interfere with its writes.
 func (x *creation) restoring(ctx context.Context) error {
 	if os.Geteuid() == 0 {
 		if err := settle(x.UID); err != nil {
@@ -144,8 +146,7 @@ func (x *creation) exporting(ctx context.Context) error {
 	}))
 }
 
-// resolveRunImage pins the reference of a run image that was switched to, and completes its
-// target.
+// resolveRunImage pins the reference of a run image after a switch and completes its target.
 func (c *command) resolveRunImage(ctx context.Context, opener *image.Opener, analyzed *platform.Analyzed, runFile *platform.RunFile) (*platform.Analyzed, error) {
 	b := lifecycle.BaseRestorer{API: c.api, Images: opener, Ref: c.Ref, Analyzed: analyzed, RunFile: runFile, Log: c.log}
 	bases, err := b.Run(ctx)
@@ -164,7 +165,7 @@ func (c *command) guard() error {
 	return adopt()
 }
 
-// share gives the build image's user the directories that buildpacks and caches need.
+// share gives the directories that buildpacks and caches need to the build image's user.
 func (c *command) share() error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -177,14 +178,14 @@ func (c *command) share() error {
 	return c.giveUnreadable()
 }
 
-// connected prepares detection in a process that is the creator: it can read images, and may be root.
+// connected prepares detection in the creator, which can read images and may run as root.
 func (x *creation) connected(d *lifecycle.Detector, g *lifecycle.Generator) error {
 	if os.Geteuid() == 0 { // bin/detect and bin/generate never run as root
 		user := &buildpack.User{UID: x.UID, GID: x.GID}
 		d.Host.User, g.Host.User = user, user
 		g.Settle = func() error { return settle(x.UID) }
 	}
-	d.Experimental = "silent" // the creator never guarded extensions by it (docs/compatibility.md, "Platforms")
+	d.Experimental = "silent" // the creator does not guard extensions by it (docs/compatibility.md, "Platforms")
 	reader, err := x.reader(x.opener, x.policy())
 	if err == nil && reader != nil {
 		c := lifecycle.Connection{Reader: reader, RunImage: x.found.Analyzed.RunImage, Found: x.found.RunImage, RunFile: x.runFile}

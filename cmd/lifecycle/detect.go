@@ -44,7 +44,7 @@ func (c *command) detect(ctx context.Context) error {
 	return fail.As(fail.DetectOther, "", c.writeDetection(made))
 }
 
-// detection detects and generates. It reaches no image unless prepare, if it is not nil, lets it.
+// detection detects and generates. Only prepare, if it is not nil, enables access to images.
 func (c *command) detection(ctx context.Context, analyzed *platform.Analyzed, run base.Image, prepare func(*lifecycle.Detector, *lifecycle.Generator) error) (*lifecycle.Generation, error) {
 	order, system, runFile, err := c.orders()
 	if err != nil {
@@ -126,8 +126,8 @@ func (c *command) writeDetection(g *lifecycle.Generation) error {
 	return c.write(c.own("resolution.toml"), g.Resolution)
 }
 
-// leftInventory returns the run image's inventory from the analyzer. It ignores one that is unreadable, or
-// of another image.
+// leftInventory returns the run image's inventory left by the analyzer. It ignores one that is
+// unreadable or of another image.
 func (c *command) leftInventory(analyzed *platform.Analyzed) (base.Image, error) {
 	if err := c.readSettings(); err != nil {
 		return base.Image{}, err
@@ -165,13 +165,14 @@ func (c *command) leftInventory(analyzed *platform.Analyzed) (base.Image, error)
 	return c.believed(run, report)
 }
 
-// believed returns the run image with the analyzer's inventory, as far as it is accepted here.
+// believed returns the run image with the analyzer's inventory if it is accepted here.
 func (c *command) believed(run base.Image, report *platform.RunImageReport) (base.Image, error) {
 	trust, err := c.trust(c.policy())
 	if err != nil {
 		return run, err
 	}
-	// What the analyzer found counts under the policy of the builder, which it may not have known (docs/design.md, "Policy").
+	// The builder's policy, which the analyzer may not have known, applies to the analyzer's
+	// inventory (docs/design.md, "Policy").
 	trust.Unbound = trust.Unbound || c.policy().Unbound == nil
 	if err := report.SBOM.Check(trust); err != nil {
 		c.log.Warn(fmt.Sprintf("the run image's SBOM (%s) is passed over: %v", report.SBOM.Carrier, err))
@@ -229,8 +230,8 @@ func remove(path string) error {
 	return nil
 }
 
-// inventoryPaths returns the files about the run image for extensions; empty if it has no
-// inventory.
+// inventoryPaths returns the paths of the files about the run image for extensions, or ""
+// without an inventory.
 func (c *command) inventoryPaths(run base.Image) (providesPath, sbomPath string) {
 	if run.Set == nil {
 		return "", ""
@@ -249,7 +250,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// ownInventory returns the inventory of the image that this process runs in: the build image.
+// ownInventory returns the inventory of the build image, in which this process runs.
 func (c *command) ownInventory(ctx context.Context) (base.Image, error) {
 	start := time.Now()
 	doc, err := scan.Dir(ctx, "/")
@@ -260,7 +261,7 @@ func (c *command) ownInventory(ctx context.Context) (base.Image, error) {
 	return base.Image{Carrier: attach.Generated, Set: c.provides(doc, nil, "the build image")}, nil
 }
 
-// ensureDir creates a directory of the platform if needed.
+// ensureDir creates a directory of the platform if it does not exist.
 func ensureDir(path string) error {
 	if path == "" {
 		return nil

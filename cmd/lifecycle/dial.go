@@ -14,15 +14,15 @@ import (
 // dialerName is the name under which the binary serves a [dialer].
 const dialerName = "baseplan-dial"
 
-// A dialer connects to the docker daemon's socket although this process has given up the
-// right to: a child that kept it makes the connections and hands them over. A single
-// connection from before would do as long as the daemon keeps it, but builds can be long.
+// A dialer connects to the docker daemon's socket after this process has dropped the privilege
+// to do so. A child that keeps the privilege dials and passes the connections on. One
+// connection opened in advance would not do: the daemon may close it during a long build.
 type dialer struct {
 	mu   sync.Mutex
 	conn *net.UnixConn
 }
 
-// startDialer starts the child, as who runs this process now. It ends with this process.
+// startDialer starts the child with the current user. The child ends with this process.
 func startDialer(socket string) (*dialer, error) {
 	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_SEQPACKET|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -35,7 +35,7 @@ func startDialer(socket string) (*dialer, error) {
 	child.Args = []string{dialerName, socket}
 	child.Env = []string{}
 	child.ExtraFiles = []*os.File{theirs}
-	child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a signal to the phase's group lets it finish what it does
+	child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a signal to the phase's process group must not end the child first
 	if err := child.Start(); err != nil {
 		return nil, fmt.Errorf("starting the connection to the docker daemon: %w", err)
 	}
@@ -46,17 +46,17 @@ func startDialer(socket string) (*dialer, error) {
 	return &dialer{conn: conn.(*net.UnixConn)}, nil
 }
 
-// What a reply of the child begins with. Replies are packets, so none runs into the next; they
-// are never empty, since that would be the end of the connection.
+// The first byte of a reply from the child. A reply is one packet, and never empty, since that
+// means the end of the connection.
 const (
-	dialed  = 'c' // a connection is handed over beside it
-	refused = 'e' // why there is none follows
+	dialed  = 'c' // comes with a connection
+	refused = 'e' // followed by the error
 )
 
-// maxReply is the length of a reply, of which the kernel would drop what is more.
+// maxReply is the maximum length of a reply; the kernel truncates longer ones.
 const maxReply = 4096
 
-// Dial asks the child for a connection.
+// Dial requests a connection from the child.
 func (d *dialer) Dial(_ context.Context, _, _ string) (net.Conn, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -83,8 +83,8 @@ func (*dialer) broken(err error) error {
 	return fmt.Errorf("asking for a connection to the docker daemon: %w", err)
 }
 
-// handedOver is the file that came with a reply. There is none where this process has as many
-// open as it may.
+// handedOver returns the file that came with a reply. It is missing if this process has
+// reached its limit of open files.
 func handedOver(control []byte) (*os.File, error) {
 	messages, err := syscall.ParseSocketControlMessage(control)
 	if err != nil {
@@ -102,8 +102,8 @@ func handedOver(control []byte) (*os.File, error) {
 	return nil, errors.New("no connection came with the reply: are too many files open?")
 }
 
-// serveDials is the child: a connection to the socket for each packet, until the other side
-// is gone.
+// serveDials runs the child: it dials the socket for each packet, until the connection is
+// closed.
 func serveDials() int {
 	f := os.NewFile(3, "dialer")
 	c, err := net.FileConn(f)

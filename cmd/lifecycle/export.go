@@ -44,7 +44,7 @@ func (c *command) exportOnly(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	extended, err := c.extendedImage(ctx, opener, analyzed, group) // while it can still be told whose it is
+	extended, err := c.extendedImage(ctx, opener, analyzed, group) // before drop changes its owner, which is checked
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (c *command) exportOnly(ctx context.Context) error {
 	})
 }
 
-// An exporting is what earlier phases hand to the exporter.
+// An exporting is the input of the exporter from earlier phases.
 type exporting struct {
 	analyzed   *platform.Analyzed
 	group      platform.Group
@@ -74,7 +74,7 @@ func (c *command) exportWith(ctx context.Context, opener *image.Opener, x *expor
 	if err != nil {
 		return err
 	}
-	if len(runFile.Images) == 0 && c.RunImage != "" { // the creator may be given nothing but the name
+	if len(runFile.Images) == 0 && c.RunImage != "" { // the creator may have only the name
 		runFile.Images = []platform.RunImageNames{{Image: c.RunImage}}
 	}
 	project, err := absent(platform.ReadFileIn(c.Layers, c.ProjectMetadata, platform.DecodeProjectMetadata))
@@ -118,9 +118,9 @@ func (c *command) exportWith(ctx context.Context, opener *image.Opener, x *expor
 	return err
 }
 
-// openRunImage opens the run image. The restorer takes the digest of one that a daemon does not have yet from
-// the registry, and a daemon that has pulled its name may know an index by another digest: then the name's image is
-// the one if it is from that digest.
+// openRunImage opens the run image. For an image that the daemon does not have, the restorer
+// takes the digest from the registry. A daemon that has since pulled the name may know an
+// index by another digest; the name's image is then used if it comes from that digest.
 func (c *command) openRunImage(ctx context.Context, opener *image.Opener, run *platform.RunImage) (*image.Image, error) {
 	img, err := opener.Open(ctx, c.Ref(run.Reference))
 	if !c.Daemon || run.Image == "" || run.Image == run.Reference || !errors.Is(err, image.ErrNotFound) {
@@ -148,7 +148,7 @@ func launcherLabel() platform.LauncherLabel {
 	}
 }
 
-// launchCache returns the directory of the launch cache; empty if there is none.
+// launchCache returns the directory of the launch cache, or "".
 func (c *command) launchCache() string {
 	if c.LaunchCache == "" || !exists(c.LaunchCache) {
 		return ""
@@ -156,8 +156,8 @@ func (c *command) launchCache() string {
 	return c.LaunchCache
 }
 
-// layoutTargets are the OCI layouts that are written, if any are. Others below the layout directory may be
-// read-only, such as the run image.
+// layoutTargets returns the OCI layouts to be written. Others below the layout directory, such
+// as the run image, may be read-only.
 func (c *command) layoutTargets() []string {
 	if !c.Layout {
 		return nil
@@ -169,7 +169,7 @@ func (c *command) layoutTargets() []string {
 	return dirs
 }
 
-// previous opens the previous image; nil if it no longer exists.
+// previous opens the previous image, or returns nil if it no longer exists.
 func (c *command) previous(ctx context.Context, opener *image.Opener, analyzed *platform.Analyzed) (*image.Image, error) {
 	if analyzed.PreviousImage == nil || analyzed.PreviousImage.Reference == "" {
 		return nil, nil
@@ -201,9 +201,10 @@ func (c *command) cache(opener *image.Opener, ctx context.Context) (cache.Cache,
 	return &cache.Volume{Dir: c.CacheDir}, nil
 }
 
-// extendedImage opens the extended run image; nil where nothing was left to apply. That none
-// is there is only right if no Dockerfile asks for it (docs/design.md, "Verdicts"). One that is there counts also if the
-// Dockerfiles are not where this phase looks for them: the extender may have been given another directory.
+// extendedImage opens the extended run image, or returns nil if no Dockerfile remained to be
+// applied; otherwise a missing image is an error (docs/design.md, "Verdicts"). An existing
+// image counts even if this phase does not find the Dockerfiles: the extender may have had
+// another directory.
 func (c *command) extendedImage(ctx context.Context, opener *image.Opener, analyzed *platform.Analyzed, group platform.Group) (*image.Image, error) {
 	if !analyzed.RunImage.Extend || c.Extended == "" {
 		return nil, nil

@@ -40,7 +40,8 @@ func (c *command) extend(ctx context.Context) error {
 	return fail.As(fail.Extend, "", c.extendBuild(ctx, group, analyzed))
 }
 
-// extendRun extends the run image in its own container. Without Dockerfiles it reads nothing else.
+// extendRun extends the run image in the image's own container. Without Dockerfiles it does
+// nothing.
 func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed *platform.Analyzed) error {
 	left, err := lifecycle.Left(c.Generated, group, extensions.Run)
 	if err != nil {
@@ -67,7 +68,7 @@ func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed 
 		return err
 	}
 	if r := c.resolution(); r != nil {
-		read := func() (*sbom.Document, error) { return scan.Dir(ctx, "/") } // this container is the extended image now
+		read := func() (*sbom.Document, error) { return scan.Dir(ctx, "/") } // this container is now the extended image
 		if err := c.recheck(base.FromRecord(r), "extended "+r.Result.RunImage, read); err != nil {
 			return err
 		}
@@ -87,8 +88,8 @@ func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed 
 	return c.recordExtended(digest, img)
 }
 
-// extendBuild extends the build image, whose container this is, and then builds in it as
-// the build image's user.
+// extendBuild extends the build image, in whose container it runs, and then builds as the
+// build image's user.
 func (c *command) extendBuild(ctx context.Context, group platform.Group, analyzed *platform.Analyzed) error {
 	host := c.host(target(analyzed))
 	left, err := lifecycle.Left(c.Generated, group, extensions.Build)
@@ -115,7 +116,7 @@ func (c *command) extendBuild(ctx context.Context, group platform.Group, analyze
 	if err != nil {
 		return fail.As(fail.Build, "", err)
 	}
-	if err := c.drop(nil, c.Layers); err != nil { // the platform may have made it, as root, for this phase alone
+	if err := c.drop(nil, c.Layers); err != nil { // the platform may have created it as root for this phase
 		return err
 	}
 	if err := refuseRoot(fail.Build); err != nil {
@@ -125,8 +126,8 @@ func (c *command) extendBuild(ctx context.Context, group platform.Group, analyze
 	return err
 }
 
-// applyInPlace extends this container, and gives the host whose environment is that of the
-// extended image.
+// applyInPlace extends this container and returns the host with the extended image's
+// environment.
 func (c *command) applyInPlace(ctx context.Context, e *lifecycle.Extender, host buildpack.Host) (buildpack.Host, error) {
 	e.Root = apply.Root{Dir: "/", Exclude: []string{c.Layers, c.App, c.Platform, c.Buildpacks}}
 	e.Env = os.Environ()
@@ -141,8 +142,8 @@ func (c *command) applyInPlace(ctx context.Context, e *lifecycle.Extender, host 
 	return host, err
 }
 
-// extender is what extending either image has in common. Commands see no more of the environment than the way out of the
-// network.
+// extender returns the extender for either image. Commands get only the proxy settings of the
+// environment.
 func (c *command) extender(group platform.Group, kind extensions.ImageKind, name string, base *image.Image) *lifecycle.Extender {
 	return &lifecycle.Extender{
 		Kind: kind, Group: group, Generated: c.Generated, Image: name, Digest: reference.Recorded(name).Digest, Config: *base.Config,
@@ -150,8 +151,8 @@ func (c *command) extender(group platform.Group, kind extensions.ImageKind, name
 	}
 }
 
-// makeSpool makes a new directory for layers, if none is given. Buildpacks can write in <layers>: nothing that is there
-// has its name already.
+// makeSpool creates a new directory for layers if none is given. The name is random, since
+// buildpacks can write to <layers>.
 func (c *command) makeSpool(e *lifecycle.Extender) (err error) {
 	if e.Spool != "" {
 		return ensureDir(e.Spool)
@@ -163,7 +164,7 @@ func (c *command) makeSpool(e *lifecycle.Extender) (err error) {
 	return err
 }
 
-// extenderCache returns the directory of cached extension layers; empty if the platform has
+// extenderCache returns the directory of cached extension layers, or "" if the platform has
 // none.
 func (c *command) extenderCache() string {
 	if c.KanikoDir == "" || !exists(c.KanikoDir) {
@@ -172,7 +173,8 @@ func (c *command) extenderCache() string {
 	return filepath.Join(c.KanikoDir, "cache")
 }
 
-// savedBase opens the base image that the restorer saved. The build image's user can write there, and this is root.
+// savedBase opens the base image that the restorer saved. It does not trust the directory,
+// since this is root and the build image's user can write there.
 func (c *command) savedBase(ctx context.Context, name string) (*image.Image, error) {
 	digest := reference.Recorded(name).Digest
 	dir := filepath.Join(c.KanikoDir, "cache", "base", digest)
@@ -192,8 +194,8 @@ func isEmpty(dir string) bool {
 	return errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0
 }
 
-// recheck looks in the extended run image for what only the run image was counted on for. An image that is
-// read is one of which an inventory is generated.
+// recheck checks that the extended run image still has what only the run image provides. If it
+// is read, its inventory is generated.
 func (c *command) recheck(judged *base.Judgement, name string, read func() (*sbom.Document, error)) error {
 	if !judged.Promised() {
 		return nil
@@ -207,8 +209,8 @@ func (c *command) recheck(judged *base.Judgement, name string, read func() (*sbo
 	})
 }
 
-// saveExtended writes the extended image as an OCI layout in which only the new layers have
-// blobs. It is whole or it is not there. The exporter may be another user.
+// saveExtended writes the extended image atomically as an OCI layout with blobs for the new
+// layers only. The exporter may run as another user.
 func saveExtended(ctx context.Context, dir string, img v1.Image, added []*apply.Layer) error {
 	isNew := map[v1.Hash]bool{}
 	for _, l := range added {

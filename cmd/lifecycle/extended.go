@@ -17,12 +17,12 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/image"
 )
 
-// The extended run image lies in <layers>, where buildpacks can put one of their own: with it they would write as
-// root in the app image. So the extender, which is root, notes the digest of what it made in the kaniko directory,
-// where they cannot write, and the exporter looks there.
+// The extended run image is in <layers>, where buildpacks could replace it and so write to the
+// app image as root. So the extender, which is root, records the image's digest in the kaniko
+// directory, where buildpacks cannot write, for the exporter.
 
-// extendedDir makes the directory of extended run images. Buildpacks can write in <layers>, so no link there is
-// gone through.
+// extendedDir creates the directory of extended run images. It follows no links in <layers>,
+// where buildpacks can write.
 func (c *command) extendedDir() (string, error) {
 	dir := filepath.Join(c.Extended, "run")
 	rel, ok := files.Below(c.Layers, dir)
@@ -59,8 +59,8 @@ func (c *command) recordExtended(base string, img v1.Image) error {
 		return err
 	}
 	if info, err := os.Lstat(dir); err != nil || !info.IsDir() || ownedBy(info, os.Geteuid()) != nil {
-		// Some platforms give all of the kaniko directory to the build image's user before each build. A record
-		// of an earlier build must not stay there: the exporter would hold this image against it.
+		// Some platforms give the whole kaniko directory to the build image's user before each build.
+		// Remove the record of an earlier build, which the exporter would compare with this image.
 		if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o755)); err != nil {
 			c.log.Warn(fmt.Sprintf("%s is not this user's alone, so the exporter is not told which image was made: %v", dir, err))
 			return nil
@@ -77,8 +77,9 @@ func (c *command) recordExtended(base string, img v1.Image) error {
 	return errors.Join(err, f.Chmod(0o644), f.Close())
 }
 
-// checkExtended refuses an extended image that the extender did not make: one of another digest than it noted or,
-// where it noted nothing, one that somebody may have changed who is neither root nor the user of this process.
+// checkExtended rejects an extended image that is not the extender's: one whose digest differs
+// from the recorded one or, if none is recorded, one that users other than root and this
+// process's user could have changed.
 func (c *command) checkExtended(dir, base string, img *image.Image) error {
 	want, err := c.recorded(base)
 	if err != nil {
@@ -108,14 +109,14 @@ func (c *command) checkExtended(dir, base string, img *image.Image) error {
 	})
 }
 
-// recorded returns the digest recorded by the extender; empty if there is none.
+// recorded returns the digest recorded by the extender, or "".
 func (c *command) recorded(base string) (string, error) {
 	if c.ownKaniko() == "" {
 		return "", nil
 	}
 	f, err := os.OpenFile(c.extendedRecord(base), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return "", nil //nolint:nilerr // nothing that can be believed
+		return "", nil //nolint:nilerr // not trusted
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -126,7 +127,7 @@ func (c *command) recorded(base string) (string, error) {
 	return strings.TrimSpace(string(data)), err
 }
 
-// ownedBy returns an error if others than these users can write a file.
+// ownedBy returns an error if users other than these can write a file.
 func ownedBy(info fs.FileInfo, uids ...int) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -29,13 +29,13 @@ func (c *command) mayExtend(made *lifecycle.Generation) error {
 	return nil
 }
 
-// extendHere applies what is left in this container: to the build image in place, to the run
-// image in an isolated root (docs/design.md, "Sandbox"). It gives the extended run image, nil if that was
-// not extended, and the environment for buildpacks.
+// extendHere applies the remaining Dockerfiles in this container: to the build image in place,
+// to the run image in an isolated root (docs/design.md, "Sandbox"). It returns the extended
+// run image, or nil if it was not extended, and the environment for buildpacks.
 func (c *command) extendHere(ctx context.Context, opener *image.Opener, made *lifecycle.Generation, host buildpack.Host, spool string) (*image.Image, buildpack.Host, error) {
 	if made.Judged.ExtendBuild {
 		e := c.extender(made.Group, extensions.Build, "build-image", &image.Image{Config: c.ownConfig()})
-		e.Digest, e.Cache = "", "" // what this container was made from is not known
+		e.Digest, e.Cache = "", "" // the base image of this container is unknown
 		e.Spool = filepath.Join(spool, "build")
 		var err error
 		if host, err = c.applyInPlace(ctx, e, host); err != nil {
@@ -49,13 +49,14 @@ func (c *command) extendHere(ctx context.Context, opener *image.Opener, made *li
 	return extended, host, err
 }
 
-// ownConfig is what is known of the build image's configuration: what of it is in this
-// container. Nothing tells its environment from what the platform added, credentials among it.
+// ownConfig returns the parts of the build image's configuration that this container has. Its
+// environment cannot be distinguished from variables that the platform added, so credentials
+// and the like are omitted.
 func (c *command) ownConfig() *v1.ConfigFile {
 	return &v1.ConfigFile{OS: "linux", Config: v1.Config{User: fmt.Sprintf("%d:%d", c.UID, c.GID), Env: apply.Inherited(os.Environ())}}
 }
 
-// extendIsolated unpacks the run image to a separate directory and extends it there.
+// extendIsolated unpacks the run image into a separate directory and extends it there.
 func (c *command) extendIsolated(ctx context.Context, opener *image.Opener, made *lifecycle.Generation, spool string) (*image.Image, error) {
 	recorded := made.Analyzed.RunImage.Reference
 	run, err := opener.Open(ctx, c.Ref(recorded))
@@ -97,7 +98,7 @@ func (c *command) extendIsolated(ctx context.Context, opener *image.Opener, made
 	return out, c.recheck(made.Judged, "extended "+name, func() (*sbom.Document, error) { return scanImage(ctx, out) })
 }
 
-// contents open the layers of an image, the lowest first.
+// contents returns functions that open the layers of an image, the lowest first.
 func contents(img v1.Image) ([]func() (io.ReadCloser, error), error) {
 	layers, err := img.Layers()
 	if err != nil {

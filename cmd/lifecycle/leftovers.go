@@ -15,12 +15,12 @@ import (
 // adopt makes this process the parent of orphaned descendants.
 func adopt() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 
-// hide keeps other processes of the same user from reading this one's environment and memory,
-// where credentials are.
+// hide prevents other processes of the same user from reading this one's environment and
+// memory, which have credentials.
 func hide() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }
 
-// settle ends what executables of a user left running, after [adopt]: root is about to read
-// and apply what they wrote.
+// settle kills the processes that a user's executables left behind, after [adopt]: root is
+// about to read and apply what they wrote.
 func settle(uid int) error {
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		left, err := childrenOf(uid)
@@ -31,7 +31,7 @@ func settle(uid int) error {
 			return fmt.Errorf("%d processes of user %d do not end", len(left), uid)
 		}
 		for _, pid := range left {
-			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have exited
 			_, _ = syscall.Wait4(pid, nil, 0, nil)
 		}
 	}
@@ -54,7 +54,7 @@ func childrenOf(uid int) ([]int, error) {
 		}
 		status, err := os.ReadFile("/proc/" + e.Name() + "/status")
 		if err != nil {
-			continue // it has ended
+			continue // it has exited
 		}
 		if field(status, "PPid:") == os.Getpid() && field(status, "Uid:") == uid {
 			all = append(all, pid)

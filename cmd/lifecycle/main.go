@@ -1,5 +1,5 @@
-// Command lifecycle is every phase of a build in one binary: it acts as the phase that it
-// is called as, by its name or by its first argument (platform.md, "Usage").
+// Command lifecycle runs every phase of a build. The phase is the name of the executable or the
+// first argument (platform.md, "Usage").
 //
 //	/cnb/lifecycle/analyzer [FLAG...] IMAGE
 //	/cnb/lifecycle/lifecycle analyzer [FLAG...] IMAGE
@@ -29,7 +29,7 @@ import (
 
 func main() { start(time.Now) }
 
-// start runs the phase that the process is called as. The clock tells the time of the build.
+// start runs the requested phase. The clock returns the build time.
 func start(now func() time.Time) {
 	if apply.Main() {
 		return
@@ -58,7 +58,7 @@ func run(ctx context.Context, name string, args []string, now func() time.Time) 
 	stdout, stderr := streams(os.Stdout, os.Stderr)
 	early := console.New(stdout, stderr, "info", false)
 	phase, known := platform.PhaseOf(name)
-	if !known && wantsVersion(append([]string{name}, args...)) { // lifecycle -version needs nothing (docs/compatibility.md, "Platforms")
+	if !known && wantsVersion(append([]string{name}, args...)) { // lifecycle -version needs nothing else (docs/compatibility.md, "Platforms")
 		fmt.Println(build.String())
 		return nil
 	}
@@ -111,8 +111,8 @@ func run(ctx context.Context, name string, args []string, now func() time.Time) 
 	return nil
 }
 
-// streams are the two streams of this process: one file where they lead to the same terminal, pipe or
-// file, so that what is written to them stays in order and does not overwrite the other's.
+// streams returns the output streams of this process: the same file for both if they are the
+// same terminal, pipe or file, so that output stays in order and is not overwritten.
 func streams(out, errs *os.File) (stdout, stderr *os.File) {
 	a, err := out.Stat()
 	if err != nil {
@@ -124,7 +124,8 @@ func streams(out, errs *os.File) (stdout, stderr *os.File) {
 	return out, errs
 }
 
-// oneLine joins the lines of an error: some platforms show only those that begin with ERROR (docs/compatibility.md, "Platforms").
+// oneLine joins the lines of an error, since some platforms show only lines that begin with
+// ERROR (docs/compatibility.md, "Platforms").
 func oneLine(text string) string {
 	var joined strings.Builder
 	for line := range strings.Lines(text) {
@@ -150,7 +151,7 @@ func isTerminal(f *os.File) bool {
 	return err == nil
 }
 
-// wantsVersion reports whether -version is among the flags. It is checked before anything else is
+// wantsVersion reports whether the flags contain -version. It is checked before any input is
 // read.
 func wantsVersion(args []string) bool {
 	for _, a := range args {

@@ -17,11 +17,11 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// images is how this phase reaches images. Credentials of the registries that it is going
-// to need are read here, while this process may still read them.
+// images returns an opener for this phase's images. It reads the credentials of their
+// registries now, while this process may still do so.
 func (c *command) images(more ...string) (*image.Opener, error) {
 	var keychain authn.Keychain = image.Keychain(c.RegistryAuth, func(warning string) { c.log.Warn(warning) })
-	if os.Geteuid() == 0 && c.UID > 0 { // else they can be read whenever they are needed
+	if os.Geteuid() == 0 && c.UID > 0 { // otherwise credentials are read on demand
 		names := append([]string{c.CacheImage, c.BuildImage}, more...)
 		if !c.Daemon {
 			names = append(append(names, c.PreviousImage, c.RunImage), c.Images...)
@@ -39,11 +39,11 @@ func (c *command) images(more ...string) (*image.Opener, error) {
 	return opener, nil
 }
 
-// defaultSocket is the socket of the docker daemon if DOCKER_HOST is unset.
+// defaultSocket is the docker daemon's socket if DOCKER_HOST is unset.
 const defaultSocket = "/var/run/docker.sock"
 
-// drop gives directories to the build image's user and, if this is root, becomes that user. The docker
-// daemon stays within reach. Where no user is given, nothing changes.
+// drop gives directories to the build image's user and, if this is root, switches to that
+// user. The docker daemon stays accessible. Without a user it does nothing.
 func (c *command) drop(opener *image.Opener, dirs ...string) error {
 	if os.Geteuid() != 0 || c.UID < 0 || c.GID < 0 {
 		return nil
@@ -77,7 +77,7 @@ func (c *command) drop(opener *image.Opener, dirs ...string) error {
 	return nil
 }
 
-// keepDaemon keeps access to the docker daemon for the user that this process becomes.
+// keepDaemon keeps access to the docker daemon after the switch of users.
 func (c *command) keepDaemon(opener *image.Opener) error {
 	host := os.Getenv("DOCKER_HOST")
 	socket, isSocket := strings.CutPrefix(host, "unix://")
@@ -95,7 +95,7 @@ func (c *command) keepDaemon(opener *image.Opener) error {
 	return nil
 }
 
-// giveUnreadable gives the user what it could not read of OCI layouts that are not written.
+// giveUnreadable gives the user the unreadable files of OCI layouts that are only read.
 func (c *command) giveUnreadable() error {
 	if !c.Layout {
 		return nil
@@ -103,7 +103,7 @@ func (c *command) giveUnreadable() error {
 	return ownUnreadable(c.LayoutDir, c.UID, c.GID)
 }
 
-// give gives a directory to the build image's user. An unwritable cache is no error.
+// give gives a directory to the build image's user. A read-only cache is no error.
 func (c *command) give(dir string) error {
 	err := own(dir, c.UID, c.GID, c.kept()...)
 	if err != nil && (dir == c.CacheDir || dir == c.LaunchCache) && errors.Is(err, syscall.EROFS) {
@@ -113,15 +113,15 @@ func (c *command) give(dir string) error {
 	return err
 }
 
-// kept are paths in directories of the build image's user that stay as they are: what this process or the extender keeps
-// there for itself. Below Platform API 0.12 the cache can be the kaniko directory, too.
+// kept returns the paths that keep their owner: files of this process or the extender in the
+// user's directories. Before Platform API 0.12 the cache may also be the kaniko directory.
 func (c *command) kept() []string {
 	return []string{filepath.Join(c.CacheDir, keptInventories), filepath.Join(c.CacheDir, "cache"), filepath.Join(c.Extended, "run")}
 }
 
-// own gives a directory and all in it to a user. One that is not there is made, so that the
-// user can write there; an empty name is passed over, and so are exceptions. No link is followed below it. A file of
-// somebody else's that has other names is not given away: one of them may be elsewhere.
+// own gives a directory and its content to a user, except the given paths. It creates a
+// missing directory and ignores an empty name. It follows no links below dir and skips files
+// of other users with several hard links, one of which may be outside.
 func own(dir string, uid, gid int, except ...string) error {
 	if dir == "" {
 		return nil
@@ -137,8 +137,8 @@ func own(dir string, uid, gid int, except ...string) error {
 	return errors.Join(o.give(root, "."), o.giveAll(root), root.Close())
 }
 
-// ownUnreadable gives a user only what others may not read below a directory, and none of it where it cannot
-// be given: tools write blobs of OCI layouts for their own user alone.
+// ownUnreadable gives a user the files below a directory that others may not read, such as
+// blobs that tools write for their own user only. It ignores read-only file systems.
 func ownUnreadable(dir string, uid, gid int) error {
 	root, err := os.OpenRoot(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -151,14 +151,14 @@ func ownUnreadable(dir string, uid, gid int) error {
 	return errors.Join(o.giveAll(root), root.Close())
 }
 
-// A newOwner is who is given files, with exceptions.
+// A newOwner changes the owner of files, with exceptions.
 type newOwner struct {
 	uid, gid   int
 	except     []string
-	unreadable bool // only what others may not read
+	unreadable bool // only files that others may not read
 }
 
-// giveAll changes the owner of what is in a directory.
+// giveAll changes the owner of a directory's content.
 func (o newOwner) giveAll(dir *os.Root) error {
 	entries, err := fs.ReadDir(dir.FS(), ".")
 	if err != nil {
@@ -209,7 +209,7 @@ func (o newOwner) give(dir *os.Root, name string) error {
 	return nil
 }
 
-// user says whose the files of the app image are: the one that is given, else who runs this.
+// user returns the owner of files in the app image: the given user, else the current one.
 func (c *command) user() (uid, gid int) {
 	uid, gid = c.UID, c.GID
 	if uid < 0 {
@@ -221,8 +221,8 @@ func (c *command) user() (uid, gid int) {
 	return uid, gid
 }
 
-// ensureTemp makes sure that there is a directory for temporary files: a lifecycle image may
-// have none. Where it cannot be made, <layers> serves.
+// ensureTemp ensures that there is a directory for temporary files, since a lifecycle image
+// may have none. If it cannot be created, <layers> is used.
 func (c *command) ensureTemp() error {
 	dir := os.TempDir()
 	if exists(dir) {

@@ -60,8 +60,9 @@ func (c *command) ownKaniko() string {
 	return c.KanikoDir
 }
 
-// savedBases is where base images are saved in it. Nothing else of it is given away: buildpacks
-// can write what is theirs, and the extender, which is root, takes layers from there.
+// savedBases returns the directory of saved base images in the kaniko directory. Only this
+// directory is given to the build image's user: the extender, which is root, takes layers from
+// the rest.
 func (c *command) savedBases() string {
 	if c.ownKaniko() == "" {
 		return ""
@@ -76,10 +77,10 @@ func closeCache(kept cache.Cache) error {
 	return kept.Close()
 }
 
-// completeBases completes what the detector left open about the base images, and records it.
+// completeBases resolves what the detector left open about the base images, and records it.
 func (c *command) completeBases(ctx context.Context, opener *image.Opener, analyzed *platform.Analyzed, group platform.Group, runFile *platform.RunFile) (*platform.Analyzed, error) {
 	policy, resolution := c.policy(), c.resolution()
-	if resolution != nil { // what held in the builder, where it is stricter
+	if resolution != nil { // the builder's policy applies where it is stricter
 		policy = policy.Stricter(resolution.Policy)
 	}
 	reader, err := c.reader(opener, policy)
@@ -112,7 +113,7 @@ func (c *command) completeBases(ctx context.Context, opener *image.Opener, analy
 	return bases.Analyzed, err
 }
 
-// restoreWith restores what earlier builds left, and closes the cache.
+// restoreWith restores the results of earlier builds and closes the cache.
 func (c *command) restoreWith(ctx context.Context, analyzed *platform.Analyzed, group platform.Group, kept cache.Cache) error {
 	uid, gid := c.user()
 	r := lifecycle.Restorer{

@@ -12,13 +12,15 @@ import (
 	"github.com/baseplan/baseplan/sbom/keyless"
 )
 
-// trust returns the trusted signers of a policy. It does not verify certificates: see [command.verifier].
+// trust returns the trusted signers of a policy. It does not set up certificate verification;
+// see [command.verifier].
 func (c *command) trust(policy platform.Policy) (attach.Trust, error) {
 	keys, err := readKeys(policy.Keys)
 	return attach.Trust{Keys: keys, Identities: policy.Identities, Unbound: policy.Unbound != nil && *policy.Unbound}, err
 }
 
-// verifier verifies what the identities of a policy signed; nil: there are none, or nothing can verify them.
+// verifier returns the verifier for a policy's identities, or nil if there are none or no
+// verifier is available.
 func (c *command) verifier(policy platform.Policy) (attach.VerifyBundle, error) {
 	root, err := trustedRoot(policy.TrustedRoot)
 	if err != nil || len(policy.Identities) == 0 {
@@ -38,7 +40,8 @@ func (c *command) verifier(policy platform.Policy) (attach.VerifyBundle, error) 
 	return nil, nil
 }
 
-// trustedRoot is the content of a trusted root that is given as a path, or as it is. Phases read it from a file only.
+// trustedRoot returns the content of a trusted root that is given as a path or inline. Phases
+// read it from a file only.
 func trustedRoot(given string) (string, error) {
 	if given == "" || strings.HasPrefix(strings.TrimSpace(given), "{") {
 		return given, nil
@@ -53,7 +56,7 @@ func trustedRoot(given string) (string, error) {
 	return string(data), nil
 }
 
-// pemOf replaces paths of public keys by what they lead to, for phases that do not have the files.
+// pemOf replaces paths of public keys by their content, for phases that do not have the files.
 func pemOf(given []string) ([]string, error) {
 	var keys []string
 	for _, key := range given {
@@ -69,7 +72,7 @@ func pemOf(given []string) ([]string, error) {
 	return keys, nil
 }
 
-// readKeys reads public keys: PEM as it stands, or paths of PEM files.
+// readKeys reads public keys given as inline PEM or as paths of PEM files.
 func readKeys(given []string) ([]crypto.PublicKey, error) {
 	all, err := pemOf(given)
 	if err != nil {

@@ -1,7 +1,7 @@
-// Command demo does baseplan's main job on two run images that it makes itself,
-// one without curl and one with it, and says what happens. It needs nothing but
-// Go: the registry runs in this process, the images hold real Debian package
-// databases. With -serve it is the registry of the tutorials instead.
+// Command demo shows baseplan's main feature on two generated run images, one without curl and
+// one with it, and explains what happens. It needs only Go: the registry runs in this process,
+// and the images have real Debian package databases. With -serve it is the registry for the
+// tutorials instead.
 package main
 
 import (
@@ -35,7 +35,7 @@ func main() {
 	}
 }
 
-// A step is one command of the demo, with what to know before and after.
+// A step is one command of the demo, with explanations before and after it.
 type step struct {
 	say  string
 	args []string

@@ -14,8 +14,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 )
 
-// serve is a registry with the run images of the tutorials, until the context ends. It keeps
-// everything in memory.
+// serve runs a registry in memory with the run images of the tutorials until the context ends.
 func serve(ctx context.Context, out io.Writer, address string) error {
 	registry := lifecycletest.Registry()
 	defer registry.Close()

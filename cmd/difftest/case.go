@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// A Case is the inputs of two small builds and a rebase.
+// A Case is the input for two small builds and a rebase.
 type Case struct {
 	Seed        uint64            `json:"seed"`
 	PlatformAPI string            `json:"papi"`
@@ -18,28 +18,28 @@ type Case struct {
 	System      map[string]any    `json:"system"`
 	PlatformEnv map[string]string `json:"penv"` // <platform>/env
 	BuildConfig map[string]string `json:"bcfg"` // <build-config>/env
-	Env         map[string]string `json:"env"`  // of every phase
+	Env         map[string]string `json:"env"`  // for every phase
 	ProcessType *string           `json:"ptype"`
-	Project     map[string]any    `json:"project"`    // project-metadata.toml; nil for none
-	Tags        bool              `json:"tags"`       // a second tag
+	Project     map[string]any    `json:"project"`    // project-metadata.toml; nil: none
+	Tags        bool              `json:"tags"`       // add a second tag
 	RunTOML     bool              `json:"runtoml"`    // the analyzer reads the run image from run.toml or stack.toml
-	Force       bool              `json:"force"`      // of the rebaser
-	LaunchEnv   map[string]string `json:"launchenv"`  // added to the image's when processes are launched
+	Force       bool              `json:"force"`      // for the rebaser
+	LaunchEnv   map[string]string `json:"launchenv"`  // added to the image's environment at launch
 	CacheImage  bool              `json:"cacheimage"` // instead of a cache directory
 	Creator     bool              `json:"creator"`    // instead of five phases
 }
 
-// A Buildpack has its buildpack.toml, and what its executables do.
+// A Buildpack is a buildpack.toml and the behavior of the executables.
 type Buildpack struct {
 	ID      string         `json:"id"`
 	Version string         `json:"version"`
 	TOML    map[string]any `json:"toml"`
-	Formats []string       `json:"formats"` // of SBOMs
+	Formats []string       `json:"formats"` // SBOM formats
 	Detect  struct {
 		Code int `json:"code"`
 	} `json:"detect"`
 	Plan     map[string]any `json:"plan"`
-	PlanArgs string         `json:"planargs"` // "env": it finds its paths in the environment; "arg": in its arguments
+	PlanArgs string         `json:"planargs"` // "env": paths from the environment; "arg": from the arguments
 	Build    struct {
 		Layers map[string]Layer  `json:"layers"`
 		Code   int               `json:"code"`
@@ -50,10 +50,10 @@ type Buildpack struct {
 	} `json:"build"`
 }
 
-// A Layer is what a buildpack makes of one, and what it does when the layer is restored.
+// A Layer describes a buildpack's layer, and what the buildpack does when it is restored.
 type Layer struct {
 	Types   map[string]any    `json:"types"`
-	NoTypes bool              `json:"notypes"` // <layer>.toml without the table
+	NoTypes bool              `json:"notypes"` // <layer>.toml without the table "types"
 	NoTOML  bool              `json:"notoml"`
 	NoDir   bool              `json:"nodir"`
 	Files   map[string]string `json:"files"`
@@ -62,7 +62,7 @@ type Layer struct {
 	Again   string            `json:"again"` // replace, types, meta, delete or leave
 }
 
-// A Composite is a buildpack that is a list of orders.
+// A Composite is a buildpack that consists of orders.
 type Composite struct {
 	ID      string         `json:"id"`
 	Version string         `json:"version"`
@@ -77,10 +77,10 @@ func minorOf(api string) int {
 	return minor
 }
 
-// A plainCase has no UnmarshalJSON.
+// plainCase is Case without UnmarshalJSON.
 type plainCase Case
 
-// UnmarshalJSON keeps integers apart from other numbers, which TOML does too.
+// UnmarshalJSON distinguishes integers from other numbers, as TOML does.
 func (c *Case) UnmarshalJSON(data []byte) error {
 	dec := json.NewDecoder(strings.NewReader(string(data)))
 	dec.UseNumber()
@@ -108,7 +108,7 @@ func (c *Case) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// numbers replaces each json.Number in place by what the TOML encoder knows.
+// numbers replaces each json.Number in place with a type that the TOML encoder supports.
 func numbers(v any) any {
 	switch v := v.(type) {
 	case map[string]any:

@@ -11,16 +11,16 @@ import (
 	"strings"
 )
 
-// absent stands for a value that one side lacks.
+// absent is the value of a key that one side lacks.
 const absent = "(absent)"
 
-// A Difference is a place where two observations differ.
+// A Difference is a path at which two observations differ.
 type Difference struct {
 	Path string // b1.image.labels.x
 	A, B any
 }
 
-// Kind is the path without what belongs to one case: the build, the phase, names and numbers.
+// Kind returns the path without case-specific parts: the build, the phase, names and numbers.
 func (d Difference) Kind() string {
 	kind := d.Path
 	for _, r := range kindReplacements {
@@ -42,7 +42,7 @@ var kindReplacements = []struct {
 	{regexp.MustCompile(`^launch\.proc \S+ .*\.`), "launch.proc."},
 }
 
-// compare returns where a and b differ, sorted.
+// compare returns the differences between a and b, sorted.
 func compare(a, b any) []Difference {
 	var out []Difference
 	diff(a, b, "", &out)
@@ -94,7 +94,7 @@ func isText(list []any) bool {
 	return !slices.ContainsFunc(list, func(v any) bool { _, ok := v.(string); return !ok })
 }
 
-// short are the values of a difference as JSON. Of texts, lines that both have are left out.
+// short returns both values as JSON, without the lines that both texts have.
 func (d Difference) short() (a, b string) {
 	left, right := d.A, d.B
 	if x, ok := left.([]any); ok && isText(x) {
@@ -118,7 +118,7 @@ func text(v any) string {
 	return string(data)
 }
 
-// codes are the exit codes alone, for cases in which another group is chosen.
+// codes returns only the exit codes, for cases in which another group is chosen.
 func codes(result map[string]any) map[string]any {
 	out := map[string]any{}
 	for _, build := range []string{"b1", "b2"} {
@@ -129,7 +129,7 @@ func codes(result map[string]any) map[string]any {
 	return out
 }
 
-// failed reports whether a phase of the build that d is of failed.
+// failed reports whether a phase of d's build failed.
 func (d Difference) failed(result map[string]any) bool {
 	build, _, _ := strings.Cut(d.Path, ".")
 	o, _ := result[build].(map[string]any)

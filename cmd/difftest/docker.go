@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// dockerHost is the address of the docker daemon; empty for none.
+// dockerHost returns the address of the docker daemon, or "".
 func dockerHost() string { return os.Getenv("DOCKER_HOST") }
 
 // usesDaemon reports whether the phase has the flag -daemon.
@@ -38,7 +38,7 @@ func docker(ctx context.Context, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// pullRunImages pulls the run images into the daemon. The caller calls remove.
+// pullRunImages pulls the run images into the daemon. The caller must call remove.
 func (r *Runner) pullRunImages(ctx context.Context) (remove func(), err error) {
 	for _, ref := range []string{r.Run1, r.Run2} {
 		if _, err := docker(ctx, "pull", "-q", ref); err != nil {
@@ -48,7 +48,7 @@ func (r *Runner) pullRunImages(ctx context.Context) (remove func(), err error) {
 	return func() { _, _ = docker(context.Background(), "rmi", "-f", r.Run1, r.Run2) }, nil
 }
 
-// save reads the image of the build from the daemon.
+// save reads the build's image from the daemon.
 func (b *build) save() (v1.Image, error) {
 	id, err := docker(b.ctx, "image", "inspect", "-f", "{{.Id}}", b.image)
 	if err != nil {
@@ -66,7 +66,7 @@ func (b *build) save() (v1.Image, error) {
 	return tarball.ImageFromPath(path, &tag)
 }
 
-// removeImages removes what the builds left in the daemon.
+// removeImages removes the builds' images from the daemon.
 func (b *build) removeImages() {
 	for _, id := range slices.Backward(b.made) {
 		_, _ = docker(context.Background(), "rmi", "-f", id)

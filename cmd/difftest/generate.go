@@ -23,10 +23,10 @@ var (
 
 type table = map[string]any
 
-// A random makes random values.
+// A random generates random values.
 type random struct{ *rand.Rand }
 
-// Random makes the case of a seed: the same seed, the same case.
+// Random returns the case for a seed. It is deterministic.
 func Random(seed uint64) *Case {
 	r := random{rand.New(rand.NewPCG(seed, 0))}
 	c := &Case{
@@ -70,7 +70,7 @@ func (r random) chance(percent int) bool { return r.IntN(100) < percent }
 
 func pick[T any](r random, from ...T) T { return from[r.IntN(len(from))] }
 
-// some are n of the values in random order, or all.
+// some returns n of the values in random order, or all of them.
 func (r random) some(n int, from ...string) []string {
 	all := slices.Clone(from)
 	r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
@@ -101,7 +101,7 @@ func (r random) envFiles(n int) map[string]string {
 	return files
 }
 
-// group are some of the buildpacks as an order has them.
+// group returns some of the buildpacks as a group of an order.
 func (r random) group(from []Buildpack) []any {
 	var ids []string
 	for i := range from {
@@ -215,7 +215,7 @@ func (r random) build(bp *Buildpack, i, minor int) {
 	}
 }
 
-// sboms are extensions of the formats that the buildpack writes, some of them.
+// sboms returns SBOMs in some of the buildpack's formats, by extension.
 func (r random) sboms(bp *Buildpack) map[string]string {
 	out := map[string]string{}
 	for _, ext := range slices.Sorted(maps.Keys(formats)) {

@@ -11,14 +11,14 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
-// A Known kind of difference may occur, for a reason.
+// A Known is a kind of difference that is allowed, with the reason.
 type Known struct {
 	Path   string `toml:"path"` // regular expression of Difference.Kind
-	A      string `toml:"a"`    // of A's value as JSON; empty for any
+	A      string `toml:"a"`    // regular expression of A's value as JSON; empty: any
 	B      string `toml:"b"`
-	Failed bool   `toml:"failed"` // only in builds that fail
+	Failed bool   `toml:"failed"` // only in failed builds
 	Reason string `toml:"reason"`
-	Clause string `toml:"clause"` // of the specification, if it has one
+	Clause string `toml:"clause"` // of the specification, if any
 
 	path, a, b *regexp.Regexp
 	count      int
@@ -36,7 +36,7 @@ type Expected struct {
 //go:embed known.toml
 var knownTOML []byte
 
-// parseExpected parses the kinds of difference that may occur.
+// parseExpected parses the allowed kinds of difference.
 func parseExpected(data []byte, path string) (*Expected, error) {
 	e := &Expected{}
 	err := tomlfile.DecodeStrict(data, path, e)
@@ -59,8 +59,8 @@ func parseExpected(data []byte, path string) (*Expected, error) {
 	return e, nil
 }
 
-// match returns the first kind that d is of and counts it; nil for none. Failed reports whether
-// the build failed.
+// match returns the first kind that matches d, and counts it; nil: none. failed reports
+// whether the build failed.
 func (e *Expected) match(d Difference, failed bool) *Known {
 	kind := d.Kind()
 	for _, k := range e.Kinds {

@@ -18,7 +18,7 @@ type form struct {
 
 const launcherPath = "/cnb/lifecycle/launcher"
 
-// forms are tried on every image, after each of its process types without and with arguments.
+// forms are run with every image, after each of its process types without and with arguments.
 var forms = []form{
 	{"none", nil},
 	{"web", []string{"web"}},
@@ -32,7 +32,7 @@ var forms = []form{
 	{"missing", []string{"--", "no-such-cmd"}},
 }
 
-// observeImage adds the image and what its processes print to o.
+// observeImage adds the image and the output of its processes to o.
 func (b *build) observeImage(o map[string]any) error {
 	img, err := b.fetch()
 	if err != nil {
@@ -98,7 +98,7 @@ func (b *build) launch(out map[string]any, f form, env map[string]string) error 
 	return nil
 }
 
-// processTypes are those in metadata.toml, sorted.
+// processTypes returns the process types in metadata.toml, sorted.
 func processTypes(path string) []string {
 	table, _ := readTOML(path).(map[string]any)
 	processes, _ := table["processes"].([]any)
@@ -112,7 +112,7 @@ func processTypes(path string) []string {
 	return types
 }
 
-// split is the lines of a text.
+// split returns the lines of a text.
 func split(text string) []any {
 	out := []any{}
 	if text == "" {

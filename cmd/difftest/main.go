@@ -91,7 +91,7 @@ func (s *seeds) Set(text string) error {
 	return nil
 }
 
-// check says what is missing.
+// check returns an error for missing options.
 func (o *options) check() error {
 	want := 2
 	if o.against != "" || o.record != "" || o.self {
@@ -120,7 +120,7 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 	if err := r.pushRunImages(registry); err != nil {
 		return err
 	}
-	programs, err := os.MkdirTemp("", "difftest") // where user 1000 can run them
+	programs, err := os.MkdirTemp("", "difftest") // where user 1000 can execute them
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 		sides = append(sides, side)
 	}
 	for _, side := range sides {
-		side.Exported = sides[len(sides)-1].Launcher // so that its layer compares equal
+		side.Exported = sides[len(sides)-1].Launcher // so that the launcher layer is equal
 	}
 	defer os.RemoveAll(o.work)
 	defer os.RemoveAll(o.work + ".x")

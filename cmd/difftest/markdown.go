@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// markdown is the table of docs/compatibility.md.
+// markdown returns the table for docs/compatibility.md.
 func (e *Expected) markdown() string {
 	var b strings.Builder
 	b.WriteString("| what differs | why | clause |\n|---|---|---|\n")

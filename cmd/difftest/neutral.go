@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// encode is JSON with sorted keys and without escapes for HTML.
+// encode encodes JSON with sorted keys and without HTML escapes.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -26,8 +26,8 @@ var (
 	targetVersion = regexp.MustCompile(`"CNB_TARGET_DISTRO_VERSION=([^"]*)"`)
 )
 
-// neutral replaces the names of registry, image, work folder and home directory, which are
-// others on another machine.
+// neutral replaces what differs between machines: the names of registry, image, work directory
+// and home directory.
 func (r *Runner) neutral(result map[string]any, side *Side) (map[string]any, error) {
 	data, err := encode(result)
 	if err != nil {
@@ -48,8 +48,8 @@ func (r *Runner) neutral(result map[string]any, side *Side) (map[string]any, err
 	return hostless([]byte(text))
 }
 
-// hostless replaces the distribution of this machine: below Platform API 0.12 a phase tells
-// buildpacks about the container that it runs in.
+// hostless replaces the distribution of this machine: before Platform API 0.12 a phase passes
+// that of its own container to buildpacks.
 func hostless(data []byte) (map[string]any, error) {
 	own := map[string]string{}
 	release, _ := os.ReadFile("/etc/os-release")

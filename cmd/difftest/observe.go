@@ -26,12 +26,11 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
-// Observations are what encoding/json makes of JSON, with [json.Number] for numbers, so
-// that 1 and 1.0 differ.
+// Observations are decoded JSON with [json.Number] for numbers, so that 1 and 1.0 differ.
 
 func number(n int) json.Number { return json.Number(strconv.Itoa(n)) }
 
-// readTOML is the content of a file, or a word for its absence.
+// readTOML returns the content of a file, or a text if it does not exist.
 func readTOML(path string) any {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -47,7 +46,7 @@ func readTOML(path string) any {
 	return plain(table)
 }
 
-// plain turns what TOML decodes to into what JSON decodes to.
+// plain converts decoded TOML to the types of decoded JSON.
 func plain(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -80,7 +79,7 @@ func plain(v any) any {
 	return fmt.Sprint(v)
 }
 
-// readJSON decodes to an observation.
+// readJSON decodes JSON to an observation.
 func readJSON(data []byte) (any, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
@@ -89,7 +88,8 @@ func readJSON(data []byte) (any, error) {
 	return v, err
 }
 
-// listing is the files of a folder that keep says: what they contain, or the start of its SHA-256.
+// listing returns the files of a directory that keep accepts: their content, or the start of
+// its SHA-256.
 func listing(dir string, keep func(string) bool) map[string]any {
 	out := map[string]any{}
 	_ = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
@@ -132,7 +132,7 @@ func digest(data []byte) string {
 	return hex.EncodeToString(sum[:])[:12]
 }
 
-// lines are the files of a folder by name.
+// lines returns the lines of each file in a directory, by name.
 func lines(dir string) (map[string]any, error) {
 	entries, err := os.ReadDir(dir)
 	out := map[string]any{}
@@ -146,15 +146,15 @@ func lines(dir string) (map[string]any, error) {
 	return out, err
 }
 
-// An image is one in the registry or the daemon. Its base has one layer.
+// An image is an image in the registry or the daemon. Its base has one layer.
 type image struct {
 	v1.Image
-	manifest *v1.Manifest // nil in a daemon, which keeps none
+	manifest *v1.Manifest // nil in a daemon, which has none
 	config   map[string]any
 	raw      []byte // the configuration
 }
 
-// fetch reads the image of the build from where it was exported to.
+// fetch reads the build's image from the registry or daemon.
 func (b *build) fetch() (*image, error) {
 	if b.side.Daemon {
 		saved, err := b.save()
@@ -196,7 +196,7 @@ func (img *image) inner() map[string]any {
 	return inner
 }
 
-// env is the environment of the image.
+// env returns the environment of the image.
 func (img *image) env() map[string]string {
 	out := map[string]string{}
 	values, _ := img.inner()["Env"].([]any)
@@ -207,7 +207,7 @@ func (img *image) env() map[string]string {
 	return out
 }
 
-// labels are those of the image, JSON in them decoded. Whose launcher it is is left out.
+// labels returns the image's labels with JSON decoded, without the launcher's source.
 func (img *image) labels() map[string]any {
 	out := map[string]any{}
 	labels, _ := img.inner()["Labels"].(map[string]any)
@@ -225,8 +225,8 @@ func (img *image) labels() map[string]any {
 	return out
 }
 
-// named is the configuration without labels, with diff IDs as the names that the label
-// io.buildpacks.lifecycle.metadata gives them. The digests are compared in that label.
+// named returns the configuration without labels. Diff IDs are replaced by their names in the
+// label io.buildpacks.lifecycle.metadata, which is compared separately.
 func (img *image) named() map[string]any {
 	names := map[any]string{}
 	meta, _ := img.labels()["io.buildpacks.lifecycle.metadata"].(map[string]any)
@@ -289,7 +289,7 @@ func (img *image) describe() (map[string]any, error) {
 	return out, nil
 }
 
-// keys are those of a JSON object, as they come.
+// keys returns the keys of a JSON object in order.
 func keys(object []byte) []any {
 	out, dec := []any{}, json.NewDecoder(bytes.NewReader(object))
 	_, _ = dec.Token()
@@ -330,7 +330,7 @@ func (img *image) extract(to string) (map[string]any, error) {
 }
 
 func unpack(root *os.Root, layer *tar.Reader, files map[string]any) error {
-	modes := map[string]fs.FileMode{} // of folders: set at the end, since one may be read-only
+	modes := map[string]fs.FileMode{} // of directories: set at the end, since one may be read-only
 	for {
 		h, err := layer.Next()
 		if errors.Is(err, io.EOF) {

@@ -17,13 +17,13 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// A record is a case, and what was observed.
+// A record is a case and its observations.
 type record struct {
 	Case   *Case           `json:"case"`
 	Result json.RawMessage `json:"result,omitempty"`
 }
 
-// readRecords reads a file of -record, narrowed to seeds if there are any.
+// readRecords reads a file written by -record, limited to seeds if any are given.
 func readRecords(path string, only seeds) ([]record, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -51,7 +51,7 @@ func readRecords(path string, only seeds) ([]record, error) {
 	}
 }
 
-// allCases are those to run: from the file, or from seeds.
+// allCases returns the cases to run, from the file or from seeds.
 func (o *options) allCases() ([]*Case, error) {
 	var all []*Case
 	if o.cases == "" {
@@ -103,7 +103,7 @@ func (o *options) recordAll(ctx context.Context, out io.Writer, r *Runner, side 
 	return nil
 }
 
-// replay compares the side with what was recorded.
+// replay compares the side with the recorded observations.
 func (o *options) replay(ctx context.Context, out io.Writer, r *Runner, side *Side) error {
 	known := knownTOML
 	if o.known != "" {
@@ -167,7 +167,7 @@ type report struct {
 	out      io.Writer
 	expected *Expected
 	verbose  bool
-	whole    bool // all cases were run, so that each known kind must occur
+	whole    bool // all cases were run, so each known kind must occur
 
 	cases, differences int
 	unexpected         map[string]int

@@ -19,27 +19,27 @@ import (
 	"time"
 )
 
-// cnbUser is the user and group that all phases run as. Layers have the number in them.
+// cnbUser is the user and group ID that phases run as. It is recorded in layers.
 const cnbUser = 1000
 
-// A Side is one lifecycle, and how it is run.
+// A Side is one lifecycle and how to run it.
 type Side struct {
-	Name      string // of its repository
-	Lifecycle string // the binary that is all phases
+	Name      string // repository name
+	Lifecycle string // the binary with all phases
 	Launcher  string
 	Exported  string // the launcher that the exporter adds to the image
-	Daemon    bool   // images are in the docker daemon, instead of a registry
+	Daemon    bool   // use images in the docker daemon instead of a registry
 }
 
-// A Runner runs cases in a work folder, one at a time.
+// A Runner runs cases one at a time in a work directory.
 type Runner struct {
 	Work       string // /tmp/observed/w
-	Log        string // file for the output of all commands; empty for none
-	Prefix     string // 127.0.0.1:5000/x: repositories are below it
+	Log        string // file for the output of all commands; empty: none
+	Prefix     string // prefix of repositories, such as 127.0.0.1:5000/x
 	Run1, Run2 string // run images
 }
 
-// Observe runs the case and returns everything that is left, as data.
+// Observe runs the case and returns all of its results as data.
 func (r *Runner) Observe(ctx context.Context, c *Case, side *Side) (map[string]any, error) {
 	for _, dir := range []string{r.Work, r.Work + ".x"} {
 		if err := os.RemoveAll(dir); err != nil {
@@ -86,7 +86,7 @@ type build struct {
 	failed bool
 }
 
-// prepare makes the inputs that each build gets anew.
+// prepare creates the inputs of each build.
 func (b *build) prepare(no int) error {
 	w := &writer{root: b.Work}
 	if no > 1 {
@@ -110,7 +110,7 @@ func (b *build) prepare(no int) error {
 	return give(b.Work)
 }
 
-// give changes the owner of everything in a folder to the CNB user.
+// give changes the owner of everything in a directory to the CNB user.
 func give(dir string) error {
 	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
@@ -120,7 +120,7 @@ func give(dir string) error {
 	})
 }
 
-// env is the environment of the phases.
+// env returns the environment of the phases.
 func (b *build) env() []string {
 	env := maps.Clone(b.c.Env)
 	env["CNB_PLATFORM_API"] = b.c.PlatformAPI
@@ -143,7 +143,8 @@ type phase struct {
 	args []string
 }
 
-// do runs a phase as a platform does: those that use a docker daemon as root, the others as the CNB user.
+// do runs a phase as a platform does: as root if it uses a docker daemon, else as the CNB
+// user.
 func (b *build) do(p phase) (result, error) {
 	args := append([]string{"/cnb/lifecycle/" + p.name}, p.args...)
 	if !b.side.usesDaemon(p.name, b.c) {
@@ -157,7 +158,7 @@ func (b *build) do(p phase) (result, error) {
 	return b.command(0, b.side.Lifecycle, args, append(env, "DOCKER_HOST="+dockerHost()), b.Work)
 }
 
-// phases are the commands of a build.
+// phases returns the commands of a build.
 func (b *build) phases() []phase {
 	c, w := b.c, b.Work
 	run := []string{"-stack", w + "/stack.toml"}
@@ -207,7 +208,7 @@ func (b *build) phases() []phase {
 	}
 }
 
-// run does one build and launches what it made.
+// run runs one build and launches its image.
 func (b *build) run(no int) (map[string]any, error) {
 	if err := b.prepare(no); err != nil {
 		return nil, err
@@ -257,7 +258,7 @@ func hasPrefix(s string, prefixes ...string) bool {
 	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s, p) })
 }
 
-// rebase moves the image to the second run image.
+// rebase rebases the image onto the second run image.
 func (b *build) rebase() (map[string]any, error) {
 	args := []string{"-report", b.Work + "/rebase.toml", "-run-image", b.Run2}
 	if !b.c.Before(12) && b.c.Force {
@@ -279,13 +280,13 @@ func (b *build) rebase() (map[string]any, error) {
 	return o, nil
 }
 
-// A result is what a command printed and its exit code.
+// A result is a command's output and exit code.
 type result struct {
 	code int
 	out  string
 }
 
-// command runs a binary as a user and the group of the same number.
+// command runs a binary with the given user ID and the equal group ID.
 func (r *Runner) command(id uint32, binary string, args, env []string, dir string) (result, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

@@ -13,15 +13,15 @@ import (
 	"strings"
 )
 
-// A variant is two ways for one lifecycle to do a case, between which nothing may differ
-// but what same takes out and what the kinds in known allow.
+// A variant is a pair of ways to run a case with one lifecycle. The results must be equal
+// except for what same removes and known allows.
 type variant struct {
 	name   string
 	change func(c *Case, side *Side, other bool)
 	same   func(build map[string]any)
-	known  []byte // as known.toml
+	known  []byte // in the format of known.toml
 	file   string
-	daemon bool // needs one
+	daemon bool // needs a docker daemon
 }
 
 var variants = []variant{
@@ -41,7 +41,7 @@ var variants = []variant{
 //go:embed daemon.toml
 var daemonTOML []byte
 
-// wholeBuild replaces what is observed after each phase by what is after the last.
+// wholeBuild replaces the observations after each phase with those after the last.
 func wholeBuild(build map[string]any) {
 	codes, _ := build["codes"].(map[string]any)
 	exit, last := any(number(0)), ""
@@ -60,10 +60,10 @@ func wholeBuild(build map[string]any) {
 	}
 }
 
-// ownSeeds is how many cases there are unless seeds are given.
+// ownSeeds is the number of cases if no seeds are given.
 const ownSeeds = 10
 
-// compareSelf compares the ways in which one lifecycle does the same.
+// compareSelf compares variants of one lifecycle.
 func (o *options) compareSelf(ctx context.Context, out io.Writer, r *Runner, side *Side) error {
 	if len(o.seeds) == 0 {
 		_ = o.seeds.Set(fmt.Sprintf("1-%d", ownSeeds))
@@ -77,7 +77,7 @@ func (o *options) compareSelf(ctx context.Context, out io.Writer, r *Runner, sid
 		return err
 	}
 	for _, c := range cases {
-		c.Env["HOME"] = cnb.HomeDir // the creator sets it, the five phases leave it as it is
+		c.Env["HOME"] = cnb.HomeDir // the creator sets it, the five phases do not
 	}
 	var errs []error
 	for _, v := range variants {
@@ -110,7 +110,7 @@ func (o *options) compareWays(ctx context.Context, out io.Writer, r *Runner, sid
 		var results []map[string]any
 		for i, other := range []bool{false, true} {
 			changed, own := *c, *side
-			own.Name = fmt.Sprintf("%s%d", strings.ReplaceAll(v.name, " ", "-"), i) // none finds the other's image
+			own.Name = fmt.Sprintf("%s%d", strings.ReplaceAll(v.name, " ", "-"), i) // separate names, so that no build finds the other's image
 			v.change(&changed, &own, other)
 			result, err := r.Observe(ctx, &changed, &own)
 			if err != nil {

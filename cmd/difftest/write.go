@@ -15,7 +15,7 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
-// detectScript notes what it is given and appends the build plan.
+// detectScript records its inputs and appends the build plan.
 const detectScript = `#!/bin/bash
 W=%q; N=%q
 { echo "nargs $#"; for a in "$@"; do echo "arg ${a##*/}" | sed "s/[0-9.-]*$//; s/^baseplan$/plan/"; done; env | LC_ALL=C sort | grep -v -E '^(_|SHLVL|PWD|OLDPWD|CNB_BUILD_PLAN_PATH|CNB_RUN_IMAGE_PROVIDES|CNB_RUN_IMAGE_SBOM)='; pwd; } > $W/dump/$N.detect.env
@@ -27,7 +27,7 @@ PLAN_EOF
 exit %d
 `
 
-// buildScript begins the script that notes what it is given and makes the layers.
+// buildScript is the start of the script that records its inputs and creates the layers.
 const buildScript = `#!/bin/bash
 W=%q; N=%q; NO=$(cat $W/buildno)
 L="$1"; PL="$3"
@@ -82,7 +82,7 @@ func (w *writer) encode(value any) string {
 	return string(data)
 }
 
-// write makes the files of the case below root.
+// write writes the files of the case below root.
 func (c *Case) write(root string) error {
 	w := &writer{root: root}
 	for _, dir := range []string{"app", "layers", "platform/env", "buildpacks", "build-config/env", "cache", "dump"} {
@@ -156,7 +156,7 @@ func (w *writer) buildpack(bp *Buildpack) {
 	w.write(root+"/bin/build", script.String(), 0o755)
 }
 
-// layer writes what the layer is in the first build and in the second.
+// layer writes the layer's content for the first and the second build.
 func (w *writer) layer(data, name string, l Layer) {
 	for no := range 2 {
 		at := fmt.Sprintf("%s/%s.%d", data, name, no+1)
@@ -187,7 +187,7 @@ func (w *writer) layer(data, name string, l Layer) {
 	}
 }
 
-// script is what the build script does about the layer.
+// script returns the part of the build script for the layer.
 func (l Layer) script(data, name string) string {
 	create := ""
 	if !l.NoDir {

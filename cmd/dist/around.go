@@ -21,9 +21,10 @@ import (
 // searchPath is PATH in the lifecycle image.
 const searchPath = "/cnb/lifecycle:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// surroundings are what phases and platforms need in the image beside the lifecycle: a working directory, a place for
-// temporary files, root's home (where docker's config.json is looked for), the certificates of registries, time
-// zones, what the lifecycle supports, and the operator's settings.
+// surroundings returns the files that phases and platforms need in the image besides the
+// lifecycle: a working directory, a directory for temporary files, root's home (for docker's
+// config.json), CA certificates, time zones, the supported versions, and the operator's
+// settings.
 func (r *release) surroundings(ctx context.Context, described []byte) ([]entry, error) {
 	zones, err := r.zones(ctx)
 	if err != nil {
@@ -44,20 +45,21 @@ func (r *release) surroundings(ctx context.Context, described []byte) ([]entry, 
 	return all, nil
 }
 
-// roots are the certificates of Mozilla's root program, by the module of Go's that go.mod pins.
+// roots returns the certificates of Mozilla's root program, from the Go module that go.mod
+// pins.
 func roots() []byte {
 	var all bytes.Buffer
 	for root := range bundle.Roots() {
 		if root.Constraint != nil {
-			continue // its owner is trusted for old certificates only, which this file cannot tell
+			continue // it is trusted for old certificates only, which PEM cannot express
 		}
-		_ = pem.Encode(&all, &pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate}) // a buffer takes all
+		_ = pem.Encode(&all, &pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate}) // a buffer returns no error
 	}
 	return all.Bytes()
 }
 
-// zones are the time zones that are part of the Go toolchain, so of the version that go.mod pins: the same
-// bytes everywhere, and no network.
+// zones returns the time zones of the Go toolchain, whose version go.mod pins, so the result
+// is reproducible and needs no network.
 func (r *release) zones(ctx context.Context) ([]entry, error) {
 	cmd := exec.CommandContext(ctx, "go", "env", "GOROOT")
 	cmd.Dir = r.Source
@@ -93,7 +95,8 @@ func (r *release) zones(ctx context.Context) ([]entry, error) {
 	return all, nil
 }
 
-// readSettings reads the operator's baseplan.toml. The image has no other file of the operator's, so it may name none.
+// readSettings reads the operator's baseplan.toml. It must not refer to other files, since the
+// image has none of the operator's.
 func readSettings(path string) ([]byte, error) {
 	if path == "" {
 		return nil, nil

@@ -5,15 +5,14 @@ import (
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
-// A description is what platforms read of a lifecycle before they use it, in lifecycle.toml
-// and in labels.
+// A description is what a lifecycle supports, for platforms: in lifecycle.toml and in labels.
 type description struct {
 	Lowest    lowest    `toml:"api" json:"api"`
 	APIs      apis      `toml:"apis" json:"apis"`
 	Lifecycle lifecycle `toml:"lifecycle" json:"-"`
 }
 
-// lowest is for platforms that know of one version only.
+// lowest is for platforms that support one version only.
 type lowest struct {
 	Platform  api.Version `toml:"platform" json:"platform"`
 	Buildpack api.Version `toml:"buildpack" json:"buildpack"`
@@ -24,7 +23,7 @@ type apis struct {
 	Buildpack versions `toml:"buildpack" json:"buildpack"`
 }
 
-// versions are ascending.
+// versions are in ascending order.
 type versions struct {
 	Deprecated []api.Version `toml:"deprecated" json:"deprecated"`
 	Supported  []api.Version `toml:"supported" json:"supported"`
@@ -35,7 +34,7 @@ type lifecycle struct {
 	Formats []string `toml:"sbom-formats"`
 }
 
-// describe takes what is spoken from lifecycle/api.
+// describe returns the versions that lifecycle/api supports.
 func describe(version string) description {
 	return description{
 		Lowest: lowest{Platform: api.Platform.Supported[0], Buildpack: api.Buildpack.Supported[0]},
@@ -47,7 +46,7 @@ func describe(version string) description {
 	}
 }
 
-// versionsOf has empty lists rather than none, which platforms would read as null.
+// versionsOf returns empty instead of nil lists, which would be null in JSON.
 func versionsOf(a api.API) versions {
 	return versions{
 		Deprecated: append([]api.Version{}, a.Deprecated...),
@@ -55,7 +54,7 @@ func versionsOf(a api.API) versions {
 	}
 }
 
-// TOML is lifecycle.toml.
+// TOML returns lifecycle.toml.
 func (d description) TOML() ([]byte, error) {
 	return tomlfile.Encode(d, "lifecycle.toml")
 }

@@ -20,12 +20,12 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/image"
 )
 
-// layoutDir is the lifecycle image in a release.
+// layoutDir is the directory of the lifecycle image in a release.
 const layoutDir = "lifecycle-image"
 
-// image returns the lifecycle image for one platform. The lifecycle is exactly its last layer, since
-// platforms take that one layer to put it onto run images; what the phases need beside
-// it is in the layer below.
+// image returns the lifecycle image for one platform. Its last layer is exactly the lifecycle,
+// since platforms copy this layer to run images; the phases' other files are in the layer
+// below.
 func (r *release) image(ctx context.Context, p v1.Platform, files []entry, described []byte) (v1.Image, error) {
 	around, err := r.surroundings(ctx, described)
 	if err != nil {
@@ -120,7 +120,7 @@ func (r *release) layout(ctx context.Context, index v1.ImageIndex) error {
 	if err := (image.Layout{Dir: dir, Name: r.Version, Indent: true}).Write(ctx, index); err != nil {
 		return err
 	}
-	// It names everything else in the layout by its digest.
+	// The index names everything else in the layout by digest.
 	file := filepath.Join(layoutDir, "index.json")
 	info, err := os.Stat(filepath.Join(r.Out, file))
 	if err != nil {
@@ -130,7 +130,7 @@ func (r *release) layout(ctx context.Context, index v1.ImageIndex) error {
 	return nil
 }
 
-// push stores the image in a registry, with the credentials that the lifecycle itself would find.
+// push pushes the image to a registry, with the credentials that the lifecycle would use.
 func (r *release) push(ctx context.Context, to string, index v1.ImageIndex) error {
 	ref, err := name.ParseReference(to)
 	if err != nil {

@@ -1,7 +1,6 @@
-// Command dist makes what is published of a version (see `make dist`): a tarball with the
-// lifecycle for each platform, the lifecycle image for all of them as an OCI layout, tarballs
-// with the baseplan command, and the checksums of all that. The same source, version and commit
-// give the same bytes.
+// Command dist builds the release artifacts of a version (see `make dist`): for each platform
+// tarballs of the lifecycle and of the baseplan command, the multi-platform lifecycle image as
+// an OCI layout, and checksums. The same source, version and commit give the same bytes.
 //
 // It is not published itself.
 package main
@@ -72,8 +71,8 @@ func run(ctx context.Context, args []string) error {
 	return r.push(ctx, *push, lifecycle)
 }
 
-// created is when the release counts as made: what SOURCE_DATE_EPOCH says, else the time that
-// all files of app images have.
+// created returns the release's creation time: SOURCE_DATE_EPOCH, or the time of all files in
+// app images.
 func created(epoch string) (time.Time, error) {
 	if epoch == "" {
 		return layers.Epoch, nil

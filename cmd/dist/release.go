@@ -20,7 +20,7 @@ import (
 
 const module = "github.com/baseplan/baseplan"
 
-// The platforms that the lifecycle and the baseplan command are made for.
+// The platforms of the lifecycle and the baseplan command.
 var (
 	lifecyclePlatforms = platforms("linux/amd64", "linux/arm64", "linux/ppc64le", "linux/s390x")
 	commandPlatforms   = platforms("linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64")
@@ -35,29 +35,30 @@ func platforms(names ...string) []v1.Platform {
 	return all
 }
 
-// A release is one version of everything that is published.
+// A release is the published artifacts of one version.
 type release struct {
-	Source  string // folder of the module
-	Out     string // folder to write to
-	Version string // semantic, without a v before it
-	Commit  string // empty: not told
+	Source  string // directory of the module
+	Out     string // output directory
+	Version string // semantic version, without the prefix v
+	Commit  string // empty: unknown
 	Created time.Time
 	Only    []v1.Platform // nil: all
 
-	Settings []byte // baseplan.toml of the lifecycle image; nil: it has none
+	Settings []byte // baseplan.toml of the lifecycle image; nil: none
 
-	// Compile makes a command of the module, such as "lifecycle", and gives the binary's path.
+	// Compile builds a command of the module, such as "lifecycle", and returns the binary's path.
 	Compile  func(ctx context.Context, command string, p v1.Platform, dir string) (string, error)
-	Progress io.Writer // a line for each file
+	Progress io.Writer // gets a line for each file
 
 	written []string // paths below Out
 }
 
-// semantic is https://semver.org without build metadata, which no label or tag can have.
+// semantic matches https://semver.org without build metadata, which labels and tags do not
+// allow.
 var semantic = regexp.MustCompile(`^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`)
 
-// Make writes the release, and returns the lifecycle image, which is empty where the lifecycle is
-// made for no platform.
+// Make writes the release and returns the lifecycle image, which is empty if no platform of
+// the lifecycle is selected.
 func (r *release) Make(ctx context.Context) (v1.ImageIndex, error) {
 	if !semantic.MatchString(r.Version) {
 		return nil, fmt.Errorf("reading the version: %q is not semantic, like 1.2.3 or 1.2.3-rc.1", r.Version)
@@ -96,7 +97,7 @@ func (r *release) wanted(all []v1.Platform) []v1.Platform {
 	})
 }
 
-// lifecycle builds the tarball for one platform, and the image.
+// lifecycle builds the tarball and the image for one platform.
 func (r *release) lifecycle(ctx context.Context, p v1.Platform) (v1.Image, error) {
 	files, err := r.binaries(ctx, p, "lifecycle", "launcher", keyless.Name)
 	if err != nil {
@@ -118,7 +119,7 @@ func (r *release) lifecycle(ctx context.Context, p v1.Platform) (v1.Image, error
 	return img, nil
 }
 
-// command builds the tarball of baseplan, and of the verifier that it starts, for one platform.
+// command builds the tarball of baseplan and its verifier for one platform.
 func (r *release) command(ctx context.Context, p v1.Platform) error {
 	files, err := r.binaries(ctx, p, "baseplan", keyless.Name)
 	if err != nil {
@@ -131,7 +132,7 @@ func (r *release) command(ctx context.Context, p v1.Platform) error {
 	return r.write("baseplan", p, append(files, entry{name: "LICENSE", mode: 0o644, body: license}))
 }
 
-// binaries are commands for a platform, each with its SBOMs.
+// binaries returns commands for a platform, each with its SBOMs.
 func (r *release) binaries(ctx context.Context, p v1.Platform, commands ...string) ([]entry, error) {
 	dir, err := os.MkdirTemp("", "dist-")
 	if err != nil {
@@ -157,8 +158,8 @@ func (r *release) binaries(ctx context.Context, p v1.Platform, commands ...strin
 	return files, nil
 }
 
-// compile is what [release.Compile] is outside of tests: it tells the binary its version, and nothing of
-// this machine.
+// compile is the default of [release.Compile]. The binary has its version but no path of this
+// machine.
 func (r *release) compile(ctx context.Context, command string, p v1.Platform, dir string) (string, error) {
 	path := filepath.Join(dir, command)
 	vars := module + "/cmd/internal/build."
@@ -192,7 +193,7 @@ func (r *release) wrote(name string, size int64) {
 	fmt.Fprintf(r.Progress, "%9d  %s\n", size, name)
 }
 
-// checksums writes checksums.txt, as sha256sum does and reads it.
+// checksums writes checksums.txt in the format of sha256sum.
 func (r *release) checksums() error {
 	var lines strings.Builder
 	for _, name := range slices.Sorted(slices.Values(r.written)) {

@@ -26,7 +26,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// sboms are NAME.sbom.{cdx,spdx,syft}.json of a binary: the modules that it was compiled from.
+// sboms returns NAME.sbom.{cdx,spdx,syft}.json of a binary, with the modules that it was
+// compiled from.
 func (r *release) sboms(ctx context.Context, name, binary string) ([]entry, error) {
 	catalogued, err := r.catalog(ctx, name, binary)
 	if err != nil {
@@ -39,7 +40,7 @@ func (r *release) sboms(ctx context.Context, name, binary string) ([]entry, erro
 	}{
 		{"cdx", func() (sbom.FormatEncoder, error) {
 			config := cyclonedxjson.DefaultEncoderConfig()
-			config.Version = "1.6" // newer ones are unknown to most readers
+			config.Version = "1.6" // most readers do not support newer versions
 			return cyclonedxjson.NewFormatEncoderWithConfig(config)
 		}},
 		{"spdx", func() (sbom.FormatEncoder, error) {
@@ -66,7 +67,7 @@ func (r *release) sboms(ctx context.Context, name, binary string) ([]entry, erro
 	return files, nil
 }
 
-// catalog reads what the linker left in a binary.
+// catalog reads the modules recorded in a binary.
 func (r *release) catalog(ctx context.Context, name, binary string) (*sbom.SBOM, error) {
 	src, err := filesource.New(filesource.Config{
 		Path: binary, SkipExtractArchive: true, DigestAlgorithms: []crypto.Hash{crypto.SHA256},
@@ -86,7 +87,7 @@ func (r *release) catalog(ctx context.Context, name, binary string) (*sbom.SBOM,
 	}
 	described := src.Describe()
 	metadata := described.Metadata.(source.FileMetadata)
-	metadata.Path = filepath.Base(binary) // where it lay here is nobody's business
+	metadata.Path = filepath.Base(binary) // without the path on this machine
 	described.Metadata = metadata
 	packages, relationships := r.around(packages)
 	return &sbom.SBOM{
@@ -97,9 +98,9 @@ func (r *release) catalog(ctx context.Context, name, binary string) (*sbom.SBOM,
 	}, nil
 }
 
-// complete holds what was found to what Go itself reads. The cataloger's error is not asked: it also
-// tells of things beside the modules, such as how the cryptography of a darwin binary was
-// compiled.
+// complete checks that the modules found include all that Go itself reads. It replaces the
+// cataloger's error, which also covers other things, such as how the cryptography of a darwin
+// binary was compiled.
 func complete(packages []pkg.Package, binary string) error {
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {
@@ -117,8 +118,8 @@ func complete(packages []pkg.Package, binary string) error {
 	return nil
 }
 
-// around gives our own module, which the linker knows no version of, that of the release; all others
-// are what it depends on.
+// around sets the version of our own module, which the linker does not record, and makes all
+// others its dependencies.
 func (r *release) around(packages []pkg.Package) ([]pkg.Package, []artifact.Relationship) {
 	main := &packages[slices.IndexFunc(packages, func(p pkg.Package) bool { return p.Name == module })]
 	main.Version = "v" + r.Version
@@ -133,8 +134,8 @@ func (r *release) around(packages []pkg.Package) ([]pkg.Package, []artifact.Rela
 	return packages, relationships
 }
 
-// steady replaces what encoders make up anew each time: the document's identity, which is
-// made from the binary's instead, and the time.
+// steady replaces what encoders randomize: the document's identity, with one derived from the
+// binary's, and the time.
 func steady(data []byte, name, id string, created time.Time) ([]byte, error) {
 	var made struct {
 		SerialNumber      string
@@ -159,7 +160,7 @@ func steady(data []byte, name, id string, created time.Time) ([]byte, error) {
 	return data, nil
 }
 
-// syftVersion is the version that this program was compiled with.
+// syftVersion returns the version of Syft in this program.
 func syftVersion() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range info.Deps {

@@ -14,13 +14,13 @@ import (
 
 // An entry is a file of a tarball or a layer.
 type entry struct {
-	name string // relative; a directory's ends in a slash
+	name string // relative; ends in a slash for a directory
 	mode int64
 	body []byte
-	link string // what a symbolic link points to
+	link string // target of a symbolic link
 }
 
-// phases are the names under which the lifecycle is called.
+// phases returns links to the lifecycle with the names of the phases.
 func phases() []entry {
 	var links []entry
 	for _, name := range platform.PhaseNames() {
@@ -29,7 +29,7 @@ func phases() []entry {
 	return links
 }
 
-// below puts files into a folder, with the folder and its parents.
+// below returns the files below a folder, with the folder and its parents.
 func below(folder string, files []entry) []entry {
 	var all []entry
 	for dir := folder; dir != "."; dir = path.Dir(dir) {
@@ -42,7 +42,7 @@ func below(folder string, files []entry) []entry {
 	return all
 }
 
-// archive returns a tar archive of the files: in the order of their names, root's, all of one time.
+// archive returns a tar archive of the files: sorted by name, owned by root, with one time.
 func archive(files []entry) ([]byte, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)

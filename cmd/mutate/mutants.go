@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// A mutant is one change to the code, compiled in and off unless its number is asked for.
+// A mutant is one change to the code. It is compiled in, but off unless selected by number.
 type mutant struct {
 	pkg  string // import path
-	key  string // file, function, source text and what becomes of it; the same after lines are added
+	key  string // file, function, source text and its replacement; independent of line numbers
 	line int
 }
 
-// A site rewrites one file: it inserts text around the expressions and statements that
-// it mutates, so that everything else stays as it is, line numbers included.
+// A site rewrites one file: it inserts text around the expressions and statements that it
+// mutates and keeps everything else, line numbers included.
 type site struct {
 	mutants *[]mutant
 	pkg     string
@@ -26,13 +26,13 @@ type site struct {
 	src     []byte
 	file    *token.File
 	info    *types.Info
-	fun     string         // the function being read
-	seen    map[string]int // how often a key occurred
+	fun     string         // the current function
+	seen    map[string]int // number of occurrences of a key
 	before  map[int]string // text to insert, by offset
 	after   map[int]string
 }
 
-// rewrite returns the file with all its mutants.
+// rewrite returns the file with all of its mutants.
 func (s *site) rewrite(f *ast.File) []byte {
 	for _, d := range f.Decls {
 		if fn, ok := d.(*ast.FuncDecl); ok && fn.Body != nil {
@@ -58,14 +58,14 @@ func (s *site) offset(p token.Pos) int { return s.file.Offset(p) }
 
 func (s *site) text(n ast.Node) string { return string(s.src[s.offset(n.Pos()):s.offset(n.End())]) }
 
-// wrap inserts text around a node, inside what was inserted around its parents.
+// wrap inserts text around a node, inside the text around its parents.
 func (s *site) wrap(n ast.Node, before, after string) {
 	from, to := s.offset(n.Pos()), s.offset(n.End())
 	s.before[from] += before
 	s.after[to] = after + s.after[to]
 }
 
-// add notes a mutant of n and returns the condition under which it is on.
+// add records a mutant of n and returns the condition that enables it.
 func (s *site) add(n ast.Node, becomes string) string {
 	text := strings.Join(strings.Fields(s.text(n)), " ")
 	if r := []rune(text); len(r) > 80 {
@@ -114,7 +114,7 @@ func (s *site) visit(n ast.Node) bool {
 	return true
 }
 
-// boundaries are comparisons that differ where both sides are equal.
+// boundaries maps comparisons to those with the other result for equal operands.
 var boundaries = map[token.Token]string{token.LSS: "<=", token.LEQ: "<", token.GTR: ">=", token.GEQ: ">"}
 
 func (s *site) binary(n *ast.BinaryExpr) {
@@ -149,7 +149,8 @@ func (s *site) comparison(n *ast.BinaryExpr) {
 	}
 }
 
-// condition negates what is neither a comparison nor made of others: a call, a variable, a literal.
+// condition negates a condition that is not a binary expression: a call, a variable, a
+// literal.
 func (s *site) condition(e ast.Expr) {
 	if e == nil || s.info.TypeOf(e) == nil {
 		return
@@ -172,7 +173,7 @@ func (s *site) bound(e ast.Expr) {
 	}
 }
 
-// statements leaves out one statement at a time: calls, assignments, jumps.
+// statements removes one statement at a time: calls, assignments, jumps.
 func (s *site) statements(list []ast.Stmt) {
 	for _, n := range list {
 		switch n := n.(type) {

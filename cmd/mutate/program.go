@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// A program is the packages with their changes compiled in.
+// A program is a set of packages with all changes compiled in.
 type program struct {
 	packages []goPackage
 	mutants  []mutant
@@ -41,8 +41,8 @@ type test struct {
 	takes             time.Duration
 }
 
-// selected is the variable that selects a change by its number (from 1); a name of a file asks
-// for the numbers of all that are reached to be written there.
+// selected is the environment variable that selects a change by number (from 1). If it is a
+// file name, the numbers of all changes reached are written to the file.
 const selected = "BASEPLAN_MUTANT"
 
 const helpers = `package %s

@@ -25,12 +25,12 @@ type described struct {
 	writer      string
 	reader      string
 	about       string
-	typ, format string // struct type ("platform.Resolution") and the tag that names its keys; empty: it has no keys of ours
+	typ, format string // struct type ("platform.Resolution") and the struct tag for its keys; empty: no keys of ours
 	sample      string
 	language    string // of the sample
 }
 
-// filesPage is docs/reference/files.md.
+// filesPage returns docs/reference/files.md.
 func filesPage(root string) (string, error) {
 	all, err := descriptions(root)
 	if err != nil {
@@ -65,7 +65,7 @@ func filesPage(root string) (string, error) {
 	return b.String(), nil
 }
 
-// anchor returns the link target of a heading, as Markdown viewers make it.
+// anchor returns the link target of a heading, as Markdown viewers generate it.
 func anchor(heading string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -20,7 +20,7 @@ an error that says so. **Bold** inputs are baseplan's; the others are the specif
 Every phase reads ` + "`CNB_PLATFORM_API`" + ` (required) and ` + "`CNB_DEPRECATION_MODE`" + ` (` + "`warn`, `quiet` or `error`" + `) before all else.
 `
 
-// inputsPage is docs/reference/inputs.md.
+// inputsPage returns docs/reference/inputs.md.
 func inputsPage() string {
 	var b strings.Builder
 	versions := api.Platform.Supported
@@ -53,7 +53,7 @@ func emphasis(text string, strong bool) string {
 	return code(text)
 }
 
-// span are the versions of the Platform API that have the input, where not all do.
+// span returns the Platform API versions that have the input, or "" for all.
 func span(r platform.InputRow) string {
 	since := r.From > api.Platform.Supported[0].Minor
 	switch {

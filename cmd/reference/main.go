@@ -14,7 +14,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
-// notice stands at the top of each page.
+// notice is the first line of each page.
 const notice = "<!-- Written by `go generate ./cmd/reference`. Do not edit. -->\n"
 
 func main() {
@@ -43,7 +43,7 @@ func write(root string) error {
 	return nil
 }
 
-// pages are the pages by their path in the repository, whose sources are at root.
+// pages returns the pages by their path in the repository; their sources are at root.
 func pages(root string) (map[string]string, error) {
 	files, err := filesPage(root)
 	if err != nil {

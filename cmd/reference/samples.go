@@ -17,7 +17,7 @@ import (
 	"github.com/baseplan/baseplan/sbom/attach"
 )
 
-// settingsSample is an operator's file.
+// settingsSample is an example of an operator's file.
 const settingsSample = `version = "1.0"
 
 [policy]
@@ -37,13 +37,13 @@ name = "node"
 packages = []
 `
 
-// declarationSample is a publisher's file.
+// declarationSample is an example of a publisher's file.
 const declarationSample = `{"version": "1.0", "provides": [
   {"name": "posix-shell", "evidence": ["pkg:deb/debian/dash", "file:/bin/sh"]},
   {"name": "jre", "version": "17.0.12", "evidence": ["pkg:deb/debian/openjdk-17-jre-headless"]}]}
 `
 
-// checkSamples reads the samples that people write, as the phases do.
+// checkSamples decodes the handwritten samples as the phases do.
 func checkSamples() error {
 	if _, err := platform.DecodeSettings([]byte(settingsSample), "the sample of baseplan.toml"); err != nil {
 		return err
@@ -52,7 +52,7 @@ func checkSamples() error {
 	return err
 }
 
-// resolved are the samples of resolution.toml and run-image.provides.toml: those of the demo.
+// resolved returns the samples of resolution.toml and run-image.provides.toml, from the demo.
 func resolved(root string) (resolution, names string, err error) {
 	registry := lifecycletest.Registry()
 	defer registry.Close()
@@ -83,7 +83,7 @@ func resolved(root string) (resolution, names string, err error) {
 	return "", "", fmt.Errorf("looking for curl in what %s provides: it is not there", image)
 }
 
-// digestSample is that of no image.
+// digestSample is not the digest of any image.
 const digestSample = "sha256:6c0e5a1f4b0b2c3d"
 
 func reportSample() (string, error) {

@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// A source is the types of a package as they are written, with their comments.
+// A source is the types of packages in source form, with comments.
 type source struct {
 	structs map[string]*ast.StructType // by "folder.Type"
 	values  map[string][]string        // constants of a named string type, in order
 }
 
-// folders are where the packages that files are made of are, by the names under which they are imported.
+// folders maps the names of packages with file types to their directories.
 var folders = map[string]string{
 	"platform": "lifecycle/platform", "attach": "sbom/attach", "provides": "provides", "extensions": "extensions", "sbom": "sbom",
 }
@@ -46,7 +46,7 @@ func readSource(root string) (*source, error) {
 	return s, nil
 }
 
-// note keeps struct types and string constants with a type.
+// note records struct types, and string constants that have a type.
 func (s *source) note(pkg string, n ast.Node) {
 	switch n := n.(type) {
 	case *ast.TypeSpec:
@@ -59,7 +59,7 @@ func (s *source) note(pkg string, n ast.Node) {
 			return
 		}
 		if lit, ok := n.Values[0].(*ast.BasicLit); ok && lit.Kind == token.STRING {
-			value, _ := strconv.Unquote(lit.Value) // it was parsed
+			value, _ := strconv.Unquote(lit.Value) // a parsed literal is valid
 			s.values[pkg+"."+t.Name] = append(s.values[pkg+"."+t.Name], value)
 		}
 	}
@@ -68,7 +68,8 @@ func (s *source) note(pkg string, n ast.Node) {
 // A key is one key of a file.
 type key struct{ name, kind, meaning string }
 
-// keys lists the keys of a struct type, "platform.Resolution", by the struct tag of a format, nested ones behind their parent.
+// keys lists the keys of a struct type ("platform.Resolution") by the struct tag of a format.
+// Nested keys follow their parent.
 func (s *source) keys(typ, format, parent string) ([]key, error) {
 	t, ok := s.structs[typ]
 	if !ok {
@@ -107,7 +108,7 @@ func (s *source) keys(typ, format, parent string) ([]key, error) {
 	return all, nil
 }
 
-// kind is what a value looks like in a file, and the struct type of which it is made, if it is of one.
+// kind describes the type of a value in a file; nested is the struct type in it, if any.
 func (s *source) kind(pkg string, e ast.Expr) (kind, nested string) {
 	switch e := e.(type) {
 	case *ast.StarExpr:
@@ -122,7 +123,7 @@ func (s *source) kind(pkg string, e ast.Expr) (kind, nested string) {
 		if ok && folders[other.Name] != "" {
 			return s.named(other.Name + "." + e.Sel.Name)
 		}
-		return "time", "" // time.Time is the only type of other packages
+		return "time", "" // time.Time is the only type from other packages
 	case *ast.Ident:
 		switch e.Name {
 		case "string":
@@ -151,12 +152,13 @@ func tagOf(f *ast.Field, format string) string {
 	if f.Tag == nil {
 		return ""
 	}
-	text, _ := strconv.Unquote(f.Tag.Value) // it was parsed
+	text, _ := strconv.Unquote(f.Tag.Value) // a parsed tag is valid
 	name, _, _ := strings.Cut(reflect.StructTag(text).Get(format), ",")
 	return strings.TrimPrefix(name, "-")
 }
 
-// comment is what stands beside a field, else the first sentence above it, in the words of files.
+// comment returns the comment beside a field, or else the first sentence above it, adapted to
+// files.
 func comment(f *ast.Field) string {
 	text := strings.TrimSpace(f.Comment.Text())
 	if text == "" {

@@ -17,8 +17,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// CosignSBOM leaves an SBOM in cosign's tag .sbom of an image, and signs the
-// manifest of that tag with an ECDSA key, as cosign does.
+// CosignSBOM writes an SBOM to cosign's tag .sbom of an image and signs the tag's manifest
+// with an ECDSA key, as cosign does.
 func CosignSBOM(image name.Digest, mediaType string, sbom []byte, key crypto.Signer) error {
 	of, err := v1.NewHash(image.DigestStr())
 	if err != nil {

@@ -16,13 +16,13 @@ import (
 	"github.com/baseplan/baseplan/testdata"
 )
 
-// Debian is a Debian 12 image with the packages of a minimal base (those that
-// are essential or of priority required), the named ones, and all that they
-// depend on, with their file lists; commands and libraries are empty files. It panics on a package that the embedded
-// database has not; testdata/README.md lists those that may be asked for.
+// Debian returns a Debian 12 image with the packages of a minimal base (essential or of
+// priority required), the named ones, and all their dependencies, with their file lists;
+// commands and libraries are empty files. It panics on a package that the embedded database
+// lacks; see testdata/README.md for the list.
 func Debian(packages ...string) v1.Image { return Image(DebianLayer(packages...)) }
 
-// DebianLayer is the only layer of [Debian].
+// DebianLayer returns the only layer of [Debian].
 func DebianLayer(packages ...string) Layer {
 	db := debian()
 	l := Layer{"etc/os-release": db["etc/os-release"], "etc/debian_version": db["etc/debian_version"]}
@@ -49,12 +49,12 @@ func DebianLayer(packages ...string) Layer {
 	return l
 }
 
-// addFiles adds empty files where the paths are those of commands and libraries. On a system with a merged
-// /usr, merged is "usr/": packages own /bin/sh, which is /usr/bin/sh.
+// addFiles adds an empty file for each path of a command or library. On a system with a merged
+// /usr, merged is "usr/": packages list /bin/sh, which is /usr/bin/sh.
 func (l Layer) addFiles(paths []string, merged string) {
 	for i, file := range paths {
 		if sbom.FileName(file) == "" || i+1 < len(paths) && strings.HasPrefix(paths[i+1], file+"/") {
-			continue // of no interest, or a directory
+			continue // not needed, or a directory
 		}
 		if file = strings.TrimPrefix(file, "/"); !strings.HasPrefix(file, "usr/") {
 			file = merged + file
@@ -63,8 +63,8 @@ func (l Layer) addFiles(paths []string, merged string) {
 	}
 }
 
-// Distroless is the image of [Debian] in the form of distroless images: a file
-// for each package under status.d, with its md5sums and no list of files.
+// Distroless returns the image of [Debian] in the form of distroless images: a file for each
+// package under status.d, with its md5sums and no list of files.
 func Distroless(packages ...string) v1.Image {
 	db := debian()
 	l := Layer{
@@ -83,7 +83,7 @@ func Distroless(packages ...string) v1.Image {
 	return Image(l)
 }
 
-// summed are the files of a list of checksums.
+// summed returns the files in a list of checksums.
 func summed(sums string) []string {
 	var files []string
 	for line := range strings.Lines(sums) {
@@ -93,7 +93,7 @@ func summed(sums string) []string {
 	return files
 }
 
-// Alpine is an Alpine image.
+// Alpine returns an Alpine image.
 func Alpine() v1.Image {
 	l := Layer{"lib/apk/db/installed": embedded("alpine/installed"), "etc/os-release": embedded("alpine/os-release")}
 	folder := ""
@@ -108,21 +108,21 @@ func Alpine() v1.Image {
 	return Image(l)
 }
 
-// Mariner is a CBL-Mariner 2.0 image, whose RPM database is of the sqlite kind.
+// Mariner returns a CBL-Mariner 2.0 image, with an RPM database in the sqlite format.
 func Mariner() v1.Image { return Image(MarinerLayer()) }
 
-// MarinerLayer is the only layer of [Mariner].
+// MarinerLayer returns the only layer of [Mariner].
 func MarinerLayer() Layer {
 	l := Layer{"var/lib/rpm/rpmdb.sqlite": embedded("mariner/rpmdb.sqlite.zst"), "etc/os-release": embedded("mariner/os-release")}
 	l.addFiles(strings.Split(embedded("mariner/files"), "\n"), "")
 	return l
 }
 
-// SUSE is a SUSE BCI 15 image, whose RPM database is of the ndb kind and lies
-// behind a symbolic link.
+// SUSE returns a SUSE BCI 15 image, with an RPM database in the ndb format behind a symbolic
+// link.
 func SUSE() v1.Image { return Image(SUSELayer()) }
 
-// SUSELayer is the only layer of [SUSE].
+// SUSELayer returns the only layer of [SUSE].
 func SUSELayer() Layer {
 	l := Layer{
 		"usr/lib/sysimage/rpm/Packages.db": embedded("sle15/Packages.db.zst"),
@@ -134,19 +134,20 @@ func SUSELayer() Layer {
 	return l
 }
 
-// BerkeleyDB is an image with an RPM database of the old kind, of one package.
+// BerkeleyDB returns an image with an RPM database of one package in the old Berkeley DB
+// format.
 func BerkeleyDB() v1.Image {
 	l := Layer{"var/lib/rpm/Packages": embedded("tiny-bdb/Packages.zst"), "etc/os-release": embedded("tiny-bdb/os-release")}
 	l.addFiles(strings.Split(embedded("tiny-bdb/files"), "\n"), "")
 	return Image(l)
 }
 
-// Scratch is an image without a package database.
+// Scratch returns an image without a package database.
 func Scratch() v1.Image { return Image(Layer{"app": "#!/bin/sh\n"}) }
 
 const statusPath = "var/lib/dpkg/status"
 
-// debian unpacks the embedded Debian database: content by path.
+// debian returns the embedded Debian database: content by path.
 func debian() map[string]string {
 	files := map[string]string{}
 	r := tar.NewReader(strings.NewReader(embedded("debian.tar.zst")))
@@ -160,7 +161,7 @@ func debian() map[string]string {
 	}
 }
 
-// embedded is a file under testdata/rootfs, decompressed if its name ends in .zst.
+// embedded returns a file under testdata/rootfs, decompressed if its name ends in .zst.
 func embedded(name string) string {
 	content := must(testdata.Rootfs.ReadFile("rootfs/" + name))
 	if strings.HasSuffix(name, ".zst") {
@@ -175,7 +176,7 @@ func embedded(name string) string {
 type stanza struct {
 	name, arch, text string
 	base             bool
-	depends          []string // of each dependency the first alternative
+	depends          []string // the first alternative of each dependency
 	provides         []string
 }
 
@@ -205,7 +206,7 @@ func stanzas(status string) []stanza {
 	return all
 }
 
-// names are the package names of a relationship field, the first of alternatives.
+// names returns the package names in a relationship field, the first of alternatives.
 func names(field string) []string {
 	var all []string
 	for entry := range strings.SplitSeq(field, ",") {
@@ -216,8 +217,8 @@ func names(field string) []string {
 	return all
 }
 
-// choose picks the base, the wanted packages and what they depend on, in the
-// order of the database.
+// choose returns the base, the wanted packages and their dependencies, in the order of the
+// database.
 func choose(all []stanza, wanted []string) []stanza {
 	byName := map[string]int{}
 	for i := len(all) - 1; i >= 0; i-- {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Exclusive keeps other processes, and other tests of this one, from what is done for a file until the function is
-// called that it returns.
+// Exclusive locks a file against other processes and other tests of this one until release is
+// called.
 func Exclusive(t testing.TB, file string) (release func()) {
 	t.Helper()
 	lock, err := os.OpenFile(file+".lock", os.O_CREATE|os.O_RDWR, 0o644)
@@ -19,5 +19,5 @@ func Exclusive(t testing.TB, file string) (release func()) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		t.Fatalf("locking %s: %v", lock.Name(), err)
 	}
-	return func() { _ = lock.Close() } // which unlocks it
+	return func() { _ = lock.Close() } // releases the lock
 }

@@ -1,9 +1,9 @@
-// Package lifecycletest makes run images and registries in process, for tests and
-// for the demo (as net/http/httptest does for servers). The images hold the real
-// package databases of the testdata folder, and for the packages' commands and libraries empty files.
+// Package lifecycletest creates run images and registries in process, for tests and the demo,
+// as net/http/httptest does for servers. The images have the real package databases in
+// testdata and empty files for the packages' commands and libraries.
 //
-// Start with [Debian] and [Registry]. Functions panic where something is wrong
-// with their arguments or with the embedded data: that is a fault of the program.
+// Start with [Debian] and [Registry]. Functions panic on invalid arguments or invalid embedded
+// data, which are programming errors.
 //
 // The API serves baseplan itself and may change in any release; see docs/library.md.
 package lifecycletest
@@ -24,20 +24,20 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// A Layer is the content of a layer by path ("etc/os-release"): a file's bytes,
-// or "-> target" for a symbolic link, or "=> path" for a hard link. A path that
-// ends in a slash is a directory. Whiteouts are spelled as in OCI (".wh.name").
-// Entries are written in the order of their paths, parents are left out.
+// A Layer is the content of a layer by path ("etc/os-release"): a file's bytes, "-> target"
+// for a symbolic link, or "=> path" for a hard link. A path that ends in a slash is a
+// directory. Whiteouts are named as in OCI (".wh.name"). Entries are written in the order of
+// their paths, without parent directories.
 type Layer map[string]string
 
-// Image is a linux/amd64 OCI image of the layers, bottom first. The same layers give
-// the same digest.
+// Image returns a linux/amd64 OCI image of the layers, bottom first. The same layers give the
+// same digest.
 func Image(layers ...Layer) v1.Image {
 	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
 	return With(base, layers...)
 }
 
-// With is the image with layers on top.
+// With returns the image with layers on top.
 func With(base v1.Image, layers ...Layer) v1.Image {
 	adds := make([]mutate.Addendum, len(layers))
 	for i, l := range layers {
@@ -49,7 +49,7 @@ func With(base v1.Image, layers ...Layer) v1.Image {
 	return must(mutate.ConfigFile(img, cfg))
 }
 
-// Labelled is the image with labels in its configuration.
+// Labelled returns the image with labels in its configuration.
 func Labelled(base v1.Image, labels map[string]string) v1.Image {
 	cfg := must(base.ConfigFile()).DeepCopy()
 	if cfg.Config.Labels == nil {
@@ -59,14 +59,15 @@ func Labelled(base v1.Image, labels map[string]string) v1.Image {
 	return must(mutate.ConfigFile(base, cfg))
 }
 
-// Arch is the image for another architecture ("arm64").
+// Arch returns the image for another architecture ("arm64").
 func Arch(base v1.Image, arch string) v1.Image {
 	cfg := must(base.ConfigFile()).DeepCopy()
 	cfg.Architecture = arch
 	return must(mutate.ConfigFile(base, cfg))
 }
 
-// Index is an image index of linux images by architecture ("amd64"), which the images should be for: see [Arch].
+// Index returns an image index of linux images by architecture ("amd64"); use [Arch] to create
+// the images.
 func Index(images map[string]v1.Image) v1.ImageIndex {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, arch := range slices.Sorted(maps.Keys(images)) {
@@ -78,7 +79,7 @@ func Index(images map[string]v1.Image) v1.ImageIndex {
 	return index
 }
 
-// Tar is the layer as a v1.Layer, compressed by gzip.
+// Tar returns the layer as a v1.Layer, compressed with gzip.
 func (l Layer) Tar() v1.Layer {
 	return must(partial.UncompressedToLayer(content(l.Bytes())))
 }
@@ -95,7 +96,7 @@ func (c content) Uncompressed() (io.ReadCloser, error) { return io.NopCloser(byt
 
 func (c content) MediaType() (types.MediaType, error) { return types.OCILayer, nil }
 
-// Bytes is the layer as an uncompressed tar archive.
+// Bytes returns the layer as an uncompressed tar archive.
 func (l Layer) Bytes() []byte {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)

@@ -12,12 +12,12 @@ type Module struct {
 	Extension   bool
 	ID, Version string
 	API         string            // Buildpack API; empty: 0.10
-	TOML        string            // more of buildpack.toml or extension.toml, behind the table with the ID
-	Head        string            // more of the table with the ID
-	Files       map[string]string // by path in the module; those in bin get mode 0755
+	TOML        string            // added to buildpack.toml or extension.toml after the table with the ID
+	Head        string            // added to the table with the ID
+	Files       map[string]string // by path in the module; files in bin get mode 0755
 }
 
-// Write writes the module below root, which holds modules as <id>/<version>, and returns its directory.
+// Write writes the module below root, in <id>/<version>, and returns its directory.
 func (m Module) Write(t testing.TB, root string) string {
 	t.Helper()
 	kind, version := "buildpack", m.API

@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// Refer attaches data to an image or an artifact as a referrer with one layer
-// of a media type. Its own type is left open, as by older tools.
+// Refer attaches data to an image or an artifact as a referrer with one layer of a media type.
+// The referrer has no artifact type, as with older tools.
 func Refer(to name.Digest, mediaType string, data []byte) error {
 	of, err := remote.Head(to)
 	if err != nil {

@@ -19,8 +19,7 @@ type Host struct {
 	server *httptest.Server
 }
 
-// Registry starts a registry that keeps everything in memory and has the referrers
-// API. The caller closes it.
+// Registry starts a registry in memory with the referrers API. The caller must close it.
 func Registry(options ...registry.Option) *Host {
 	options = append([]registry.Option{
 		registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true),
@@ -29,7 +28,8 @@ func Registry(options ...registry.Option) *Host {
 	return &Host{Name: strings.TrimPrefix(server.URL, "http://"), server: server}
 }
 
-// Guarded starts a server for the same content that wants a password of whoever pulls or pushes. The caller closes it.
+// Guarded starts a server for the same content that requires a password. The caller must close
+// it.
 func (h *Host) Guarded(user, password string) *Host {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if name, given, ok := r.BasicAuth(); !ok || name != user || given != password {
@@ -45,18 +45,17 @@ func (h *Host) Guarded(user, password string) *Host {
 // Close stops the registry.
 func (h *Host) Close() { h.server.Close() }
 
-// URL is the registry's address, "http://127.0.0.1:34567".
+// URL returns the registry's address, "http://127.0.0.1:34567".
 func (h *Host) URL() string { return h.server.URL }
 
-// Push stores the image under a repository and tag ("run:noble") and returns its
-// full reference.
+// Push pushes the image to a repository and tag ("run:noble") and returns its full reference.
 func (h *Host) Push(repo string, img v1.Image) string {
 	ref := must(name.ParseReference(h.Name + "/" + repo))
 	check(remote.Write(ref, img))
 	return ref.String()
 }
 
-// PushIndex stores the index and its images, as [Host.Push] does.
+// PushIndex pushes the index and its images, like [Host.Push].
 func (h *Host) PushIndex(repo string, index v1.ImageIndex) string {
 	ref := must(name.ParseReference(h.Name + "/" + repo))
 	check(remote.WriteIndex(ref, index))
@@ -66,10 +65,10 @@ func (h *Host) PushIndex(repo string, index v1.ImageIndex) string {
 // Reference parses a reference that [Host.Push] returned.
 func Reference(ref string) name.Reference { return must(name.ParseReference(ref)) }
 
-// Handler is the registry itself, to be wrapped by a server of one's own.
+// Handler returns the registry's handler, to be wrapped by another server.
 func (h *Host) Handler() http.Handler { return h.server.Config.Handler }
 
-// DigestOf asks a registry for the digest of an image.
+// DigestOf returns the digest of an image in a registry.
 func DigestOf(ref string) (string, error) {
 	parsed, err := name.ParseReference(ref)
 	if err != nil {

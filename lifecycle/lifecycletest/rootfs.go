@@ -8,10 +8,11 @@ import (
 	"testing"
 )
 
-// Minimal is the name of a [Rootfs] with no more than ca-certificates beside what a minimal system has.
+// Minimal is the name of a [Rootfs] with only ca-certificates added to a minimal system.
 const Minimal = "debian-minbase"
 
-// Cache is the directory that BASEPLAN_E2E_CACHE names, for what takes long to make, else the one for temporary files.
+// Cache returns the directory for files that take long to create: BASEPLAN_E2E_CACHE, or the
+// one for temporary files.
 func Cache() string {
 	if dir := os.Getenv("BASEPLAN_E2E_CACHE"); dir != "" {
 		return dir
@@ -19,9 +20,9 @@ func Cache() string {
 	return os.TempDir()
 }
 
-// Rootfs is the path of a tar file with the root file system of a minimal Debian bookworm and more packages. It is kept in
-// [Cache] by its name, and made by mmdebstrap where it is not there: that takes root and a package mirror. Tests of
-// several processes may ask for the same.
+// Rootfs returns the path of a tar file with the root file system of a minimal Debian bookworm
+// and more packages. If it is not in [Cache] under its name, mmdebstrap creates it, which
+// requires root and a package mirror. Concurrent test processes may request the same file.
 func Rootfs(t testing.TB, name string, packages ...string) string {
 	t.Helper()
 	file := filepath.Join(Cache(), name+".tar")

@@ -5,8 +5,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 )
 
-// RunImages are the Debian run images of the tutorials by repository and tag, with the user, the
-// PATH and the labels that platforms want: run:base, run:curl, and run:tools with curl and more.
+// RunImages returns the Debian run images of the tutorials by repository and tag, with the
+// user, PATH and labels that platforms require: run:base, run:curl, and run:tools with curl
+// and more.
 func RunImages() map[string]v1.Image {
 	return map[string]v1.Image{
 		"run:base":  runImage(),

@@ -1,6 +1,6 @@
-// Package platformtest is two platforms as test code over docker: one that runs the phases
-// of a build in containers of their own, and one that only knows the creator. They do what
-// real platforms do (users, mounts, arguments, environment) and nothing kinder.
+// Package platformtest implements two platforms in test code with docker: one runs each phase
+// of a build in its own container, the other runs only the creator. They use the same users,
+// mounts, arguments and environment as real platforms.
 //
 // Start with [Platform]. The package needs a docker daemon at DOCKER_HOST, mmdebstrap for
 // [Debian], and containers in the host's network, since registries listen on loopback.
@@ -32,7 +32,7 @@ type Docker struct {
 	T testing.TB
 }
 
-// New is docker at DOCKER_HOST; the test fails where that is not set.
+// New returns docker at DOCKER_HOST; the test fails if that is not set.
 func New(t testing.TB) Docker {
 	t.Helper()
 	if os.Getenv("DOCKER_HOST") == "" {
@@ -41,13 +41,13 @@ func New(t testing.TB) Docker {
 	return Docker{t}
 }
 
-// Socket is the daemon's socket on this machine.
+// Socket returns the daemon's socket on this machine.
 func (d Docker) Socket() string { return strings.TrimPrefix(os.Getenv("DOCKER_HOST"), "unix://") }
 
-// Try runs docker with arguments, and gives both streams and the exit code.
+// Try runs docker with arguments and returns both output streams and the exit code.
 func (d Docker) Try(stdin io.Reader, args ...string) (string, int) {
 	d.T.Helper()
-	cmd := exec.Command("docker", args...) // also after the test, to clean up
+	cmd := exec.Command("docker", args...) // no context: it also runs in the test's cleanup
 	cmd.Stdin = stdin
 	cmd.Env = append(os.Environ(), "DOCKER_BUILDKIT=0")
 	if os.Getenv("DOCKER_API_VERSION") == "" {
@@ -60,7 +60,7 @@ func (d Docker) Try(stdin io.Reader, args ...string) (string, int) {
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-// Do runs docker, which has to succeed, and gives what it printed.
+// Do runs docker and returns its output. The test fails if docker does.
 func (d Docker) Do(stdin io.Reader, args ...string) string {
 	d.T.Helper()
 	out, code := d.Try(stdin, args...)
@@ -70,10 +70,10 @@ func (d Docker) Do(stdin io.Reader, args ...string) string {
 	return strings.TrimSpace(out)
 }
 
-// Files are the content of a directory by path. A path that ends in "*" is executable.
+// Files is the content of a directory by path. A path that ends in "*" is executable.
 type Files map[string]string
 
-// tar gives the files as a tar stream, owned by root.
+// tar returns the files as a tar stream, owned by root.
 func (f Files) tar() io.Reader {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -83,15 +83,15 @@ func (f Files) tar() io.Reader {
 		if executable {
 			h.Mode = 0o755
 		}
-		_ = w.WriteHeader(h) // a buffer takes all
+		_ = w.WriteHeader(h) // a buffer returns no error
 		_, _ = io.WriteString(w, f[name])
 	}
 	_ = w.Close()
 	return &b
 }
 
-// Image builds an image from a Dockerfile and the files of its context. Its name is removed at
-// the end of the test; another one stays, so that the daemon keeps the layers for the next time.
+// Image builds an image from a Dockerfile and the files of its context. It removes the tag at
+// the end of the test, but keeps another one so that the daemon caches the layers.
 func (d Docker) Image(tag, dockerfile string, context Files) string {
 	d.T.Helper()
 	all := maps.Clone(context)
@@ -105,7 +105,7 @@ func (d Docker) Image(tag, dockerfile string, context Files) string {
 	return tag
 }
 
-// Volume is a new volume, owned by root, with files in it.
+// Volume creates a volume with files, owned by root.
 func (d Docker) Volume(files Files) string {
 	d.T.Helper()
 	name := d.Do(nil, "volume", "create")
@@ -114,13 +114,13 @@ func (d Docker) Volume(files Files) string {
 	return name
 }
 
-// path is where a volume is on this machine, which the daemon has to be on, too.
+// path returns the path of a volume on this machine, where the daemon must run as well.
 func (d Docker) path(volume string) string {
 	d.T.Helper()
 	return d.Do(nil, "volume", "inspect", "-f", "{{.Mountpoint}}", volume)
 }
 
-// Put puts files into a volume.
+// Put writes files to a volume.
 func (d Docker) Put(volume string, files Files) {
 	d.T.Helper()
 	root := d.path(volume)
@@ -136,7 +136,7 @@ func (d Docker) Put(volume string, files Files) {
 	}
 }
 
-// Get is the content of a file in a volume; empty if it is not there.
+// Get returns the content of a file in a volume, or "" if it does not exist.
 func (d Docker) Get(volume, path string) string {
 	d.T.Helper()
 	data, err := os.ReadFile(filepath.Join(d.path(volume), path))
@@ -146,7 +146,7 @@ func (d Docker) Get(volume, path string) string {
 	return string(data)
 }
 
-// Shell runs a script in a volume, as root.
+// Shell runs a script as root in a volume.
 func (d Docker) Shell(volume, script string) {
 	d.T.Helper()
 	cmd := exec.Command("sh", "-euc", script)
@@ -158,7 +158,8 @@ func (d Docker) Shell(volume, script string) {
 
 const debianTag = "baseplan-e2e/debian:bookworm"
 
-// Debian is the tag of a minimal Debian image in the daemon, with ca-certificates. It is made once.
+// Debian returns the tag of a minimal Debian image with ca-certificates in the daemon. It is
+// created once.
 func Debian(d Docker) string {
 	d.T.Helper()
 	defer lifecycletest.Exclusive(d.T, filepath.Join(lifecycletest.Cache(), "debian-image"))()

@@ -8,46 +8,46 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
-// A Platform builds apps with a builder, as the table of real platforms says. Volumes that
-// are empty are made at the first use and kept from build to build, but for the layers.
+// A Platform builds apps with a builder, as real platforms do. Empty volumes are created at
+// the first use and kept between builds, except the layers.
 type Platform struct {
 	Docker
 	API       string // Platform API
 	Builder   string // image in the daemon
 	Lifecycle string // image in the daemon
-	RunImage  string // a name that a daemon build finds in the daemon, and others in a registry
-	Publish   bool   // to a registry; else to the daemon
-	Auth      string // CNB_REGISTRY_AUTH where a phase gets it
-	Config    string // volume with docker's config.json, for the phases that access images
-	User      string // that all phases run as, "1000:1000"; empty: each as its own
+	RunImage  string // in the daemon for daemon builds, else in a registry
+	Publish   bool   // to a registry instead of the daemon
+	Auth      string // CNB_REGISTRY_AUTH, for the phases that get it
+	Config    string // volume with docker's config.json, for phases that access images
+	User      string // "1000:1000", for all phases; empty: each phase's own user
 
 	Name     string   // of the app image
-	Tags     []string // more names
+	Tags     []string // additional names
 	Previous string
 	Process  string // -process-type
-	UID, GID int    // the builder's user
+	UID, GID int    // of the builder
 
 	CacheImage string // instead of the cache volume
 	SkipLayers bool
 	Debug      bool
 	Env        []string            // for every phase, NAME=VALUE
-	Flags      map[string][]string // more flags, by phase
-	Mounts     []string            // for detector, builder and extender: the user's volumes
-	Before     func(phase string)  // called before each phase; nil: nothing is
+	Flags      map[string][]string // additional flags, by phase
+	Mounts     []string            // the user's volumes, for detector, builder and extender
+	Before     func(phase string)  // called before each phase; nil: not called
 
 	Cache, LaunchCache, Kaniko string // volumes
 	Layers, App                string // volumes of the last build
 }
 
-// A Built is what came of a build.
+// A Built is the result of a build.
 type Built struct {
 	Log    string
-	Phases []string // that were run
+	Phases []string // executed phases
 	Failed string   // the phase that failed; empty: none
 	Exit   int
 }
 
-// Has reports whether the log has a text.
+// Has reports whether the log contains a text.
 func (b Built) Has(text string) bool { return strings.Contains(b.Log, text) }
 
 func (p *Platform) volumes(app Files) {
@@ -66,8 +66,8 @@ func (p *Platform) volumes(app Files) {
 	}
 }
 
-// runTOML is what a platform leaves in /layers before the first phase: an image twice, and
-// an empty project-metadata.toml, as they do.
+// runTOML writes files that platforms leave in /layers before the first phase: a run.toml that
+// lists an image twice and an empty project-metadata.toml.
 func (p *Platform) runTOML() {
 	p.T.Helper()
 	p.Put(p.Layers, Files{
@@ -121,7 +121,7 @@ func (p *Platform) since(minor int) bool {
 	return m >= minor
 }
 
-// logLevel are the arguments that every phase gets.
+// logLevel returns the arguments that every phase gets.
 func (p *Platform) logLevel() []string {
 	if p.Debug {
 		return []string{"-log-level", "debug"}
@@ -135,7 +135,7 @@ func (p *Platform) user() []string {
 
 func (p *Platform) sock() string { return p.Socket() + ":/var/run/docker.sock" }
 
-// FivePhases builds an app with the phases in containers of their own.
+// FivePhases builds an app with each phase in its own container.
 func (p *Platform) FivePhases(app Files) Built {
 	p.T.Helper()
 	p.volumes(app)
@@ -164,13 +164,13 @@ func (p *Platform) FivePhases(app Files) Built {
 	return b
 }
 
-// phase runs detector or builder, which have nothing but the builder.
+// phase runs the detector or the builder, which need only the builder image.
 func (p *Platform) phase(b *Built, phase string, env []string) bool {
 	p.T.Helper()
 	return p.run(b, phase, p.Builder, "", p.Mounts, env, append([]string{"-app", "/workspace"}, p.logLevel()...))
 }
 
-// connected are mounts and environment of a phase that reaches images.
+// connected returns the mounts and environment of a phase that accesses images.
 func (p *Platform) connected(auth bool) (mounts, env []string) {
 	env = p.user()
 	if p.Config != "" {
@@ -246,7 +246,7 @@ func (p *Platform) restorer(b *Built, extendBuild bool) bool {
 	return p.run(b, "restorer", p.Lifecycle, "0", mounts, env, append(args, p.logLevel()...))
 }
 
-// extendRun runs the extender in the run image with the lifecycle's layer on top.
+// extendRun runs the extender in the run image, with the lifecycle's layer on top.
 func (p *Platform) extendRun(b *Built, reference string) bool {
 	p.T.Helper()
 	tag := "baseplan-e2e/extend-run:" + strings.ToLower(p.Layers[:12])
@@ -280,7 +280,7 @@ func (p *Platform) exporter(b *Built, extended bool) bool {
 	return p.run(b, "exporter", p.Lifecycle, "0", mounts, env, append(append(args, p.Name), p.Tags...))
 }
 
-// Creator builds an app with the creator alone, as root where no user is set.
+// Creator builds an app with the creator, as root if no user is set.
 func (p *Platform) Creator(app Files) Built {
 	p.T.Helper()
 	p.volumes(app)
@@ -313,7 +313,7 @@ func (p *Platform) Creator(app Files) Built {
 	return b
 }
 
-// Rebase has the rebaser move the app image to what the name of the run image stands for now.
+// Rebase rebases the app image onto the current image of the run image's name.
 func (p *Platform) Rebase(flags ...string) (log string, code int) {
 	p.T.Helper()
 	mounts, env := p.connected(true)
@@ -332,7 +332,7 @@ func (p *Platform) Rebase(flags ...string) (log string, code int) {
 	return p.Try(nil, append(args, p.Name)...)
 }
 
-// Analyzed is analyzed.toml of the last build.
+// Analyzed returns analyzed.toml of the last build.
 func (p *Platform) Analyzed() *platform.Analyzed {
 	p.T.Helper()
 	a, err := platform.DecodeAnalyzed([]byte(p.Get(p.Layers, "analyzed.toml")), "analyzed.toml")
@@ -342,7 +342,7 @@ func (p *Platform) Analyzed() *platform.Analyzed {
 	return a
 }
 
-// hasBuildDockerfile looks into <generated> as platforms do.
+// hasBuildDockerfile reports whether <generated> has a build.Dockerfile, as platforms check.
 func (p *Platform) hasBuildDockerfile() bool {
 	p.T.Helper()
 	pattern := "generated/build/*"

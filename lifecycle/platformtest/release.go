@@ -16,17 +16,17 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 )
 
-// Version is that of the release that is tested.
+// Version is the version of the release under test.
 const Version = "1.0.0"
 
-// released is where the release is, once it is made.
+// released caches the release's directory.
 var released struct {
 	sync.Mutex
 	dir string
 }
 
-// Release is the folder of a distribution for this machine, as `make dist` makes it of the module that the test is
-// in. It is made once for the tests of this process.
+// Release returns the directory of a distribution of the test's module for this machine, as
+// `make dist` builds it. It is built once per process.
 func Release(t testing.TB) string {
 	t.Helper()
 	released.Lock()
@@ -38,7 +38,7 @@ func Release(t testing.TB) string {
 	if err != nil {
 		t.Fatalf("finding the module: %v", err)
 	}
-	// Each package has its own, and finds that of the last run.
+	// Each package has its own directory, and reuses that of its last run.
 	dir := filepath.Join(lifecycletest.Cache(), "release-"+filepath.Base(os.Args[0]))
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
@@ -52,12 +52,13 @@ func Release(t testing.TB) string {
 	return dir
 }
 
-// Tarball is the lifecycle's tarball of a release.
+// Tarball returns the lifecycle's tarball in a release.
 func Tarball(release string) string {
 	return filepath.Join(release, "lifecycle-"+Version+"-linux-"+runtime.GOARCH+".tgz")
 }
 
-// Lifecycle is the lifecycle image of the release, in the daemon: the phases that need no build image run in it.
+// Lifecycle loads the release's lifecycle image into the daemon, for phases that need no build
+// image.
 func Lifecycle(d Docker, tag string) string {
 	d.T.Helper()
 	file := filepath.Join(d.T.TempDir(), "lifecycle.tar")
@@ -82,7 +83,7 @@ func lifecycleImage(release string) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	for { // the layout's index names the image's own, which names the images
+	for { // the layout's index refers to the image's index, which refers to the images
 		manifest, err := index.IndexManifest()
 		if err != nil {
 			return nil, err

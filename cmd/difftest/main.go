@@ -1,18 +1,18 @@
 //go:build linux
 
-// Command difftest compares two Cloud Native Buildpacks lifecycles: it has both do the same
-// small builds, and compares everything that they leave.
+// Command difftest compares two Cloud Native Buildpacks lifecycles: it runs the same small
+// builds with both and compares all results.
 //
 //	difftest A_BIN B_BIN [-seeds 1-50]
 //	difftest -against FILE A_BIN
 //	difftest -record FILE A_BIN
 //	difftest -self A_BIN
 //
-// A_BIN and B_BIN are folders that hold `lifecycle` (all phases, by the name that it is called by) and
-// `launcher`. Cases are made from seeds, or read from FILE, which has what was observed
-// before. A case is two builds, launches of what they made, and a rebase; see [Case].
+// A_BIN and B_BIN are directories with `lifecycle` (all phases, selected by its name) and
+// `launcher`. Cases are generated from seeds, or read from FILE with the recorded observations.
+// A case is two builds, launches of their images, and a rebase; see [Case].
 //
-// It needs root, since phases run as user 1000, who has to have an entry in /etc/passwd.
+// It requires root, since phases run as user 1000, which must have an entry in /etc/passwd.
 // The registry runs in this process.
 package main
 

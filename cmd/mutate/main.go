@@ -1,14 +1,14 @@
-// Command mutate changes the code of packages in small ways, one at a time, and says
-// which changes no test of these packages notices.
+// Command mutate changes the code of packages in small ways, one at a time, and reports
+// the changes that no test of these packages detects.
 //
 //	mutate [-n 40] [-seed 1] [-survivors file] packages...
 //	mutate -listed -survivors file packages...
 //
-// All changes are compiled in at once, by the overlay of the go command, so the files
-// on disk stay as they are; an environment variable selects one. A change runs the tests
-// that reach it, quickest first. The file lists the changes that may survive, each with a
-// reason. The command fails for a survivor that is not listed, and for a listed change
-// that is noticed or is no longer there. With -listed it tries just the changes of the file.
+// All changes are compiled in at once, with an overlay of the go command, so the files on
+// disk stay unchanged; an environment variable selects one. For each change the tests that
+// reach it run, the fastest first. The file lists the changes that may survive, each with a
+// reason. The command fails if a survivor is not listed, or if a listed change is detected
+// or no longer exists. With -listed it tries only the changes in the file.
 package main
 
 import (
@@ -88,7 +88,7 @@ func choose(all []mutant, n, seed int, only string) []int {
 	return chosen
 }
 
-// tryAll returns which of the chosen changes no test notices.
+// tryAll returns the chosen changes that no test detects.
 func (p *program) tryAll(chosen []int, workers int) map[int]bool {
 	survived := map[int]bool{}
 	var mu sync.Mutex
@@ -137,7 +137,7 @@ func readSurvivors(name string) (map[string]bool, error) {
 	return listed, nil
 }
 
-// report prints what is wrong with the outcome.
+// report prints unlisted survivors and outdated entries of the list.
 func report(all []mutant, chosen []int, survived map[int]bool, listed map[string]bool) error {
 	known := map[string]bool{}
 	for _, m := range all {

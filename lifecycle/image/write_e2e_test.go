@@ -171,7 +171,7 @@ func TestWriteToDaemon(t *testing.T) {
 			if err != nil || written.LaunchCache != nil {
 				t.Fatal(err, written)
 			}
-			if diff := cmp.Diff([]string{"docker://" + app, "docker://" + second}, written.Names); diff != "" {
+			if diff := cmp.Diff(refs("docker://"+app, "docker://"+second), written.Names); diff != "" {
 				t.Error(diff)
 			}
 			checkLoaded(t, app, written, first)

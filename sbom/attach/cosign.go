@@ -23,7 +23,7 @@ func (r *search) cosignTags() []cosignTag {
 	for _, subject := range r.subjects() {
 		all = append(all,
 			cosignTag{CosignSBOM, subject, digestTag(subject, sbomTagSuffix)},
-			cosignTag{CosignAttestation, subject, digestTag(subject, attestationTagSufix)})
+			cosignTag{CosignAttestation, subject, digestTag(subject, attestationTagSuffix)})
 	}
 	return all
 }

@@ -33,7 +33,7 @@ const (
 	maxSignedPayload    = 64 << 10
 	signatureTagSuffix  = ".sig"
 	sbomTagSuffix       = ".sbom"
-	attestationTagSufix = ".att"
+	attestationTagSuffix = ".att"
 )
 
 // ParseKeys parses public keys in PEM: one or more "PUBLIC KEY" blocks, ECDSA P-256 or

@@ -208,7 +208,7 @@ func (p *plan) publishTags(ctx context.Context, to *publisher) ([]Attached, erro
 		}
 		layers = append(layers, l)
 	}
-	tag := digestTag(p.target.Digest, attestationTagSufix)
+	tag := digestTag(p.target.Digest, attestationTagSuffix)
 	at, changed, err := to.keep(ctx, tag, appendLayers(layers...))
 	for _, d := range p.documents {
 		all = append(all, p.attached("sbom", d.format, to.repo.tagged(tag), at, changed))

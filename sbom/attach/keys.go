@@ -29,10 +29,10 @@ const (
 	annotationSignature = "dev.cosignproject.cosign/signature"
 	simpleSigningType   = "cosign container image signature"
 
-	maxSignatures       = 16
-	maxSignedPayload    = 64 << 10
-	signatureTagSuffix  = ".sig"
-	sbomTagSuffix       = ".sbom"
+	maxSignatures        = 16
+	maxSignedPayload     = 64 << 10
+	signatureTagSuffix   = ".sig"
+	sbomTagSuffix        = ".sbom"
 	attestationTagSuffix = ".att"
 )
 

@@ -95,10 +95,10 @@ func TestEveryoneAgrees(t *testing.T) {
 	trials := []trial{
 		{"run:attached", []string{"curl", "tree"}, []extension{{"curl", away}}, platform.Auto, extensions.ByEffect},
 		{"run:tools", []string{"curl", "tree"}, []extension{{"curl", switches}}, platform.Generate, extensions.Strict},
-		{"run:tools", []string{"curl"}, []extension{{"curl", both}}, platform.Generate, extensions.Installs},                                            // from the image that it is
-		{"run:attached", []string{"curl"}, []extension{{"curl", both}}, platform.Attached, extensions.ByEffect},                                         // to one that lacks an SBOM
+		{"run:tools", []string{"curl"}, []extension{{"curl", both}}, platform.Generate, extensions.Installs},                                             // from the image that it is
+		{"run:attached", []string{"curl"}, []extension{{"curl", both}}, platform.Attached, extensions.ByEffect},                                          // to one that lacks an SBOM
 		{"run:attached", []string{"curl", "tree", "libcurl4"}, []extension{{"curl", away}, {"tree", described}}, platform.Attached, extensions.ByEffect}, // by way of one that lacks it
-		{"run:tools", []string{"curl"}, []extension{{"curl", switches}}, platform.Auto, extensions.ByPlan},                                              // that is not known yet
+		{"run:tools", []string{"curl"}, []extension{{"curl", switches}}, platform.Auto, extensions.ByPlan},                                               // that is not known yet
 	}
 	for n := range 75 {
 		trials = append(trials, rapid.Custom(drawTrial).Example(n))

@@ -232,9 +232,7 @@ func (b *bed) phases(connected bool) answer {
 	}
 	b.must(err)
 	if connected {
-		j := made.Judged
-		broken := made.Resolution != nil && j.Switched && !j.ExtendRun && j.Recheck(j.Final) != nil
-		return b.answer(j.Record(), made.Analyzed.RunImage, broken)
+		return b.answer(made.Judged.Record(), made.Analyzed.RunImage, made.Judged.RecheckSwitch() != nil)
 	}
 	return b.restored(opener, reader, made, analysis)
 }

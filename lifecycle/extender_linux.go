@@ -19,7 +19,6 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/layers"
 	"github.com/baseplan/baseplan/lifecycle/platform"
-	"github.com/baseplan/baseplan/resolver"
 )
 
 // An Extender applies the remaining Dockerfiles to a base image (platform.md,
@@ -54,11 +53,7 @@ type Extended struct {
 // Left returns the Dockerfiles in <generated> that remain to be applied to one image. It does not
 // return pure switches.
 func Left(generated string, group platform.Group, kind extensions.ImageKind) ([]*extensions.Dockerfile, error) {
-	all := []resolver.Module{}
-	for _, m := range group.Extensions {
-		all = append(all, m.Resolver(resolver.Extension))
-	}
-	found, err := base.ReadGenerated(generated, all, false)
+	found, err := base.ReadGenerated(generated, group.ExtensionModules(), false)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
-	"github.com/baseplan/baseplan/resolver"
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
@@ -151,11 +150,7 @@ func (x *bases) counts(d *platform.Declared) bool {
 
 // dockerfiles returns the Dockerfiles of the run image that are not skipped yet.
 func (x *bases) dockerfiles() ([]*extensions.Dockerfile, error) {
-	modules := []resolver.Module{}
-	for _, m := range x.Group.Extensions {
-		modules = append(modules, m.Resolver(resolver.Extension))
-	}
-	all, err := base.ReadGenerated(x.Generated, modules, false)
+	all, err := base.ReadGenerated(x.Generated, x.Group.ExtensionModules(), false)
 	if err != nil {
 		return nil, fmt.Errorf("reading the generated Dockerfiles: %w", err)
 	}

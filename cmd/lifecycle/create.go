@@ -90,8 +90,8 @@ func (x *creation) detecting(ctx context.Context) (err error) {
 		return err
 	}
 	err = x.writeDetection(x.made)
-	if err == nil && x.made.Resolution != nil && x.made.Judged.Switched && !x.made.Judged.ExtendRun {
-		err = x.made.Judged.Recheck(x.made.Judged.Final)
+	if err == nil {
+		err = x.made.Judged.RecheckSwitch()
 	}
 	if err == nil && x.extends() {
 		err = x.mayExtend(x.made)

@@ -92,9 +92,6 @@ func (c *command) extendIsolated(ctx context.Context, opener *image.Opener, made
 	}
 	name := made.Analyzed.RunImage.Name()
 	out := &image.Image{Name: reference.Recorded(name), Image: img, Config: config}
-	if made.Resolution == nil {
-		return out, nil
-	}
 	return out, c.recheck(made.Judged, "extended "+name, func() (*sbom.Document, error) { return scanImage(ctx, out) })
 }
 

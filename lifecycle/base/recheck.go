@@ -48,6 +48,15 @@ func (j *Judgement) Recheck(final Image) error {
 	return errors.Join(all...)
 }
 
+// RecheckSwitch rechecks the run image that Dockerfiles switched to. An image that is still to be extended
+// is rechecked when it is.
+func (j *Judgement) RecheckSwitch() error {
+	if !j.Switched || j.ExtendRun {
+		return nil
+	}
+	return j.Recheck(j.Final)
+}
+
 // lacks returns a clause that describes what an image lacks.
 func lacks(final Image, reason string) string {
 	if final.Set == nil {

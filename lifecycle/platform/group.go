@@ -25,6 +25,15 @@ type Module struct {
 // String returns id@version.
 func (m Module) String() string { return m.ID + "@" + m.Version }
 
+// ExtensionModules returns the extensions of the group in order, never nil.
+func (g *Group) ExtensionModules() []resolver.Module {
+	all := []resolver.Module{}
+	for _, m := range g.Extensions {
+		all = append(all, m.Resolver(resolver.Extension))
+	}
+	return all
+}
+
 // Resolver returns the module for the resolver.
 func (m Module) Resolver(kind resolver.Kind) resolver.Module {
 	return resolver.Module{Kind: kind, ID: m.ID, Version: m.Version}

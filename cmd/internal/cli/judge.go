@@ -33,10 +33,8 @@ func (r *resolution) judge(ctx context.Context) error {
 	if r.judged, err = base.Judge(ctx, q); err != nil {
 		return err
 	}
-	if r.judged.Switched && !r.judged.ExtendRun {
-		if err := r.judged.Recheck(r.judged.Final); err != nil {
-			r.broken = strings.Split(err.Error(), "\n")
-		}
+	if err := r.judged.RecheckSwitch(); err != nil {
+		r.broken = strings.Split(err.Error(), "\n")
 	}
 	return nil
 }

@@ -26,9 +26,7 @@ func (c *Console) left(layers string) (*outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range group.Extensions {
-		o.group = append(o.group, m.Resolver(resolver.Extension))
-	}
+	o.group = group.ExtensionModules()
 	for _, m := range group.Buildpacks {
 		o.group = append(o.group, m.Resolver(resolver.Buildpack))
 	}

@@ -19,7 +19,6 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/platform"
-	"github.com/baseplan/baseplan/resolver"
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
@@ -163,11 +162,7 @@ func (p *pruning) dockerfiles() ([]*extensions.Dockerfile, error) {
 	if _, err := os.Stat(p.flags.generated); err != nil {
 		return nil, &hinted{fmt.Errorf("reading what extensions generated: %w", err), "use --generated to name the directory"}
 	}
-	modules := []resolver.Module{}
-	for _, m := range p.group.Extensions {
-		modules = append(modules, m.Resolver(resolver.Extension))
-	}
-	files, err := base.ReadGenerated(filepath.Clean(p.flags.generated), modules, false)
+	files, err := base.ReadGenerated(filepath.Clean(p.flags.generated), p.group.ExtensionModules(), false)
 	if err != nil {
 		return nil, fmt.Errorf("reading what extensions generated: %w", err)
 	}

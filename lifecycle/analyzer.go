@@ -75,10 +75,27 @@ func (a *Analyzer) run(ctx context.Context) (*Analysis, error) {
 	}
 	out := &Analysis{Analyzed: &platform.Analyzed{}}
 	group, groupCtx := errgroup.WithContext(ctx)
+	// The previous image is read after the group has ended, which ends its context.
+	previousCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(groupCtx, cancel)
+	var previous *image.Image
 	group.Go(func() error { return a.checkAccess(groupCtx) })
-	group.Go(func() error { return a.previous(groupCtx, out.Analyzed) })
+	group.Go(func() (err error) {
+		previous, err = a.openPrevious(previousCtx)
+		stop()
+		return err
+	})
 	group.Go(func() error { return a.runImage(groupCtx, out) })
-	return out, group.Wait()
+	err := group.Wait()
+	if previous != nil {
+		defer previous.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	// Only now, so that a failed analysis writes no files, and always logs the same.
+	return out, a.previous(previousCtx, previous, out.Analyzed)
 }
 
 // ref says where an image is.
@@ -128,20 +145,26 @@ func (a *Analyzer) granted(place reference.Reference) string {
 	return place.String()
 }
 
-// previous reads the metadata of the previous image and restores its SBOMs.
-func (a *Analyzer) previous(ctx context.Context, to *platform.Analyzed) error {
-	name := orElse(a.Previous, a.Names[0])
-	img, err := a.Images.Open(ctx, a.ref(name))
+// previousName returns the name of the previous image.
+func (a *Analyzer) previousName() string { return orElse(a.Previous, a.Names[0]) }
+
+// openPrevious opens the previous image, or returns nil if there is none.
+func (a *Analyzer) openPrevious(ctx context.Context) (*image.Image, error) {
+	img, err := a.Images.Open(ctx, a.ref(a.previousName()))
 	if errors.Is(err, image.ErrNotFound) {
-		logger(a.Log).Info(fmt.Sprintf("No previous image %s", name))
+		return nil, nil
+	}
+	return img, err
+}
+
+// previous decodes the metadata of the previous image and restores its SBOMs.
+func (a *Analyzer) previous(ctx context.Context, img *image.Image, to *platform.Analyzed) error {
+	if img == nil {
+		logger(a.Log).Info(fmt.Sprintf("No previous image %s", a.previousName()))
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	defer img.Close()
 	to.PreviousImage = &platform.ImageReference{Reference: img.Reference().Record()}
-	metadata, err := platform.DecodeAppMetadata(img.Config.Config.Labels[platform.LifecycleMetadataLabel], name)
+	metadata, err := platform.DecodeAppMetadata(img.Config.Config.Labels[platform.LifecycleMetadataLabel], a.previousName())
 	if err != nil {
 		logger(a.Log).Warn(fmt.Sprintf("cannot reuse the previous image: %v", err))
 		return nil

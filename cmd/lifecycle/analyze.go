@@ -69,8 +69,8 @@ func (c *command) registry() string {
 	return reference.Recorded(c.Images[0]).Host()
 }
 
-// keptInventories is the subdirectory of a cache directory for generated inventories.
-const keptInventories = "run-image"
+// inventoryCache is the subdirectory of a cache directory for generated inventories.
+const inventoryCache = "run-image"
 
 // reader returns a reader of base images, or nil if run image SBOMs are disabled.
 func (c *command) reader(opener *image.Opener, policy platform.Policy) (*base.Reader, error) {
@@ -89,7 +89,7 @@ func (c *command) reader(opener *image.Opener, policy platform.Policy) (*base.Re
 		Finder: &attach.Finder{Platform: c.RunSBOMPath, Trust: trust, Keychain: opener.Keychain, TransportFor: opener.RepositoryTransport},
 	}
 	if c.CacheDir != "" && !c.sharesUser {
-		r.Cache = filepath.Join(c.CacheDir, keptInventories)
+		r.Cache = filepath.Join(c.CacheDir, inventoryCache)
 	}
 	return r, nil
 }
@@ -109,11 +109,11 @@ func (c *command) writeInventory(run base.Image) error {
 	for _, f := range []sbom.Format{sbom.CycloneDX, sbom.SPDX, sbom.Syft} {
 		errs = append(errs, remove(c.sbomPath(f)))
 	}
-	errs = append(errs, remove(c.own("run-image.toml")))
+	errs = append(errs, remove(c.ownFile("run-image.toml")))
 	if run.Report == nil {
 		return errors.Join(errs...)
 	}
-	errs = append(errs, c.write(c.own("run-image.toml"), run.Report))
+	errs = append(errs, c.write(c.ownFile("run-image.toml"), run.Report))
 	if run.Data != nil {
 		errs = append(errs, files.WriteWithin(c.Layers, c.sbomPath(run.Report.SBOM.Format), run.Data))
 	}

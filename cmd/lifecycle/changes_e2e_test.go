@@ -23,8 +23,8 @@ func (s *site) full(name string) *platformtest.Platform {
 	return p
 }
 
-// TestLosses builds the same app again after something was lost: the image stays the same.
-func TestLosses(t *testing.T) {
+// TestRebuildAfterLoss builds the same app again after something was lost: the image stays the same.
+func TestRebuildAfterLoss(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	p := s.full("baseplan-e2e/app:losses")

@@ -27,18 +27,18 @@ import (
 // A command is one phase with its inputs.
 type command struct {
 	platform.Inputs
-	phase       platform.Phase
-	api         api.Version
-	deprecation api.DeprecationMode
-	log         *slog.Logger
-	replay      *slog.Logger // logs failures to stderr, so that they stay in order
-	stdout      *os.File
-	stderr      *os.File           // equal to stdout if both are the same file
-	now         func() time.Time   // called once, for the build time
-	settings    platform.Settings  // of baseplan.toml
-	transfers   *console.Transfers // nil: not a terminal
-	rootless    bool               // the missing verifier of identities has been reported
-	sharesUser  bool               // buildpacks run in this container as the same user and can write the same files
+	phase          platform.Phase
+	api            api.Version
+	deprecation    api.DeprecationMode
+	log            *slog.Logger
+	replay         *slog.Logger // logs failures to stderr, so that they stay in order
+	stdout         *os.File
+	stderr         *os.File           // equal to stdout if both are the same file
+	now            func() time.Time   // called once, for the build time
+	settings       platform.Settings  // of baseplan.toml
+	transfers      *console.Transfers // nil: not a terminal
+	warnedVerifier bool               // the missing verifier of identities has been reported
+	sharesUser     bool               // buildpacks run in this container as the same user and can write the same files
 }
 
 // verbs are the verbs of the phases for messages.
@@ -103,8 +103,8 @@ func (c *command) checkExperimental() error {
 	return err
 }
 
-// absent ignores the error of a missing file and returns nil.
-func absent[T any](value *T, err error) (*T, error) {
+// ignoreNotExist ignores the error of a missing file and returns nil.
+func ignoreNotExist[T any](value *T, err error) (*T, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -134,7 +134,7 @@ func (c *command) analyzed() (*platform.Analyzed, error) {
 	if c.Analyzed == "" {
 		return &platform.Analyzed{}, nil
 	}
-	a, err := absent(platform.ReadFileIn(c.Layers, c.Analyzed, platform.DecodeAnalyzed))
+	a, err := ignoreNotExist(platform.ReadFileIn(c.Layers, c.Analyzed, platform.DecodeAnalyzed))
 	if a == nil && err == nil {
 		a = &platform.Analyzed{}
 	}
@@ -163,10 +163,10 @@ func (c *command) runFile() (*platform.RunFile, error) {
 	if path == "" {
 		return &platform.RunFile{}, nil
 	}
-	r, err := absent(platform.ReadFile(path, decode))
+	r, err := ignoreNotExist(platform.ReadFile(path, decode))
 	if r == nil && err == nil {
 		r = &platform.RunFile{}
-		c.log.Debug("there is no " + path)
+		c.log.Debug(path + " does not exist")
 	}
 	return r, err
 }
@@ -174,7 +174,7 @@ func (c *command) runFile() (*platform.RunFile, error) {
 // resolution reads resolution.toml. It returns nil if the file does not exist or is another
 // lifecycle's.
 func (c *command) resolution() *platform.Resolution {
-	r, err := absent(platform.ReadFileIn(c.Layers, c.own("resolution.toml"), platform.DecodeResolution))
+	r, err := ignoreNotExist(platform.ReadFileIn(c.Layers, c.ownFile("resolution.toml"), platform.DecodeResolution))
 	if err != nil {
 		c.log.Warn(fmt.Sprintf("ignoring resolution.toml: %v", err))
 		return nil
@@ -182,8 +182,8 @@ func (c *command) resolution() *platform.Resolution {
 	return r
 }
 
-// own returns the path of one of baseplan's files.
-func (c *command) own(name string) string { return filepath.Join(c.Layers, name) }
+// ownFile returns the path of one of baseplan's files.
+func (c *command) ownFile(name string) string { return filepath.Join(c.Layers, name) }
 
 // An encoder is a file of the Platform Interface.
 type encoder interface{ Encode() ([]byte, error) }
@@ -203,7 +203,7 @@ func (c *command) readSettings() error {
 	if c.Settings == "" {
 		return nil
 	}
-	s, err := absent(platform.ReadFile(c.Settings, platform.DecodeSettings))
+	s, err := ignoreNotExist(platform.ReadFile(c.Settings, platform.DecodeSettings))
 	if s != nil {
 		c.settings = *s
 	}
@@ -235,7 +235,7 @@ func (c *command) store() buildpack.Store {
 
 // unknown logs keys that the specification does not define.
 func (c *command) unknown(path string, keys []string) {
-	c.log.Debug(fmt.Sprintf("%s has keys that are not known here: %s", path, strings.Join(keys, ", ")))
+	c.log.Debug(fmt.Sprintf("%s has unknown keys: %s", path, strings.Join(keys, ", ")))
 }
 
 // host returns the settings shared by all executables of buildpacks.
@@ -287,7 +287,7 @@ func refuseRoot(code fail.Code) error {
 	if u, err := user.Current(); err == nil {
 		name = u.Username
 	}
-	return fail.As(code, "", fmt.Errorf("buildpacks do not run as %s: use the build image's user", name))
+	return fail.As(code, "", fmt.Errorf("buildpacks must not run as %s; run as the build image's user", name))
 }
 
 // target returns the run image's target, as far as it is known.

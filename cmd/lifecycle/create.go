@@ -71,7 +71,7 @@ func (x *creation) prepare() (err error) {
 		return fail.As(fail.Analyze, "", err)
 	}
 	if os.Geteuid() == 0 && (x.UID <= 0 || x.GID < 0) {
-		return fail.As(fail.InvalidArgs, "", errors.New("buildpacks do not run as root: name the build image's user (CNB_USER_ID and CNB_GROUP_ID, or -uid and -gid)"))
+		return fail.As(fail.InvalidArgs, "", errors.New("buildpacks must not run as root; set the build image's user with CNB_USER_ID and CNB_GROUP_ID, or -uid and -gid"))
 	}
 	return fail.As(fail.Analyze, "", errors.Join(x.guard(), x.share()))
 }
@@ -103,7 +103,7 @@ func (x *creation) detecting(ctx context.Context) (err error) {
 // which could interfere with its writes.
 func (x *creation) restoring(ctx context.Context) error {
 	if os.Geteuid() == 0 {
-		if err := settle(x.UID); err != nil {
+		if err := killLeftovers(x.UID); err != nil {
 			return fail.As(fail.Restore, "", err)
 		}
 	}
@@ -128,7 +128,7 @@ func (x *creation) extending(ctx context.Context) (err error) {
 	if x.extended, x.host, err = x.extendHere(ctx, x.opener, x.made, x.host, x.spool); err != nil {
 		return fail.As(fail.Extend, "", err)
 	}
-	return fail.As(fail.Extend, "", own(x.spool, x.UID, x.GID))
+	return fail.As(fail.Extend, "", chownTree(x.spool, x.UID, x.GID))
 }
 
 // building drops root privileges and runs the builder.
@@ -160,9 +160,9 @@ func (c *command) resolveRunImage(ctx context.Context, opener *image.Opener, ana
 func (c *command) guard() error {
 	if os.Geteuid() != 0 {
 		c.sharesUser = true
-		return hide()
+		return denyInspection()
 	}
-	return adopt()
+	return becomeSubreaper()
 }
 
 // share gives the directories that buildpacks and caches need to the build image's user.
@@ -171,11 +171,11 @@ func (c *command) share() error {
 		return nil
 	}
 	for _, dir := range append(c.layoutTargets(), c.Layers, c.CacheDir, c.LaunchCache) {
-		if err := c.give(dir); err != nil {
+		if err := c.chown(dir); err != nil {
 			return err
 		}
 	}
-	return c.giveUnreadable()
+	return c.chownUnreadable()
 }
 
 // connected prepares detection in the creator, which can read images and may run as root.
@@ -183,7 +183,7 @@ func (x *creation) connected(d *lifecycle.Detector, g *lifecycle.Generator) erro
 	if os.Geteuid() == 0 { // bin/detect and bin/generate never run as root
 		user := &buildpack.User{UID: x.UID, GID: x.GID}
 		d.Host.User, g.Host.User = user, user
-		g.Settle = func() error { return settle(x.UID) }
+		g.Settle = func() error { return killLeftovers(x.UID) }
 	}
 	d.Experimental = "silent" // the creator does not guard extensions by it (docs/compatibility.md, "Platforms")
 	reader, err := x.reader(x.opener, x.policy())

@@ -33,7 +33,7 @@ func (c *command) detect(ctx context.Context) error {
 	if err != nil {
 		return fail.As(fail.DetectOther, "", err)
 	}
-	run, err := c.leftInventory(analyzed)
+	run, err := c.analyzerInventory(analyzed)
 	if err != nil {
 		return fail.As(fail.DetectOther, "", err)
 	}
@@ -99,11 +99,11 @@ func (c *command) orders() (*resolver.OrderFile, *platform.System, *platform.Run
 		}
 	}
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("reading the order of buildpacks: %w (looked for at %q)", err, paths)
+		return nil, nil, nil, fmt.Errorf("reading the order of buildpacks: %w (tried %q)", err, paths)
 	}
 	var system *platform.System
 	if c.System != "" {
-		if system, err = absent(platform.ReadFile(c.System, platform.DecodeSystem)); err != nil {
+		if system, err = ignoreNotExist(platform.ReadFile(c.System, platform.DecodeSystem)); err != nil {
 			return nil, nil, nil, err
 		}
 	}
@@ -123,12 +123,12 @@ func (c *command) writeDetection(g *lifecycle.Generation) error {
 	if g.Resolution == nil {
 		return nil
 	}
-	return c.write(c.own("resolution.toml"), g.Resolution)
+	return c.write(c.ownFile("resolution.toml"), g.Resolution)
 }
 
-// leftInventory returns the run image's inventory left by the analyzer. It ignores one that is
+// analyzerInventory returns the run image's inventory left by the analyzer. It ignores one that is
 // unreadable or of another image.
-func (c *command) leftInventory(analyzed *platform.Analyzed) (base.Image, error) {
+func (c *command) analyzerInventory(analyzed *platform.Analyzed) (base.Image, error) {
 	if err := c.readSettings(); err != nil {
 		return base.Image{}, err
 	}
@@ -141,32 +141,32 @@ func (c *command) leftInventory(analyzed *platform.Analyzed) (base.Image, error)
 	if c.policy().RunSBOM == platform.Off {
 		return run, nil
 	}
-	report, err := absent(platform.ReadFileIn(c.Layers, c.own("run-image.toml"), platform.DecodeRunImageReport))
+	report, err := ignoreNotExist(platform.ReadFileIn(c.Layers, c.ownFile("run-image.toml"), platform.DecodeRunImageReport))
 	switch {
 	case err != nil:
-		c.log.Warn(fmt.Sprintf("what the analyzer found of the run image is passed over: %v", err))
+		c.log.Warn(fmt.Sprintf("ignoring run-image.toml: %v", err))
 		run.Why = "run-image.toml cannot be read"
 		return run, nil
 	case report == nil && !strings.Contains(analyzed.RunImage.Reference, "sha256:"):
 		run.Why = lifecycle.NotInDaemon
 		return run, nil
 	case report == nil:
-		run.Why = "the analyzer left no run-image.toml, since it is another lifecycle's or has the policy off"
+		run.Why = "the analyzer wrote no run-image.toml, because it is another lifecycle's or run image SBOMs are disabled there"
 		return run, nil
 	case report.Digest == "" || reference.Recorded(analyzed.RunImage.Reference).Digest != report.Digest:
-		run.Why = "the analyzer's run-image.toml is about another image"
+		run.Why = "the analyzer's run-image.toml describes another image"
 		return run, nil
 	}
 	run.Digest, run.Config = report.Digest, report.Config
 	if report.SBOM == nil {
-		run.Why = "the analyzer found no SBOM attached to it, and generated none"
+		run.Why = "the analyzer neither found an attached SBOM nor generated one"
 		return run, nil
 	}
-	return c.believed(run, report)
+	return c.checkInventory(run, report)
 }
 
-// believed returns the run image with the analyzer's inventory if it is accepted here.
-func (c *command) believed(run base.Image, report *platform.RunImageReport) (base.Image, error) {
+// checkInventory adds the analyzer's inventory to the run image if it is trusted here.
+func (c *command) checkInventory(run base.Image, report *platform.RunImageReport) (base.Image, error) {
 	trust, err := c.trust(c.policy())
 	if err != nil {
 		return run, err
@@ -175,20 +175,20 @@ func (c *command) believed(run base.Image, report *platform.RunImageReport) (bas
 	// inventory (docs/design.md, "Policy").
 	trust.Unbound = trust.Unbound || c.policy().Unbound == nil
 	if err := report.SBOM.Check(trust); err != nil {
-		c.log.Warn(fmt.Sprintf("the run image's SBOM (%s) is passed over: %v", report.SBOM.Carrier, err))
-		run.Why = fmt.Sprintf("its SBOM does not count: %v", err)
+		c.log.Warn(fmt.Sprintf("ignoring the run image's SBOM (%s): %v", report.SBOM.Carrier, err))
+		run.Why = fmt.Sprintf("its SBOM is not trusted: %v", err)
 		return run, nil
 	}
 	if d := report.Declaration; d != nil {
 		if err := trust.Check(d.Signature); err != nil {
-			c.log.Warn(fmt.Sprintf("the run image's declaration (%s) is passed over: %v", d.Reference, err))
+			c.log.Warn(fmt.Sprintf("ignoring the run image's declaration (%s): %v", d.Reference, err))
 			report.Declaration = nil
 		}
 	}
 	doc, err := c.readSBOM(report.SBOM.Format)
 	if err != nil {
-		c.log.Warn(fmt.Sprintf("the run image's SBOM is passed over: %v", err))
-		run.Why = "the SBOM that the analyzer left cannot be read"
+		c.log.Warn(fmt.Sprintf("ignoring the run image's SBOM: %v", err))
+		run.Why = "the analyzer's copy of its SBOM cannot be read"
 		return run, nil
 	}
 	run.Carrier = report.SBOM.Carrier
@@ -196,7 +196,7 @@ func (c *command) believed(run base.Image, report *platform.RunImageReport) (bas
 	return run, nil
 }
 
-func (c *command) sbomPath(f sbom.Format) string { return c.own("run-image.sbom." + f.Ext()) }
+func (c *command) sbomPath(f sbom.Format) string { return c.ownFile("run-image.sbom." + f.Ext()) }
 
 func (c *command) readSBOM(f sbom.Format) (*sbom.Document, error) {
 	path := c.sbomPath(f)
@@ -216,9 +216,9 @@ func (c *command) provides(doc *sbom.Document, declared *platform.Declared, name
 // writeProvides writes what the run image provides for extensions, or removes the file of an
 // earlier build.
 func (c *command) writeProvides(run base.Image) error {
-	path := c.own("run-image.provides.toml")
+	path := c.ownFile("run-image.provides.toml")
 	if run.Set == nil {
-		return errors.Join(remove(path), remove(c.own("resolution.toml")))
+		return errors.Join(remove(path), remove(c.ownFile("resolution.toml")))
 	}
 	return c.write(path, platform.RunImageProvidesOf(run.Set, run.Reference))
 }
@@ -236,7 +236,7 @@ func (c *command) inventoryPaths(run base.Image) (providesPath, sbomPath string)
 	if run.Set == nil {
 		return "", ""
 	}
-	providesPath = c.own("run-image.provides.toml")
+	providesPath = c.ownFile("run-image.provides.toml")
 	for _, f := range []sbom.Format{sbom.CycloneDX, sbom.SPDX, sbom.Syft} {
 		if path := c.sbomPath(f); exists(path) {
 			return providesPath, path

@@ -71,7 +71,7 @@ func (d *dialer) Dial(_ context.Context, _, _ string) (net.Conn, error) {
 	if n == 0 || reply[0] == refused {
 		return nil, errors.New(string(reply[min(n, 1):n]))
 	}
-	f, err := handedOver(control[:oobn])
+	f, err := receivedFile(control[:oobn])
 	if err != nil {
 		return nil, d.broken(err)
 	}
@@ -80,12 +80,12 @@ func (d *dialer) Dial(_ context.Context, _, _ string) (net.Conn, error) {
 }
 
 func (*dialer) broken(err error) error {
-	return fmt.Errorf("asking for a connection to the docker daemon: %w", err)
+	return fmt.Errorf("connecting to the docker daemon: %w", err)
 }
 
-// handedOver returns the file that came with a reply. It is missing if this process has
+// receivedFile returns the file that came with a reply. It is missing if this process has
 // reached its limit of open files.
-func handedOver(control []byte) (*os.File, error) {
+func receivedFile(control []byte) (*os.File, error) {
 	messages, err := syscall.ParseSocketControlMessage(control)
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func handedOver(control []byte) (*os.File, error) {
 			return os.NewFile(uintptr(fds[0]), "docker"), nil
 		}
 	}
-	return nil, errors.New("no connection came with the reply: are too many files open?")
+	return nil, errors.New("the reply has no connection; too many open files?")
 }
 
 // serveDials runs the child: it dials the socket for each packet, until the connection is

@@ -75,7 +75,7 @@ func TestDialReplies(t *testing.T) {
 // TestDialBroken gets replies that bring no connection: they are errors, which say more than a byte.
 func TestDialBroken(t *testing.T) {
 	for reply, want := range map[string]string{
-		string(dialed): "no connection came with the reply", "x": "no connection came", string(refused): "", string(refused) + "because": "because",
+		string(dialed): "the reply has no connection", "x": "the reply has no connection", string(refused): "", string(refused) + "because": "because",
 		string(refused) + strings.Repeat("z", maxReply-1): strings.Repeat("z", maxReply-1),
 	} {
 		pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_SEQPACKET|syscall.SOCK_CLOEXEC, 0)

@@ -30,7 +30,7 @@ func (c *command) exportOnly(ctx context.Context) error {
 		return err
 	}
 	if analyzed.RunImage == nil {
-		return fmt.Errorf("%s names no run image: run analyzer and detector before", c.Analyzed)
+		return fmt.Errorf("%s has no run image; run the analyzer and detector first", c.Analyzed)
 	}
 	group, err := c.group()
 	if err != nil {
@@ -77,7 +77,7 @@ func (c *command) exportWith(ctx context.Context, opener *image.Opener, x *expor
 	if len(runFile.Images) == 0 && c.RunImage != "" { // the creator may have only the name
 		runFile.Images = []platform.RunImageNames{{Image: c.RunImage}}
 	}
-	project, err := absent(platform.ReadFileIn(c.Layers, c.ProjectMetadata, platform.DecodeProjectMetadata))
+	project, err := ignoreNotExist(platform.ReadFileIn(c.Layers, c.ProjectMetadata, platform.DecodeProjectMetadata))
 	if err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func (c *command) previous(ctx context.Context, opener *image.Opener, analyzed *
 	}
 	img, err := opener.Open(ctx, c.Ref(analyzed.PreviousImage.Reference))
 	if errors.Is(err, image.ErrNotFound) {
-		c.log.Warn(fmt.Sprintf("the previous image is not there any more, so nothing can be reused: %v", err))
+		c.log.Warn(fmt.Sprintf("the previous image no longer exists, so no layers can be reused: %v", err))
 		return nil, nil
 	}
 	return img, err
@@ -195,7 +195,7 @@ func (c *command) cache(opener *image.Opener, ctx context.Context) (cache.Cache,
 		return nil, nil
 	}
 	if err := ensureDir(c.CacheDir); err != nil {
-		c.log.Warn(fmt.Sprintf("there is no cache: %v", err))
+		c.log.Warn(fmt.Sprintf("continuing without a cache: %v", err))
 		return nil, nil
 	}
 	return &cache.Volume{Dir: c.CacheDir}, nil
@@ -218,11 +218,11 @@ func (c *command) extendedImage(ctx context.Context, opener *image.Opener, analy
 		return nil, nil
 	}
 	if _, err := v1.NewHash(digest); err != nil {
-		return nil, fmt.Errorf("the run image %s is to be extended, and %s names it without a digest: run the restorer before", analyzed.RunImage.Name(), c.Analyzed)
+		return nil, fmt.Errorf("run image %s needs to be extended, but %s has no digest for it; run the restorer first", analyzed.RunImage.Name(), c.Analyzed)
 	}
 	dir := filepath.Join(c.Extended, "run", digest)
 	if isEmpty(dir) {
-		return nil, fmt.Errorf("the run image %s is to be extended by %s, but there is no extended image in %s: run extender -kind run before",
+		return nil, fmt.Errorf("run image %s needs to be extended by %s, but %s has no extended image; run extender -kind run first",
 			analyzed.RunImage.Name(), left[0].Path, dir)
 	}
 	img, err := opener.Open(ctx, reference.Reference{Kind: reference.Layout, Path: dir})

@@ -48,7 +48,7 @@ func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed 
 		return err
 	}
 	if analyzed.RunImage == nil || !analyzed.RunImage.Extend || len(left) == 0 {
-		c.log.Info("Nothing is left to apply to the run image")
+		c.log.Info("No Dockerfiles to apply to the run image")
 		return nil
 	}
 	name := analyzed.RunImage.Reference
@@ -97,10 +97,10 @@ func (c *command) extendBuild(ctx context.Context, group platform.Group, analyze
 		return err
 	}
 	if len(left) == 0 {
-		c.log.Info("Nothing is left to apply to the build image")
+		c.log.Info("No Dockerfiles to apply to the build image")
 	} else {
 		if analyzed.BuildImage == nil {
-			return fmt.Errorf("%s names no build image: give the restorer -build-image", c.Analyzed)
+			return fmt.Errorf("%s has no build image; run the restorer with -build-image", c.Analyzed)
 		}
 		saved, err := c.savedBase(ctx, analyzed.BuildImage.Reference)
 		if err != nil {
@@ -179,11 +179,11 @@ func (c *command) savedBase(ctx context.Context, name string) (*image.Image, err
 	digest := reference.Recorded(name).Digest
 	dir := filepath.Join(c.KanikoDir, "cache", "base", digest)
 	if digest == "" || isEmpty(dir) {
-		return nil, fmt.Errorf("there is no base image %s in %s: run the restorer before", name, dir)
+		return nil, fmt.Errorf("%s does not have the base image %s; run the restorer first", dir, name)
 	}
 	base, err := lifecycle.OpenSavedBase(ctx, dir, digest)
 	if err != nil {
-		return nil, fmt.Errorf("what is in %s is not the base image %s that the restorer saved; remove it and run the restorer again: %w", dir, name, err)
+		return nil, fmt.Errorf("%s is not the base image %s as the restorer saved it; remove it and run the restorer again: %w", dir, name, err)
 	}
 	return base, nil
 }
@@ -202,7 +202,7 @@ func (c *command) recheck(judged *base.Judgement, name string, read func() (*sbo
 	}
 	doc, err := read()
 	if err != nil {
-		return fmt.Errorf("looking at what the extended run image holds: %w", err)
+		return fmt.Errorf("reading the packages of the extended run image: %w", err)
 	}
 	return judged.Recheck(base.Image{
 		Reference: name, Set: base.ProvidesOf(doc, judged.Mapping, nil, name, c.log), Carrier: attach.Generated, Extended: true,

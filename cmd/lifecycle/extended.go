@@ -34,7 +34,7 @@ func (c *command) extendedDir() (string, error) {
 	}
 	root, err := files.Within(c.Layers, rel, true)
 	if err != nil {
-		return "", fmt.Errorf("making %s: %w: remove what is there", dir, err)
+		return "", fmt.Errorf("creating %s: %w; remove the existing file", dir, err)
 	}
 	return dir, root.Close()
 }
@@ -62,7 +62,7 @@ func (c *command) recordExtended(base string, img v1.Image) error {
 		// Some platforms give the whole kaniko directory to the build image's user before each build.
 		// Remove the record of an earlier build, which the exporter would compare with this image.
 		if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o755)); err != nil {
-			c.log.Warn(fmt.Sprintf("%s is not this user's alone, so the exporter is not told which image was made: %v", dir, err))
+			c.log.Warn(fmt.Sprintf("cannot record the extended image for the exporter: other users can write %s: %v", dir, err))
 			return nil
 		}
 	}
@@ -89,7 +89,7 @@ func (c *command) checkExtended(dir, base string, img *image.Image) error {
 		return nil
 	}
 	if want != "" {
-		return fmt.Errorf("the extended run image in %s is %s, and the extender made %s: run extender -kind run again", dir, img.Digest, want)
+		return fmt.Errorf("the extended run image in %s is %s, but the extender created %s; run extender -kind run again", dir, img.Digest, want)
 	}
 	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -97,13 +97,13 @@ func (c *command) checkExtended(dir, base string, img *image.Image) error {
 		}
 		info, err := d.Info()
 		if err == nil && !info.IsDir() && !info.Mode().IsRegular() {
-			err = errors.New("it is neither a file nor a directory")
+			err = errors.New("neither a file nor a directory")
 		}
 		if err == nil {
 			err = ownedBy(info, 0, os.Geteuid())
 		}
 		if err != nil {
-			return fmt.Errorf("the extended run image in %s is not the extender's alone: %s: %w: run extender -kind run again", dir, name, err)
+			return fmt.Errorf("another user may have changed the extended run image in %s: %s: %w; run extender -kind run again", dir, name, err)
 		}
 		return nil
 	})
@@ -131,13 +131,13 @@ func (c *command) recorded(base string) (string, error) {
 func ownedBy(info fs.FileInfo, uids ...int) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return errors.New("its owner is not known")
+		return errors.New("unknown owner")
 	}
 	if !slices.Contains(uids, int(st.Uid)) {
-		return fmt.Errorf("it belongs to user %d", st.Uid)
+		return fmt.Errorf("owned by user %d", st.Uid)
 	}
 	if info.Mode()&0o022 != 0 {
-		return fmt.Errorf("others may write it (%s)", info.Mode())
+		return fmt.Errorf("writable by other users (%s)", info.Mode())
 	}
 	return nil
 }

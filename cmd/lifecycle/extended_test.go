@@ -133,8 +133,8 @@ func TestSavedBase(t *testing.T) {
 	}
 }
 
-// TestExtendedIsTheExtenders has a buildpack put an extended image of its own in place of the extender's.
-func TestExtendedIsTheExtenders(t *testing.T) {
+// TestExtendedImageOfAnotherIsRejected has a buildpack put an extended image of its own in place of the extender's.
+func TestExtendedImageOfAnotherIsRejected(t *testing.T) {
 	run := lifecycletest.Debian()
 	base := digestString(t, run)
 	made := lifecycletest.With(run, lifecycletest.Layer{"made": "1"})
@@ -145,14 +145,14 @@ func TestExtendedIsTheExtenders(t *testing.T) {
 		root   bool   // takes root
 	}{
 		"as made":                 {func(*testing.T, *command, string) {}, "", false},
-		"another":                 {func(t *testing.T, _ *command, dir string) { writeLayout(t, dir, evil(t, made)) }, "the extender made", false},
-		"another, without record": {func(t *testing.T, c *command, dir string) { forget(t, c); give(t, dir) }, "belongs to user", true},
-		"given away, with record": {func(t *testing.T, _ *command, dir string) { give(t, dir) }, "", true},
+		"another":                 {func(t *testing.T, _ *command, dir string) { writeLayout(t, dir, evil(t, made)) }, "the extender created", false},
+		"another, without record": {func(t *testing.T, c *command, dir string) { forget(t, c); giveToBuildUser(t, dir) }, "owned by user", true},
+		"given away, with record": {func(t *testing.T, _ *command, dir string) { giveToBuildUser(t, dir) }, "", true},
 		"made without record":     {func(t *testing.T, c *command, _ string) { forget(t, c) }, "", false},
 		"writable for others": {func(t *testing.T, c *command, dir string) {
 			forget(t, c)
 			must(t, os.Chmod(filepath.Join(dir, "index.json"), 0o666))
-		}, "others may write", false},
+		}, "writable by other users", false},
 		"with a link": {func(t *testing.T, c *command, dir string) {
 			forget(t, c)
 			must(t, os.Symlink("index.json", filepath.Join(dir, "link")))
@@ -164,24 +164,24 @@ func TestExtendedIsTheExtenders(t *testing.T) {
 		}, "neither a file nor a directory", false},
 		"a foreign record": {func(t *testing.T, c *command, dir string) {
 			writeLayout(t, dir, evil(t, made))
-			give(t, dir)
-			give(t, filepath.Join(c.KanikoDir, "cache"))
-		}, "belongs to user", true},
+			giveToBuildUser(t, dir)
+			giveToBuildUser(t, filepath.Join(c.KanikoDir, "cache"))
+		}, "owned by user", true},
 		"a record that is a link": {func(t *testing.T, c *command, dir string) {
-			give(t, dir)
+			giveToBuildUser(t, dir)
 			name := c.extendedRecord(base)
 			must(t, os.Rename(name, name+"2"))
 			must(t, os.Symlink(name+"2", name))
-		}, "belongs to user", true},
+		}, "owned by user", true},
 		"a record that is a pipe": {func(t *testing.T, c *command, dir string) {
-			give(t, dir)
+			giveToBuildUser(t, dir)
 			must(t, os.Remove(c.extendedRecord(base)))
 			must(t, syscall.Mkfifo(c.extendedRecord(base), 0o644))
-		}, "belongs to user", true},
+		}, "owned by user", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if tt.root && !root {
-				t.Skip("to give files away takes root")
+				t.Skip("changing the owner needs root")
 			}
 			old := syscall.Umask(0)
 			defer syscall.Umask(old)
@@ -203,8 +203,8 @@ func TestExtendedIsTheExtenders(t *testing.T) {
 	}
 }
 
-// TestExtendedRecordIsNotLedAway has a link where the extender keeps its records: nothing is written there.
-func TestExtendedRecordIsNotLedAway(t *testing.T) {
+// TestExtendedRecordFollowsNoLinks has a link where the extender keeps its records: nothing is written there.
+func TestExtendedRecordFollowsNoLinks(t *testing.T) {
 	img := lifecycletest.Debian()
 	elsewhere := t.TempDir()
 	must(t, os.Chmod(elsewhere, 0o777))
@@ -223,8 +223,8 @@ func TestExtendedRecordIsNotLedAway(t *testing.T) {
 	must(t, c.recordExtended(digestString(t, img), img))
 }
 
-// TestExtendedIsNotLedAway has a link where the extender writes the extended image.
-func TestExtendedIsNotLedAway(t *testing.T) {
+// TestExtendedImageFollowsNoLinks has a link where the extender writes the extended image.
+func TestExtendedImageFollowsNoLinks(t *testing.T) {
 	for _, link := range []string{"", "run"} {
 		c := extending(t)
 		elsewhere := t.TempDir()
@@ -254,14 +254,14 @@ func forget(t *testing.T, c *command) {
 	must(t, os.RemoveAll(filepath.Join(c.KanikoDir, "cache")))
 }
 
-// give gives all in a directory to a build user.
-func give(t *testing.T, dir string) {
+// giveToBuildUser gives a directory and its content to the build image's user.
+func giveToBuildUser(t *testing.T, dir string) {
 	t.Helper()
-	must(t, own(dir, 1000, 1000))
+	must(t, chownTree(dir, 1000, 1000))
 }
 
-// TestSpoolIsNew has a buildpack put a link where the extender once kept its layers.
-func TestSpoolIsNew(t *testing.T) {
+// TestSpoolHasARandomName has a buildpack put a link where the extender once kept its layers.
+func TestSpoolHasARandomName(t *testing.T) {
 	c := extending(t)
 	elsewhere := t.TempDir()
 	must(t, os.Symlink(elsewhere, filepath.Join(c.Layers, ".extending-run")))
@@ -284,11 +284,11 @@ func TestSpoolIsNew(t *testing.T) {
 	}
 }
 
-// TestKeptStaysRoots gives away <layers>, and a cache that is the kaniko directory too: what the extender keeps there
-// for itself stays its own.
-func TestKeptStaysRoots(t *testing.T) {
+// TestKeptOwnersStay changes the owner of <layers> and of a cache that is also the kaniko directory: the extender's own
+// files keep their owner.
+func TestKeptOwnersStay(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("to give files away takes root")
+		t.Skip("changing the owner needs root")
 	}
 	c := extending(t)
 	c.CacheDir, c.UID, c.GID = c.KanikoDir, 1000, 1000
@@ -298,15 +298,15 @@ func TestKeptStaysRoots(t *testing.T) {
 		must(t, os.MkdirAll(filepath.Dir(name), 0o755))
 		must(t, os.WriteFile(name, nil, 0o644))
 	}
-	must(t, errors.Join(c.give(c.Layers), c.give(c.CacheDir), c.give(c.savedBases())))
+	must(t, errors.Join(c.chown(c.Layers), c.chown(c.CacheDir), c.chown(c.savedBases())))
 	for _, name := range mine {
 		if owner(t, name) != 0 || owner(t, filepath.Dir(name)) != 0 {
-			t.Errorf("%s was given away", name)
+			t.Errorf("the owner of %s was changed", name)
 		}
 	}
 	for _, name := range given {
 		if owner(t, name) != 1000 {
-			t.Errorf("%s was not given away", name)
+			t.Errorf("the owner of %s was not changed", name)
 		}
 	}
 }

@@ -24,7 +24,7 @@ func (c *command) mayExtend(made *lifecycle.Generation) error {
 	case c.policy().ExtendInCreator == "never":
 		return made.Judged.Unapplied("CNB_EXTEND_IN_CREATOR is never")
 	case os.Geteuid() != 0:
-		return made.Judged.Unapplied(fmt.Sprintf("the creator runs as user %d, and it takes root", os.Geteuid()))
+		return made.Judged.Unapplied(fmt.Sprintf("the creator runs as user %d, and extending requires root", os.Geteuid()))
 	}
 	return nil
 }

@@ -94,9 +94,9 @@ func (r *reaper) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// TestKilledExporter kills exporters before and after each request: there is no image or a
+// TestKilledExporterLeavesNoImage kills exporters before and after each request: there is no image or a
 // whole one, and the cache is what it was or what it is to be.
-func TestKilledExporter(t *testing.T) {
+func TestKilledExporterLeavesNoImage(t *testing.T) {
 	registry := lifecycletest.Registry()
 	defer registry.Close()
 	e := newExportable(t, registry)

@@ -12,23 +12,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// adopt makes this process the parent of orphaned descendants.
-func adopt() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
+// becomeSubreaper makes this process the parent of orphaned descendants.
+func becomeSubreaper() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 
-// hide prevents other processes of the same user from reading this one's environment and
+// denyInspection prevents other processes of the same user from reading this one's environment and
 // memory, which have credentials.
-func hide() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }
+func denyInspection() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }
 
-// settle kills the processes that a user's executables left behind, after [adopt]: root is
+// killLeftovers kills the processes that a user's executables left behind, after [becomeSubreaper]: root is
 // about to read and apply what they wrote.
-func settle(uid int) error {
+func killLeftovers(uid int) error {
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		left, err := childrenOf(uid)
 		if err != nil || len(left) == 0 {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%d processes of user %d do not end", len(left), uid)
+			return fmt.Errorf("cannot kill %d processes of user %d", len(left), uid)
 		}
 		for _, pid := range left {
 			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have exited

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestSettle ends what a command left running in a session of its own.
-func TestSettle(t *testing.T) {
-	if err := adopt(); err != nil {
+// TestKillLeftovers kills what a command left running in a session of its own.
+func TestKillLeftovers(t *testing.T) {
+	if err := becomeSubreaper(); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.Command("sh", "-c", "setsid sh -c 'sleep 1000 & exec sleep 1000' >/dev/null 2>&1 & echo $!").Output()
@@ -28,7 +28,7 @@ func TestSettle(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(process)
-	if err := settle(os.Getuid()); err != nil {
+	if err := killLeftovers(os.Getuid()); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}}, 10_000); n != 1 {

@@ -49,11 +49,11 @@ func (c *command) drop(opener *image.Opener, dirs ...string) error {
 		return nil
 	}
 	for _, dir := range dirs {
-		if err := c.give(dir); err != nil {
+		if err := c.chown(dir); err != nil {
 			return err
 		}
 	}
-	if err := c.giveUnreadable(); err != nil {
+	if err := c.chownUnreadable(); err != nil {
 		return err
 	}
 	if c.UID == 0 {
@@ -66,9 +66,9 @@ func (c *command) drop(opener *image.Opener, dirs ...string) error {
 		what string
 		err  error
 	}{
-		{"leaving all groups", syscall.Setgroups([]int{c.GID})},
-		{"becoming the group", syscall.Setgid(c.GID)},
-		{"becoming the user", syscall.Setuid(c.UID)},
+		{"setting the supplementary groups", syscall.Setgroups([]int{c.GID})},
+		{"setting the group", syscall.Setgid(c.GID)},
+		{"setting the user", syscall.Setuid(c.UID)},
 	} {
 		if step.err != nil {
 			return fmt.Errorf("dropping privileges: %s: %w", step.what, step.err)
@@ -95,17 +95,17 @@ func (c *command) keepDaemon(opener *image.Opener) error {
 	return nil
 }
 
-// giveUnreadable gives the user the unreadable files of OCI layouts that are only read.
-func (c *command) giveUnreadable() error {
+// chownUnreadable gives the user the unreadable files of OCI layouts that are only read.
+func (c *command) chownUnreadable() error {
 	if !c.Layout {
 		return nil
 	}
-	return ownUnreadable(c.LayoutDir, c.UID, c.GID)
+	return chownUnreadable(c.LayoutDir, c.UID, c.GID)
 }
 
-// give gives a directory to the build image's user. A read-only cache is no error.
-func (c *command) give(dir string) error {
-	err := own(dir, c.UID, c.GID, c.kept()...)
+// chown gives a directory to the build image's user. A read-only cache is no error.
+func (c *command) chown(dir string) error {
+	err := chownTree(dir, c.UID, c.GID, c.keptOwners()...)
 	if err != nil && (dir == c.CacheDir || dir == c.LaunchCache) && errors.Is(err, syscall.EROFS) {
 		c.log.Warn(fmt.Sprintf("cannot write the cache: %v", err))
 		return nil
@@ -113,16 +113,16 @@ func (c *command) give(dir string) error {
 	return err
 }
 
-// kept returns the paths that keep their owner: files of this process or the extender in the
+// keptOwners returns the paths that keep their owner: files of this process or the extender in the
 // user's directories. Before Platform API 0.12 the cache may also be the kaniko directory.
-func (c *command) kept() []string {
-	return []string{filepath.Join(c.CacheDir, keptInventories), filepath.Join(c.CacheDir, "cache"), filepath.Join(c.Extended, "run")}
+func (c *command) keptOwners() []string {
+	return []string{filepath.Join(c.CacheDir, inventoryCache), filepath.Join(c.CacheDir, "cache"), filepath.Join(c.Extended, "run")}
 }
 
-// own gives a directory and its content to a user, except the given paths. It creates a
+// chownTree gives a directory and its content to a user, except the given paths. It creates a
 // missing directory and ignores an empty name. It follows no links below dir and skips files
 // of other users with several hard links, one of which may be outside.
-func own(dir string, uid, gid int, except ...string) error {
+func chownTree(dir string, uid, gid int, except ...string) error {
 	if dir == "" {
 		return nil
 	}
@@ -134,12 +134,12 @@ func own(dir string, uid, gid int, except ...string) error {
 		return err
 	}
 	o := newOwner{uid: uid, gid: gid, except: except}
-	return errors.Join(o.give(root, "."), o.giveAll(root), root.Close())
+	return errors.Join(o.chown(root, "."), o.chownContents(root), root.Close())
 }
 
-// ownUnreadable gives a user the files below a directory that others may not read, such as
+// chownUnreadable gives a user the files below a directory that others may not read, such as
 // blobs that tools write for their own user only. It ignores read-only file systems.
-func ownUnreadable(dir string, uid, gid int) error {
+func chownUnreadable(dir string, uid, gid int) error {
 	root, err := os.OpenRoot(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -148,7 +148,7 @@ func ownUnreadable(dir string, uid, gid int) error {
 		return err
 	}
 	o := newOwner{uid: uid, gid: gid, unreadable: true}
-	return errors.Join(o.giveAll(root), root.Close())
+	return errors.Join(o.chownContents(root), root.Close())
 }
 
 // A newOwner changes the owner of files, with exceptions.
@@ -158,8 +158,8 @@ type newOwner struct {
 	unreadable bool // only files that others may not read
 }
 
-// giveAll changes the owner of a directory's content.
-func (o newOwner) giveAll(dir *os.Root) error {
+// chownContents changes the owner of a directory's content.
+func (o newOwner) chownContents(dir *os.Root) error {
 	entries, err := fs.ReadDir(dir.FS(), ".")
 	if err != nil {
 		return err
@@ -168,9 +168,9 @@ func (o newOwner) giveAll(dir *os.Root) error {
 		if slices.Contains(o.except, filepath.Join(dir.Name(), e.Name())) {
 			continue
 		}
-		err := o.give(dir, e.Name())
+		err := o.chown(dir, e.Name())
 		if err == nil && e.IsDir() {
-			err = o.giveBelow(dir, e.Name())
+			err = o.chownDir(dir, e.Name())
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -179,15 +179,15 @@ func (o newOwner) giveAll(dir *os.Root) error {
 	return nil
 }
 
-func (o newOwner) giveBelow(dir *os.Root, name string) error {
+func (o newOwner) chownDir(dir *os.Root, name string) error {
 	below, err := files.Child(dir, name, false)
 	if err != nil {
 		return err
 	}
-	return errors.Join(o.giveAll(below), below.Close())
+	return errors.Join(o.chownContents(below), below.Close())
 }
 
-func (o newOwner) give(dir *os.Root, name string) error {
+func (o newOwner) chown(dir *os.Root, name string) error {
 	info, err := dir.Lstat(name)
 	if err != nil {
 		return err
@@ -204,7 +204,7 @@ func (o newOwner) give(dir *os.Root, name string) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("giving %s to user %d: %w", filepath.Join(dir.Name(), name), o.uid, err)
+		return fmt.Errorf("changing the owner of %s to user %d: %w", filepath.Join(dir.Name(), name), o.uid, err)
 	}
 	return nil
 }

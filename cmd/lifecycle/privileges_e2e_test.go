@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestOwnAsRoot: everything in a directory is given to the build image's user, and nothing outside. It needs root.
-func TestOwnAsRoot(t *testing.T) {
+// TestChownTreeAsRoot: everything in a directory is given to the build image's user, and nothing outside. It needs root.
+func TestChownTreeAsRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("giving files to a user needs root")
 	}
@@ -28,7 +28,7 @@ func TestOwnAsRoot(t *testing.T) {
 		}
 	}
 	layers := filepath.Join(root, "layers") // the platform's link
-	if err := own(layers, 1000, 1001, filepath.Join(layers, "run-image")); err != nil {
+	if err := chownTree(layers, 1000, 1001, filepath.Join(layers, "run-image")); err != nil {
 		t.Fatal(err)
 	}
 	owner := func(name string) uint32 {
@@ -50,7 +50,7 @@ func TestOwnAsRoot(t *testing.T) {
 	if err != nil || info.Mode()&os.ModeSetuid != 0 {
 		t.Errorf("it is still setuid: %v, %v", info.Mode(), err)
 	}
-	if err := own(filepath.Join(root, "new/dir"), 1000, 1001); err != nil || owner("new/dir") != 1000 {
+	if err := chownTree(filepath.Join(root, "new/dir"), 1000, 1001); err != nil || owner("new/dir") != 1000 {
 		t.Error(errors.Join(err, errors.New("a directory that was not there")))
 	}
 }

@@ -33,7 +33,7 @@ func (c *command) rebaseOnly(ctx context.Context) error {
 	report, err := r.Run(ctx)
 	if report != nil {
 		if err := c.write(c.Report, report); err != nil {
-			return errors.Join(err, errors.New("the image is rebased, but its report cannot be written: name another path (-report)"))
+			return errors.Join(err, errors.New("the image was rebased, but its report cannot be written; set another path with -report"))
 		}
 	}
 	return err

@@ -87,7 +87,7 @@ func (c *command) completeBases(ctx context.Context, opener *image.Opener, analy
 	if err != nil {
 		return nil, err
 	}
-	searched, err := absent(platform.ReadFileIn(c.Layers, c.own("run-image.toml"), platform.DecodeRunImageReport))
+	searched, err := ignoreNotExist(platform.ReadFileIn(c.Layers, c.ownFile("run-image.toml"), platform.DecodeRunImageReport))
 	if err != nil {
 		c.log.Warn(err.Error())
 	}
@@ -108,7 +108,7 @@ func (c *command) completeBases(ctx context.Context, opener *image.Opener, analy
 		}
 	}
 	if bases.Resolution != nil {
-		err = c.write(c.own("resolution.toml"), bases.Resolution)
+		err = c.write(c.ownFile("resolution.toml"), bases.Resolution)
 	}
 	return bases.Analyzed, err
 }

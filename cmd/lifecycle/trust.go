@@ -28,14 +28,14 @@ func (c *command) verifier(policy platform.Policy) (attach.VerifyBundle, error) 
 	}
 	path, err := keyless.Beside()
 	if root == "" {
-		err = errors.New("there is no trusted root (CNB_TRUSTED_ROOT, or trusted-root in the policy)")
+		err = errors.New("no trusted root is set (CNB_TRUSTED_ROOT, or trusted-root in the policy)")
 	}
 	if err == nil {
 		return (&keyless.Program{Path: path, TrustedRoot: []byte(root)}).Verify, nil
 	}
-	if !c.rootless {
-		c.rootless = true
-		c.log.Warn(fmt.Sprintf("no identity of the policy counts: %v", err))
+	if !c.warnedVerifier {
+		c.warnedVerifier = true
+		c.log.Warn(fmt.Sprintf("ignoring the policy's identities: %v", err))
 	}
 	return nil, nil
 }
@@ -51,7 +51,7 @@ func trustedRoot(given string) (string, error) {
 		return "", fmt.Errorf("reading the trusted root (CNB_TRUSTED_ROOT, or trusted-root in the policy): %w", err)
 	}
 	if err := keyless.CheckRoot(data); err != nil {
-		return "", fmt.Errorf("reading the trusted root %s: %w: make one with baseplan trusted-root > FILE", given, err)
+		return "", fmt.Errorf("reading the trusted root %s: %w; create one with baseplan trusted-root > FILE", given, err)
 	}
 	return string(data), nil
 }
@@ -82,7 +82,7 @@ func readKeys(given []string) ([]crypto.PublicKey, error) {
 	for i, pem := range all {
 		from := given[i]
 		if from == pem {
-			from = "a key in the settings"
+			from = "an inline key of the policy"
 		}
 		parsed, err := attach.ParseKeys([]byte(pem), from)
 		if err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // A pipe in place of a key or of the trusted root is not waited for.
-func TestOddKeys(t *testing.T) {
+func TestKeyFilesThatArePipes(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)

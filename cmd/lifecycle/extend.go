@@ -179,7 +179,7 @@ func (c *command) savedBase(ctx context.Context, name string) (*image.Image, err
 	digest := reference.Recorded(name).Digest
 	dir := filepath.Join(c.KanikoDir, "cache", "base", digest)
 	if digest == "" || isEmpty(dir) {
-		return nil, fmt.Errorf("%s does not have the base image %s; run the restorer first", dir, name)
+		return nil, fmt.Errorf("the base image %s is not saved in %s; run the restorer first", name, dir)
 	}
 	base, err := lifecycle.OpenSavedBase(ctx, dir, digest)
 	if err != nil {

@@ -87,8 +87,8 @@ func TestSavedBase(t *testing.T) {
 			must(t, os.Symlink(elsewhere, dir))
 		}, ""},
 		"another": {func(t *testing.T, dir string) { writeLayout(t, dir, evil(t, img)) }, "is not the base image"},
-		"missing": {func(*testing.T, string) {}, "run the restorer before"},
-		"empty":   {func(t *testing.T, dir string) { must(t, os.MkdirAll(dir, 0o755)) }, "run the restorer before"},
+		"missing": {func(*testing.T, string) {}, "run the restorer first"},
+		"empty":   {func(t *testing.T, dir string) { must(t, os.MkdirAll(dir, 0o755)) }, "run the restorer first"},
 		"a file": {func(t *testing.T, dir string) {
 			must(t, os.MkdirAll(filepath.Dir(dir), 0o755))
 			must(t, os.WriteFile(dir, nil, 0o644))

@@ -29,6 +29,7 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/reference"
 	"github.com/baseplan/baseplan/sbom/scan"
 	_ "github.com/baseplan/baseplan/testdata/seed"
 )
@@ -199,7 +200,7 @@ func (b *bed) phases(connected bool) answer {
 	version, err := api.Parse("0.15")
 	b.must(err)
 	a := lifecycle.Analyzer{
-		API: version, Images: &image.Writer{Opener: opener}, Names: []string{b.host + "/app:1"}, RunImage: b.host + "/" + b.Run,
+		API: version, Images: &image.Writer{Opener: opener}, Names: []reference.Reference{reference.Parse(b.host + "/app:1")}, RunImage: reference.Parse(b.host + "/" + b.Run),
 		Layers: "/layers", Root: b.dir, Reader: reader,
 	}
 	analysis, err := a.Run(b.t.Context())

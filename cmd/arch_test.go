@@ -3,15 +3,19 @@
 package cmd_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"io"
+	"maps"
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -153,11 +157,7 @@ var callers = []struct {
 func TestOneCaller(t *testing.T) {
 	for _, p := range packages(t) {
 		for _, file := range p.GoFiles {
-			f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, file), nil, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			checkCallers(t, p.name(), f)
+			checkCallers(t, p.name(), parsed(t, p, file))
 		}
 	}
 }
@@ -177,6 +177,156 @@ func checkCallers(t *testing.T, from string, f *ast.File) {
 			return true
 		})
 	}
+}
+
+// texts are strings that are named like the reference of an image and are something else, in packages that have
+// references as [reference.Reference].
+var texts = map[string]string{
+	"lifecycle/image Layout.Name":       "an annotation",
+	"sbom/attach Attached.Reference":    "where an SBOM is, which may be a file",
+	"sbom/attach Declaration.Reference": "where a declaration is, which may be a file",
+	"sbom/attach Finding.Reference":     "where an SBOM is, which may be a file",
+	"sbom/attach Subject.Names":         "digests",
+	"sbom/attach ParseKeys name":        "of a file, for errors",
+	"sbom/attach ParseSigner name":      "of a file, for errors",
+	"sbom/attach Result.Missing image":  "what an error calls the image",
+}
+
+// TestReferences checks that the packages that open, read and write images name them by reference.Reference: the fields
+// of their exported structs and the parameters of their exported functions. The structs of package platform are
+// files and have their text.
+func TestReferences(t *testing.T) {
+	unused := maps.Clone(texts)
+	for _, p := range packages(t) {
+		if !slices.Contains([]string{"lifecycle", "lifecycle/base", "lifecycle/image", "sbom/attach"}, p.name()) {
+			continue
+		}
+		for _, file := range p.GoFiles {
+			for _, found := range namedLikeReferences(parsed(t, p, file)) {
+				key := p.name() + " " + found
+				if _, ok := texts[key]; !ok {
+					t.Errorf("%s: %s is a string: make it a reference.Reference, or say in the table of texts what it is", file, key)
+				}
+				delete(unused, key)
+			}
+		}
+	}
+	for key := range unused {
+		t.Errorf("there is no %s any more: remove it from the table of texts", key)
+	}
+}
+
+var referenceName = regexp.MustCompile(`^(?i:names?|refs?|references?|images?|previous|(run|build|cache|previous|app)_?images?|switchedto|enough)$`)
+
+// namedLikeReferences lists the strings in a file's exported API that are named like the reference of an image.
+func namedLikeReferences(f *ast.File) []string {
+	var all []string
+	fields := func(of string, list *ast.FieldList, exported bool) {
+		for _, field := range list.List {
+			typ := field.Type
+			if array, ok := typ.(*ast.ArrayType); ok {
+				typ = array.Elt
+			}
+			if id, ok := typ.(*ast.Ident); !ok || id.Name != "string" {
+				continue
+			}
+			for _, n := range field.Names {
+				if referenceName.MatchString(n.Name) && (n.IsExported() || !exported) {
+					all = append(all, of+n.Name)
+				}
+			}
+		}
+	}
+	for _, d := range f.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			if d.Name.IsExported() && ast.IsExported(cmp.Or(receiver(d), "F")) {
+				fields(receiver(d)+d.Name.Name+" ", d.Type.Params, false)
+			}
+		case *ast.GenDecl:
+			for _, spec := range d.Specs {
+				spec, ok := spec.(*ast.TypeSpec)
+				if !ok || !spec.Name.IsExported() {
+					continue
+				}
+				if s, ok := spec.Type.(*ast.StructType); ok {
+					fields(spec.Name.Name+".", s.Fields, true)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// receiver returns the type of a method's receiver and a dot; empty for a function.
+func receiver(d *ast.FuncDecl) string {
+	if d.Recv == nil {
+		return ""
+	}
+	typ := d.Recv.List[0].Type
+	if star, ok := typ.(*ast.StarExpr); ok {
+		typ = star.X
+	}
+	return typ.(*ast.Ident).Name + "."
+}
+
+// cutters are the functions of package strings that take a text apart.
+var cutters = regexp.MustCompile(`^(Cut|CutPrefix|CutSuffix|Split|SplitN|SplitAfter|SplitSeq|HasPrefix|TrimPrefix|TrimLeft|Index|LastIndex|IndexByte|LastIndexByte|Contains)$`)
+
+// marks are what divides a reference.
+var marks = []string{`"@"`, `'@'`, `"docker://"`, `"oci:"`, `"tar:"`, `"sha256:"`, `"@sha256:"`, "string(reference.Daemon)", "string(reference.Layout)", "string(reference.Tar)"}
+
+// otherMarks are files that cut something else at "@".
+var otherMarks = map[string]string{
+	"provides/pattern.go":            "package URLs",
+	"sbom/format/spelling.go":        "package URLs",
+	"sbom/format/about.go":           "names in SBOMs, which each tool spells in its own way",
+	"lifecycle/platform/settings.go": "IDs of modules, which have none",
+}
+
+// TestOneParserOfReferences checks that references are taken apart in sbom/reference alone.
+func TestOneParserOfReferences(t *testing.T) {
+	unused := maps.Clone(otherMarks)
+	for _, p := range packages(t) {
+		if p.name() == "sbom/reference" {
+			continue
+		}
+		for _, file := range p.GoFiles {
+			f := parsed(t, p, file)
+			local := localName(f, "strings")
+			ast.Inspect(f, func(n ast.Node) bool {
+				call, ok := n.(*ast.CallExpr)
+				if !ok || len(call.Args) < 2 {
+					return true
+				}
+				selector, ok := call.Fun.(*ast.SelectorExpr)
+				if !ok || types.ExprString(selector.X) != local || !cutters.MatchString(selector.Sel.Name) {
+					return true
+				}
+				mark, name := types.ExprString(call.Args[1]), p.name()+"/"+file
+				if !slices.Contains(marks, mark) {
+					return true
+				}
+				if _, ok := otherMarks[name]; !ok {
+					t.Errorf("%s cuts a text at %s: only sbom/reference takes references apart", name, mark)
+				}
+				delete(unused, name)
+				return true
+			})
+		}
+	}
+	for name := range unused {
+		t.Errorf("%s cuts nothing any more: remove it from the table", name)
+	}
+}
+
+func parsed(t *testing.T, p goPackage, file string) *ast.File {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, file), nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
 }
 
 // localName is the name by which a file knows an imported package; empty if it does not import it.

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,15 +25,15 @@ import (
 // An Analyzer reads the previous image and the run image before a build (platform.md, "analyzer").
 type Analyzer struct {
 	API      api.Version
-	Images   *image.Writer                    // required: reads and writes images
-	Ref      func(string) reference.Reference // says where an image is; nil: reference.Parse
-	Names    []string                         // of the app image; at least one
-	Registry string                           // of the app image; empty: a docker daemon
+	Images   *image.Writer         // required: reads and writes images
+	Locator  reference.Locator     // of all images but the cache image
+	Names    []reference.Reference // of the app image; at least one
+	Registry string                // of the app image; empty: a docker daemon
 
-	Previous   string            // reference of the previous image; empty: the first of Names
-	RunImage   string            // reference; empty: from RunFile
-	RunFile    *platform.RunFile // nil: none
-	CacheImage string            // reference; empty: none
+	Previous   reference.Reference // zero: the first of Names
+	RunImage   reference.Reference // zero: from RunFile
+	RunFile    *platform.RunFile   // nil: none
+	CacheImage reference.Reference // in a registry; zero: none
 
 	// Layers is <layers> as the app image has it; the SBOMs of the previous image are restored there. Root is its
 	// root directory on this machine; empty: /.
@@ -98,27 +99,19 @@ func (a *Analyzer) run(ctx context.Context) (*Analysis, error) {
 	return out, a.previous(previousCtx, previous, out.Analyzed)
 }
 
-// ref says where an image is.
-func (a *Analyzer) ref(text string) reference.Reference {
-	if a.Ref == nil {
-		return reference.Parse(text)
-	}
-	return a.Ref(text)
-}
-
 // checkAccess checks that the app image can be written, and the cache image read and written. Read access to other
 // images is checked when they are opened.
 func (a *Analyzer) checkAccess(ctx context.Context) error {
 	var places []reference.Reference
 	var checked []string
 	for _, name := range a.Names {
-		places = append(places, a.ref(name))
+		places = append(places, a.Locator.Locate(name))
 	}
-	if a.CacheImage != "" {
-		if err := a.Images.CheckRead(ctx, reference.Parse(a.CacheImage)); err != nil {
+	if !a.CacheImage.IsZero() {
+		if err := a.Images.CheckRead(ctx, a.CacheImage); err != nil {
 			return err
 		}
-		places = append(places, reference.Parse(a.CacheImage))
+		places = append(places, a.CacheImage)
 	}
 	for _, place := range places {
 		to := a.granted(place)
@@ -146,11 +139,11 @@ func (a *Analyzer) granted(place reference.Reference) string {
 }
 
 // previousName returns the name of the previous image.
-func (a *Analyzer) previousName() string { return orElse(a.Previous, a.Names[0]) }
+func (a *Analyzer) previousName() reference.Reference { return cmp.Or(a.Previous, a.Names[0]) }
 
 // openPrevious opens the previous image, or returns nil if there is none.
 func (a *Analyzer) openPrevious(ctx context.Context) (*image.Image, error) {
-	img, err := a.Images.Open(ctx, a.ref(a.previousName()))
+	img, err := a.Images.Open(ctx, a.Locator.Locate(a.previousName()))
 	if errors.Is(err, image.ErrNotFound) {
 		return nil, nil
 	}
@@ -164,7 +157,7 @@ func (a *Analyzer) previous(ctx context.Context, img *image.Image, to *platform.
 		return nil
 	}
 	to.PreviousImage = &platform.ImageReference{Reference: img.Reference().Record()}
-	metadata, err := platform.DecodeAppMetadata(img.Config.Config.Labels[platform.LifecycleMetadataLabel], a.previousName())
+	metadata, err := platform.DecodeAppMetadata(img.Config.Config.Labels[platform.LifecycleMetadataLabel], a.previousName().String())
 	if err != nil {
 		logger(a.Log).Warn(fmt.Sprintf("cannot reuse the previous image: %v", err))
 		return nil
@@ -227,7 +220,7 @@ func (a *Analyzer) layer(ctx context.Context, img *image.Image, diffID v1.Hash, 
 // runImage reads the run image: its target and its inventory.
 func (a *Analyzer) runImage(ctx context.Context, out *Analysis) error {
 	img, name, err := a.openRunImage(ctx)
-	if errors.Is(err, image.ErrNotFound) && a.ref(name).Kind == reference.Daemon {
+	if errors.Is(err, image.ErrNotFound) && a.Locator.Locate(name).Kind == reference.Daemon {
 		a.missing(name, err, out)
 		return nil
 	}
@@ -237,7 +230,7 @@ func (a *Analyzer) runImage(ctx context.Context, out *Analysis) error {
 	defer img.Close()
 	run := &platform.RunImage{Reference: img.Reference().Record()}
 	if api.TargetData.In(a.API) {
-		run.Image = name
+		run.Image = name.String()
 		if run.Target, err = targetOf(ctx, img); err != nil {
 			return err
 		}
@@ -258,13 +251,13 @@ func (a *Analyzer) runImage(ctx context.Context, out *Analysis) error {
 
 // missing records a run image that the daemon does not have. It is needed only by the export and may be pulled by
 // then, so its name takes the place of the digest, as after a switch.
-func (a *Analyzer) missing(reference string, err error, out *Analysis) {
+func (a *Analyzer) missing(name reference.Reference, err error, out *Analysis) {
 	logger(a.Log).Warn(fmt.Sprintf("the run image is missing and has to be pulled before the app image is exported: %v", err))
-	out.Analyzed.RunImage = &platform.RunImage{Reference: reference}
+	out.Analyzed.RunImage = &platform.RunImage{Reference: name.String()}
 	if api.TargetData.In(a.API) {
-		out.Analyzed.RunImage.Image = reference
+		out.Analyzed.RunImage.Image = name.String()
 	}
-	out.RunImage = base.Image{Reference: reference, Why: NotInDaemon}
+	out.RunImage = base.Image{Reference: name, Why: NotInDaemon}
 }
 
 // NotInDaemon is the reason given for a run image that the analyzer did not find.
@@ -272,28 +265,27 @@ const NotInDaemon = "the analyzer did not find it in the docker daemon"
 
 // openRunImage opens the given run image, or chooses one from run.toml (platform.md, "Run Image Resolution"). If
 // none is found, the reference is the first choice.
-func (a *Analyzer) openRunImage(ctx context.Context) (*image.Image, string, error) {
-	reference := a.RunImage
-	if reference == "" {
+func (a *Analyzer) openRunImage(ctx context.Context) (*image.Image, reference.Reference, error) {
+	if a.RunImage.IsZero() {
 		if a.RunFile == nil || len(a.RunFile.Images) == 0 {
-			return nil, "", errors.New("no run image given: use -run-image, or name one in run.toml")
+			return nil, reference.Reference{}, errors.New("no run image given: use -run-image, or name one in run.toml")
 		}
 		var opened *image.Image
 		var reasons []error
-		reference, err := a.RunFile.Images[0].Choose(a.Registry, func(ref string) bool {
-			img, err := a.Images.Open(ctx, a.ref(ref))
+		name, err := a.RunFile.Images[0].Choose(a.Registry, func(ref reference.Reference) bool {
+			img, err := a.Images.Open(ctx, a.Locator.Locate(ref))
 			opened, reasons = img, append(reasons, err)
 			return err == nil
 		})
 		if err != nil {
-			first := a.RunFile.Images[0].Image
+			first := reference.Parse(a.RunFile.Images[0].Image)
 			if slices.ContainsFunc(reasons, func(err error) bool { return !errors.Is(err, image.ErrNotFound) }) {
-				first = "" // one exists but cannot be read
+				first = reference.Reference{} // one exists but cannot be read
 			}
 			return nil, first, errors.Join(append([]error{err}, reasons...)...)
 		}
-		return opened, reference, nil
+		return opened, name, nil
 	}
-	img, err := a.Images.Open(ctx, a.ref(reference))
-	return img, reference, err
+	img, err := a.Images.Open(ctx, a.Locator.Locate(a.RunImage))
+	return img, a.RunImage, err
 }

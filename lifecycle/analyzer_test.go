@@ -85,7 +85,7 @@ func TestAnalyzeFirstBuild(t *testing.T) {
 	d := guard(t, host)
 	a := lifecycle.Analyzer{
 		API: version(t, "0.15"), Images: &image.Writer{Opener: amd64()}, Registry: d.name,
-		Names: []string{d.name + "/app:1", d.name + "/app:latest"}, RunImage: d.name + "/run:1", Layers: "/layers", Root: t.TempDir(),
+		Names: refs(d.name+"/app:1", d.name+"/app:latest"), RunImage: reference.Parse(d.name + "/run:1"), Layers: "/layers", Root: t.TempDir(),
 	}
 	out, err := a.Run(t.Context())
 	check(t, err)
@@ -119,14 +119,14 @@ func TestAnalyzePrevious(t *testing.T) {
 	before := x.run()
 	root := t.TempDir()
 	a := lifecycle.Analyzer{
-		API: x.e.API, Images: &image.Writer{Opener: x.opener}, Names: x.e.Names, RunImage: x.registry.Name + "/run:base", Layers: "/layers", Root: root,
+		API: x.e.API, Images: &image.Writer{Opener: x.opener}, Names: x.e.Names, RunImage: reference.Parse(x.registry.Name + "/run:base"), Layers: "/layers", Root: root,
 	}
 	out, err := a.Run(t.Context())
 	check(t, err)
 	if diff := gocmp.Diff(*before.meta, out.Analyzed.Metadata); diff != "" {
 		t.Error(diff)
 	}
-	if got, want := out.Analyzed.PreviousImage.Reference, x.digestOf(x.e.Names[0]); got != want {
+	if got, want := out.Analyzed.PreviousImage.Reference, x.digestOf(x.e.Names[0].String()); got != want {
 		t.Errorf("the previous image is %s, want %s", got, want)
 	}
 	want := map[string]string{
@@ -141,7 +141,7 @@ func TestAnalyzePrevious(t *testing.T) {
 	for name, change := range map[string]func(*lifecycle.Analyzer){
 		"skipped":                    func(a *lifecycle.Analyzer) { a.SkipSBOM = true },
 		"before there were any":      func(a *lifecycle.Analyzer) { a.API = version(t, "0.7") },
-		"a previous image elsewhere": func(a *lifecycle.Analyzer) { a.Previous = x.registry.Name + "/other:1" },
+		"a previous image elsewhere": func(a *lifecycle.Analyzer) { a.Previous = reference.Parse(x.registry.Name + "/other:1") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			other := a
@@ -168,7 +168,7 @@ func TestAnalyzeOddPreviousImages(t *testing.T) {
 			}
 			var log record
 			a := lifecycle.Analyzer{
-				API: version(t, "0.15"), Images: &image.Writer{Opener: amd64()}, Names: []string{host.Push("app:1", previous)}, RunImage: run,
+				API: version(t, "0.15"), Images: &image.Writer{Opener: amd64()}, Names: refs(host.Push("app:1", previous)), RunImage: reference.Parse(run),
 				Layers: "/layers", Root: t.TempDir(), Log: log.log(0),
 			}
 			out, err := a.Run(t.Context())
@@ -210,8 +210,8 @@ func TestAnalyzeChoosesTheRunImage(t *testing.T) {
 				runFile.Images = []platform.RunImageNames{{Image: tt.image, Mirrors: tt.mirrors}, {Image: n + "/run:near"}}
 			}
 			a := lifecycle.Analyzer{
-				API: version(t, "0.15"), Images: &image.Writer{Opener: amd64()}, Names: []string{n + "/app:1"}, Registry: n,
-				RunImage: tt.given, RunFile: runFile, Layers: "/layers", Root: t.TempDir(),
+				API: version(t, "0.15"), Images: &image.Writer{Opener: amd64()}, Names: refs(n + "/app:1"), Registry: n,
+				RunImage: reference.Parse(tt.given), RunFile: runFile, Layers: "/layers", Root: t.TempDir(),
 			}
 			out, err := a.Run(t.Context())
 			if tt.want == "" {
@@ -260,8 +260,8 @@ func TestAnalyzeAccess(t *testing.T) {
 				return 0
 			}
 			a := lifecycle.Analyzer{
-				API: version(t, "0.15"), Images: &image.Writer{Opener: amd64()}, Names: []string{d.name + "/app:1", d.name + "/tag:2"},
-				RunImage: d.name + "/run:1", CacheImage: d.name + "/cache:1", Layers: "/layers", Root: t.TempDir(),
+				API: version(t, "0.15"), Images: &image.Writer{Opener: amd64()}, Names: refs(d.name+"/app:1", d.name+"/tag:2"),
+				RunImage: reference.Parse(d.name + "/run:1"), CacheImage: reference.Parse(d.name + "/cache:1"), Layers: "/layers", Root: t.TempDir(),
 			}
 			_, err := a.Run(t.Context())
 			if tt.want == "" {
@@ -280,7 +280,7 @@ func TestAnalyzeCanBeCancelled(t *testing.T) {
 	reason := errors.New("enough")
 	d := guard(t, host)
 	d.refuse = func(*http.Request) int { cancel(reason); <-ctx.Done(); return http.StatusServiceUnavailable }
-	a := lifecycle.Analyzer{API: version(t, "0.15"), Images: &image.Writer{Opener: amd64()}, Names: []string{d.name + "/app:1"}, RunImage: d.name + "/run:1"}
+	a := lifecycle.Analyzer{API: version(t, "0.15"), Images: &image.Writer{Opener: amd64()}, Names: refs(d.name + "/app:1"), RunImage: reference.Parse(d.name + "/run:1")}
 	if _, err := a.Run(ctx); !errors.Is(err, reason) {
 		t.Errorf("%v, want %v", err, reason)
 	}
@@ -321,7 +321,7 @@ func TestAnalyzeInventory(t *testing.T) {
 		t.Run(fmt.Sprintf("%s %s", tt.run[strings.LastIndex(tt.run, ":")+1:], tt.policy), func(t *testing.T) {
 			opener := amd64()
 			a := lifecycle.Analyzer{
-				API: version(t, "0.15"), Images: &image.Writer{Opener: opener}, Names: []string{host.Name + "/app:1"}, RunImage: tt.run,
+				API: version(t, "0.15"), Images: &image.Writer{Opener: opener}, Names: refs(host.Name + "/app:1"), RunImage: reference.Parse(tt.run),
 				Layers: "/layers", Root: t.TempDir(),
 				Reader: &base.Reader{Images: opener, Finder: &attach.Finder{}, Policy: tt.policy, Scan: scanned},
 			}
@@ -357,13 +357,15 @@ func TestAnalyzeInventory(t *testing.T) {
 
 func TestAnalyzeLayout(t *testing.T) {
 	dir := t.TempDir()
-	ref := func(name string) reference.Reference { return reference.Parse("oci:" + filepath.Join(dir, name)) }
+	ref := func(name reference.Reference) reference.Reference {
+		return reference.Parse("oci:" + filepath.Join(dir, name.String()))
+	}
 	path, err := layout.Write(filepath.Join(dir, "run"), empty.Index)
 	check(t, err)
 	run := lifecycletest.Debian()
 	check(t, path.AppendImage(run))
 	a := lifecycle.Analyzer{
-		API: version(t, "0.15"), Images: &image.Writer{Opener: amd64()}, Ref: ref, Names: []string{"app"}, RunImage: "run", Layers: "/layers", Root: t.TempDir(),
+		API: version(t, "0.15"), Images: &image.Writer{Opener: amd64()}, Locator: ref, Names: refs("app"), RunImage: reference.Parse("run"), Layers: "/layers", Root: t.TempDir(),
 	}
 	out, err := a.Run(t.Context())
 	check(t, err)

@@ -9,6 +9,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // A Connection lets the creator's detection read images, which a detector cannot.
@@ -27,7 +28,7 @@ func (c *Connection) Connect(d *Detector, g *Generator) {
 	}
 	if c.Reader.Policy != platform.Attached {
 		read := func(ctx context.Context) (base.Image, error) {
-			return c.Reader.CompleteReference(ctx, c.RunImage.Reference, c.Found)
+			return c.Reader.CompleteReference(ctx, reference.Parse(c.RunImage.Reference), c.Found)
 		}
 		d.Inventory, g.RunInventory = read, read
 	}
@@ -42,10 +43,10 @@ func (c *Connection) alternatives(ctx context.Context) ([]base.Image, error) {
 	var all []base.Image
 	var errs []error
 	for _, names := range c.RunFile.Images {
-		if names.Image == "" || names.Has(c.RunImage.Name()) || slices.ContainsFunc(all, func(i base.Image) bool { return names.Has(i.Reference) }) {
+		if names.Image == "" || names.Has(reference.Parse(c.RunImage.Name())) || slices.ContainsFunc(all, func(i base.Image) bool { return names.Has(i.Reference) }) {
 			continue
 		}
-		other, same, err := c.alternative(ctx, names.Image)
+		other, same, err := c.alternative(ctx, reference.Parse(names.Image))
 		if err == nil && same {
 			all = append(all, other)
 		}
@@ -55,9 +56,9 @@ func (c *Connection) alternatives(ctx context.Context) ([]base.Image, error) {
 }
 
 // alternative reads an image if it has the run image's target, and reports whether it has.
-func (c *Connection) alternative(ctx context.Context, reference string) (_ base.Image, same bool, err error) {
+func (c *Connection) alternative(ctx context.Context, name reference.Reference) (_ base.Image, same bool, err error) {
 	reader := c.Reader.Other()
-	img, err := reader.Open(ctx, reference)
+	img, err := reader.Open(ctx, name)
 	if err != nil {
 		return base.Image{}, false, err
 	}
@@ -65,7 +66,7 @@ func (c *Connection) alternative(ctx context.Context, reference string) (_ base.
 	if same, err = c.sameTarget(ctx, img); err != nil || !same {
 		return base.Image{}, false, err
 	}
-	other, err := reader.Read(ctx, img, reference)
+	other, err := reader.Read(ctx, img, name)
 	return other, true, err
 }
 

@@ -49,7 +49,9 @@ func pulled(t *testing.T, host *lifecycletest.Host, name string, img v1.Image) s
 
 func inDaemon(name string) string { return "docker://" + name }
 
-func daemonRef(name string) reference.Reference { return reference.Parse(inDaemon(name)) }
+func daemonRef(name reference.Reference) reference.Reference {
+	return reference.Parse(inDaemon(name.String()))
+}
 
 func daemonInspector(opener *image.Opener) *base.Reader {
 	return &base.Reader{Images: opener, Finder: &attach.Finder{}, Scan: scanTree}
@@ -64,8 +66,8 @@ func TestDaemonAnalyze(t *testing.T) {
 	attached(t, run, img)
 	opener := amd64()
 	a := lifecycle.Analyzer{
-		API: version(t, "0.15"), Images: &image.Writer{Opener: opener}, Ref: daemonRef, Names: []string{"baseplan-e2e/none:1"},
-		RunImage: run, Layers: "/layers", Root: t.TempDir(), Reader: daemonInspector(opener),
+		API: version(t, "0.15"), Images: &image.Writer{Opener: opener}, Locator: daemonRef, Names: refs("baseplan-e2e/none:1"),
+		RunImage: reference.Parse(run), Layers: "/layers", Root: t.TempDir(), Reader: daemonInspector(opener),
 	}
 	out, err := a.Run(t.Context())
 	check(t, err)
@@ -101,8 +103,8 @@ func TestDaemonAnalyzeMissing(t *testing.T) {
 	} {
 		opener := amd64()
 		a := lifecycle.Analyzer{
-			API: version(t, tt.api), Images: &image.Writer{Opener: opener}, Ref: daemonRef, Names: []string{"baseplan-e2e/none:1"},
-			RunImage: tt.run, RunFile: tt.file, Layers: "/layers", Root: t.TempDir(), Reader: daemonInspector(opener),
+			API: version(t, tt.api), Images: &image.Writer{Opener: opener}, Locator: daemonRef, Names: refs("baseplan-e2e/none:1"),
+			RunImage: reference.Parse(tt.run), RunFile: tt.file, Layers: "/layers", Root: t.TempDir(), Reader: daemonInspector(opener),
 		}
 		out, err := a.Run(t.Context())
 		check(t, err)
@@ -128,7 +130,7 @@ func TestDaemonSecondLook(t *testing.T) {
 			d.ref, d.scan = daemonRef, scanTree
 			run := pulled(t, d.host, "run:1", lifecycletest.Labelled(img, bookworm))
 			d.detect(run, d.user(needsCurl), extension("acme/curl", "curl", installCurl))
-			d.bases.Ref = daemonRef
+			d.bases.Locator = daemonRef
 			out := d.restore()
 			got := out.Analyzed.RunImage.Reference
 			if name == "has it" {
@@ -158,7 +160,7 @@ func TestDaemonRebuildAndRebase(t *testing.T) {
 		run := pulled(t, x.registry, "run:base", mustImage(t, x, "base"))
 		name := "baseplan-e2e/app:" + strings.ToLower(filepath.Base(filepath.Dir(x.root)))
 		t.Cleanup(func() { docker(t, "rmi", "-f", name) })
-		x.e.Names, x.e.Place = []string{name}, daemonRef
+		x.e.Names, x.e.Locator = refs(name), daemonRef
 		x.e.RunImage = x.open(inDaemon(run))
 		x.e.Analyzed.RunImage = &platform.RunImage{Reference: x.e.RunImage.Digest.String(), Image: run}
 		x.e.RunFile = &platform.RunFile{Images: []platform.RunImageNames{{Image: run}}}
@@ -170,7 +172,7 @@ func TestDaemonRebuildAndRebase(t *testing.T) {
 
 		root := t.TempDir()
 		a := lifecycle.Analyzer{
-			API: x.e.API, Images: x.e.Writer, LaunchCache: x.e.Writer.LaunchCache, Ref: daemonRef, Names: []string{name}, RunImage: run, Layers: "/layers", Root: root,
+			API: x.e.API, Images: x.e.Writer, LaunchCache: x.e.Writer.LaunchCache, Locator: daemonRef, Names: refs(name), RunImage: reference.Parse(run), Layers: "/layers", Root: root,
 		}
 		out, err := a.Run(t.Context())
 		check(t, err)
@@ -187,7 +189,7 @@ func TestDaemonRebuildAndRebase(t *testing.T) {
 		}
 
 		next := pulled(t, x.registry, "run:base", mustImage(t, x, "next"))
-		r := lifecycle.Rebaser{API: x.e.API, Images: x.e.Writer, Ref: daemonRef, Names: []string{name}}
+		r := lifecycle.Rebaser{API: x.e.API, Images: x.e.Writer, Locator: daemonRef, Names: refs(name)}
 		report, err := r.Run(t.Context())
 		check(t, err)
 		if got := docker(t, "inspect", "-f", "{{.Id}}", name); report.Image.ImageID != got {

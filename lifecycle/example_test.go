@@ -93,7 +93,7 @@ func build(ctx context.Context, dir, run, name string) (*v1.ConfigFile, error) {
 	host := buildpack.Host{App: app, Platform: filepath.Join(dir, "platform"), Environ: []string{"PATH=" + os.Getenv("PATH")}}
 	volume := &cache.Volume{Dir: filepath.Join(dir, "cache")}
 
-	analyzer := lifecycle.Analyzer{API: version, Images: images, Names: []string{name}, Registry: name, RunImage: run, Layers: layers}
+	analyzer := lifecycle.Analyzer{API: version, Images: images, Names: []reference.Reference{reference.Parse(name)}, Registry: name, RunImage: reference.Parse(run), Layers: layers}
 	analysis, err := analyzer.Run(ctx)
 	if err != nil {
 		return nil, err
@@ -135,7 +135,7 @@ func build(ctx context.Context, dir, run, name string) (*v1.ConfigFile, error) {
 		return nil, err
 	}
 	exporter := lifecycle.Exporter{
-		API: version, Writer: images, Names: []string{name}, RunImage: base, Analyzed: generation.Analyzed, Group: generation.Group,
+		API: version, Writer: images, Names: []reference.Reference{reference.Parse(name)}, RunImage: base, Analyzed: generation.Analyzed, Group: generation.Group,
 		Build: metadata, App: app, Layers: layers, Launcher: filepath.Join(dir, "launcher"), Cache: volume,
 	}
 	if _, err := exporter.Run(ctx); err != nil {

@@ -239,7 +239,7 @@ func (x *export) runImageNames() platform.RunImageNames {
 		return platform.RunImageNames{}
 	}
 	own := x.Analyzed.RunImage.Name()
-	names, found := x.RunFile.Names(own)
+	names, found := x.RunFile.Names(reference.Parse(own))
 	if !found && api.TargetData.In(x.API) && (names.Image == "" || len(x.Group.Extensions) > 0) {
 		return platform.RunImageNames{Image: own}
 	}

@@ -37,7 +37,7 @@ func (x *export) tags(w *image.Written) []string {
 	var tags []string
 	for n, place := range x.places {
 		if slices.Contains(w.Names, place) {
-			tags = append(tags, x.names[n])
+			tags = append(tags, x.names[n].String())
 		}
 	}
 	return tags

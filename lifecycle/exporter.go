@@ -26,10 +26,8 @@ type Exporter struct {
 	API    api.Version   // of the platform
 	Writer *image.Writer // required: writes the app image
 
-	// Names are the tags of the app image, as in report.toml; at least one. Place maps a tag to a reference
-	// accepted by [image.Writer.Write]; nil: a registry.
-	Names []string
-	Place func(name string) reference.Reference
+	Names   []reference.Reference // the tags of the app image, as in report.toml; at least one
+	Locator reference.Locator     // of Names
 
 	RunImage *image.Image // required: the one in Analyzed
 	Extended *image.Image // the run image extended by extensions, an OCI layout; nil: not extended
@@ -85,7 +83,7 @@ type export struct {
 	*Exporter
 	log    *slog.Logger
 	source layers.Source
-	names  []string              // the image's, without duplicates
+	names  []reference.Reference // the image's, without duplicates
 	places []reference.Reference // where they are
 
 	buildpacks     []contribution
@@ -140,10 +138,7 @@ func (x *export) run(ctx context.Context) (*platform.Report, error) {
 // (buildpack.md, "Phase #6: Export").
 func (x *export) locate() error {
 	for _, name := range x.Names {
-		place := reference.Parse(name)
-		if x.Place != nil {
-			place = x.Place(name)
-		}
+		place := x.Locator.Locate(name)
 		if !slices.Contains(x.places, place) {
 			x.names, x.places = append(x.names, name), append(x.places, place)
 		}

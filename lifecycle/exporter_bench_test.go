@@ -54,7 +54,7 @@ func (x *exporting) bench(b *testing.B) {
 
 // previous makes the image that is there the previous one.
 func (x *exporting) previous(b *testing.B) {
-	img, err := remote.Image(lifecycletest.Reference(x.e.Names[0]))
+	img, err := remote.Image(lifecycletest.Reference(x.e.Names[0].String()))
 	check(b, err)
 	config, err := img.ConfigFile()
 	check(b, err)
@@ -70,7 +70,7 @@ func BenchmarkExport(b *testing.B) {
 		for b.Loop() {
 			b.StopTimer()
 			host := lifecycletest.Registry()
-			x.e.Names = []string{host.Name + "/app:1"}
+			x.e.Names = refs(host.Name + "/app:1")
 			b.StartTimer()
 			x.bench(b)
 			b.StopTimer()

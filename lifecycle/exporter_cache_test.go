@@ -195,7 +195,7 @@ func TestExportToRegistryThatRefuses(t *testing.T) {
 			}))
 			defer server.Close()
 			host := strings.TrimPrefix(server.URL, "http://")
-			x.e.Names = []string{host + "/app:1"}
+			x.e.Names = refs(host + "/app:1")
 			report, err := x.try(t.Context())
 			if report != nil || fail.CodeOf(err) != fail.Export || !strings.Contains(err.Error(), host+"/app:1") {
 				t.Errorf("got %v, %v", report, err)
@@ -248,7 +248,7 @@ func TestExportExtended(t *testing.T) {
 			x.e.Extended = x.open("oci:" + dir)
 			elsewhere := lifecycletest.Registry() // which has no layer of the run image
 			defer elsewhere.Close()
-			x.e.Names = []string{elsewhere.Name + "/app:1"}
+			x.e.Names = refs(elsewhere.Name + "/app:1")
 
 			out := x.run()
 			if got := out.history()[1]; got != cfg.History[1].CreatedBy {
@@ -275,8 +275,8 @@ func TestExportExtended(t *testing.T) {
 func TestExportToLayout(t *testing.T) {
 	x := newExporting(t, nil)
 	dir := t.TempDir()
-	x.e.Names = []string{"registry.example/app:1", "registry.example/app:2"}
-	x.e.Place = func(name string) reference.Reference { return reference.Parse(name).In(dir) }
+	x.e.Names = refs("registry.example/app:1", "registry.example/app:2")
+	x.e.Locator = func(name reference.Reference) reference.Reference { return name.In(dir) }
 	report, err := x.try(t.Context())
 	check(t, err)
 	for _, tag := range []string{"1", "2"} {
@@ -286,13 +286,13 @@ func TestExportToLayout(t *testing.T) {
 			t.Errorf("%s: the report has %s, the image %s", tag, report.Image.Digest, img.Digest)
 		}
 	}
-	if diff := gocmp.Diff(x.e.Names, report.Image.Tags); diff != "" {
+	if diff := gocmp.Diff(x.e.Names, refs(report.Image.Tags...)); diff != "" {
 		t.Error(diff)
 	}
 	if !strings.Contains(x.log.String(), "Saving registry.example/app:1...\n") {
 		t.Error(x.log.String())
 	}
-	x.e.Names = []string{"registry.example/../app"}
+	x.e.Names = refs("registry.example/../app")
 	if _, err := x.try(t.Context()); fail.CodeOf(err) != fail.Export {
 		t.Errorf("a name without a place: %v", err)
 	}

@@ -71,7 +71,7 @@ func newExporting(t testing.TB, files map[string]string) *exporting {
 	run := x.pushRun("base")
 	x.e = lifecycle.Exporter{
 		API: version(t, "0.14"), Writer: &image.Writer{Opener: x.opener, Spool: t.TempDir()},
-		Names: []string{host.Name + "/app:1"}, RunImage: x.open(run),
+		Names: refs(host.Name + "/app:1"), RunImage: x.open(run),
 		Analyzed: &platform.Analyzed{RunImage: &platform.RunImage{Reference: x.digestOf(run), Image: run}},
 		Group:    platform.Group{Buildpacks: []platform.Module{{ID: "acme/ruby", Version: "1.2.3", API: "0.10"}}},
 		Build: &platform.BuildMetadata{
@@ -158,7 +158,7 @@ func (x *exporting) run() exported {
 	x.t.Helper()
 	report, err := x.try(x.t.Context())
 	check(x.t, err)
-	img, err := remote.Image(lifecycletest.Reference(x.e.Names[0]))
+	img, err := remote.Image(lifecycletest.Reference(x.e.Names[0].String()))
 	check(x.t, err)
 	check(x.t, validate.Image(img))
 	digest, err := img.Digest()
@@ -185,8 +185,8 @@ func (x *exporting) try(ctx context.Context) (*platform.Report, error) {
 
 // rebuild makes the next export one on top of the image that is there.
 func (x *exporting) rebuild(before exported) {
-	x.e.Previous = x.open(x.e.Names[0])
-	x.e.Analyzed.PreviousImage = &platform.ImageReference{Reference: x.digestOf(x.e.Names[0])}
+	x.e.Previous = x.open(x.e.Names[0].String())
+	x.e.Analyzed.PreviousImage = &platform.ImageReference{Reference: x.digestOf(x.e.Names[0].String())}
 	x.e.Analyzed.Metadata = *before.meta
 }
 
@@ -285,7 +285,7 @@ func (x *exporting) checkLog(want ...string) {
 
 func TestExportAgain(t *testing.T) {
 	x := newExporting(t, nil)
-	x.e.Names = append(x.e.Names, x.registry.Name+"/app:2", x.e.Names[0])
+	x.e.Names = append(x.e.Names, reference.Parse(x.registry.Name+"/app:2"), x.e.Names[0])
 	first := x.run()
 	end := []string{
 		"Adding label 'io.buildpacks.lifecycle.metadata'", "Adding label 'io.buildpacks.build.metadata'", "Adding label 'io.buildpacks.project.metadata'",
@@ -296,7 +296,7 @@ func TestExportAgain(t *testing.T) {
 		"Adding layer 'buildpacksio/lifecycle:launch.sbom'", "Adding 1/1 app layer(s)", "Adding layer 'buildpacksio/lifecycle:launcher'",
 		"Adding layer 'buildpacksio/lifecycle:config'", "Adding layer 'buildpacksio/lifecycle:process-types'",
 	}, end...)...)
-	if diff := gocmp.Diff(x.e.Names[:2], first.report.Image.Tags); diff != "" {
+	if diff := gocmp.Diff(x.e.Names[:2], refs(first.report.Image.Tags...)); diff != "" {
 		t.Error(diff)
 	}
 
@@ -480,4 +480,12 @@ func TestRunImageReference(t *testing.T) {
 	if got := x.run().meta.RunImage.Reference; got != want {
 		t.Errorf("the label has the run image %q, want %q", got, want)
 	}
+}
+
+func refs(names ...string) []reference.Reference {
+	var all []reference.Reference
+	for _, name := range names {
+		all = append(all, reference.Parse(name))
+	}
+	return all
 }

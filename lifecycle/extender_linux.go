@@ -19,6 +19,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/layers"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // An Extender applies the remaining Dockerfiles to a base image (platform.md,
@@ -28,10 +29,10 @@ type Extender struct {
 	Group     platform.Group
 	Generated string // <generated>
 
-	Image  string        // reference of the base image
-	Digest string        // of the base image; empty: no caching
-	Config v1.ConfigFile // of the base image
-	Root   apply.Root    // its file system
+	Image  reference.Reference // of the base image
+	Digest string              // of the base image; empty: no caching
+	Config v1.ConfigFile       // of the base image
+	Root   apply.Root          // its file system
 
 	App      string        // default build context
 	Cache    string        // directory for layers reused by later builds; empty: none
@@ -73,7 +74,7 @@ func (e *Extender) Run(ctx context.Context) (*Extended, error) {
 		return nil, nil
 	}
 	a := apply.Applier{
-		Root: e.Root, Image: e.Image, Digest: e.Digest, Generated: filepath.Dir(e.Generated), App: e.App,
+		Root: e.Root, Image: e.Image.String(), Digest: e.Digest, Generated: filepath.Dir(e.Generated), App: e.App,
 		Cache: e.Cache, TTL: e.CacheTTL, Spool: e.Spool, Env: e.Env,
 		Stdout: sink(e.Stdout), Stderr: sink(e.Stderr), Log: e.Log,
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // A Generator runs bin/generate of the extensions in a group, selects the run image and judges which Dockerfiles
@@ -40,7 +41,7 @@ type Generator struct {
 	// read.
 	BuildInventory func(context.Context) (base.Image, error)
 	RunInventory   func(context.Context) (base.Image, error)
-	Lookup         func(context.Context, string) (base.Image, error)
+	Lookup         func(context.Context, reference.Reference) (base.Image, error)
 	// Alternatives reads the other run images for the same target; nil: none.
 	Alternatives func(context.Context) ([]base.Image, error)
 
@@ -211,7 +212,7 @@ func (g *Generator) analyzed(judged *base.Judgement) *platform.Analyzed {
 		if api.TargetData.In(g.API) {
 			run.Image = judged.RunImage
 		}
-		if _, found := g.RunFile.Names(judged.RunImage); !found {
+		if _, found := g.RunFile.Names(reference.Parse(judged.RunImage)); !found {
 			logger(g.Log).Warn(fmt.Sprintf("the run image %s, which an extension selected, is not in run.toml", judged.RunImage))
 		}
 	}

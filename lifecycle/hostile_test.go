@@ -329,7 +329,7 @@ func TestExportOddFilesOfTheApp(t *testing.T) {
 	check(t, os.Symlink("/dev/zero", filepath.Join(x.root, "workspace/zero")))
 	check(t, syscall.Mkfifo(filepath.Join(x.root, "workspace/pipe"), 0o644))
 	x.run()
-	img := x.open(x.e.Names[0])
+	img := x.open(x.e.Names[0].String())
 	found := map[string]byte{}
 	layers, err := img.Image.Layers()
 	check(t, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // checkRequirements checks that the new run image has what the app image relies on, according to its label. Without
@@ -89,13 +90,13 @@ func (x *rebase) compare(ctx context.Context, now base.Image) {
 	if now.Generated() {
 		return
 	}
-	before, err := x.Images.Open(ctx, x.ref(x.metadata.RunImage.Reference))
+	before, err := x.Images.Open(ctx, x.Locator.Locate(reference.Parse(x.metadata.RunImage.Reference)))
 	if err != nil {
 		x.log.Debug(fmt.Sprintf("cannot compare with the old run image: %v", err))
 		return
 	}
 	defer before.Close()
-	old, err := x.Reader.Other().Attached(ctx, before, "")
+	old, err := x.Reader.Other().Attached(ctx, before, reference.Reference{})
 	if err != nil || old.Set == nil {
 		x.log.Debug(fmt.Sprintf("cannot compare with the old run image %s: it has no usable SBOM (%v)", before.Name, err))
 		return

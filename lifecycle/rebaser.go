@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,15 +23,15 @@ import (
 // A Rebaser moves an app image to another run image without a build (platform.md, "rebaser"), and checks that the
 // new run image has what the app relies on (docs/design.md, Verdicts).
 type Rebaser struct {
-	API    api.Version
-	Images *image.Writer                    // required: reads and writes images
-	Ref    func(string) reference.Reference // where the platform has an image; nil: as [reference.Parse] says
+	API     api.Version
+	Images  *image.Writer     // required: reads and writes images
+	Locator reference.Locator // of all images
 
-	Names    []string // of the rebased image; at least one
-	Registry string   // of Names; empty: a docker daemon
-	Previous string   // the app image to rebase; empty: the first of Names
-	RunImage string   // the new run image; empty: the one named by the app image
-	Force    bool     // rebase even if it is not safe
+	Names    []reference.Reference // of the rebased image; at least one
+	Registry string                // of Names; empty: a docker daemon
+	Previous reference.Reference   // the app image to rebase; zero: the first of Names
+	RunImage reference.Reference   // the new run image; zero: the one named by the app image
+	Force    bool                  // rebase even if it is not safe
 
 	Check  string       // CNB_REBASE_CHECK, if the new run image lacks something: fail, warn or off; empty: fail
 	Reader *base.Reader // of the new run image; nil: no check
@@ -56,8 +57,8 @@ type rebase struct {
 
 	app, run *image.Image
 	metadata platform.AppMetadata
-	name     string // of the new run image
-	known    bool   // name is one of those recorded in the app image
+	name     reference.Reference // of the new run image
+	known    bool                // name is one of those recorded in the app image
 }
 
 func (x *rebase) rebase(ctx context.Context) (*platform.Report, error) {
@@ -91,21 +92,14 @@ func (x *rebase) close() {
 	}
 }
 
-func (x *rebase) ref(text string) reference.Reference {
-	if x.Ref == nil {
-		return reference.Parse(text)
-	}
-	return x.Ref(text)
-}
-
 // open opens the app image and the new run image.
 func (x *rebase) open(ctx context.Context) error {
-	name := orElse(x.Previous, x.Names[0])
+	name := cmp.Or(x.Previous, x.Names[0])
 	var err error
-	if x.app, err = x.Images.Open(ctx, x.ref(name)); err != nil {
+	if x.app, err = x.Images.Open(ctx, x.Locator.Locate(name)); err != nil {
 		return err
 	}
-	metadata, err := platform.DecodeAppMetadata(x.app.Config.Config.Labels[platform.LifecycleMetadataLabel], name)
+	metadata, err := platform.DecodeAppMetadata(x.app.Config.Config.Labels[platform.LifecycleMetadataLabel], name.String())
 	if err != nil {
 		return err
 	}
@@ -131,18 +125,18 @@ func (x *rebase) recorded() platform.RunImageNames {
 
 func (x *rebase) openRunImage(ctx context.Context) error {
 	names := x.recorded()
-	if x.RunImage != "" {
+	if !x.RunImage.IsZero() {
 		x.name, x.known = x.RunImage, names.Has(x.RunImage)
 		var err error
-		x.run, err = x.Images.Open(ctx, x.ref(x.RunImage))
+		x.run, err = x.Images.Open(ctx, x.Locator.Locate(x.RunImage))
 		return err
 	}
 	if names.Image == "" {
 		return errors.New("the app image does not name its run image: use -run-image")
 	}
 	var reasons []error
-	name, err := names.Choose(x.Registry, func(candidate string) bool {
-		img, err := x.Images.Open(ctx, x.ref(candidate))
+	name, err := names.Choose(x.Registry, func(candidate reference.Reference) bool {
+		img, err := x.Images.Open(ctx, x.Locator.Locate(candidate))
 		x.run, reasons = img, append(reasons, err)
 		return err == nil
 	})
@@ -163,7 +157,7 @@ func (x *rebase) checkSafe(ctx context.Context) error {
 			unsafe = append(unsafe, fmt.Errorf("%s is not rebasable (label %s); build it again", x.app.Name, platform.RebasableLabel))
 		}
 		if !x.known {
-			unsafe = append(unsafe, fmt.Errorf("%s is not the run image of the app image, which is %s", x.name, orElse(strings.Join(x.recorded().All(), " or "), "not recorded")))
+			unsafe = append(unsafe, fmt.Errorf("%s is not the run image of the app image, which is %s", x.name, cmp.Or(reference.Join(x.recorded().All(), " or "), "not recorded")))
 		}
 		differs, err := OtherTarget(ctx, x.app, x.run, x.name)
 		if err != nil {
@@ -196,7 +190,7 @@ func (x *rebase) otherStack() []error {
 
 // OtherTarget compares the target of a new run image, called name, with the one of the app image, and returns an error
 // for each difference. Unknown values of the app image match any.
-func OtherTarget(ctx context.Context, app, run *image.Image, name string) ([]error, error) {
+func OtherTarget(ctx context.Context, app, run *image.Image, name reference.Reference) ([]error, error) {
 	labels := app.Config.Config.Labels
 	before := platform.Target{OS: app.Config.OS, Arch: app.Config.Architecture, Variant: app.Config.Variant}
 	distro := platform.Distro{Name: labels[platform.DistroNameLabel], Version: labels[platform.DistroVersionLabel]}
@@ -265,9 +259,9 @@ func (x *rebase) labels() (map[string]string, error) {
 	}
 	m.RunImage.TopLayer, m.RunImage.Reference = ids[len(ids)-1].String(), x.run.Reference().Record()
 	if !x.known && api.SafeRebase.In(x.API) {
-		m.RunImage.Image, m.RunImage.Mirrors = x.name, nil
+		m.RunImage.Image, m.RunImage.Mirrors = x.name.String(), nil
 		if m.Stack != nil {
-			m.Stack = &platform.Stack{RunImage: platform.RunImageNames{Image: x.name}}
+			m.Stack = &platform.Stack{RunImage: platform.RunImageNames{Image: x.name.String()}}
 		}
 	}
 	var err error
@@ -283,7 +277,7 @@ func ofRunImage(label string) bool {
 func (x *rebase) write(ctx context.Context, d image.Draft) (*platform.Report, error) {
 	var places []reference.Reference
 	for _, name := range x.Names {
-		places = append(places, x.ref(name))
+		places = append(places, x.Locator.Locate(name))
 	}
 	written, err := x.Images.Write(ctx, d, places...)
 	if written == nil {
@@ -298,8 +292,8 @@ func (x *rebase) write(ctx context.Context, d image.Draft) (*platform.Report, er
 	x.log.Info(fmt.Sprintf("*** Images (%.12s):", written.ID.Hex))
 	for n, place := range places {
 		if slices.Contains(written.Names, place) {
-			report.Image.Tags = append(report.Image.Tags, x.Names[n])
-			x.log.Info("      " + x.Names[n])
+			report.Image.Tags = append(report.Image.Tags, x.Names[n].String())
+			x.log.Info("      " + x.Names[n].String())
 		}
 	}
 	if err == nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // A rebasing is an app image that was exported, and a rebaser for it.
@@ -95,19 +96,19 @@ func TestRebase(t *testing.T) {
 		cfg.Config.Labels["other"] = "of the run image alone"
 		cfg.Config.Env = []string{"PATH=/elsewhere"}
 	})
-	r.r.Names = append(r.r.Names, r.registry.Name+"/app:2")
+	r.r.Names = append(r.r.Names, reference.Parse(r.registry.Name+"/app:2"))
 	report, err := r.r.Run(t.Context())
 	check(t, err)
-	img, cfg, meta := r.rebased(r.r.Names[1])
+	img, cfg, meta := r.rebased(r.r.Names[1].String())
 	digest, err := img.Digest()
 	check(t, err)
 	size, err := img.Size()
 	check(t, err)
-	want := &platform.Report{Image: platform.ReportImage{Tags: r.r.Names, Digest: digest.String(), ManifestSize: size}}
+	want := &platform.Report{Image: platform.ReportImage{Tags: []string{r.r.Names[0].String(), r.r.Names[1].String()}, Digest: digest.String(), ManifestSize: size}}
 	if diff := gocmp.Diff(want, report); diff != "" {
 		t.Error(diff)
 	}
-	if first, _, _ := r.rebased(r.r.Names[0]); digestOf(t, first) != digest {
+	if first, _, _ := r.rebased(r.r.Names[0].String()); digestOf(t, first) != digest {
 		t.Error("the tags differ")
 	}
 
@@ -154,13 +155,13 @@ func digestOf(t *testing.T, img v1.Image) v1.Hash {
 // TestRebaseLeavesThePrevious: only the images that are named are written.
 func TestRebaseLeavesThePrevious(t *testing.T) {
 	r := newRebasing(t, oldRun, newRun, "", func(*v1.ConfigFile) {})
-	r.r.Previous, r.r.Names = r.r.Names[0], []string{r.registry.Name + "/other:1"}
+	r.r.Previous, r.r.Names = r.r.Names[0], refs(r.registry.Name+"/other:1")
 	_, err := r.r.Run(t.Context())
 	check(t, err)
-	if before, _, _ := r.rebased(r.r.Previous); digestOf(t, before) != digestOf(t, r.before.image) {
+	if before, _, _ := r.rebased(r.r.Previous.String()); digestOf(t, before) != digestOf(t, r.before.image) {
 		t.Error("the previous image was written")
 	}
-	r.rebased(r.r.Names[0])
+	r.rebased(r.r.Names[0].String())
 }
 
 func TestRebaseSafety(t *testing.T) {
@@ -170,16 +171,16 @@ func TestRebaseSafety(t *testing.T) {
 		next   func(*v1.ConfigFile)
 		refuse string // from Platform API 0.12, unless forced; empty: never refused
 	}{
-		{"a mirror", func(r *rebasing) { r.r.RunImage = r.registry.Name + "/mirror:stable" }, nil, ""},
-		{"another name", func(r *rebasing) { r.r.RunImage = r.registry.Name + "/foreign:1" }, nil, "is not the run image"},
+		{"a mirror", func(r *rebasing) { r.r.RunImage = reference.Parse(r.registry.Name + "/mirror:stable") }, nil, ""},
+		{"another name", func(r *rebasing) { r.r.RunImage = reference.Parse(r.registry.Name + "/foreign:1") }, nil, "is not the run image"},
 		{"another os", nil, func(c *v1.ConfigFile) { c.OS = "freebsd" }, "os"},
-		{"another architecture", func(r *rebasing) { r.r.RunImage = "" }, func(c *v1.ConfigFile) { c.Architecture = "arm64" }, "architecture"},
+		{"another architecture", func(r *rebasing) { r.r.RunImage = reference.Parse("") }, func(c *v1.ConfigFile) { c.Architecture = "arm64" }, "architecture"},
 		{"another distribution", nil, func(c *v1.ConfigFile) { c.Config.Labels[platform.DistroNameLabel] = "ubuntu" }, "distribution"},
 		{"another version", nil, func(c *v1.ConfigFile) { c.Config.Labels[platform.DistroVersionLabel] = "13" }, "version"},
 		{"a variant", nil, func(c *v1.ConfigFile) { c.Variant = "v3" }, ""},
 		{"no labels", nil, func(c *v1.ConfigFile) { c.Config.Labels = nil }, "distribution"},
 		{"not rebasable", func(r *rebasing) {
-			img, err := remote.Image(lifecycletest.Reference(r.r.Names[0]))
+			img, err := remote.Image(lifecycletest.Reference(r.r.Names[0].String()))
 			check(r.t, err)
 			r.registry.Push("app:1", lifecycletest.Labelled(img, map[string]string{platform.RebasableLabel: "false"}))
 		}, nil, "not rebasable"},
@@ -197,11 +198,11 @@ func TestRebaseSafety(t *testing.T) {
 				if tt.change != nil {
 					tt.change(r)
 				}
-				before, _, _ := r.rebased(r.r.Names[0])
+				before, _, _ := r.rebased(r.r.Names[0].String())
 				v, forced := strings.CutSuffix(mode, " forced")
 				r.r.API, r.r.Force = version(t, v), forced
 				_, err := r.r.Run(t.Context())
-				after, cfg, meta := r.rebased(r.r.Names[0])
+				after, cfg, meta := r.rebased(r.r.Names[0].String())
 				if tt.refuse != "" && mode == "0.15" {
 					if fail.CodeOf(err) != fail.Rebase || !strings.Contains(err.Error(), tt.refuse) {
 						t.Errorf("code %d: %v", fail.CodeOf(err), err)
@@ -227,7 +228,7 @@ func TestRebaseSafety(t *testing.T) {
 					}
 				}
 				if forced && tt.name == "another name" {
-					want := platform.AppRunImage{TopLayer: meta.RunImage.TopLayer, Reference: meta.RunImage.Reference, Image: r.r.RunImage}
+					want := platform.AppRunImage{TopLayer: meta.RunImage.TopLayer, Reference: meta.RunImage.Reference, Image: r.r.RunImage.String()}
 					if diff := gocmp.Diff(want, meta.RunImage); diff != "" {
 						t.Error(diff)
 					}
@@ -256,7 +257,7 @@ func TestRebaseWhatIsNone(t *testing.T) {
 				app = host.Push("app:1", lifecycletest.Labelled(lifecycletest.Scratch(), map[string]string{
 					platform.LifecycleMetadataLabel: strings.ReplaceAll(tt.label, "HOST", host.Name)}))
 			}
-			r := lifecycle.Rebaser{API: version(t, "0.15"), Images: &image.Writer{Opener: amd64()}, Names: []string{app}, Registry: host.Name}
+			r := lifecycle.Rebaser{API: version(t, "0.15"), Images: &image.Writer{Opener: amd64()}, Names: refs(app), Registry: host.Name}
 			if _, err := r.Run(t.Context()); fail.CodeOf(err) != fail.Rebase || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("code %d: %v", fail.CodeOf(err), err)
 			}
@@ -302,7 +303,7 @@ func TestRebaseCheck(t *testing.T) {
 			}
 			r.r.Check, r.r.Force = tt.check, tt.force
 			_, err := r.r.Run(t.Context())
-			after, _, _ := r.rebased(r.r.Names[0])
+			after, _, _ := r.rebased(r.r.Names[0].String())
 			if written := digestOf(t, after) != digestOf(t, r.before.image); written != (tt.refuse == nil) {
 				t.Errorf("written: %t (%v)", written, err)
 			}
@@ -358,7 +359,7 @@ func TestRebaseWithoutWriting(t *testing.T) {
 		}
 		return 0
 	}
-	r.r.Previous, r.r.Names = r.r.Names[0], []string{d.name + "/app:1"}
+	r.r.Previous, r.r.Names = r.r.Names[0], refs(d.name+"/app:1")
 	report, err := r.r.Run(t.Context())
 	if fail.CodeOf(err) != fail.Rebase || !strings.Contains(err.Error(), d.name+"/app:1") || report != nil {
 		t.Errorf("code %d: %v, %+v", fail.CodeOf(err), err, report)

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,14 +23,14 @@ import (
 // base images, and saves those to be extended (platform.md, "restorer"; docs/design.md, Resolution).
 // It accesses a registry only if something is open.
 type BaseRestorer struct {
-	API    api.Version
-	Images *image.Opener                    // required
-	Ref    func(string) reference.Reference // where the platform has the run image; nil: as [reference.Parse] says
+	API     api.Version
+	Images  *image.Opener     // required
+	Locator reference.Locator // of the run image
 
 	Analyzed   *platform.Analyzed
-	RunFile    *platform.RunFile // mirrors of the run image; nil: none
-	BuildImage string            // reference in a registry; empty: the build image is not extended
-	Kaniko     string            // <kaniko-dir>, where images to extend are saved; empty: none
+	RunFile    *platform.RunFile   // mirrors of the run image; nil: none
+	BuildImage reference.Reference // in a registry; zero: the build image is not extended
+	Kaniko     string              // <kaniko-dir>, where images to extend are saved; empty: none
 
 	// Group, Generated (the directory) and Resolution are from the detector. Policy is this phase's own.
 	Group      platform.Group
@@ -128,7 +129,7 @@ func (x *bases) read(ctx context.Context, judged *base.Judgement, policy platfor
 	}
 	reader := *x.Reader
 	reader.Policy, reader.Mapping = policy.RunSBOM, judged.Mapping
-	found := base.Image{Reference: x.out.Analyzed.RunImage.Name()}
+	found := base.Image{Reference: reference.Parse(x.out.Analyzed.RunImage.Name())}
 	switch s := x.Searched; {
 	case judged.Switched:
 		reader = *reader.Other()
@@ -188,30 +189,23 @@ func (x *bases) close() {
 	}
 }
 
-func (x *bases) ref(text string) reference.Reference {
-	if x.Ref == nil {
-		return reference.Parse(text)
-	}
-	return x.Ref(text)
-}
-
 // runImage opens the run image once: the analyzed one, or the one that an extension switched to, or one of its
 // mirrors.
 func (x *bases) runImage(ctx context.Context) (*image.Image, error) {
 	if x.run != nil {
 		return x.run, nil
 	}
-	run := orElse(x.out.Analyzed.RunImage.Reference, x.out.Analyzed.RunImage.Image)
+	run := cmp.Or(x.out.Analyzed.RunImage.Reference, x.out.Analyzed.RunImage.Image)
 	if run == "" {
 		return nil, errors.New("opening the run image: analyzed.toml has no run image: run the analyzer first")
 	}
-	names, known := x.RunFile.Names(run)
+	names, known := x.RunFile.Names(reference.Parse(run))
 	recorded := reference.Recorded(run)
 	if recorded.Digest != "" || !known {
 		names = platform.RunImageNames{Image: run}
 	}
 	var reasons []error
-	_, err := names.Choose(recorded.Host(), func(candidate string) bool {
+	_, err := names.Choose(recorded.Host(), func(candidate reference.Reference) bool {
 		img, err := x.open(ctx, candidate)
 		x.run, reasons = img, append(reasons, err)
 		return err == nil
@@ -224,23 +218,17 @@ func (x *bases) runImage(ctx context.Context) (*image.Image, error) {
 
 // open opens a run image, or if the daemon does not have it, the one in its registry: the platform pulls what
 // analyzed.toml refers to. The error reports both.
-func (x *bases) open(ctx context.Context, name string) (*image.Image, error) {
-	img, err := x.Images.Open(ctx, x.ref(name))
-	if !errors.Is(err, image.ErrNotFound) || x.ref(name).Kind != reference.Daemon || reference.Recorded(name).Kind == reference.Daemon {
+func (x *bases) open(ctx context.Context, name reference.Reference) (*image.Image, error) {
+	at := x.Locator.Locate(name)
+	img, err := x.Images.Open(ctx, at)
+	if !errors.Is(err, image.ErrNotFound) || at.Kind != reference.Daemon || reference.Recorded(name.String()).Kind == reference.Daemon {
 		return img, err
 	}
-	img, registryErr := x.Images.Open(ctx, reference.Parse(name))
+	img, registryErr := x.Images.Open(ctx, name)
 	if registryErr != nil {
 		return nil, errors.Join(err, registryErr)
 	}
 	return img, nil
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }
 
 // pinRunImage pins the run image to a digest, completes its target, and saves it if it is to be extended.
@@ -252,7 +240,7 @@ func (x *bases) pinRunImage(ctx context.Context) error {
 	}
 	if reference.Recorded(run.Reference).Digest == "" || run.Target == nil {
 		img, err := x.runImage(ctx)
-		if errors.Is(err, image.ErrNotFound) && x.ref(run.Name()).Kind == reference.Daemon && !run.Extend {
+		if errors.Is(err, image.ErrNotFound) && x.Locator.Locate(reference.Parse(run.Name())).Kind == reference.Daemon && !run.Extend {
 			x.log.Warn(fmt.Sprintf("the run image is missing and has to be pulled before the app image is exported: %v", err))
 			return nil
 		}
@@ -319,10 +307,10 @@ func (x *bases) fromRegistry(ctx context.Context, img *image.Image) (*image.Imag
 
 // saveBuildImage records the build image, and saves its metadata: the extender runs in it.
 func (x *bases) saveBuildImage(ctx context.Context) error {
-	if x.BuildImage == "" || !api.Extensions.In(x.API) {
+	if x.BuildImage.IsZero() || !api.Extensions.In(x.API) {
 		return nil
 	}
-	img, err := x.Images.Open(ctx, reference.Parse(x.BuildImage))
+	img, err := x.Images.Open(ctx, x.BuildImage)
 	if err != nil {
 		return err
 	}

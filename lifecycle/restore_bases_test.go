@@ -47,7 +47,7 @@ type detectedBuild struct {
 	policy platform.Policy
 	built  time.Time // as the detector records it
 	log    record
-	ref    func(string) reference.Reference // where the run image is; nil: in its registry
+	ref    reference.Locator // where the run image is
 	scan   func(context.Context, *image.Image) (*sbom.Document, error)
 
 	analysis *lifecycle.Analysis
@@ -85,7 +85,7 @@ func (d *detectedBuild) detect(run string, user lifecycletest.Module, exts ...li
 	opener := amd64()
 	inspector := &base.Reader{Images: opener, Finder: &attach.Finder{}, Policy: d.policy.RunSBOM, Scan: d.scan, Cache: filepath.Join(d.dir, "cache/run-image"), Log: d.log.log(slog.LevelInfo)}
 	a := lifecycle.Analyzer{
-		API: version(t, d.api), Images: &image.Writer{Opener: opener}, Ref: d.ref, Names: []string{d.door.name + "/app:1"}, RunImage: run, Layers: "/layers", Root: d.dir, Reader: inspector,
+		API: version(t, d.api), Images: &image.Writer{Opener: opener}, Locator: d.ref, Names: refs(d.door.name + "/app:1"), RunImage: reference.Parse(run), Layers: "/layers", Root: d.dir, Reader: inspector,
 	}
 	var err error
 	d.analysis, err = a.Run(t.Context())
@@ -516,7 +516,7 @@ func TestRestoreMirror(t *testing.T) {
 func TestRestoreBuildImage(t *testing.T) {
 	d := newDetectedBuild(t)
 	d.detect(d.push("run:1", lifecycletest.Debian()), d.user(""))
-	d.bases.BuildImage = d.push("build:1", lifecycletest.Debian("curl"))
+	d.bases.BuildImage = reference.Parse(d.push("build:1", lifecycletest.Debian("curl")))
 	d.bases.Analyzed.BuildImage = &platform.ImageReference{Extend: true}
 	for range 2 {
 		out := d.restore()
@@ -538,7 +538,7 @@ func TestRestoreBuildImage(t *testing.T) {
 			t.Errorf("%d blobs, want manifest and configuration", len(blobs))
 		}
 	}
-	d.bases.BuildImage = d.door.name + "/lost:1"
+	d.bases.BuildImage = reference.Parse(d.door.name + "/lost:1")
 	if _, err := d.bases.Run(t.Context()); fail.CodeOf(err) != fail.Restore {
 		t.Errorf("%v", err)
 	}

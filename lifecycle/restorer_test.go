@@ -58,7 +58,7 @@ func newRebuilding(t *testing.T, api string) *rebuilding {
 	before := x.run()
 	out := &rebuilding{cache: volume}
 	a := lifecycle.Analyzer{
-		API: x.e.API, Images: x.e.Writer, Names: x.e.Names, RunImage: x.registry.Name + "/run:base", Layers: "/layers", Root: t.TempDir(),
+		API: x.e.API, Images: x.e.Writer, Names: x.e.Names, RunImage: reference.Parse(x.registry.Name + "/run:base"), Layers: "/layers", Root: t.TempDir(),
 	}
 	analysis, err := a.Run(t.Context())
 	check(t, err)

@@ -16,6 +16,7 @@ import (
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/resolver"
 	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // detects is a detector for buildpacks that all pass.
@@ -120,7 +121,7 @@ func TestWhatDockerfilesWereLeftOutForIsPromised(t *testing.T) {
 	if !base.FromRecord(r).Promised() {
 		t.Error("nothing is promised")
 	}
-	if err := base.FromRecord(r).Recheck(base.Image{Reference: "final"}); err == nil || !strings.Contains(err.Error(), "curl") {
+	if err := base.FromRecord(r).Recheck(base.Image{Reference: reference.Parse("final")}); err == nil || !strings.Contains(err.Error(), "curl") {
 		t.Errorf("an image of which nothing is known keeps the promise: %v", err)
 	}
 }
@@ -134,14 +135,14 @@ func TestDeclaredNamesSurviveAnExtension(t *testing.T) {
 		Distro:   sbom.Distro{ID: "debian", Version: "12"},
 		Packages: []sbom.Package{{Type: sbom.Deb, Name: "openssl", Version: "3.0.15-1", PURL: "pkg:deb/debian/openssl@3.0.15-1"}},
 	}, nil, nil)
-	if err := base.FromRecord(r).Recheck(base.Image{Reference: "extended", Set: set, Extended: true}); err != nil {
+	if err := base.FromRecord(r).Recheck(base.Image{Reference: reference.Parse("extended"), Set: set, Extended: true}); err != nil {
 		t.Errorf("openssl is there: %v", err)
 	}
-	if err := base.FromRecord(r).Recheck(base.Image{Reference: "another", Set: set}); err == nil {
+	if err := base.FromRecord(r).Recheck(base.Image{Reference: reference.Parse("another"), Set: set}); err == nil {
 		t.Error("another image does not declare tls-runtime")
 	}
 	r.Requirements[0].Evidence = []string{"pkg:deb/debian/gnutls-bin"}
-	if err := base.FromRecord(r).Recheck(base.Image{Reference: "extended", Set: set, Extended: true}); err == nil {
+	if err := base.FromRecord(r).Recheck(base.Image{Reference: reference.Parse("extended"), Set: set, Extended: true}); err == nil {
 		t.Error("gnutls-bin is not there")
 	}
 }

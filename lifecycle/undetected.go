@@ -100,7 +100,7 @@ func (r *detecting) remedies() []string {
 		return nil
 	}
 	known := "The packages of the run image are unknown"
-	if r.RunImage.Reference != "" {
+	if !r.RunImage.Reference.IsZero() {
 		known = fmt.Sprintf("The packages of the run image %s are unknown", r.RunImage.Reference)
 	}
 	if r.RunImage.Why != "" {

@@ -17,6 +17,7 @@ import (
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/resolver"
 	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // undetectable is a detector for one group of buildpacks, given as id and bin/detect.
@@ -34,7 +35,7 @@ func undetectable(t *testing.T, modules ...string) lifecycle.Detector {
 	return lifecycle.Detector{
 		API: version(t, "0.15"), Host: buildpack.Host{App: dir, Platform: filepath.Join(dir, "platform")},
 		Store: buildpack.Store{Buildpacks: filepath.Join(dir, "buildpacks")}, Order: resolver.OrderFile{Order: resolver.Order{group}},
-		RunImage: base.Image{Reference: "registry/run:1"},
+		RunImage: base.Image{Reference: reference.Parse("registry/run:1")},
 	}
 }
 
@@ -146,7 +147,7 @@ func TestOutputIsToldOnce(t *testing.T) {
 	d := undetectable(t, "acme/a", "echo looking\n"+requires)
 	d.Inventory = func(context.Context) (base.Image, error) {
 		set, _ := provides.From(&sbom.Document{}, nil, nil)
-		return base.Image{Reference: "registry/run:1", Set: set}, nil
+		return base.Image{Reference: reference.Parse("registry/run:1"), Set: set}, nil
 	}
 	var all record
 	d.Log = all.log(slog.LevelDebug)

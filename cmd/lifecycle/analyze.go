@@ -38,10 +38,10 @@ func (c *command) analyze(ctx context.Context) error {
 }
 
 // namesOf returns all names of run images; their registries may be accessed.
-func namesOf(r *platform.RunFile) []string {
-	var names []string
+func namesOf(r *platform.RunFile) []reference.Reference {
+	var names []reference.Reference
 	for _, image := range r.Images {
-		names = append(append(names, image.Image), image.Mirrors...)
+		names = append(names, image.All()...)
 	}
 	return names
 }
@@ -53,7 +53,7 @@ func (c *command) analysis(ctx context.Context, opener *image.Opener, runFile *p
 	}
 	uid, gid := c.user()
 	a := lifecycle.Analyzer{
-		API: c.api, Images: &image.Writer{Opener: opener}, Ref: c.Ref, Names: c.Images, Registry: c.registry(),
+		API: c.api, Images: &image.Writer{Opener: opener}, Locator: c.Locate, Names: c.Images, Registry: c.registry(),
 		Previous: c.PreviousImage, RunImage: c.RunImage, RunFile: runFile, CacheImage: c.CacheImage,
 		Layers: c.Layers, UID: uid, GID: gid, SkipSBOM: c.SkipLayers || c.SkipSBOM || c.SkipRestore, LaunchCache: c.launchCache(),
 		Reader: reader, Log: c.log,
@@ -66,7 +66,7 @@ func (c *command) registry() string {
 	if c.Daemon {
 		return ""
 	}
-	return reference.Recorded(c.Images[0]).Host()
+	return reference.Recorded(c.Images[0].String()).Host()
 }
 
 // inventoryCache is the subdirectory of a cache directory for generated inventories.
@@ -85,7 +85,7 @@ func (c *command) reader(opener *image.Opener, policy platform.Policy) (*base.Re
 		return nil, err
 	}
 	r := &base.Reader{
-		Images: opener, Ref: c.Ref, Policy: policy.RunSBOM, Mapping: c.settings.Mapping, Scan: scanImage, Log: c.log,
+		Images: opener, Locator: c.Locate, Policy: policy.RunSBOM, Mapping: c.settings.Mapping, Scan: scanImage, Log: c.log,
 		Finder: &attach.Finder{Platform: c.RunSBOMPath, Trust: trust, Keychain: opener.Keychain, TransportFor: opener.RepositoryTransport},
 	}
 	if c.CacheDir != "" && !c.sharesUser {

@@ -148,7 +148,7 @@ func (x *creation) exporting(ctx context.Context) error {
 
 // resolveRunImage pins the reference of a run image after a switch and completes its target.
 func (c *command) resolveRunImage(ctx context.Context, opener *image.Opener, analyzed *platform.Analyzed, runFile *platform.RunFile) (*platform.Analyzed, error) {
-	b := lifecycle.BaseRestorer{API: c.api, Images: opener, Ref: c.Ref, Analyzed: analyzed, RunFile: runFile, Log: c.log}
+	b := lifecycle.BaseRestorer{API: c.api, Images: opener, Locator: c.Locate, Analyzed: analyzed, RunFile: runFile, Log: c.log}
 	bases, err := b.Run(ctx)
 	if err != nil {
 		return nil, err

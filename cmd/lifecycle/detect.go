@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/baseplan/baseplan/lifecycle"
@@ -137,7 +136,7 @@ func (c *command) analyzerInventory(analyzed *platform.Analyzed) (base.Image, er
 		run.Why = "the analyzer recorded no run image"
 		return run, nil
 	}
-	run.Reference = analyzed.RunImage.Name()
+	run.Reference = reference.Parse(analyzed.RunImage.Name())
 	if c.policy().RunSBOM == platform.Off {
 		return run, nil
 	}
@@ -147,7 +146,7 @@ func (c *command) analyzerInventory(analyzed *platform.Analyzed) (base.Image, er
 		c.log.Warn(fmt.Sprintf("ignoring run-image.toml: %v", err))
 		run.Why = "run-image.toml cannot be read"
 		return run, nil
-	case report == nil && !strings.Contains(analyzed.RunImage.Reference, "sha256:"):
+	case report == nil && reference.Recorded(analyzed.RunImage.Reference).Digest == "":
 		run.Why = lifecycle.NotInDaemon
 		return run, nil
 	case report == nil:
@@ -192,7 +191,7 @@ func (c *command) checkInventory(run base.Image, report *platform.RunImageReport
 		return run, nil
 	}
 	run.Carrier = report.SBOM.Carrier
-	run.Set = c.provides(doc, report.Declaration, run.Reference)
+	run.Set = c.provides(doc, report.Declaration, run.Reference.String())
 	return run, nil
 }
 
@@ -220,7 +219,7 @@ func (c *command) writeProvides(run base.Image) error {
 	if run.Set == nil {
 		return errors.Join(remove(path), remove(c.ownFile("resolution.toml")))
 	}
-	return c.write(path, platform.RunImageProvidesOf(run.Set, run.Reference))
+	return c.write(path, platform.RunImageProvidesOf(run.Set, run.Reference.String()))
 }
 
 func remove(path string) error {

@@ -40,7 +40,7 @@ func (c *command) exportOnly(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	opener, err := c.images(analyzed.RunImage.Reference)
+	opener, err := c.images(reference.Parse(analyzed.RunImage.Reference))
 	if err != nil {
 		return err
 	}
@@ -74,8 +74,8 @@ func (c *command) exportWith(ctx context.Context, opener *image.Opener, x *expor
 	if err != nil {
 		return err
 	}
-	if len(runFile.Images) == 0 && c.RunImage != "" { // the creator may have only the name
-		runFile.Images = []platform.RunImageNames{{Image: c.RunImage}}
+	if len(runFile.Images) == 0 && !c.RunImage.IsZero() { // the creator may have only the name
+		runFile.Images = []platform.RunImageNames{{Image: c.RunImage.String()}}
 	}
 	project, err := ignoreNotExist(platform.ReadFileIn(c.Layers, c.ProjectMetadata, platform.DecodeProjectMetadata))
 	if err != nil {
@@ -103,7 +103,7 @@ func (c *command) exportWith(ctx context.Context, opener *image.Opener, x *expor
 	uid, gid := c.user()
 	e := lifecycle.Exporter{
 		API: c.api, Writer: &image.Writer{Opener: opener, LaunchCache: c.launchCache()},
-		Names: c.Images, Place: c.Ref,
+		Names: c.Images, Locator: c.Locate,
 		RunImage: run, Extended: x.extended, Previous: previous,
 		Analyzed: x.analyzed, Group: x.group, Build: x.metadata, RunFile: runFile, Project: project, Resolution: x.resolution,
 		App: c.App, Layers: c.Layers, UID: uid, GID: gid,
@@ -122,11 +122,11 @@ func (c *command) exportWith(ctx context.Context, opener *image.Opener, x *expor
 // takes the digest from the registry. A daemon that has since pulled the name may know an
 // index by another digest; the name's image is then used if it comes from that digest.
 func (c *command) openRunImage(ctx context.Context, opener *image.Opener, run *platform.RunImage) (*image.Image, error) {
-	img, err := opener.Open(ctx, c.Ref(run.Reference))
+	img, err := opener.Open(ctx, c.Locate(reference.Parse(run.Reference)))
 	if !c.Daemon || run.Image == "" || run.Image == run.Reference || !errors.Is(err, image.ErrNotFound) {
 		return img, err
 	}
-	named, nameErr := opener.Open(ctx, c.Ref(run.Image))
+	named, nameErr := opener.Open(ctx, c.Locate(reference.Parse(run.Image)))
 	if nameErr != nil {
 		return nil, err
 	}
@@ -164,7 +164,7 @@ func (c *command) layoutTargets() []string {
 	}
 	var dirs []string
 	for _, image := range c.Images {
-		dirs = append(dirs, c.Ref(image).Path)
+		dirs = append(dirs, c.Locate(image).Path)
 	}
 	return dirs
 }
@@ -174,7 +174,7 @@ func (c *command) previous(ctx context.Context, opener *image.Opener, analyzed *
 	if analyzed.PreviousImage == nil || analyzed.PreviousImage.Reference == "" {
 		return nil, nil
 	}
-	img, err := opener.Open(ctx, c.Ref(analyzed.PreviousImage.Reference))
+	img, err := opener.Open(ctx, c.Locate(reference.Parse(analyzed.PreviousImage.Reference)))
 	if errors.Is(err, image.ErrNotFound) {
 		c.log.Warn(fmt.Sprintf("the previous image no longer exists, so no layers can be reused: %v", err))
 		return nil, nil
@@ -184,8 +184,8 @@ func (c *command) previous(ctx context.Context, opener *image.Opener, analyzed *
 
 // cache returns the given cache, if any: an image takes precedence over a directory.
 func (c *command) cache(opener *image.Opener, ctx context.Context) (cache.Cache, error) {
-	if c.CacheImage != "" {
-		ref, err := opener.Reference(reference.Parse(c.CacheImage))
+	if !c.CacheImage.IsZero() {
+		ref, err := opener.Reference(c.CacheImage)
 		if err != nil {
 			return nil, err
 		}

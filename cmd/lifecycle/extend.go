@@ -57,7 +57,7 @@ func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed 
 		return err
 	}
 	defer saved.Close()
-	e := c.extender(group, extensions.Run, name, saved)
+	e := c.extender(group, extensions.Run, reference.Parse(name), saved)
 	e.Root = apply.Root{Dir: "/", Exclude: []string{c.Layers, c.App}}
 	if err := c.makeSpool(e); err != nil {
 		return err
@@ -69,7 +69,7 @@ func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed 
 	}
 	if r := c.resolution(); r != nil {
 		read := func() (*sbom.Document, error) { return scan.Dir(ctx, "/") } // this container is now the extended image
-		if err := c.recheck(base.FromRecord(r), "extended "+r.Result.RunImage, read); err != nil {
+		if err := c.recheck(base.FromRecord(r), reference.Parse(r.Result.RunImage), read); err != nil {
 			return err
 		}
 	}
@@ -107,7 +107,7 @@ func (c *command) extendBuild(ctx context.Context, group platform.Group, analyze
 			return err
 		}
 		defer saved.Close()
-		e := c.extender(group, extensions.Build, analyzed.BuildImage.Reference, saved)
+		e := c.extender(group, extensions.Build, reference.Parse(analyzed.BuildImage.Reference), saved)
 		if host, err = c.applyInPlace(ctx, e, host); err != nil {
 			return err
 		}
@@ -144,9 +144,9 @@ func (c *command) applyInPlace(ctx context.Context, e *lifecycle.Extender, host 
 
 // extender returns the extender for either image. Commands get only the proxy settings of the
 // environment.
-func (c *command) extender(group platform.Group, kind extensions.ImageKind, name string, base *image.Image) *lifecycle.Extender {
+func (c *command) extender(group platform.Group, kind extensions.ImageKind, name reference.Reference, base *image.Image) *lifecycle.Extender {
 	return &lifecycle.Extender{
-		Kind: kind, Group: group, Generated: c.Generated, Image: name, Digest: reference.Recorded(name).Digest, Config: *base.Config,
+		Kind: kind, Group: group, Generated: c.Generated, Image: name, Digest: reference.Recorded(name.String()).Digest, Config: *base.Config,
 		App: c.App, Cache: c.extenderCache(), CacheTTL: c.KanikoCacheTTL, Env: apply.Proxies(os.Environ()), Stdout: c.stdout, Stderr: c.stderr, Log: c.log,
 	}
 }
@@ -196,7 +196,7 @@ func isEmpty(dir string) bool {
 
 // recheck checks that the extended run image still has what only the run image provides. If it
 // is read, its inventory is generated.
-func (c *command) recheck(judged *base.Judgement, name string, read func() (*sbom.Document, error)) error {
+func (c *command) recheck(judged *base.Judgement, run reference.Reference, read func() (*sbom.Document, error)) error {
 	if !judged.Promised() {
 		return nil
 	}
@@ -205,7 +205,7 @@ func (c *command) recheck(judged *base.Judgement, name string, read func() (*sbo
 		return fmt.Errorf("reading the packages of the extended run image: %w", err)
 	}
 	return judged.Recheck(base.Image{
-		Reference: name, Set: base.ProvidesOf(doc, judged.Mapping, nil, name, c.log), Carrier: attach.Generated, Extended: true,
+		Reference: run, Set: base.ProvidesOf(doc, judged.Mapping, nil, "extended "+run.String(), c.log), Carrier: attach.Generated, Extended: true,
 	})
 }
 

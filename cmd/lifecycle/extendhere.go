@@ -34,7 +34,7 @@ func (c *command) mayExtend(made *lifecycle.Generation) error {
 // run image, or nil if it was not extended, and the environment for buildpacks.
 func (c *command) extendHere(ctx context.Context, opener *image.Opener, made *lifecycle.Generation, host buildpack.Host, spool string) (*image.Image, buildpack.Host, error) {
 	if made.Judged.ExtendBuild {
-		e := c.extender(made.Group, extensions.Build, "build-image", &image.Image{Config: c.ownConfig()})
+		e := c.extender(made.Group, extensions.Build, reference.Parse("build-image"), &image.Image{Config: c.ownConfig()})
 		e.Digest, e.Cache = "", "" // the base image of this container is unknown
 		e.Spool = filepath.Join(spool, "build")
 		var err error
@@ -58,8 +58,8 @@ func (c *command) ownConfig() *v1.ConfigFile {
 
 // extendIsolated unpacks the run image into a separate directory and extends it there.
 func (c *command) extendIsolated(ctx context.Context, opener *image.Opener, made *lifecycle.Generation, spool string) (*image.Image, error) {
-	recorded := made.Analyzed.RunImage.Reference
-	run, err := opener.Open(ctx, c.Ref(recorded))
+	recorded := reference.Parse(made.Analyzed.RunImage.Reference)
+	run, err := opener.Open(ctx, c.Locate(recorded))
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,8 @@ func (c *command) extendIsolated(ctx context.Context, opener *image.Opener, made
 	if err != nil {
 		return nil, err
 	}
-	e := c.extender(made.Group, extensions.Run, made.Analyzed.RunImage.Name(), whole)
+	name := reference.Parse(made.Analyzed.RunImage.Name())
+	e := c.extender(made.Group, extensions.Run, name, whole)
 	e.Digest, e.Spool = run.Digest.String(), filepath.Join(spool, "run")
 	e.Root = apply.Root{Dir: filepath.Join(spool, "root")}
 	defer os.RemoveAll(e.Root.Dir)
@@ -90,9 +91,8 @@ func (c *command) extendIsolated(ctx context.Context, opener *image.Opener, made
 	if err != nil {
 		return nil, err
 	}
-	name := made.Analyzed.RunImage.Name()
-	out := &image.Image{Name: reference.Recorded(name), Image: img, Config: config}
-	return out, c.recheck(made.Judged, "extended "+name, func() (*sbom.Document, error) { return scanImage(ctx, out) })
+	out := &image.Image{Name: reference.Recorded(name.String()), Image: img, Config: config}
+	return out, c.recheck(made.Judged, name, func() (*sbom.Document, error) { return scanImage(ctx, out) })
 }
 
 // contents returns functions that open the layers of an image, the lowest first.

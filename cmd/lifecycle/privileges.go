@@ -19,16 +19,12 @@ import (
 
 // images returns an opener for this phase's images. It reads the credentials of their
 // registries now, while this process may still do so.
-func (c *command) images(more ...string) (*image.Opener, error) {
+func (c *command) images(more ...reference.Reference) (*image.Opener, error) {
 	var keychain authn.Keychain = image.Keychain(c.RegistryAuth, func(warning string) { c.log.Warn(warning) })
 	if os.Geteuid() == 0 && c.UID > 0 { // otherwise credentials are read on demand
-		names := append([]string{c.CacheImage, c.BuildImage}, more...)
+		refs := append([]reference.Reference{c.CacheImage, c.BuildImage}, more...)
 		if !c.Daemon {
-			names = append(append(names, c.PreviousImage, c.RunImage), c.Images...)
-		}
-		var refs []reference.Reference
-		for _, name := range names {
-			refs = append(refs, reference.Parse(name))
+			refs = append(append(refs, c.PreviousImage, c.RunImage), c.Images...)
 		}
 		keychain = image.Known(keychain, refs...)
 	}

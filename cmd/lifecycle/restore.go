@@ -11,6 +11,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // restore runs the restorer.
@@ -33,7 +34,7 @@ func (c *command) restoreOnly(ctx context.Context) error {
 	}
 	refs := namesOf(runFile)
 	if analyzed.RunImage != nil {
-		refs = append(refs, analyzed.RunImage.Reference, analyzed.RunImage.Image)
+		refs = append(refs, reference.Parse(analyzed.RunImage.Reference), reference.Parse(analyzed.RunImage.Image))
 	}
 	opener, err := c.images(refs...)
 	if err != nil {
@@ -92,7 +93,7 @@ func (c *command) completeBases(ctx context.Context, opener *image.Opener, analy
 		c.log.Warn(err.Error())
 	}
 	b := lifecycle.BaseRestorer{
-		API: c.api, Images: opener, Ref: c.Ref, Analyzed: analyzed, RunFile: runFile, BuildImage: c.BuildImage, Kaniko: c.ownKaniko(),
+		API: c.api, Images: opener, Locator: c.Locate, Analyzed: analyzed, RunFile: runFile, BuildImage: c.BuildImage, Kaniko: c.ownKaniko(),
 		Group: group, Generated: c.Generated, Resolution: resolution, Policy: policy, Built: c.now(), Reader: reader, Searched: searched, Log: c.log,
 	}
 	bases, err := b.Run(ctx)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // alternatives looks for other run images to which no run.Dockerfile has to be applied, if the current one needs
@@ -88,7 +89,7 @@ func (j *Judgement) Unapplied(why string) error {
 	case never != nil:
 		fmt.Fprintf(&b, "\nNo run image can satisfy the build: %s. Use a platform that runs the extender", strings.Join(never, "; "))
 	case len(j.Enough) > 0:
-		fmt.Fprintf(&b, "\nOf the run images in run.toml, these would satisfy the build: %s (CNB_RUN_IMAGE_SELECTION=auto selects the first)", strings.Join(j.Enough, ", "))
+		fmt.Fprintf(&b, "\nOf the run images in run.toml, these would satisfy the build: %s (CNB_RUN_IMAGE_SELECTION=auto selects the first)", reference.Join(j.Enough, ", "))
 	default:
 		b.WriteString("\nNo other run image in run.toml satisfies the build: use one that provides what is required, or a platform that runs the extender")
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/reference"
 	"github.com/baseplan/baseplan/sbom/scan"
 )
 
@@ -25,7 +26,7 @@ func Example() {
 		},
 	}
 	for _, packages := range [][]string{{"curl"}, {}} {
-		run, err := reader.ReadReference(context.Background(), registry.Push("run:1", lifecycletest.Debian(packages...)))
+		run, err := reader.ReadReference(context.Background(), reference.Parse(registry.Push("run:1", lifecycletest.Debian(packages...))))
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -16,13 +16,13 @@ import (
 
 // An Image is what is known of a base image.
 type Image struct {
-	Reference string             // as the user wrote it
-	Digest    string             // of the manifest, or the image ID; empty: unknown
-	Config    *extensions.Config // nil: unknown
-	Set       *provides.Set      // what it provides; nil: no inventory
-	Carrier   attach.Carrier     // where the inventory is from; empty: no inventory
-	Why       string             // why there is no inventory; may be empty
-	Extended  bool               // a run image with layers of extensions, whose scan finds no declaration
+	Reference reference.Reference // as the user wrote it
+	Digest    string              // of the manifest, or the image ID; empty: unknown
+	Config    *extensions.Config  // nil: unknown
+	Set       *provides.Set       // what it provides; nil: no inventory
+	Carrier   attach.Carrier      // where the inventory is from; empty: no inventory
+	Why       string              // why there is no inventory; may be empty
+	Extended  bool                // a run image with layers of extensions, whose scan finds no declaration
 
 	Report *platform.RunImageReport // run-image.toml, how the inventory was found; nil: not searched
 	Data   []byte                   // the SBOM as written to <layers>/run-image.sbom.<ext>; nil: none
@@ -47,12 +47,12 @@ func (i Image) Document() *sbom.Document { return i.Set.Document() }
 
 // resolved returns the image as recorded in resolution.toml.
 func (i Image) resolved() platform.ResolvedImage {
-	return platform.ResolvedImage{Image: i.Reference, Digest: i.Digest, Inventory: i.Inventory()}
+	return platform.ResolvedImage{Image: i.Reference.String(), Digest: i.Digest, Inventory: i.Inventory()}
 }
 
 // base returns the image that Dockerfiles are judged against.
 func (i Image) base() extensions.Base {
-	return extensions.Base{Reference: i.Reference, Set: i.Set, Config: i.Config}
+	return extensions.Base{Reference: i.Reference.String(), Set: i.Set, Config: i.Config}
 }
 
 // Provider returns the image as a provider in the build plan, or nil if it has no inventory.
@@ -70,27 +70,27 @@ func (i Image) Without() Image {
 }
 
 // nameOf returns the name of an image as the user wrote it.
-func nameOf(img *image.Image) string {
+func nameOf(img *image.Image) reference.Reference {
 	if img.Name.Kind == reference.Daemon {
-		return img.Name.Record()
+		return reference.Parse(img.Name.Record())
 	}
-	return img.Name.String()
+	return img.Name
 }
 
 // ProvidesOf returns what an inventory provides, with the operator's mapping and the publisher's
-// declaration. A declared name that the inventory does not support is refused with a warning.
-func ProvidesOf(doc *sbom.Document, mapping []provides.Mapping, declared *platform.Declared, name string, log *slog.Logger) *provides.Set {
+// declaration. A declared name that the inventory does not support is refused with a warning, which says what it is of.
+func ProvidesOf(doc *sbom.Document, mapping []provides.Mapping, declared *platform.Declared, of string, log *slog.Logger) *provides.Set {
 	log = orDiscard(log)
 	var declaration *provides.Declaration
 	if declared != nil {
 		var err error
 		if declaration, err = provides.DecodeDeclaration([]byte(declared.Data), declared.Reference); err != nil {
-			log.Warn(fmt.Sprintf("ignoring the declaration of %s: %v", name, err))
+			log.Warn(fmt.Sprintf("ignoring the declaration of %s: %v", of, err))
 		}
 	}
 	set, refused := provides.From(doc, mapping, declaration)
 	for _, r := range refused {
-		log.Warn(fmt.Sprintf("refusing the declaration of %s that it provides %s: %s", name, r.Name, r.Why))
+		log.Warn(fmt.Sprintf("refusing the declaration of %s that it provides %s: %s", of, r.Name, r.Why))
 	}
 	return set
 }

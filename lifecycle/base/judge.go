@@ -11,6 +11,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // A Question holds everything that decides which Dockerfiles remain to be applied in a build.
@@ -22,7 +23,7 @@ type Question struct {
 
 	// SwitchedTo are the references by which Dockerfiles have already switched to Run; nil: Run is the image before
 	// any switch. A switch is not undone.
-	SwitchedTo []string
+	SwitchedTo []reference.Reference
 
 	Policy  platform.Policy
 	Built   time.Time          // build time, if the policy does not record it
@@ -31,7 +32,7 @@ type Question struct {
 	// ReadRun and ReadBuild read an image without an inventory. Each is called only if a verdict depends on it.
 	// Lookup reads an image that a Dockerfile switches to. Nil: the image cannot be read.
 	ReadRun, ReadBuild func(context.Context) (Image, error)
-	Lookup             func(ctx context.Context, reference string) (Image, error)
+	Lookup             func(context.Context, reference.Reference) (Image, error)
 
 	// Alternatives reads the other run images for the same target. It is called only if a run.Dockerfile remains
 	// to be applied; nil: there are none.
@@ -49,7 +50,7 @@ type Judgement struct {
 	Final      Image                // the selected run image, as far as it is known
 
 	Relied  []platform.RunImageRequirement // what the run image must have for Dockerfiles to be skipped
-	Enough  []string                       // alternatives to which no run.Dockerfile would have to be applied, best first
+	Enough  []reference.Reference          // alternatives to which no run.Dockerfile would have to be applied, best first
 	Policy  platform.Policy
 	Mapping []provides.Mapping
 }
@@ -78,7 +79,7 @@ func Judge(ctx context.Context, q Question) (*Judgement, error) {
 	x.out.Final = x.out.Run
 	if x.out.Switched && x.SwitchedTo == nil {
 		x.out.Final = x.looked[x.out.RunImage]
-		x.out.Final.Reference = x.out.RunImage
+		x.out.Final.Reference = reference.Parse(x.out.RunImage)
 	}
 	if err := x.unread[x.out.RunImage]; err != nil && x.Policy.RunSBOM == platform.Attached && x.out.Open() {
 		return nil, err
@@ -114,8 +115,8 @@ func (x *judging) judge(ctx context.Context) {
 	if x.SwitchedTo != nil {
 		// the image before the switch is unknown, so the switch stays
 		switched := c.Run
-		c.Run, c.Lookup = extensions.Base{}, func(reference string) *extensions.Base {
-			if !slices.Contains(x.SwitchedTo, reference) {
+		c.Run, c.Lookup = extensions.Base{}, func(name string) *extensions.Base {
+			if !slices.Contains(x.SwitchedTo, reference.Parse(name)) {
 				return nil
 			}
 			return &switched
@@ -166,22 +167,22 @@ func (x *judging) lookup(ctx context.Context) func(string) *extensions.Base {
 	if x.off() {
 		return nil
 	}
-	return func(reference string) *extensions.Base {
-		if reference == x.out.Run.Reference { // already the run image
+	return func(name string) *extensions.Base {
+		if name == x.out.Run.Reference.String() { // already the run image
 			own := x.out.Run.base()
 			return &own
 		}
 		if x.Lookup == nil {
 			return nil
 		}
-		image, known := x.looked[reference]
+		image, known := x.looked[name]
 		if !known {
 			var err error
-			if image, err = x.Lookup(ctx, reference); err != nil {
-				x.unread[reference] = err
-				x.warn("cannot read the run image %s that an extension switches to, so Dockerfiles that build on it cannot be judged: %v", reference, err)
+			if image, err = x.Lookup(ctx, reference.Parse(name)); err != nil {
+				x.unread[name] = err
+				x.warn("cannot read the run image %s that an extension switches to, so Dockerfiles that build on it cannot be judged: %v", name, err)
 			}
-			x.looked[reference] = image
+			x.looked[name] = image
 		}
 		base := image.base()
 		return &base

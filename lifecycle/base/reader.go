@@ -20,11 +20,11 @@ import (
 // A Reader reads the inventories of base images (docs/design.md, Evidence).
 type Reader struct {
 	Images  *image.Opener
-	Ref     func(string) reference.Reference // says where an image is; nil: reference.Parse
-	Finder  *attach.Finder                   // required: finds attached SBOMs
-	Policy  platform.RunSBOM                 // empty: auto
-	Fresh   bool                             // always generate; of what is attached only a declaration counts
-	Mapping []provides.Mapping               // the operator's, added to the built-in table
+	Locator reference.Locator  // of the images that are opened by name
+	Finder  *attach.Finder     // required: finds attached SBOMs
+	Policy  platform.RunSBOM   // empty: auto
+	Fresh   bool               // always generate; of what is attached only a declaration counts
+	Mapping []provides.Mapping // the operator's, added to the built-in table
 
 	// Scan reads the packages of an image from its file system; nil: never.
 	Scan func(context.Context, *image.Image) (*sbom.Document, error)
@@ -45,12 +45,12 @@ func (r *Reader) Other() *Reader {
 }
 
 // ReadReference opens an image and reads it like Read.
-func (r *Reader) ReadReference(ctx context.Context, name string) (Image, error) {
+func (r *Reader) ReadReference(ctx context.Context, name reference.Reference) (Image, error) {
 	return r.CompleteReference(ctx, name, Image{Reference: name})
 }
 
 // CompleteReference opens an image and completes it like Complete.
-func (r *Reader) CompleteReference(ctx context.Context, name string, found Image) (Image, error) {
+func (r *Reader) CompleteReference(ctx context.Context, name reference.Reference, found Image) (Image, error) {
 	img, err := r.Open(ctx, name)
 	if err != nil {
 		return Image{}, err
@@ -60,17 +60,13 @@ func (r *Reader) CompleteReference(ctx context.Context, name string, found Image
 }
 
 // Open opens an image. The caller closes it.
-func (r *Reader) Open(ctx context.Context, name string) (*image.Image, error) {
-	parse := reference.Parse
-	if r.Ref != nil {
-		parse = r.Ref
-	}
-	return r.Images.Open(ctx, parse(name))
+func (r *Reader) Open(ctx context.Context, name reference.Reference) (*image.Image, error) {
+	return r.Images.Open(ctx, r.Locator.Locate(name))
 }
 
 // Read returns an image with its attached inventory, or else a generated one. The name is what the user
-// wrote; empty: the name that img was opened by.
-func (r *Reader) Read(ctx context.Context, img *image.Image, name string) (Image, error) {
+// wrote; the zero value: the name that img was opened by.
+func (r *Reader) Read(ctx context.Context, img *image.Image, name reference.Reference) (Image, error) {
 	return r.Complete(ctx, img, Image{Reference: name})
 }
 
@@ -95,7 +91,7 @@ func (r *Reader) Complete(ctx context.Context, img *image.Image, found Image) (I
 
 // Attached returns an image with its attached inventory. If there is none, Set is nil; under the policy
 // attached that is an error.
-func (r *Reader) Attached(ctx context.Context, img *image.Image, name string) (Image, error) {
+func (r *Reader) Attached(ctx context.Context, img *image.Image, name reference.Reference) (Image, error) {
 	found, err := r.Finder.Find(ctx, r.Subject(img))
 	if err != nil {
 		return Image{}, err
@@ -130,21 +126,21 @@ func (r *Reader) Attached(ctx context.Context, img *image.Image, name string) (I
 }
 
 // image returns an image without its inventory.
-func (r *Reader) image(img *image.Image, name string) Image {
-	if name == "" {
+func (r *Reader) image(img *image.Image, name reference.Reference) Image {
+	if name.IsZero() {
 		name = nameOf(img)
 	}
 	config := configOf(img)
 	return Image{
 		Reference: name, Digest: img.Digest.String(), Config: config,
-		Report: &platform.RunImageReport{Version: sbom.FileVersion, Image: name, Digest: img.Digest.String(), Config: config},
+		Report: &platform.RunImageReport{Version: sbom.FileVersion, Image: name.String(), Digest: img.Digest.String(), Config: config},
 	}
 }
 
 // holding adds an inventory to an image. Its source is in the image's report.
 func (r *Reader) holding(out Image, doc *sbom.Document) Image {
 	out.Carrier = out.Report.SBOM.Carrier
-	out.Set = ProvidesOf(doc, r.Mapping, out.Report.Declaration, out.Reference, r.Log)
+	out.Set = ProvidesOf(doc, r.Mapping, out.Report.Declaration, out.Reference.String(), r.Log)
 	return out
 }
 

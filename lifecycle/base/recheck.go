@@ -37,12 +37,12 @@ func (j *Judgement) Recheck(final Image) error {
 			met = fmt.Sprintf("met (%s)", strings.Join(patterns, ", "))
 		}
 		all = append(all, fmt.Errorf("%s requires %s, which the run image %s %s, but the run image is now %s, %s",
-			req.By, strings.TrimSpace(req.Name+" "+req.Version), j.Run.Reference, met, final.Reference, lacks(final, a.Reason)))
+			req.By, strings.TrimSpace(req.Name+" "+req.Version), j.Run.Reference, met, final.called(), lacks(final, a.Reason)))
 	}
 	for _, relied := range j.Relied {
 		if a := final.Set.Recheck(relied.Name, relied.Constraint, relied.Evidence); !a.Met {
 			all = append(all, fmt.Errorf("a Dockerfile was skipped because the run image %s has %s, but the run image is now %s, %s",
-				j.Run.Reference, strings.TrimSpace(relied.Name+" "+relied.Constraint), final.Reference, lacks(final, a.Reason)))
+				j.Run.Reference, strings.TrimSpace(relied.Name+" "+relied.Constraint), final.called(), lacks(final, a.Reason)))
 		}
 	}
 	return errors.Join(all...)
@@ -55,6 +55,14 @@ func (j *Judgement) RecheckSwitch() error {
 		return nil
 	}
 	return j.Recheck(j.Final)
+}
+
+// called returns the image as errors name it.
+func (i Image) called() string {
+	if i.Extended {
+		return "extended " + i.Reference.String()
+	}
+	return i.Reference.String()
 }
 
 // lacks returns a clause that describes what an image lacks.

@@ -10,6 +10,7 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // Record returns the judgement as recorded in resolution.toml.
@@ -32,7 +33,7 @@ func (j *Judgement) Record() platform.Resolution {
 // rule and evidence of its best match. What the images provide is not recorded.
 func FromRecord(r *platform.Resolution) *Judgement {
 	j := &Judgement{
-		Run:        Image{Reference: r.RunImage.Image, Digest: r.RunImage.Digest},
+		Run:        Image{Reference: reference.Parse(r.RunImage.Image), Digest: r.RunImage.Digest},
 		Resolution: &resolver.Resolution{}, Relied: r.Relies, Policy: r.Policy, Mapping: r.Mapping,
 	}
 	if r.RunImage.Inventory != unknown {
@@ -139,7 +140,7 @@ func (j *Judgement) Continue(ctx context.Context, left []*extensions.Dockerfile,
 	}
 	q := Question{Dockerfiles: left, Resolution: j.Resolution, Run: final, Policy: policy}
 	if j.Switched {
-		q.SwitchedTo = []string{final.Reference}
+		q.SwitchedTo = []reference.Reference{final.Reference}
 	}
 	again, err := Judge(ctx, q)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/reference"
 	_ "github.com/baseplan/baseplan/testdata/seed"
 )
 
@@ -33,7 +34,7 @@ func TestResolutionIsTheFormat(t *testing.T) {
 		Instructions: []extensions.Instruction{{Line: 4, Reason: "apt-get install: curl is installed"}},
 	}}},
 		Policy:  platform.Policy{RunSBOM: platform.Auto, Proof: extensions.ByPlan},
-		Run:     base.Image{Reference: "registry.example/run:noble", Digest: "sha256:0123", Carrier: attach.Referrer},
+		Run:     base.Image{Reference: reference.Parse("registry.example/run:noble"), Digest: "sha256:0123", Carrier: attach.Referrer},
 		Mapping: []provides.Mapping{{Name: "jre", Packages: []string{"pkg:deb/*/openjdk-*-jre-headless"}}},
 	}
 	r := j.Record()
@@ -151,7 +152,7 @@ func drawQuestion(t *rapid.T) base.Question {
 	reqs := rapid.SliceOfN(rapid.Custom(drawRequirement), 0, 4).Draw(t, "requirements")
 	q := base.Question{
 		Resolution: &resolver.Resolution{Requirements: reqs},
-		Run:        base.Image{Reference: "registry.example/run:1", Digest: "sha256:01", Set: drawSet(t)},
+		Run:        base.Image{Reference: reference.Parse("registry.example/run:1"), Digest: "sha256:01", Set: drawSet(t)},
 		Build:      base.Image{Set: drawSet(t)},
 		Policy:     platform.Policy{Proof: rapid.SampledFrom(append(extensions.Proofs(), "")).Draw(t, "proof")},
 	}
@@ -159,8 +160,8 @@ func drawQuestion(t *rapid.T) base.Question {
 		q.Run.Carrier = attach.Referrer
 	}
 	other := drawSet(t)
-	q.Lookup = func(_ context.Context, reference string) (base.Image, error) {
-		return base.Image{Reference: reference, Set: other}, nil
+	q.Lookup = func(_ context.Context, name reference.Reference) (base.Image, error) {
+		return base.Image{Reference: name, Set: other}, nil
 	}
 	for i := range rapid.IntRange(0, 3).Draw(t, "dockerfiles") {
 		m := resolver.Module{Kind: resolver.Extension, ID: rapid.SampledFrom([]string{"acme/app", "acme/curl", "run-image"}).Draw(t, "extension"), Version: "1"}
@@ -216,7 +217,7 @@ func TestRecordRoundTrip(t *testing.T) {
 		if j.Promised() != read.Promised() || j.Open() != read.Open() {
 			t.Errorf("promised %t and %t, open %t and %t", j.Promised(), read.Promised(), j.Open(), read.Open())
 		}
-		for _, final := range []base.Image{{Reference: "final"}, {Reference: "final", Set: drawSet(t)}, {Reference: "final", Set: drawSet(t), Extended: true}} {
+		for _, final := range []base.Image{{Reference: reference.Parse("final")}, {Reference: reference.Parse("final"), Set: drawSet(t)}, {Reference: reference.Parse("final"), Set: drawSet(t), Extended: true}} {
 			if want, got := fmt.Sprint(j.Recheck(final)), fmt.Sprint(read.Recheck(final)); want != got {
 				t.Errorf("rechecked:\n%s\nread again:\n%s", want, got)
 			}

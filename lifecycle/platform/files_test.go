@@ -8,6 +8,7 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 func TestDecodeGroup(t *testing.T) {
@@ -81,17 +82,17 @@ func TestDecodeRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if names, found := r.Names("mirror.example/run:1"); !found || names.Image != "registry.example/run:1" {
+	if names, found := r.Names(reference.Parse("mirror.example/run:1")); !found || names.Image != "registry.example/run:1" {
 		t.Errorf("%+v, %t", names, found)
 	}
-	if names, found := r.Names("other.example/run:1"); found || names.Image != "registry.example/run:1" {
+	if names, found := r.Names(reference.Parse("other.example/run:1")); found || names.Image != "registry.example/run:1" {
 		t.Errorf("%+v, %t", names, found)
 	}
-	readable := func(ref string) bool { return ref != "registry.example/run:1" }
-	if got, err := r.Images[0].Choose("mirror.example", readable); err != nil || got != "mirror.example/run:1" {
+	readable := func(ref reference.Reference) bool { return ref.String() != "registry.example/run:1" }
+	if got, err := r.Images[0].Choose("mirror.example", readable); err != nil || got.String() != "mirror.example/run:1" {
 		t.Errorf("%s, %v", got, err)
 	}
-	if _, err := r.Images[0].Choose("", func(string) bool { return false }); err == nil {
+	if _, err := r.Images[0].Choose("", func(reference.Reference) bool { return false }); err == nil {
 		t.Error("an image that nobody can read is chosen")
 	}
 	if _, err := platform.DecodeRun([]byte("[[images]]\nmirrors = [\"x\"]\n"), "run.toml"); err == nil || !strings.Contains(err.Error(), "mirrors of no image") {

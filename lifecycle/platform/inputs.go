@@ -70,17 +70,20 @@ func (p Phase) String() string {
 // Inputs are the flags and environment variables of a phase. Inputs that do not belong to the
 // phase or to the Platform API version have the zero value.
 type Inputs struct {
-	Images []string // the output image and its additional names: the arguments, then -tag
+	// The output image and its additional names: the arguments, then -tag. These and the other images are as they are
+	// spelled; [Inputs.Locate] says where they are.
+	Images []reference.Reference
 
 	App, Layers, Platform, BuildConfig         string
 	Buildpacks, Extensions, Generated          string
 	Analyzed, Group, Plan, Order, System       string // Order may be empty; see [Inputs.Orders]
 	Run, Stack, ProjectMetadata, Report        string
 	Extended, Kind                             string
-	CacheDir, CacheImage, LaunchCache          string
+	CacheDir, LaunchCache                      string
 	KanikoDir                                  string
 	KanikoCacheTTL                             time.Duration
-	PreviousImage, RunImage, BuildImage        string
+	PreviousImage, RunImage, BuildImage        reference.Reference
+	CacheImage                                 reference.Reference
 	Launcher, LauncherSBOM                     string
 	ProcessType, ExecEnv, LogLevel             string
 	Daemon, Layout, Parallel, Force, NoColor   bool
@@ -144,7 +147,11 @@ func Parse(p Phase, v api.Version, args []string, getenv func(string) string) (I
 			}
 		}
 	}
-	in.Images = append(append([]string{}, fs.Args()...), in.Images...)
+	var images []reference.Reference
+	for _, arg := range fs.Args() {
+		images = append(images, reference.Parse(arg))
+	}
+	in.Images = append(images, in.Images...)
 	in.expand()
 	return in, fail.As(fail.InvalidArgs, "", in.check(p, fs.Args()))
 }
@@ -240,12 +247,11 @@ func (in *Inputs) Orders() []string {
 	return []string{filepath.Join(in.Layers, "order.toml"), "/cnb/order.toml"}
 }
 
-// Ref returns an image's reference for image.Opener, in the docker daemon, an OCI layout or a
-// registry, depending on the inputs. A name that states its location is kept.
-func (in *Inputs) Ref(text string) reference.Reference {
-	ref := reference.Parse(text)
-	switch {
-	case text == "" || ref.Kind == reference.Daemon || ref.Kind == reference.Layout:
+// Locate is a [reference.Locator]: it returns where an image is, in the docker daemon, an OCI layout or a registry,
+// depending on the inputs. A name that states its location is kept.
+func (in *Inputs) Locate(ref reference.Reference) reference.Reference {
+	switch text := ref.String(); {
+	case ref.IsZero() || ref.Kind == reference.Daemon || ref.Kind == reference.Layout:
 		return ref
 	case in.Daemon:
 		return reference.Parse(string(reference.Daemon) + text)

@@ -63,7 +63,7 @@ func (in *Inputs) checkOneImage(args []string) error {
 func (in *Inputs) checkReferences([]string) error {
 	var first string
 	for i, image := range in.Images {
-		ref := reference.Recorded(image)
+		ref := reference.Recorded(image.String())
 		if err := ref.Err(); err != nil {
 			return fmt.Errorf("the app image's name %q is no image reference: %w", image, err)
 		}
@@ -81,7 +81,7 @@ func (in *Inputs) checkReferences([]string) error {
 // checkTags rejects digests, since the digest of an image to be written is unknown.
 func (in *Inputs) checkTags([]string) error {
 	for _, image := range in.Images {
-		if reference.Recorded(image).Digest != "" {
+		if reference.Recorded(image.String()).Digest != "" {
 			return fmt.Errorf("the app image's name %q has a digest, but an image is written under a tag", image)
 		}
 	}

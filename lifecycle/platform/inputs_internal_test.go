@@ -12,6 +12,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 var update = flag.Bool("update", false, "write golden files anew")
@@ -252,7 +253,9 @@ func value(of flag.Value) string {
 	case text:
 		return *v.to
 	case imageName:
-		return *v.to
+		return v.to.String()
+	case imageNames:
+		return reference.Join(*v.to, ",")
 	case choice:
 		return *v.to
 	case boolean:

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/baseplan/baseplan/lifecycle/api"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // An input is a setting that a platform can pass to a phase.
@@ -45,10 +46,10 @@ var specified = []input{
 	{flag: "app", env: "CNB_APP_DIR", def: "/workspace", in: Detect | Extend | Build | Export | Create, to: str(func(i *Inputs) *string { return &i.App }), help: "directory of the app"},
 	{flag: "build-config", env: "CNB_BUILD_CONFIG_DIR", def: "/cnb/build-config", in: Detect | Extend | Build, from: 11, early: true, to: str(func(i *Inputs) *string { return &i.BuildConfig }), help: "directory of the operator's build configuration"},
 	{flag: "build-config", env: "CNB_BUILD_CONFIG_DIR", def: "/cnb/build-config", in: Create, to: str(func(i *Inputs) *string { return &i.BuildConfig }), help: "directory of the operator's build configuration"},
-	{flag: "build-image", env: "CNB_BUILD_IMAGE", in: Restore, from: 10, to: ref(func(i *Inputs) *string { return &i.BuildImage }), help: "reference of the build image, to extend it"},
+	{flag: "build-image", env: "CNB_BUILD_IMAGE", in: Restore, from: 10, to: ref(func(i *Inputs) *reference.Reference { return &i.BuildImage }), help: "reference of the build image, to extend it"},
 	{flag: "buildpacks", env: "CNB_BUILDPACKS_DIR", def: "/cnb/buildpacks", in: Detect | Extend | Build | Create, to: str(func(i *Inputs) *string { return &i.Buildpacks }), help: "directory of the buildpacks"},
 	{flag: "cache-dir", env: "CNB_CACHE_DIR", in: Restore | Export | Create, to: str(func(i *Inputs) *string { return &i.CacheDir }), help: "directory of the cache"},
-	{flag: "cache-image", env: "CNB_CACHE_IMAGE", in: Analyze | Restore | Export | Create, to: ref(func(i *Inputs) *string { return &i.CacheImage }), help: "reference of the cache image"},
+	{flag: "cache-image", env: "CNB_CACHE_IMAGE", in: Analyze | Restore | Export | Create, to: ref(func(i *Inputs) *reference.Reference { return &i.CacheImage }), help: "reference of the cache image"},
 	{flag: "daemon", env: "CNB_USE_DAEMON", in: Analyze | Export | Create | Rebase, to: yes(func(i *Inputs) *bool { return &i.Daemon }), help: "the app image is in a docker daemon"},
 	{flag: "daemon", env: "CNB_USE_DAEMON", in: Restore, from: 12, to: yes(func(i *Inputs) *bool { return &i.Daemon }), help: "the run image is in a docker daemon"},
 	{flag: "extended", env: "CNB_EXTENDED_DIR", def: "<layers>/extended", in: Extend | Export, from: 12, to: str(func(i *Inputs) *string { return &i.Extended }), help: "directory of the extended run image"},
@@ -86,22 +87,22 @@ var specified = []input{
 	{flag: "plan", env: "CNB_PLAN_PATH", def: "<layers>/plan.toml", in: Detect | Extend | Build, to: str(func(i *Inputs) *string { return &i.Plan }), help: "path of plan.toml"},
 	{env: "CNB_PLAN_PATH", def: "<layers>/plan.toml", in: Create, to: str(func(i *Inputs) *string { return &i.Plan }), help: "path of plan.toml"},
 	{flag: "platform", env: "CNB_PLATFORM_DIR", def: "/platform", in: Detect | Extend | Build | Create, to: str(func(i *Inputs) *string { return &i.Platform }), help: "directory of the platform"},
-	{flag: "previous-image", env: "CNB_PREVIOUS_IMAGE", in: Analyze | Create, to: ref(func(i *Inputs) *string { return &i.PreviousImage }), help: "the image of the previous build (default IMAGE)"},
-	{flag: "previous-image", in: Rebase, from: 11, to: ref(func(i *Inputs) *string { return &i.PreviousImage }), help: "the image to rebase (default IMAGE)"},
+	{flag: "previous-image", env: "CNB_PREVIOUS_IMAGE", in: Analyze | Create, to: ref(func(i *Inputs) *reference.Reference { return &i.PreviousImage }), help: "the image of the previous build (default IMAGE)"},
+	{flag: "previous-image", in: Rebase, from: 11, to: ref(func(i *Inputs) *reference.Reference { return &i.PreviousImage }), help: "the image to rebase (default IMAGE)"},
 	{flag: "process-type", env: "CNB_PROCESS_TYPE", in: Export | Create, to: str(func(i *Inputs) *string { return &i.ProcessType }), help: "default process type of the app image"},
 	{flag: "project-metadata", env: "CNB_PROJECT_METADATA_PATH", def: "<layers>/project-metadata.toml", in: Export | Create, to: str(func(i *Inputs) *string { return &i.ProjectMetadata }), help: "path of project-metadata.toml"},
 	{flag: "report", env: "CNB_REPORT_PATH", def: "<layers>/report.toml", in: Export | Create | Rebase, to: str(func(i *Inputs) *string { return &i.Report }), help: "path of report.toml"},
 	{flag: "run", env: "CNB_RUN_PATH", def: "/cnb/run.toml", in: Analyze | Detect | Export | Create, from: 12, to: str(func(i *Inputs) *string { return &i.Run }), help: "path of run.toml"},
 	{flag: "run", env: "CNB_RUN_PATH", def: "/cnb/run.toml", in: Restore, from: 14, to: str(func(i *Inputs) *string { return &i.Run }), help: "path of run.toml"},
-	{flag: "run-image", env: "CNB_RUN_IMAGE", in: Analyze | Create | Rebase, to: ref(func(i *Inputs) *string { return &i.RunImage }), help: "reference of the run image (default from run.toml; rebaser: from IMAGE)"},
-	{flag: "image", env: "CNB_RUN_IMAGE", in: Rebase, to: ref(func(i *Inputs) *string { return &i.RunImage }), help: "the same as -run-image (deprecated)"},
+	{flag: "run-image", env: "CNB_RUN_IMAGE", in: Analyze | Create | Rebase, to: ref(func(i *Inputs) *reference.Reference { return &i.RunImage }), help: "reference of the run image (default from run.toml; rebaser: from IMAGE)"},
+	{flag: "image", env: "CNB_RUN_IMAGE", in: Rebase, to: ref(func(i *Inputs) *reference.Reference { return &i.RunImage }), help: "the same as -run-image (deprecated)"},
 	{flag: "skip-layers", env: "CNB_SKIP_LAYERS", in: Analyze, to: yes(func(i *Inputs) *bool { return &i.SkipLayers }), help: "do not restore the SBOM layer of the previous image"},
 	{flag: "skip-layers", env: "CNB_SKIP_LAYERS", in: Restore, to: yes(func(i *Inputs) *bool { return &i.SkipLayers }), help: "restore no layers"},
 	{flag: "skip-restore", env: "CNB_SKIP_RESTORE", in: Create, to: yes(func(i *Inputs) *bool { return &i.SkipRestore }), help: "restore nothing but store.toml; below Platform API 0.9, nothing"},
 	{env: "CNB_SKIP_SBOM", in: Analyze | Restore | Export | Create, to: yes(func(i *Inputs) *bool { return &i.SkipSBOM }), help: "make and restore no SBOM layers"},
 	{flag: "stack", env: "CNB_STACK_PATH", def: "/cnb/stack.toml", in: Analyze | Export | Create, until: 12, to: str(func(i *Inputs) *string { return &i.Stack }), help: "path of stack.toml"},
 	{flag: "system", env: "CNB_SYSTEM_PATH", def: "/cnb/system.toml", in: Detect | Create, from: 15, to: str(func(i *Inputs) *string { return &i.System }), help: "path of system.toml"},
-	{flag: "tag", in: Analyze | Create, to: strs(func(i *Inputs) *[]string { return &i.Images }), help: "another name of the app image; give several"},
+	{flag: "tag", in: Analyze | Create, to: func(i *Inputs) flag.Value { return imageNames{&i.Images} }, help: "another name of the app image; give several"},
 	{flag: "uid", env: "CNB_USER_ID", in: Analyze | Restore | Extend | Export | Create | Rebase, to: id(func(i *Inputs) *int { return &i.UID }), help: "user of the build image"},
 	{flag: "version", in: all, to: yes(func(i *Inputs) *bool { return &i.Version }), help: "print the version"},
 	{env: "CNB_EXEC_ENV", def: "production", in: Analyze | Detect | Restore | Extend | Build | Export | Create, from: 15, to: str(func(i *Inputs) *string { return &i.ExecEnv }), help: "execution environment"},
@@ -140,7 +141,7 @@ func strs(field func(*Inputs) *[]string) func(*Inputs) flag.Value {
 	return func(i *Inputs) flag.Value { return &list{to: field(i)} }
 }
 
-func ref(field func(*Inputs) *string) func(*Inputs) flag.Value {
+func ref(field func(*Inputs) *reference.Reference) func(*Inputs) flag.Value {
 	return func(i *Inputs) flag.Value { return imageName{field(i)} }
 }
 

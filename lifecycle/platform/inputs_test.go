@@ -16,6 +16,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // environment looks variables up in a map.
@@ -85,7 +86,7 @@ func TestParseInputs(t *testing.T) {
 	in := parsed(t, platform.Create, 15, e, "-tag", "r.example/app:2", "-skip-restore", "-report", "/report.toml", "r.example/app")
 	epoch := time.Date(1970, 1, 2, 0, 0, 0, 0, time.UTC)
 	want := platform.Inputs{
-		Images: []string{"r.example/app", "r.example/app:2"}, UID: 7, GID: 8, Insecure: []string{"a.example", "b.example:5000"}, Epoch: &epoch, SkipRestore: true,
+		Images: []reference.Reference{reference.Parse("r.example/app"), reference.Parse("r.example/app:2")}, UID: 7, GID: 8, Insecure: []string{"a.example", "b.example:5000"}, Epoch: &epoch, SkipRestore: true,
 		App: "/workspace", Layers: "/l", Platform: "/platform", BuildConfig: "/cnb/build-config", Buildpacks: "/cnb/buildpacks", Extensions: "/cnb/extensions",
 		Generated: "/l/generated", Analyzed: "/l/analyzed.toml", Group: "/l/group.toml", Plan: "/l/plan.toml", System: "/cnb/system.toml", Run: "/cnb/run.toml",
 		ProjectMetadata: "/l/project-metadata.toml", Report: "/report.toml", Extended: "/l/extended", KanikoDir: "/kaniko", KanikoCacheTTL: 14 * 24 * time.Hour,
@@ -117,7 +118,7 @@ func TestGiven(t *testing.T) {
 		{args: "-image r.example/one -run-image r.example/two app", image: "r.example/two", given: "-run-image"},
 	} {
 		in := parsed(t, platform.Rebase, 15, tt.env, strings.Fields(tt.args)...)
-		if in.RunImage != tt.image || in.Given("CNB_RUN_IMAGE") != tt.given {
+		if in.RunImage.String() != tt.image || in.Given("CNB_RUN_IMAGE") != tt.given {
 			t.Errorf("%s with %v: %q given by %q, want %q by %q", tt.args, tt.env, in.RunImage, in.Given("CNB_RUN_IMAGE"), tt.image, tt.given)
 		}
 	}
@@ -331,7 +332,7 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-func TestRef(t *testing.T) {
+func TestLocate(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		in        platform.Inputs
@@ -347,7 +348,7 @@ func TestRef(t *testing.T) {
 		{"layout, up and away", platform.Inputs{Layout: true, LayoutDir: "/d"}, "../../x", "../../x"},
 		{"none", platform.Inputs{Daemon: true}, "", ""},
 	} {
-		if got := tt.in.Ref(tt.ref).String(); got != tt.want {
+		if got := tt.in.Locate(reference.Parse(tt.ref)).String(); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
@@ -381,8 +382,8 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("layout %t in %q, daemon %t", in.Layout, in.LayoutDir, in.Daemon)
 		}
 		for _, image := range append(in.Images, in.RunImage, in.PreviousImage) {
-			ref := (&platform.Inputs{Layout: true, LayoutDir: "/d"}).Ref(image)
-			if image == "" || ref.Err() != nil || filepath.IsAbs(image) || ref.String() == image {
+			ref := (&platform.Inputs{Layout: true, LayoutDir: "/d"}).Locate(image)
+			if image.IsZero() || ref.Err() != nil || filepath.IsAbs(image.String()) || ref == image {
 				continue // a path of the platform's, or nothing that can be opened
 			}
 			below, err := filepath.Rel("/d", ref.Path)

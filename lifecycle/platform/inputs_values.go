@@ -24,7 +24,8 @@ type (
 		to *string
 		of []string
 	}
-	imageName struct{ to *string }
+	imageName  struct{ to *reference.Reference }
+	imageNames struct{ to *[]reference.Reference }
 )
 
 // optional wraps the value of a flag and ignores empty values, since platforms pass on empty
@@ -132,7 +133,18 @@ func (v imageName) Set(s string) error {
 			return fmt.Errorf("it is no image reference: %w", err)
 		}
 	}
-	*v.to = s
+	*v.to = reference.Parse(s)
 	return nil
 }
 func (v imageName) String() string { return "" }
+
+// Set appends image references, which commas separate.
+func (v imageNames) Set(s string) error {
+	var names []string
+	err := (&list{&names}).Set(s)
+	for _, name := range names {
+		*v.to = append(*v.to, reference.Parse(name))
+	}
+	return err
+}
+func (v imageNames) String() string { return "" }

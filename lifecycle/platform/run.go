@@ -13,7 +13,7 @@ type RunFile struct {
 	Images []RunImageNames `toml:"images"`
 }
 
-// RunImageNames are the names of one run image.
+// RunImageNames are the names of one run image, as the file has them. All returns them parsed.
 type RunImageNames struct {
 	Image   string   `toml:"image" json:"image"`
 	Mirrors []string `toml:"mirrors,omitempty" json:"mirrors,omitempty"`
@@ -50,36 +50,40 @@ func DecodeStack(data []byte, path string) (*RunFile, error) {
 // Choose returns the first readable name of a run image: first those in the app image's
 // registry, then all in order (platform.md, "Run Image Resolution"). An empty registry means a
 // docker daemon.
-func (n RunImageNames) Choose(registry string, readable func(string) bool) (string, error) {
+func (n RunImageNames) Choose(registry string, readable func(reference.Reference) bool) (reference.Reference, error) {
 	all := n.All()
 	if len(all) == 0 {
-		return "", fmt.Errorf("choosing the run image: none is named; use -run-image, or name one in run.toml")
+		return reference.Reference{}, fmt.Errorf("choosing the run image: none is named; use -run-image, or name one in run.toml")
 	}
-	near := slices.DeleteFunc(slices.Clone(all), func(ref string) bool { return reference.Recorded(ref).Host() != registry })
+	near := slices.DeleteFunc(slices.Clone(all), func(ref reference.Reference) bool { return reference.Recorded(ref.String()).Host() != registry })
 	for _, ref := range append(near, all...) {
 		if readable(ref) {
 			return ref, nil
 		}
 	}
-	return "", fmt.Errorf("choosing the run image: none of %q can be read", all)
+	return reference.Reference{}, fmt.Errorf("choosing the run image: none of %q can be read", all)
 }
 
 // All returns the image's name and mirrors, or nil if it has no name.
-func (n RunImageNames) All() []string {
+func (n RunImageNames) All() []reference.Reference {
 	if n.Image == "" {
 		return nil
 	}
-	return append([]string{n.Image}, n.Mirrors...)
+	all := []reference.Reference{reference.Parse(n.Image)}
+	for _, mirror := range n.Mirrors {
+		all = append(all, reference.Parse(mirror))
+	}
+	return all
 }
 
 // Has reports whether ref is one of the names.
-func (n RunImageNames) Has(ref string) bool {
-	return slices.ContainsFunc(n.All(), func(known string) bool { return sameImage(known, ref) })
+func (n RunImageNames) Has(ref reference.Reference) bool {
+	return slices.ContainsFunc(n.All(), func(known reference.Reference) bool { return sameImage(known, ref) })
 }
 
 // Names returns the run image that ref names; otherwise it returns the first image and found
 // is false (platform.md, "Run Image Resolution").
-func (r *RunFile) Names(ref string) (names RunImageNames, found bool) {
+func (r *RunFile) Names(ref reference.Reference) (names RunImageNames, found bool) {
 	if r == nil || len(r.Images) == 0 {
 		return RunImageNames{}, false
 	}
@@ -92,6 +96,6 @@ func (r *RunFile) Names(ref string) (names RunImageNames, found bool) {
 }
 
 // sameImage compares references with docker's defaults filled in.
-func sameImage(a, b string) bool {
-	return reference.Recorded(a).Name() == reference.Recorded(b).Name()
+func sameImage(a, b reference.Reference) bool {
+	return reference.Recorded(a.String()).Name() == reference.Recorded(b.String()).Name()
 }

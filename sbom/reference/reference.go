@@ -61,8 +61,11 @@ var (
 //	oci:DIR:TAG                  the same, by the annotation org.opencontainers.image.ref.name
 //	tar:FILE                     a tar file of docker save, or an OCI layout as a tar file
 //
-// Anything else is [Malformed]. String returns the text that was parsed.
+// Anything else is [Malformed]; the empty text is the zero value. String returns the text that was parsed.
 func Parse(text string) Reference {
+	if text == "" {
+		return Reference{}
+	}
 	if rest, ok := strings.CutPrefix(text, string(Daemon)); ok {
 		return inDaemon(rest)
 	}
@@ -146,9 +149,12 @@ func detail(text string, err error) error {
 	return cmp.Or(why, err)
 }
 
-// Err returns an error that says why the reference is malformed, and wraps [ErrMalformed]; nil if it is not.
+// IsZero reports whether the reference names no image.
+func (r Reference) IsZero() bool { return r == Reference{} }
+
+// Err returns an error that says why the reference names no image that can exist, and wraps [ErrMalformed].
 func (r Reference) Err() error {
-	if r.Kind != Malformed {
+	if r.Kind != Malformed && !r.IsZero() {
 		return nil
 	}
 	_, err := inRegistry(r.Path)
@@ -228,4 +234,25 @@ func (r Reference) In(dir string) Reference {
 	r = r.Complete()
 	below := strings.Join([]string{r.Registry, r.Repository, r.Tag + strings.Replace(r.Digest, ":", "/", 1)}, "/")
 	return Reference{Kind: Layout, Path: filepath.Join(dir, below)}
+}
+
+// Join returns the references as people spell them, with a separator between them.
+func Join(all []Reference, separator string) string {
+	var texts []string
+	for _, r := range all {
+		texts = append(texts, r.String())
+	}
+	return strings.Join(texts, separator)
+}
+
+// A Locator says where a platform has an image: in a docker daemon, in a layout directory, or where the reference
+// says. It gets references as they are spelled by people and in the platform's files. Nil: where the reference says.
+type Locator func(Reference) Reference
+
+// Locate returns where the platform has an image.
+func (l Locator) Locate(r Reference) Reference {
+	if l == nil {
+		return r
+	}
+	return l(r)
 }

@@ -44,7 +44,7 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s has name %s, want %s", tt.text, got.Name(), tt.fullName)
 		}
 	}
-	for _, text := range []string{"", "Upper", "run:", "run@", "run@sha256:1", "a//b", "/a", "a/", "r.example/../run", "r.example/a/./run", "../run", "run:..", "run:-x", "a b", "user:pw@r.example/run"} {
+	for _, text := range []string{"Upper", "run:", "run@", "run@sha256:1", "a//b", "/a", "a/", "r.example/../run", "r.example/a/./run", "../run", "run:..", "run:-x", "a b", "user:pw@r.example/run"} {
 		r := reference.Parse(text)
 		if r.Kind != reference.Malformed || !errors.Is(r.Err(), reference.ErrMalformed) || r.String() != text {
 			t.Errorf("%q: %+v, %v", text, r, r.Err())
@@ -112,7 +112,7 @@ func check(t interface{ Fatalf(string, ...any) }, text string) {
 	if again := reference.Parse(r.String()); again != r {
 		t.Fatalf("%q is %+v, and then %+v", text, r, again)
 	}
-	if (r.Err() != nil) != (r.Kind == reference.Malformed) {
+	if (r.Err() != nil) != (r.Kind == reference.Malformed || r.IsZero()) {
 		t.Fatalf("%q: %+v, %v", text, r, r.Err())
 	}
 	recorded := reference.Recorded(text)

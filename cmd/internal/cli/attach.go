@@ -283,7 +283,7 @@ func (m *material) fitting(ctx context.Context, t attach.Target) error {
 	if err != nil || outcome == "" {
 		return err
 	}
-	return notOf(m.flags.sbom, t.Ref.String(), outcome, why)
+	return notOf(m.flags.sbom, t.Ref, outcome, why)
 }
 
 // check returns an error for a declaration that the inventory does not support.

@@ -11,6 +11,7 @@ import (
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 func (c *Console) checkCommand() *cobra.Command {
@@ -50,7 +51,7 @@ if nothing would change, 3 if something would.`,
 		if err != nil {
 			return err
 		}
-		b, err := s.read(cmd.Context(), image)
+		b, err := s.read(cmd.Context(), reference.Parse(image))
 		if err != nil {
 			return err
 		}
@@ -88,7 +89,7 @@ type checkDocument struct {
 func (c *Console) checked(v extensions.Verdict, b base.Image, output string) error {
 	var err error
 	if output == "json" {
-		err = c.json(checkDocument{b.Reference, platform.VerdictOf(v)})
+		err = c.json(checkDocument{b.Reference.String(), platform.VerdictOf(v)})
 	} else {
 		fmt.Fprintf(c.Out, "%s on %s: %s\n\n", v.Dockerfile.Path, b.Reference, v.Outcome)
 		t := &table{width: c.width(), head: []string{"LINE", "EFFECT", "INSTRUCTION", "WHY"}}

@@ -13,6 +13,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 func (c *Console) sbomFindCommand() *cobra.Command {
@@ -65,7 +66,7 @@ type carried struct {
 }
 
 func (s *source) findAll(ctx context.Context, ref string, verify bool) (*carried, error) {
-	img, err := s.open(ctx, ref)
+	img, err := s.open(ctx, reference.Parse(ref))
 	if err != nil {
 		return nil, err
 	}

@@ -102,7 +102,7 @@ func (c *Console) inspect(cmd *cobra.Command, ref string) (base.Image, error) {
 	if err != nil {
 		return base.Image{}, err
 	}
-	return s.read(cmd.Context(), ref)
+	return s.read(cmd.Context(), reference.Parse(ref))
 }
 
 func platformFlag(cmd *cobra.Command) (*v1.Platform, error) {
@@ -118,9 +118,9 @@ func platformFlag(cmd *cobra.Command) (*v1.Platform, error) {
 }
 
 // open opens an image.
-func (s *source) open(ctx context.Context, ref string) (*image.Image, error) {
+func (s *source) open(ctx context.Context, ref reference.Reference) (*image.Image, error) {
 	done := s.console.progress("opening %s", ref)
-	img, err := s.images.Open(ctx, reference.Parse(ref))
+	img, err := s.images.Open(ctx, ref)
 	done()
 	switch {
 	case errors.Is(err, image.ErrNotFound) || errors.Is(err, reference.ErrMalformed):
@@ -157,7 +157,7 @@ func (s *source) other() *source {
 
 // read opens an image and reads its inventory: the given file, or an attached SBOM, or a generated
 // one.
-func (s *source) read(ctx context.Context, ref string) (base.Image, error) {
+func (s *source) read(ctx context.Context, ref reference.Reference) (base.Image, error) {
 	img, err := s.open(ctx, ref)
 	if err != nil {
 		return base.Image{}, err
@@ -167,7 +167,7 @@ func (s *source) read(ctx context.Context, ref string) (base.Image, error) {
 }
 
 // lookup reads an image that --sbom does not describe.
-func (s *source) lookup(ctx context.Context, ref string) (base.Image, error) {
+func (s *source) lookup(ctx context.Context, ref reference.Reference) (base.Image, error) {
 	found, err := s.other().read(ctx, ref)
 	found.Reference = ref
 	return found, err
@@ -198,7 +198,7 @@ func (s *source) searched(ctx context.Context, img *image.Image) (base.Image, er
 		}
 	}
 	done := s.console.progress("looking for an SBOM of %s", img.Name)
-	found, err := reader.Attached(ctx, img, img.Name.String())
+	found, err := reader.Attached(ctx, img, img.Name)
 	done()
 	switch {
 	case errors.Is(err, attach.ErrNoSBOM):
@@ -227,7 +227,7 @@ func (s *source) unbelieved(found base.Image) error {
 }
 
 // notOf returns the error for a file that no build would accept for an image.
-func notOf(file, name string, outcome attach.Outcome, why string) error {
+func notOf(file string, name fmt.Stringer, outcome attach.Outcome, why string) error {
 	return &hinted{fmt.Errorf("the SBOM %s does not describe %s: %s: %s", file, name, outcome, why), "no build would accept it; use one of this image, or omit --sbom"}
 }
 

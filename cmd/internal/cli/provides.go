@@ -46,7 +46,7 @@ Commands and libraries are many: they are listed with --all.`,
 
 // list prints everything that the image provides.
 func (c *Console) list(b base.Image, all bool, output string) error {
-	file := platform.RunImageProvidesOf(b.Set, b.Reference)
+	file := platform.RunImageProvidesOf(b.Set, b.Reference.String())
 	switch output {
 	case "json":
 		return c.json(file)

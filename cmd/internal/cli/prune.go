@@ -193,13 +193,13 @@ func (p *pruning) checkLayout(d *extensions.Dockerfile) error {
 // question returns the question for the verdicts, without the plan. A switch by an extension is not undone.
 func (p *pruning) question(ctx context.Context, files []*extensions.Dockerfile) (base.Question, error) {
 	run := p.analyzed.RunImage
-	q := base.Question{Dockerfiles: files, Run: base.Image{Reference: run.Name()}, Policy: p.policy, Built: p.source.console.now(), Log: p.source.console.log()}
+	q := base.Question{Dockerfiles: files, Run: base.Image{Reference: reference.Parse(run.Name())}, Policy: p.policy, Built: p.source.console.now(), Log: p.source.console.log()}
 	if slices.ContainsFunc(files, func(d *extensions.Dockerfile) bool { return d.Image == extensions.Run && d.SwitchTo != "" }) {
-		q.SwitchedTo = []string{run.Image, run.Reference}
+		q.SwitchedTo = []reference.Reference{reference.Parse(run.Image), reference.Parse(run.Reference)}
 	}
 	var err error
 	if p.flags.build != "" && has(files, extensions.Build) {
-		if q.Build, err = p.source.lookup(ctx, p.flags.build); err != nil {
+		if q.Build, err = p.source.lookup(ctx, reference.Parse(p.flags.build)); err != nil {
 			return q, err
 		}
 	}
@@ -208,7 +208,7 @@ func (p *pruning) question(ctx context.Context, files []*extensions.Dockerfile) 
 	}
 	if err = p.readRunImage(ctx); p.base != nil {
 		q.Run = *p.base
-		q.Run.Reference = run.Name()
+		q.Run.Reference = reference.Parse(run.Name())
 	}
 	return q, err
 }
@@ -220,9 +220,9 @@ func has(files []*extensions.Dockerfile, image extensions.ImageKind) bool {
 // readRunImage reads the inventory of the run image. If the image named in analyzed.toml cannot be
 // read, that is only a warning: the build would work without this step.
 func (p *pruning) readRunImage(ctx context.Context) (err error) {
-	ref := p.flags.run
-	if ref == "" {
-		ref = reference.Recorded(firstOf(p.analyzed.RunImage.Reference, p.analyzed.RunImage.Image)).String()
+	ref := reference.Parse(p.flags.run)
+	if ref.IsZero() {
+		ref = reference.Recorded(firstOf(p.analyzed.RunImage.Reference, p.analyzed.RunImage.Image))
 	}
 	img, err := p.source.open(ctx, ref)
 	var found base.Image

@@ -82,11 +82,11 @@ type packageChange struct {
 }
 
 func (r *rebaseCheck) run(ctx context.Context, app, now string) (err error) {
-	if r.app, err = r.source.open(ctx, app); err != nil {
+	if r.app, err = r.source.open(ctx, reference.Parse(app)); err != nil {
 		return err
 	}
 	defer r.app.Close()
-	if r.now, err = r.source.open(ctx, now); err != nil {
+	if r.now, err = r.source.open(ctx, reference.Parse(now)); err != nil {
 		return err
 	}
 	defer r.now.Close()
@@ -99,7 +99,7 @@ func (r *rebaseCheck) run(ctx context.Context, app, now string) (err error) {
 		return &hinted{fmt.Errorf("%s is not an app image that can be rebased: its label %s does not record the run image's top layer", app, platform.LifecycleMetadataLabel), "the app image comes first, then the run image"}
 	}
 	r.names = platform.RunImageNames{Image: metadata.RunImage.Image, Mirrors: metadata.RunImage.Mirrors}
-	if r.unsafe, err = lifecycle.OtherTarget(ctx, r.app, r.now, now); err != nil {
+	if r.unsafe, err = lifecycle.OtherTarget(ctx, r.app, r.now, r.now.Name); err != nil {
 		return err
 	}
 	if labels[platform.RebasableLabel] == "false" {
@@ -139,7 +139,7 @@ func (r *rebaseCheck) compare(ctx context.Context, old string) {
 	}
 	attached := r.source.other()
 	attached.policy.RunSBOM = platform.Attached
-	before, err := attached.read(ctx, reference.Recorded(old).String())
+	before, err := attached.read(ctx, reference.Recorded(old))
 	if err != nil {
 		why, _, _ := strings.Cut(err.Error(), "; searched:") // what was found where is `sbom find`'s to tell
 		r.source.console.warn("cannot compare the packages of the run images: %s", why)
@@ -155,7 +155,7 @@ func (r *rebaseCheck) lacks() bool {
 
 // foreign reports whether the app image does not have the new run image among its run image names.
 func (r *rebaseCheck) foreign() bool {
-	return !r.names.Has(r.now.Name.Name())
+	return !r.names.Has(r.now.Name)
 }
 
 func (r *rebaseCheck) safe() bool { return len(r.unsafe) == 0 && !r.lacks() }

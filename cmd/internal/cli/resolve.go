@@ -13,6 +13,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // resolveFlags are the inputs of `resolve`.
@@ -116,12 +117,12 @@ func (r *resolution) resolve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.run, err = r.source.read(ctx, r.flags.run); err != nil {
+	if r.run, err = r.source.read(ctx, reference.Parse(r.flags.run)); err != nil {
 		return err
 	}
 	d := resolver.Selection{Order: order.Order, Extensions: order.Extensions, Detect: plans.detect}
 	if r.flags.build != "" {
-		if r.build, err = r.source.lookup(ctx, r.flags.build); err != nil {
+		if r.build, err = r.source.lookup(ctx, reference.Parse(r.flags.build)); err != nil {
 			return err
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
 	"github.com/baseplan/baseplan/sbom/format"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 func (c *Console) sbomCommand() *cobra.Command {
@@ -87,7 +88,7 @@ type inventoryEntry struct {
 func inventoryOf(b base.Image) inventory {
 	d := b.Document()
 	out := inventory{
-		Image: b.Reference, Digest: b.Digest, Carrier: b.Carrier, Reference: b.Report.SBOM.Reference, Format: d.Format, Tool: d.Tool,
+		Image: b.Reference.String(), Digest: b.Digest, Carrier: b.Carrier, Reference: b.Report.SBOM.Reference, Format: d.Format, Tool: d.Tool,
 		Distro: inventoryDistro{d.Distro.ID, d.Distro.Version, d.Distro.Name}, Databases: d.Databases, Packages: []inventoryEntry{},
 	}
 	if !d.Created.IsZero() {
@@ -192,7 +193,7 @@ what they hold. Nothing is unpacked to disk.`,
 
 // generated returns a generated SBOM, or an error if the image has no package database.
 func (s *source) generated(ctx context.Context, ref string, f sbom.Format) ([]byte, error) {
-	img, err := s.open(ctx, ref)
+	img, err := s.open(ctx, reference.Parse(ref))
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 func (c *Console) selectCommand() *cobra.Command {
@@ -118,7 +119,7 @@ func (s *source) choices(ctx context.Context, images, names []string, q base.Que
 	g.SetLimit(4)
 	for i, ref := range images {
 		g.Go(func() error {
-			b, err := s.read(ctx, ref)
+			b, err := s.read(ctx, reference.Parse(ref))
 			if err != nil {
 				return err
 			}

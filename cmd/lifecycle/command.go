@@ -147,7 +147,7 @@ func (c *command) plan() (*platform.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, text := range p.Odd {
+	for _, text := range p.Warnings {
 		c.log.Warn(text)
 	}
 	return p, nil

@@ -98,7 +98,7 @@ func run(ctx context.Context, name string, args []string, now func() time.Time) 
 	if warning != "" {
 		log.Warn(warning)
 	}
-	for _, text := range in.Early {
+	for _, text := range in.EarlyFlags {
 		log.Debug(text)
 	}
 	if err := c.run(ctx, phase); err != nil {

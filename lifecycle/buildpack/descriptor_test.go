@@ -64,8 +64,8 @@ func TestStoreRefuses(t *testing.T) {
 		{"acme/old", "1", "0.6 is not supported", fail.BuildpackAPI},
 		{"acme/broken", "1", "buildpack.toml, line", fail.Generic},
 		{"acme/half", "1", `"id" and "version" are required`, fail.Generic},
-		{"..", "1", "cannot be the id", fail.Generic},
-		{"config", "1", "cannot be the id", fail.Generic},
+		{"..", "1", "is not a valid id", fail.Generic},
+		{"config", "1", "is not a valid id", fail.Generic},
 		{"acme/app", "..", "invalid name", fail.Generic},
 		{"acme/app", "../../x", "invalid name", fail.Generic},
 	} {

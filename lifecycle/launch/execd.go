@@ -61,7 +61,7 @@ func (l *Launcher) output(path string, environ []string) ([]byte, error) {
 		return nil, err
 	}
 	if len(data) > tomlfile.MaxSize {
-		return nil, fmt.Errorf("it wrote more than %d MiB to file descriptor 3, which is the limit", tomlfile.MaxSize>>20)
+		return nil, fmt.Errorf("it wrote more than %d MiB to file descriptor 3", tomlfile.MaxSize>>20)
 	}
 	if !state.Success() {
 		if reason := program.NotStarted(state.ExitCode(), path, environ); reason != "" {

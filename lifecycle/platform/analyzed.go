@@ -50,7 +50,7 @@ type Distro struct {
 func DecodeAnalyzed(data []byte, name string) (*Analyzed, error) {
 	var a Analyzed
 	var err error
-	if a.Unknown, err = tomlfile.DecodeRest(data, name, &a, anythingIn); err != nil {
+	if a.Unknown, err = tomlfile.DecodeRest(data, name, &a, freeForm); err != nil {
 		return nil, err
 	}
 	a.readOldData()
@@ -63,9 +63,9 @@ func DecodeAnalyzed(data []byte, name string) (*Analyzed, error) {
 // layersAt is the path of the buildpacks' layers in analyzed.toml.
 var layersAt = []string{"metadata", "buildpacks", "layers"}
 
-// anythingIn reports whether a key is below a layer's or a store's metadata, which is defined
+// freeForm reports whether a key is below a layer's or a store's metadata, which is defined
 // by the buildpack.
-func anythingIn(k []string) bool {
+func freeForm(k []string) bool {
 	switch {
 	case len(k) > 4 && slices.Equal(k[:4], []string{"metadata", "buildpacks", "store", "metadata"}):
 		return true

@@ -48,7 +48,7 @@ func ReadOpened(f *os.File, err error, path string) ([]byte, error) {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
 	if len(data) > tomlfile.MaxSize {
-		return nil, fmt.Errorf("reading %s: it is larger than %d MiB, which is the limit", path, tomlfile.MaxSize>>20)
+		return nil, fmt.Errorf("reading %s: larger than the limit of %d MiB", path, tomlfile.MaxSize>>20)
 	}
 	return data, nil
 }

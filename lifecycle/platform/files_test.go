@@ -31,7 +31,7 @@ func TestDecodeGroup(t *testing.T) {
 		"[[group]]\nversion = \"1\"\napi = \"0.10\"\n":                    `"id" is missing`,
 		"[[group]]\nid = \"a\"\napi = \"0.10\"\n":                         `"version" is missing`,
 		"[[group]]\nid = \"a\"\nversion = \"1\"\n":                        `"api" is missing`,
-		"[[group]]\nid = \"..\"\nversion = \"1\"\napi = \"0.10\"\n":       "cannot be the id",
+		"[[group]]\nid = \"..\"\nversion = \"1\"\napi = \"0.10\"\n":       "is not a valid id",
 		"[[group]]\nid = \"a\"\nversion = 1\napi = \"0.10\"\n":            "group.toml",
 		"[[group-extensions]]\nid = \"sbom\"\nversion=\"1\"\napi=\"1\"\n": "group-extensions",
 	} {
@@ -95,7 +95,7 @@ func TestDecodeRun(t *testing.T) {
 	if _, err := r.Images[0].Choose("", func(reference.Reference) bool { return false }); err == nil {
 		t.Error("an image that nobody can read is chosen")
 	}
-	if _, err := platform.DecodeRun([]byte("[[images]]\nmirrors = [\"x\"]\n"), "run.toml"); err == nil || !strings.Contains(err.Error(), "mirrors of no image") {
+	if _, err := platform.DecodeRun([]byte("[[images]]\nmirrors = [\"x\"]\n"), "run.toml"); err == nil || !strings.Contains(err.Error(), "mirrors without an image") {
 		t.Errorf("%v", err)
 	}
 	s, err := platform.DecodeStack([]byte("[run-image]\nimage = \"registry.example/run:1\"\nmirrors = [\"m\"]\n"), "stack.toml")

@@ -55,7 +55,7 @@ func FuzzFiles(f *testing.F) {
 		again(t, data, func(data []byte, name string) (*platform.Plan, error) {
 			p, err := platform.DecodePlan(data, name)
 			if p != nil {
-				p.Odd = nil // entries that are left out
+				p.Warnings = nil // entries that are left out
 			}
 			return p, err
 		}, (*platform.Plan).Encode)

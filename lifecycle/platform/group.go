@@ -70,11 +70,11 @@ func (m Module) check() error {
 func CheckID(id string) error {
 	switch EscapeID(id) {
 	case "", ".", "..", "config", "sbom", "generated":
-		return fmt.Errorf("%q cannot be the id of a buildpack or an extension", id)
+		return fmt.Errorf("%q is not a valid id of a buildpack or extension", id)
 	}
 	for _, r := range id {
 		if r < ' ' || r == '\\' {
-			return fmt.Errorf("%q cannot be the id of a buildpack or an extension", id)
+			return fmt.Errorf("%q is not a valid id of a buildpack or extension", id)
 		}
 	}
 	return nil
@@ -86,8 +86,8 @@ func (g *Group) Encode() ([]byte, error) { return tomlfile.Encode(g, "group.toml
 // A Plan is plan.toml: the build plan without entries that only a base image or an extension
 // provides (platform.md, "plan.toml").
 type Plan struct {
-	Entries []resolver.Entry
-	Odd     []string // warnings about what DecodePlan ignored, a sentence each
+	Entries  []resolver.Entry
+	Warnings []string // warnings about what DecodePlan ignored, a sentence each
 }
 
 // planFile is the encoded form of plan.toml.
@@ -129,13 +129,13 @@ func DecodePlan(data []byte, name string) (*Plan, error) {
 		}
 		for _, r := range e.Requires {
 			if entry.Name != "" && entry.Name != r.Name {
-				return nil, fmt.Errorf("reading %s: key \"entries\", element %d: it requires both %q and %q", name, i+1, entry.Name, r.Name)
+				return nil, fmt.Errorf("reading %s: key \"entries\", element %d requires both %q and %q", name, i+1, entry.Name, r.Name)
 			}
 			entry.Name = r.Name
 			entry.Requires = append(entry.Requires, resolver.Require{Name: r.Name, Metadata: r.Metadata})
 		}
 		if entry.Name == "" {
-			p.Odd = append(p.Odd, fmt.Sprintf("%s: key \"entries\", element %d is ignored: it requires nothing", name, i+1))
+			p.Warnings = append(p.Warnings, fmt.Sprintf("%s: key \"entries\", element %d is ignored: it has no requires", name, i+1))
 			continue
 		}
 		p.Entries = append(p.Entries, entry)

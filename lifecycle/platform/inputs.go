@@ -107,9 +107,9 @@ type Inputs struct {
 	ExtendInCreate string
 	RebaseCheck    string
 
-	Early []string // messages about flags that a later Platform API version introduces
+	EarlyFlags []string // messages about accepted flags of a later Platform API version
 
-	given map[string]string // see Given
+	setBy map[string]string // see SetBy
 }
 
 // ErrHelp is returned by [Parse] for -help.
@@ -120,7 +120,7 @@ var ErrHelp = flag.ErrHelp
 // flag overrides is not checked. Errors have code 3 and name the flag or variable, its value,
 // and the allowed values.
 func Parse(p Phase, v api.Version, args []string, getenv func(string) string) (Inputs, error) {
-	in := Inputs{UID: -1, GID: -1, given: map[string]string{}}
+	in := Inputs{UID: -1, GID: -1, setBy: map[string]string{}}
 	fs := flag.NewFlagSet(p.String(), flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	for _, r := range table {
@@ -131,7 +131,7 @@ func Parse(p Phase, v api.Version, args []string, getenv func(string) string) (I
 		case r.early && v.Minor < r.from:
 			r.defineEarly(fs, &in, v)
 		case r.flag != "":
-			r.refuse(fs, v)
+			r.defineRejected(fs, v)
 		}
 	}
 	if err := fs.Parse(args); err != nil {
@@ -156,10 +156,10 @@ func Parse(p Phase, v api.Version, args []string, getenv func(string) string) (I
 	return in, fail.As(fail.InvalidArgs, "", in.check(p, fs.Args()))
 }
 
-// Given returns the flag ("-run-image") or variable ("CNB_RUN_IMAGE") that set an input, or ""
+// SetBy returns the flag ("-run-image") or variable ("CNB_RUN_IMAGE") that set an input, or ""
 // if neither did and the default or a file applies. The key is the input's variable, or its
 // flag if it has none ("-tag").
-func (in *Inputs) Given(key string) string { return in.given[key] }
+func (in *Inputs) SetBy(key string) string { return in.setBy[key] }
 
 // key identifies an input: two flags with the same variable are one input.
 func (r input) key() string {
@@ -176,25 +176,25 @@ func (r input) define(fs *flag.FlagSet, in *Inputs) {
 		_ = value.Set(r.def) // defaults are valid, see the tests
 	}
 	if r.flag != "" {
-		fs.Var(optional{value, func() { in.given[r.key()] = "-" + r.flag }}, r.flag, r.help)
+		fs.Var(optional{value, func() { in.setBy[r.key()] = "-" + r.flag }}, r.flag, r.help)
 	}
 }
 
 // defineEarly defines a flag of a later API version that already has the same meaning.
 func (r input) defineEarly(fs *flag.FlagSet, in *Inputs, v api.Version) {
 	fs.Var(optional{r.to(in), func() {
-		in.given[r.key()] = "-" + r.flag
-		in.Early = append(in.Early, fmt.Sprintf("-%s is not part of Platform API %s, but of %s; it is used all the same", r.flag, v, r.versions()))
+		in.setBy[r.key()] = "-" + r.flag
+		in.EarlyFlags = append(in.EarlyFlags, fmt.Sprintf("-%s is in Platform API %s; accepting it for %s as well", r.flag, r.versions(), v))
 	}}, r.flag, r.help)
 }
 
-// refuse defines a flag of another API version, which returns an error that says so.
-func (r input) refuse(fs *flag.FlagSet, v api.Version) {
+// defineRejected defines a flag of another API version, which returns an error that says so.
+func (r input) defineRejected(fs *flag.FlagSet, v api.Version) {
 	no := func(value string) error {
 		if value == "" {
 			return nil
 		}
-		return fmt.Errorf("it is not part of Platform API %s; it is of %s", v, r.versions())
+		return fmt.Errorf("not in Platform API %s, only in %s", v, r.versions())
 	}
 	if _, takesNoValue := r.to(&Inputs{}).(boolean); takesNoValue {
 		fs.BoolFunc(r.flag, r.help, no)
@@ -205,7 +205,7 @@ func (r input) refuse(fs *flag.FlagSet, v api.Version) {
 
 // lookUp reads inputs that no flag gave from the environment.
 func (r input) lookUp(in *Inputs, getenv func(string) string) error {
-	if r.env == "" || in.given[r.env] != "" {
+	if r.env == "" || in.setBy[r.env] != "" {
 		return nil
 	}
 	value := getenv(r.env)
@@ -215,7 +215,7 @@ func (r input) lookUp(in *Inputs, getenv func(string) string) error {
 	if err := r.to(in).Set(value); err != nil {
 		return fmt.Errorf("reading %s=%q: %w", r.env, value, err)
 	}
-	in.given[r.env] = r.env
+	in.setBy[r.env] = r.env
 	return nil
 }
 
@@ -263,15 +263,15 @@ func (in *Inputs) Locate(ref reference.Reference) reference.Reference {
 	return ref
 }
 
-// of reports whether p is one of several phases.
-func (p Phase) of(several Phase) bool { return several&p != 0 }
+// intersects reports whether p and q have a phase in common.
+func (p Phase) intersects(q Phase) bool { return p&q != 0 }
 
 // Usage prints the flags of a phase.
 func Usage(p Phase, v api.Version, w io.Writer) {
 	image := ""
-	if p.of(Analyze | Create) {
+	if p.intersects(Analyze | Create) {
 		image = " IMAGE"
-	} else if p.of(Export | Rebase) {
+	} else if p.intersects(Export | Rebase) {
 		image = " IMAGE..."
 	}
 	fmt.Fprintf(w, "Usage: %s [FLAG...]%s\n\n", p, image)

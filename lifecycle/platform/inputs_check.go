@@ -29,7 +29,7 @@ func (in *Inputs) check(p Phase, args []string) error {
 		return nil // -version needs no other input
 	}
 	for _, c := range checks {
-		if !p.of(c.in) {
+		if !p.intersects(c.in) {
 			continue
 		}
 		if err := c.check(in, args); err != nil {
@@ -41,21 +41,21 @@ func (in *Inputs) check(p Phase, args []string) error {
 
 func (in *Inputs) checkNoImage(args []string) error {
 	if len(args) > 0 {
-		return fmt.Errorf("there are no arguments after the flags, but got %q", args)
+		return fmt.Errorf("unexpected arguments %q: this phase takes only flags", args)
 	}
 	return nil
 }
 
 func (in *Inputs) checkSomeImage(args []string) error {
 	if len(args) == 0 {
-		return errors.New("no image given: give the reference of the app image as the last argument")
+		return errors.New("no image given; pass the app image's reference as the last argument")
 	}
 	return nil
 }
 
 func (in *Inputs) checkOneImage(args []string) error {
 	if len(args) > 1 {
-		return fmt.Errorf("there is one argument after the flags, the app image, but got %q: give more names of it with -tag, before it", args)
+		return fmt.Errorf("too many arguments %q: expected the app image's reference only; pass additional names with -tag before it", args)
 	}
 	return nil
 }
@@ -65,14 +65,14 @@ func (in *Inputs) checkReferences([]string) error {
 	for i, image := range in.Images {
 		ref := reference.Recorded(image.String())
 		if err := ref.Err(); err != nil {
-			return fmt.Errorf("the app image's name %q is no image reference: %w", image, err)
+			return fmt.Errorf("the app image's name %q is not an image reference: %w", image, err)
 		}
 		registry := ref.Host()
 		if i == 0 {
 			first = registry
 		}
 		if registry != first && !in.Daemon && !in.Layout {
-			return fmt.Errorf("all names of the app image have to be in one registry, but %q is not in %s", image, first)
+			return fmt.Errorf("all names of the app image must be in one registry, but %q is not in %s", image, first)
 		}
 	}
 	return nil
@@ -82,7 +82,7 @@ func (in *Inputs) checkReferences([]string) error {
 func (in *Inputs) checkTags([]string) error {
 	for _, image := range in.Images {
 		if reference.Recorded(image.String()).Digest != "" {
-			return fmt.Errorf("the app image's name %q has a digest, but an image is written under a tag", image)
+			return fmt.Errorf("the app image's name %q has a digest; images are written by tag", image)
 		}
 	}
 	return nil
@@ -91,9 +91,9 @@ func (in *Inputs) checkTags([]string) error {
 func (in *Inputs) checkLayout([]string) error {
 	switch {
 	case in.Layout && in.Daemon:
-		return fmt.Errorf("%s and %s exclude one another", in.Given("CNB_USE_LAYOUT"), in.Given("CNB_USE_DAEMON"))
+		return fmt.Errorf("%s and %s are mutually exclusive", in.SetBy("CNB_USE_LAYOUT"), in.SetBy("CNB_USE_DAEMON"))
 	case in.Layout && in.LayoutDir == "":
-		return fmt.Errorf("%s needs -layout-dir (CNB_LAYOUT_DIR)", in.Given("CNB_USE_LAYOUT"))
+		return fmt.Errorf("%s requires -layout-dir (CNB_LAYOUT_DIR)", in.SetBy("CNB_USE_LAYOUT"))
 	}
 	return nil
 }
@@ -102,16 +102,16 @@ func (in *Inputs) checkLayout([]string) error {
 func (in *Inputs) checkUser([]string) error {
 	switch {
 	case in.UID >= 0 && in.GID < 0:
-		return fmt.Errorf("%s needs a group too: -gid (CNB_GROUP_ID)", in.Given("CNB_USER_ID"))
+		return fmt.Errorf("%s requires a group as well: -gid (CNB_GROUP_ID)", in.SetBy("CNB_USER_ID"))
 	case in.GID >= 0 && in.UID < 0:
-		return fmt.Errorf("%s needs a user too: -uid (CNB_USER_ID)", in.Given("CNB_GROUP_ID"))
+		return fmt.Errorf("%s requires a user as well: -uid (CNB_USER_ID)", in.SetBy("CNB_GROUP_ID"))
 	}
 	return nil
 }
 
 func (in *Inputs) checkExecEnv([]string) error {
 	if strings.Contains(in.ExecEnv, "/") {
-		return fmt.Errorf("CNB_EXEC_ENV=%q: an execution environment has no \"/\" in its name", in.ExecEnv)
+		return fmt.Errorf("CNB_EXEC_ENV=%q: the name of an execution environment cannot contain \"/\"", in.ExecEnv)
 	}
 	return nil
 }

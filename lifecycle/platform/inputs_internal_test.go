@@ -313,7 +313,7 @@ func TestFlagOverEnvironmentOverDefault(t *testing.T) {
 					}
 				}
 				for _, args := range spellings {
-					if p.of(Analyze | Export | Create | Rebase) {
+					if p.intersects(Analyze | Export | Create | Rebase) {
 						args = append(args, "r.example/app")
 					}
 					in, err := Parse(p, v, args, func(key string) string { return env[key] })

@@ -92,7 +92,7 @@ func TestParseInputs(t *testing.T) {
 		ProjectMetadata: "/l/project-metadata.toml", Report: "/report.toml", Extended: "/l/extended", KanikoDir: "/kaniko", KanikoCacheTTL: 14 * 24 * time.Hour,
 		Launcher: "/cnb/lifecycle/launcher", LauncherSBOM: "/cnb/lifecycle", ExecEnv: "production", LogLevel: "info", Settings: "/cnb/baseplan.toml",
 	}
-	unexported := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".given" }, cmp.Ignore())
+	unexported := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".setBy" }, cmp.Ignore())
 	if diff := cmp.Diff(want, in, unexported); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -118,8 +118,8 @@ func TestGiven(t *testing.T) {
 		{args: "-image r.example/one -run-image r.example/two app", image: "r.example/two", given: "-run-image"},
 	} {
 		in := parsed(t, platform.Rebase, 15, tt.env, strings.Fields(tt.args)...)
-		if in.RunImage.String() != tt.image || in.Given("CNB_RUN_IMAGE") != tt.given {
-			t.Errorf("%s with %v: %q given by %q, want %q by %q", tt.args, tt.env, in.RunImage, in.Given("CNB_RUN_IMAGE"), tt.image, tt.given)
+		if in.RunImage.String() != tt.image || in.SetBy("CNB_RUN_IMAGE") != tt.given {
+			t.Errorf("%s with %v: %q given by %q, want %q by %q", tt.args, tt.env, in.RunImage, in.SetBy("CNB_RUN_IMAGE"), tt.image, tt.given)
 		}
 	}
 }
@@ -147,14 +147,14 @@ func TestMalformedInputs(t *testing.T) {
 		want  string // all of these, parted by "|"
 	}{
 		{platform.Analyze, 15, nil, "-bogus app", "-bogus"},
-		{platform.Analyze, 15, nil, "-uid one -gid 1 app", `-uid|"one"|number of a user or group`},
+		{platform.Analyze, 15, nil, "-uid one -gid 1 app", `-uid|"one"|must be a numeric user or group ID`},
 		{platform.Analyze, 15, nil, "-uid -1 -gid 1 app", `-uid|"-1"`},
-		{platform.Analyze, 15, environment{"CNB_USER_ID": "one"}, "app", `CNB_USER_ID="one"|number of a user or group`},
+		{platform.Analyze, 15, environment{"CNB_USER_ID": "one"}, "app", `CNB_USER_ID="one"|must be a numeric user or group ID`},
 		{platform.Analyze, 15, environment{"CNB_GROUP_ID": "99999999999"}, "app", `CNB_GROUP_ID="99999999999"`},
-		{platform.Analyze, 15, environment{"CNB_USER_ID": "1"}, "app", "CNB_USER_ID needs a group too: -gid (CNB_GROUP_ID)"},
-		{platform.Restore, 15, nil, "-gid 1", "-gid needs a user too: -uid (CNB_USER_ID)"},
-		{platform.Analyze, 15, environment{"CNB_USE_DAEMON": "maybe"}, "app", `CNB_USE_DAEMON="maybe"|true nor false`},
-		{platform.Analyze, 15, nil, "-daemon=maybe app", `"maybe"|-daemon|true nor false`},
+		{platform.Analyze, 15, environment{"CNB_USER_ID": "1"}, "app", "CNB_USER_ID requires a group as well: -gid (CNB_GROUP_ID)"},
+		{platform.Restore, 15, nil, "-gid 1", "-gid requires a user as well: -uid (CNB_USER_ID)"},
+		{platform.Analyze, 15, environment{"CNB_USE_DAEMON": "maybe"}, "app", `CNB_USE_DAEMON="maybe"|must be true or false`},
+		{platform.Analyze, 15, nil, "-daemon=maybe app", `"maybe"|-daemon|must be true or false`},
 		{platform.Detect, 15, nil, "-log-level loud", `"loud"|-log-level|debug, info, warn, error`},
 		{platform.Detect, 15, environment{"CNB_LOG_LEVEL": "loud"}, "", `CNB_LOG_LEVEL="loud"|debug, info, warn, error`},
 		{platform.Detect, 12, environment{"CNB_EXPERIMENTAL_MODE": "yes"}, "", `CNB_EXPERIMENTAL_MODE="yes"|warn, silent, error`},
@@ -165,31 +165,31 @@ func TestMalformedInputs(t *testing.T) {
 		{platform.Export, 15, environment{"SOURCE_DATE_EPOCH": "yesterday"}, "app", `SOURCE_DATE_EPOCH="yesterday"|seconds since 1970`},
 		{platform.Detect, 15, environment{"CNB_EXEC_ENV": "a/b"}, "", `CNB_EXEC_ENV="a/b"`},
 
-		{platform.Restore, 11, nil, "-daemon", "flag daemon|not part of Platform API 0.11|0.12 and later"},
-		{platform.Restore, 11, nil, "-daemon -layers /l", "flag daemon|not part of Platform API 0.11"},
-		{platform.Analyze, 12, nil, "-stack /s app", "-stack|not part of Platform API 0.12|before 0.12"},
+		{platform.Restore, 11, nil, "-daemon", "flag daemon|not in Platform API 0.11|0.12 and later"},
+		{platform.Restore, 11, nil, "-daemon -layers /l", "flag daemon|not in Platform API 0.11"},
+		{platform.Analyze, 12, nil, "-stack /s app", "-stack|not in Platform API 0.12|before 0.12"},
 		{platform.Rebase, 10, nil, "-previous-image app app", "-previous-image|0.11 and later"},
 		{platform.Detect, 15, nil, "-run-image app", "-run-image"},
 
 		{platform.Analyze, 15, nil, "", "no image given"},
 		{platform.Export, 15, nil, "-app /a", "no image given"},
-		{platform.Analyze, 15, nil, "app other", `one argument|["app" "other"]|-tag`},
-		{platform.Create, 15, nil, "app -tag app:2", `one argument|"-tag"|before it`},
-		{platform.Detect, 15, nil, "app", `no arguments|["app"]`},
-		{platform.Extend, 15, nil, "-kind run extra", `no arguments|["extra"]`},
-		{platform.Analyze, 15, nil, "App", `"App"|no image reference`},
-		{platform.Create, 15, nil, "-tag r.example/A app", `"r.example/A"|no image reference`},
-		{platform.Analyze, 15, nil, "-run-image Run app", `"Run"|-run-image|no image reference`},
-		{platform.Analyze, 15, environment{"CNB_PREVIOUS_IMAGE": "Old"}, "app", `CNB_PREVIOUS_IMAGE="Old"|no image reference`},
-		{platform.Restore, 15, environment{"CNB_CACHE_IMAGE": "r.example/C"}, "", `CNB_CACHE_IMAGE="r.example/C"|no image reference`},
+		{platform.Analyze, 15, nil, "app other", `too many arguments|["app" "other"]|-tag`},
+		{platform.Create, 15, nil, "app -tag app:2", `too many arguments|"-tag"|before it`},
+		{platform.Detect, 15, nil, "app", `unexpected arguments|["app"]`},
+		{platform.Extend, 15, nil, "-kind run extra", `unexpected arguments|["extra"]`},
+		{platform.Analyze, 15, nil, "App", `"App"|an image reference`},
+		{platform.Create, 15, nil, "-tag r.example/A app", `"r.example/A"|an image reference`},
+		{platform.Analyze, 15, nil, "-run-image Run app", `"Run"|-run-image|an image reference`},
+		{platform.Analyze, 15, environment{"CNB_PREVIOUS_IMAGE": "Old"}, "app", `CNB_PREVIOUS_IMAGE="Old"|an image reference`},
+		{platform.Restore, 15, environment{"CNB_CACHE_IMAGE": "r.example/C"}, "", `CNB_CACHE_IMAGE="r.example/C"|an image reference`},
 		{platform.Restore, 15, nil, "-build-image r.example/B", `"r.example/B"|-build-image`},
-		{platform.Export, 15, nil, digest, "has a digest|under a tag"},
-		{platform.Rebase, 15, nil, "r.example/app " + digest, "has a digest|under a tag"},
+		{platform.Export, 15, nil, digest, "has a digest|written by tag"},
+		{platform.Rebase, 15, nil, "r.example/app " + digest, "has a digest|written by tag"},
 		{platform.Export, 15, nil, "r.example/app s.example/app", `one registry|"s.example/app"|r.example`},
 		{platform.Create, 15, nil, "-tag s.example/app r.example/app", `one registry|"s.example/app"|r.example`},
-		{platform.Analyze, 15, nil, "-daemon -layout -layout-dir /l app", "-layout and -daemon exclude"},
-		{platform.Analyze, 15, environment{"CNB_USE_LAYOUT": "true"}, "app", "CNB_USE_LAYOUT needs -layout-dir (CNB_LAYOUT_DIR)"},
-		{platform.Create, 15, environment{"CNB_USE_DAEMON": "1", "CNB_LAYOUT_DIR": "/l"}, "-layout app", "-layout and CNB_USE_DAEMON exclude"},
+		{platform.Analyze, 15, nil, "-daemon -layout -layout-dir /l app", "-layout and -daemon are mutually exclusive"},
+		{platform.Analyze, 15, environment{"CNB_USE_LAYOUT": "true"}, "app", "CNB_USE_LAYOUT requires -layout-dir (CNB_LAYOUT_DIR)"},
+		{platform.Create, 15, environment{"CNB_USE_DAEMON": "1", "CNB_LAYOUT_DIR": "/l"}, "-layout app", "-layout and CNB_USE_DAEMON are mutually exclusive"},
 
 		{platform.Analyze, 15, environment{"CNB_RUN_SBOM": "yes"}, "app", `CNB_RUN_SBOM="yes"|auto, generate, attached, off`},
 		{platform.Analyze, 15, nil, "-run-sbom-policy yes app", `"yes"|-run-sbom-policy|auto, generate, attached, off`},
@@ -263,11 +263,11 @@ func TestEmptyFlags(t *testing.T) {
 		}
 	}
 	in := parsed(t, platform.Create, 15, environment{"CNB_LAYERS_DIR": "/l", "CNB_USE_DAEMON": "true", "CNB_USER_ID": "1", "CNB_GROUP_ID": "2"}, "-layers=", "-daemon=", "-uid", "", "app")
-	if in.Layers != "/l" || !in.Daemon || in.UID != 1 || in.Given("CNB_LAYERS_DIR") != "CNB_LAYERS_DIR" {
-		t.Errorf("layers %s by %s, daemon %t, user %d", in.Layers, in.Given("CNB_LAYERS_DIR"), in.Daemon, in.UID)
+	if in.Layers != "/l" || !in.Daemon || in.UID != 1 || in.SetBy("CNB_LAYERS_DIR") != "CNB_LAYERS_DIR" {
+		t.Errorf("layers %s by %s, daemon %t, user %d", in.Layers, in.SetBy("CNB_LAYERS_DIR"), in.Daemon, in.UID)
 	}
-	if in = parsed(t, platform.Create, 15, nil, "-layers=", "app"); in.Layers != "/layers" || in.Given("CNB_LAYERS_DIR") != "" {
-		t.Errorf("layers %s by %q, want the default", in.Layers, in.Given("CNB_LAYERS_DIR"))
+	if in = parsed(t, platform.Create, 15, nil, "-layers=", "app"); in.Layers != "/layers" || in.SetBy("CNB_LAYERS_DIR") != "" {
+		t.Errorf("layers %s by %q, want the default", in.Layers, in.SetBy("CNB_LAYERS_DIR"))
 	}
 }
 
@@ -292,11 +292,11 @@ func TestEarlyFlags(t *testing.T) {
 		}
 		in := parsed(t, tt.phase, tt.minor, nil, args...)
 		flag, _, _ := strings.Cut(tt.arg, "=")
-		if !tt.check(in) || len(in.Early) != 1 || !strings.HasPrefix(in.Early[0], flag+" is not part of Platform API 0."+fmt.Sprint(tt.minor)) {
-			t.Errorf("%s %s at 0.%d: %q", tt.phase, tt.arg, tt.minor, in.Early)
+		if !tt.check(in) || len(in.EarlyFlags) != 1 || !strings.HasPrefix(in.EarlyFlags[0], flag+" is in Platform API ") || !strings.HasSuffix(in.EarlyFlags[0], fmt.Sprintf("; accepting it for 0.%d as well", tt.minor)) {
+			t.Errorf("%s %s at 0.%d: %q", tt.phase, tt.arg, tt.minor, in.EarlyFlags)
 		}
-		if in = parsed(t, tt.phase, 15, nil, args...); !tt.check(in) || in.Early != nil {
-			t.Errorf("%s %s at 0.15: %q", tt.phase, tt.arg, in.Early)
+		if in = parsed(t, tt.phase, 15, nil, args...); !tt.check(in) || in.EarlyFlags != nil {
+			t.Errorf("%s %s at 0.15: %q", tt.phase, tt.arg, in.EarlyFlags)
 		}
 	}
 }

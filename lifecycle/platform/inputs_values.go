@@ -62,7 +62,7 @@ func (v text) String() string     { return "" }
 func (v boolean) Set(s string) error {
 	b, err := strconv.ParseBool(s)
 	if err != nil {
-		return errors.New("it is neither true nor false")
+		return errors.New("must be true or false")
 	}
 	*v.to = b
 	return nil
@@ -73,7 +73,7 @@ func (v boolean) IsBoolFlag() bool { return true }
 func (v number) Set(s string) error {
 	n, err := strconv.ParseUint(s, 10, 31)
 	if err != nil {
-		return errors.New("it is no number of a user or group")
+		return errors.New("must be a numeric user or group ID")
 	}
 	*v.to = int(n)
 	return nil
@@ -83,7 +83,7 @@ func (v number) String() string { return "" }
 func (v duration) Set(s string) error {
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 {
-		return errors.New("it is no length of time like 336h")
+		return errors.New("must be a duration such as 336h")
 	}
 	*v.to = d
 	return nil
@@ -93,7 +93,7 @@ func (v duration) String() string { return "" }
 func (v moment) Set(s string) error {
 	seconds, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {
-		return errors.New("it is no number of seconds since 1970")
+		return errors.New("must be a number of seconds since 1970")
 	}
 	t := time.Unix(seconds, 0).UTC()
 	*v.to = &t
@@ -119,7 +119,7 @@ func (v choice) Set(s string) error {
 	}
 	s = strings.ToLower(s)
 	if !slices.Contains(v.of, s) {
-		return fmt.Errorf("it is one of %s", strings.Join(v.of, ", "))
+		return fmt.Errorf("must be one of %s", strings.Join(v.of, ", "))
 	}
 	*v.to = s
 	return nil
@@ -130,7 +130,7 @@ func (v choice) String() string { return "" }
 func (v imageName) Set(s string) error {
 	if s != "" {
 		if err := reference.Recorded(s).Err(); err != nil {
-			return fmt.Errorf("it is no image reference: %w", err)
+			return fmt.Errorf("must be an image reference: %w", err)
 		}
 	}
 	*v.to = reference.Parse(s)

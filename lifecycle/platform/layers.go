@@ -22,7 +22,7 @@ type Layer struct {
 	Cache  bool `json:"cache" toml:"cache"`
 }
 
-// MarshalJSON distinguishes 1.0 from 1.
+// MarshalJSON encodes whole floats with a decimal point, so that they stay floats.
 func (l Layer) MarshalJSON() ([]byte, error) {
 	type plain Layer
 	l.Data = jsonNumbers(l.Data)
@@ -48,7 +48,7 @@ type Store struct {
 	Data map[string]any `json:"metadata" toml:"metadata"`
 }
 
-// MarshalJSON distinguishes 1.0 from 1.
+// MarshalJSON encodes whole floats with a decimal point, so that they stay floats.
 func (s Store) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{"metadata": jsonNumbers(s.Data)})
 }

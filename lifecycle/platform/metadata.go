@@ -50,7 +50,7 @@ type BOMBuildpack struct {
 // by an interrupted builder, counts as missing.
 func DecodeBuildMetadata(data []byte, name string) (*BuildMetadata, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, fmt.Errorf("reading %s: it is empty: run the builder first", name)
+		return nil, fmt.Errorf("reading %s: the file is empty; run the builder first", name)
 	}
 	var m BuildMetadata
 	if err := tomlfile.Decode(data, name, &m); err != nil {

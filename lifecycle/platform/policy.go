@@ -8,7 +8,7 @@ import (
 	"github.com/baseplan/baseplan/extensions"
 )
 
-// Stricter combines a phase's own policy with the one recorded by the detector. Of each two
+// Stricter combines a phase's own policy with the one recorded by the detector. Of two
 // values it takes the one that skips fewer Dockerfiles; a value that is not set does not
 // count. Keys and identities are the phase's own if it has any of either, else the recorded
 // ones; likewise the trusted root. Unbound is true only if each policy that sets it says true.
@@ -33,7 +33,7 @@ func (p Policy) Stricter(recorded Policy) Policy {
 	if out.Unbound == nil || recorded.Unbound != nil && !*recorded.Unbound {
 		out.Unbound = recorded.Unbound
 	}
-	out.MaxImageAge = younger(p.MaxImageAge, recorded.MaxImageAge)
+	out.MaxImageAge = lowerAge(p.MaxImageAge, recorded.MaxImageAge)
 	if recorded.Built != nil {
 		out.Built = recorded.Built
 	}
@@ -68,8 +68,8 @@ func stricter[T ~string](a, b T, ascending ...T) T {
 	return a
 }
 
-// younger returns the smaller of two ages; an empty age does not count.
-func younger(a, b string) string {
+// lowerAge returns the smaller of two ages; an empty age does not count.
+func lowerAge(a, b string) string {
 	ageA, errA := ParseAge(a)
 	ageB, errB := ParseAge(b)
 	if a == "" || errA == nil && errB == nil && b != "" && ageB < ageA {

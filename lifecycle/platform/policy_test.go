@@ -113,7 +113,7 @@ func TestParseAge(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"0h", "-1h", "30", "d", "-3d", "0d", "1.5d", "99999999d", "106752d", "never", "1d12h"} {
-		if got, err := platform.ParseAge(text); err == nil || !strings.Contains(err.Error(), `write a duration such as "720h" or "30d"`) {
+		if got, err := platform.ParseAge(text); err == nil || !strings.Contains(err.Error(), `use a duration such as "720h" or "30d"`) {
 			t.Errorf("%q: %s, %v", text, got, err)
 		}
 	}
@@ -148,13 +148,13 @@ func TestSettingsOfExtensions(t *testing.T) {
 		t.Errorf("read again: -want +got:\n%s", diff)
 	}
 	for _, tt := range []struct{ in, want string }{
-		{"[policy]\nmax-image-age = \"old\"", `[policy]: key "max-image-age": "old" is no age: write a duration`},
-		{"[policy]\nbuilt = 2026-01-01T00:00:00Z", `[policy]: key "built": the time of the build is what a detector records: leave it out`},
-		{"[[extensions]]\nproof = \"plan\"", `[[extensions]] number 1: key "id"`},
-		{"[[extensions]]\nid = \"a@1\"\nproof = \"plan\"", `[[extensions]] "a@1": key "id": leave out the version`},
+		{"[policy]\nmax-image-age = \"old\"", `[policy]: key "max-image-age": "old" is not an age; use a duration`},
+		{"[policy]\nbuilt = 2026-01-01T00:00:00Z", `[policy]: key "built": the detector records the build time; remove the key`},
+		{"[[extensions]]\nproof = \"plan\"", `[[extensions]], element 1: key "id"`},
+		{"[[extensions]]\nid = \"a@1\"\nproof = \"plan\"", `[[extensions]] "a@1": key "id": remove the version`},
 		{"[[extensions]]\nid = \"a\"", `[[extensions]] "a": key "proof": "" is not one of plan, installs, effect, strict`},
 		{"[[extensions]]\nid = \"a\"\nproof = \"name\"", `[[extensions]] "a": key "proof": "name" is not one of plan, installs, effect, strict`},
-		{"[[extensions]]\nid = \"a\"\nproof = \"plan\"\n[[extensions]]\nid = \"a\"\nproof = \"strict\"", `[[extensions]] "a" stands twice`},
+		{"[[extensions]]\nid = \"a\"\nproof = \"plan\"\n[[extensions]]\nid = \"a\"\nproof = \"strict\"", `[[extensions]] has several entries for "a"`},
 	} {
 		if _, err := platform.DecodeSettings([]byte("version = \"1.0\"\n"+tt.in), "/cnb/baseplan.toml"); err == nil || !strings.HasPrefix(err.Error(), "reading /cnb/baseplan.toml: "+tt.want) {
 			t.Errorf("%q: %v, want %q", tt.in, err, tt.want)

@@ -22,7 +22,7 @@ type ReportBuild struct {
 	BOM []BOMEntry `toml:"bom"`
 }
 
-// A ReportRunImage is what the build did not have to install thanks to the run image
+// A ReportRunImage lists the extensions that were skipped because of what the run image has
 // (docs/reference/files.md, "report.toml").
 type ReportRunImage struct {
 	Inventory         string   `toml:"inventory"` // a carrier, "generated" or "unknown"

@@ -27,7 +27,7 @@ func DecodeRun(data []byte, path string) (*RunFile, error) {
 	}
 	for i, image := range r.Images {
 		if image.Image == "" && len(image.Mirrors) > 0 {
-			return nil, fmt.Errorf("reading %s: key \"images\", element %d: mirrors of no image: set the key \"image\"", path, i+1)
+			return nil, fmt.Errorf("reading %s: key \"images\", element %d: mirrors without an image; set the key \"image\"", path, i+1)
 		}
 	}
 	return &r, nil
@@ -53,7 +53,7 @@ func DecodeStack(data []byte, path string) (*RunFile, error) {
 func (n RunImageNames) Choose(registry string, readable func(reference.Reference) bool) (reference.Reference, error) {
 	all := n.All()
 	if len(all) == 0 {
-		return reference.Reference{}, fmt.Errorf("choosing the run image: none is named; use -run-image, or name one in run.toml")
+		return reference.Reference{}, fmt.Errorf("choosing the run image: no image is configured; set -run-image or list one in run.toml")
 	}
 	near := slices.DeleteFunc(slices.Clone(all), func(ref reference.Reference) bool { return reference.Recorded(ref.String()).Host() != registry })
 	for _, ref := range append(near, all...) {

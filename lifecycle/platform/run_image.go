@@ -85,7 +85,7 @@ func (s *SBOMSource) Check(trust attach.Trust) error {
 		return err
 	}
 	if trust.Restricted() && s.Unbound && !trust.Unbound {
-		return errors.New("the signed bytes do not name the image, and the policy does not allow that (unbound = true)")
+		return errors.New("the signed bytes do not name the image; set unbound = true in the policy to accept that")
 	}
 	return nil
 }

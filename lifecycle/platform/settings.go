@@ -85,7 +85,7 @@ func DecodeSettings(data []byte, name string) (*Settings, error) {
 		return nil, fmt.Errorf("reading %s: [policy]: %w", name, err)
 	}
 	if s.Policy.Built != nil {
-		return nil, fmt.Errorf("reading %s: [policy]: key \"built\": the time of the build is what a detector records: leave it out", name)
+		return nil, fmt.Errorf("reading %s: [policy]: key \"built\": the detector records the build time; remove the key", name)
 	}
 	if err := checkExtensions(s.Extensions); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
@@ -128,11 +128,11 @@ func checkExtensions(table []ExtensionProof) error {
 	for i, x := range table {
 		switch {
 		case x.ID == "":
-			return fmt.Errorf("[[extensions]] number %d: key \"id\": give the id of an extension, without its version", i+1)
+			return fmt.Errorf("[[extensions]], element %d: key \"id\": set the id of an extension, without its version", i+1)
 		case strings.Contains(x.ID, "@"):
-			return fmt.Errorf("[[extensions]] %q: key \"id\": leave out the version", x.ID)
+			return fmt.Errorf("[[extensions]] %q: key \"id\": remove the version", x.ID)
 		case seen[x.ID]:
-			return fmt.Errorf("[[extensions]] %q stands twice: keep one entry", x.ID)
+			return fmt.Errorf("[[extensions]] has several entries for %q; keep one", x.ID)
 		case !slices.Contains(proofs(), string(x.Proof)):
 			return fmt.Errorf("[[extensions]] %q: key \"proof\": %q is not one of %s", x.ID, x.Proof, strings.Join(proofs(), ", "))
 		}
@@ -164,7 +164,7 @@ func ParseAge(text string) (time.Duration, error) {
 		age = time.Duration(n) * 24 * time.Hour
 	}
 	if err != nil || age <= 0 {
-		return 0, fmt.Errorf("%q is no age: write a duration such as \"720h\" or \"30d\"", text)
+		return 0, fmt.Errorf("%q is not an age; use a duration such as \"720h\" or \"30d\"", text)
 	}
 	return age, nil
 }

@@ -110,7 +110,7 @@ func (b *bed) runsTekton(t *testing.T) {
 		{"no extension", "0.12", "", b.app(), []string{"builds without an extension", "home: /home/cnb", "build: verify: trusted"}},
 		{"build image", "0.15", "", b.needing("tree build"), []string{"builds with an extension", "home: /home/cnb", "build: tool: venv"}},
 		// No step extends the run image.
-		{"run image", "0.15", "export", b.needing("tree launch"), []string{"failed to export", "run extender -kind run before"}},
+		{"run image", "0.15", "export", b.needing("tree launch"), []string{"failed to export", "run extender -kind run first"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -300,8 +300,8 @@ func TestStartsThatFail(t *testing.T) {
 		code          fail.Code
 	}{
 		"interpreter":            {"#!/no/such/bash\n", "bin/build, /no/such/bash, does not exist", fail.BuildBuildpack},
-		"carriage return":        {"#!/bin/sh\r\n", `bin/build ends in \r: save it with Unix line ends`, fail.BuildBuildpack},
-		"carriage return of env": {"#!/usr/bin/env sh\r\n", `bin/build ends in \r: save it with Unix line ends`, fail.BuildBuildpack},
+		"carriage return":        {"#!/bin/sh\r\n", `bin/build ends in \r; save it with Unix line endings`, fail.BuildBuildpack},
+		"carriage return of env": {"#!/usr/bin/env sh\r\n", `bin/build ends in \r; save it with Unix line endings`, fail.BuildBuildpack},
 		"interpreter of env":     {"#!/usr/bin/env no-such-bash\n", "exit status 127: the interpreter of ", fail.BuildBuildpack},
 	} {
 		w := newWorkshop(t, lifecycletest.Module{ID: "acme/app", Version: "1", Files: map[string]string{"bin/build": tt.content}})

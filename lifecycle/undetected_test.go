@@ -120,7 +120,7 @@ func TestRemedies(t *testing.T) {
 // TestDetectThatDoesNotStart: bin/detect that env cannot start is no breakdown of its own.
 func TestDetectThatDoesNotStart(t *testing.T) {
 	for first, want := range map[string]string{
-		"#!/usr/bin/env bash\r\n":         `bin/detect ends in \r: save it with Unix line ends`,
+		"#!/usr/bin/env bash\r\n":         `bin/detect ends in \r; save it with Unix line endings`,
 		"#!/usr/bin/env no-such-bash\n":   "bin/detect, no-such-bash, is not in PATH (",
 		"#!/no/such/bash\n":               "bin/detect, /no/such/bash, does not exist",
 		"#!/usr/bin/env bash\nexit 127\n": "acme/a@1: bin/detect exited with 127, see its output.",

@@ -120,7 +120,7 @@ func (b *build) apply(ctx context.Context, dockerfiles []*extensions.Dockerfile)
 			return nil, err
 		}
 		if i > 0 && d.SwitchTo != "" {
-			return nil, fmt.Errorf("applying %s: FROM %s: Dockerfiles in front of it were applied to another image", d.Path, d.SwitchTo)
+			return nil, fmt.Errorf("applying %s: FROM %s: earlier Dockerfiles were applied to another image", d.Path, d.SwitchTo)
 		}
 	}
 	rebasable := true
@@ -154,20 +154,20 @@ type build struct {
 	volatile bool     // the key contains this build's ID
 	pending  []*Layer // cached layers not yet unpacked into the tree
 
-	tree  *tree // nil until something is executed or looked up
-	skip  map[string]bool
-	last  snapshot // of the tree; nil: out of date
-	plain bool     // this container cannot create namespaces
+	tree         *tree // nil until something is executed or looked up
+	skip         map[string]bool
+	last         snapshot // of the tree; nil: out of date
+	noNamespaces bool     // this container cannot create namespaces
 }
 
 func (a *Applier) begin(config v1.Config) (*build, error) {
 	own := *a
 	b := &build{Applier: &own, config: *config.DeepCopy()}
 	if own.Root.Dir == "" {
-		return nil, errors.New("applying Dockerfiles: no root is given")
+		return nil, errors.New("applying Dockerfiles: no root is set")
 	}
 	if own.Spool == "" {
-		return nil, errors.New("applying Dockerfiles: no directory for layers is given")
+		return nil, errors.New("applying Dockerfiles: no spool directory is set")
 	}
 	if own.BuildID == "" {
 		own.BuildID = newUUID()
@@ -196,10 +196,10 @@ func (a *Applier) begin(config v1.Config) (*build, error) {
 	if own.Cache != "" && own.Digest != "" {
 		b.store = &store{dir: filepath.Join(own.Cache, storeName), ttl: own.TTL, log: own.Log}
 		if err := os.MkdirAll(own.Cache, 0o755); err != nil {
-			own.Log.Warn("there is no layer cache", "error", err)
+			own.Log.Warn("building without a layer cache", "error", err)
 			b.store = nil
 		} else if err := b.store.open(); err != nil {
-			own.Log.Warn("the layer cache is not used: its directory has to be this user's alone", "error", err)
+			own.Log.Warn("not using the layer cache: other users may be able to write to its directory", "error", err)
 			b.store = nil
 		}
 	}
@@ -221,7 +221,7 @@ func (b *build) finish(ctx context.Context, dockerfiles []*extensions.Dockerfile
 		return nil
 	}
 	if dockerfiles[len(dockerfiles)-1].Image == extensions.Build {
-		return b.catchUp(ctx) // the build continues in this root
+		return b.updateTree(ctx) // the build continues in this root
 	}
 	b.config.Labels[rebasableLabel] = fmt.Sprint(rebasable)
 	uid, _, err := b.ids(ctx, b.config.User)
@@ -229,7 +229,7 @@ func (b *build) finish(ctx context.Context, dockerfiles []*extensions.Dockerfile
 		return fmt.Errorf("looking up user %q of the extended image: %w", b.config.User, err)
 	}
 	if uid == 0 {
-		return fmt.Errorf("%s: %w: end it with ARG user_id, ARG group_id and USER ${user_id}:${group_id}", dockerfiles[len(dockerfiles)-1].Path, ErrRootUser)
+		return fmt.Errorf("%s: %w; end it with ARG user_id, ARG group_id and USER ${user_id}:${group_id}", dockerfiles[len(dockerfiles)-1].Path, ErrRootUser)
 	}
 	return nil
 }

@@ -214,7 +214,7 @@ func TestRebasable(t *testing.T) {
 }
 
 // user_id and group_id are those of the image as the Dockerfile before left it.
-func TestUserOfEachStep(t *testing.T) {
+func TestUserArgsFollowThePreviousDockerfile(t *testing.T) {
 	f := newFixture(t, "etc/")
 	check(t, os.WriteFile(filepath.Join(f.root, "etc/passwd"), []byte("root:x:0:0::/root:/bin/sh\nweb:x:33:44::/:/bin/sh\n"), 0o644))
 	f.config.User = "web"
@@ -246,8 +246,8 @@ func TestRootUser(t *testing.T) {
 
 func TestErrorsNameTheLine(t *testing.T) {
 	for instruction, want := range map[string]string{
-		`ENTRYPOINT ["x"]`:                      "ENTRYPOINT is not among the instructions",
-		"CMD x":                                 "CMD is not among",
+		`ENTRYPOINT ["x"]`:                      "ENTRYPOINT is not supported in an extension's Dockerfile",
+		"CMD x":                                 "CMD is not supported",
 		"EXPOSE $none/x":                        `unknown protocol "x"`,
 		"EXPOSE 8x":                             `"8x" is not a port`,
 		"EXPOSE 9-8":                            `"9-8" is not a port`,
@@ -257,21 +257,21 @@ func TestErrorsNameTheLine(t *testing.T) {
 		"ONBUILD RUN x":                         "ONBUILD is not",
 		"STOPSIGNAL x y":                        "", // the parser's own
 		"STOPSIGNAL now!":                       "STOPSIGNAL now!: not a signal",
-		"COPY a /a/":                            "writing /a/a: a file does not replace the directory",
-		"COPY d /a":                             "writing /a/file: a directory does not replace",
+		"COPY a /a/":                            "writing /a/a: a file cannot replace an existing directory",
+		"COPY d /a":                             "writing /a/file: a directory cannot replace",
 		"COPY --from=other a b":                 "COPY --from is not supported",
 		"COPY --parents a b":                    "--parents is not supported",
 		"RUN --mount=type=secret,id=x true":     "a platform has no secrets for extensions",
 		"RUN --mount=type=ssh true":             "a platform has no SSH agent",
 		"RUN --mount=from=x,target=/y true":     "from=x is not supported",
-		"RUN --mount=type=cache true":           "needs a target",
-		"RUN --mount=type=tmpfs,target=/ true":  "needs a target other than /",
+		"RUN --mount=type=cache true":           "requires a target",
+		"RUN --mount=type=tmpfs,target=/ true":  "requires a target other than /",
 		"RUN --mount=source=no,target=/x true":  "no: no such file in the build context",
 		"RUN --network=none true":               "RUN --network is not supported",
 		"COPY none /x":                          "none: no such file in the build context",
 		"COPY none* /x":                         "none*: no such file in the build context",
 		"COPY a b /x":                           "", // the parser's own
-		"COPY [ab] /x":                          "the name of a directory ends in /",
+		"COPY [ab] /x":                          "the destination must be a directory",
 		"COPY ../../etc/passwd /x":              "no such file in the build context",
 		"COPY escape /x":                        "no such file in the build context",
 		"COPY --chown=nobody-here a /x":         "nobody-here",
@@ -557,9 +557,9 @@ func TestNotPermitted(t *testing.T) {
 	}
 }
 
-func TestUnusableInput(t *testing.T) {
+func TestInvalidApplierIsRejected(t *testing.T) {
 	d := dockerfile(t, onBase)
-	for want, a := range map[string]*Applier{"no root": {Spool: "/x"}, "no directory for layers": {Root: Root{Dir: "/x"}}} {
+	for want, a := range map[string]*Applier{"no root": {Spool: "/x"}, "no spool directory": {Root: Root{Dir: "/x"}}} {
 		if _, err := a.Apply(t.Context(), []*extensions.Dockerfile{d}, v1.Config{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}

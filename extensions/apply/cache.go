@@ -62,12 +62,12 @@ type store struct {
 // directory. The extender runs as root and adds cached layers to the image, so a store that
 // others may have filled is removed, and one that others could replace is not used.
 func (s *store) open() error {
-	if err := ownAlone(filepath.Dir(s.dir)); err != nil {
+	if err := checkPrivate(filepath.Dir(s.dir)); err != nil {
 		return err
 	}
 	err := os.Mkdir(s.dir, 0o700)
 	if errors.Is(err, fs.ErrExist) {
-		if err = ownAlone(s.dir); err != nil {
+		if err = checkPrivate(s.dir); err != nil {
 			s.log.Warn("removing a layer cache that others may have written", "dir", s.dir, "error", err)
 			err = errors.Join(os.RemoveAll(s.dir), os.Mkdir(s.dir, 0o700))
 		}
@@ -75,9 +75,9 @@ func (s *store) open() error {
 	return err
 }
 
-// ownAlone returns an error unless dir is a directory, not a link, that only this user (or
+// checkPrivate returns an error unless dir is a directory, not a link, that only this user (or
 // root) can write to.
-func ownAlone(dir string) error {
+func checkPrivate(dir string) error {
 	info, err := os.Lstat(dir)
 	if err != nil {
 		return err
@@ -85,11 +85,11 @@ func ownAlone(dir string) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	switch {
 	case !info.IsDir():
-		return &pathError{"opening", dir, errors.New("it is no directory")}
+		return &pathError{"opening", dir, errors.New("not a directory")}
 	case !ok || int(st.Uid) != os.Geteuid() && st.Uid != 0:
-		return &pathError{"opening", dir, fmt.Errorf("it belongs to user %d", st.Uid)}
+		return &pathError{"opening", dir, fmt.Errorf("owned by user %d", st.Uid)}
 	case info.Mode()&0o022 != 0:
-		return &pathError{"opening", dir, fmt.Errorf("others may write there (%s)", info.Mode())}
+		return &pathError{"opening", dir, fmt.Errorf("writable by other users (%s)", info.Mode())}
 	}
 	return nil
 }
@@ -115,7 +115,7 @@ func (s *store) load(key chain) (entry, bool) {
 		}
 	}
 	if err != nil {
-		s.log.Warn("dropping an entry of the layer cache", "entry", dir, "error", err)
+		s.log.Warn("removing an invalid entry of the layer cache", "entry", dir, "error", err)
 		s.drop(dir)
 		return entry{}, false
 	}
@@ -127,7 +127,7 @@ func (s *store) load(key chain) (entry, bool) {
 }
 
 func (s *store) read(dir string) (e entry, err error) {
-	if err := ownAlone(dir); err != nil {
+	if err := checkPrivate(dir); err != nil {
 		return e, err
 	}
 	in, err := openRegular(filepath.Join(dir, entryFile))

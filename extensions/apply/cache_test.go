@@ -111,7 +111,7 @@ func TestCacheOfABuildImage(t *testing.T) {
 }
 
 // Once a layer had to be made anew, those behind it are not what they were either.
-func TestNothingIsReusedBehindAMiss(t *testing.T) {
+func TestNothingIsReusedAfterACacheMiss(t *testing.T) {
 	f := newFixture(t)
 	f.file(t, "a", "a")
 	f.file(t, "b", "b")
@@ -157,7 +157,7 @@ func TestDamagedCache(t *testing.T) {
 			damage(t, filepath.Dir(first.Layers[0].file))
 			again, _, err := f.apply(t, d)
 			check(t, err)
-			if again.Executed != 1 || again.Layers[0].diffID != first.Layers[0].diffID || !strings.Contains(warnings.String(), "dropping") {
+			if again.Executed != 1 || again.Layers[0].diffID != first.Layers[0].diffID || !strings.Contains(warnings.String(), "removing an invalid entry") {
 				t.Errorf("%d executed; %s", again.Executed, &warnings)
 			}
 			if third, _, err := f.apply(t, d); err != nil || third.Executed != 0 {
@@ -180,7 +180,7 @@ func TestUnusableCache(t *testing.T) {
 	check(t, validate.Layer(r.Layers[0]))
 }
 
-func TestOldEntriesGo(t *testing.T) {
+func TestExpiredEntriesArePruned(t *testing.T) {
 	f := newFixture(t)
 	f.file(t, "a", "one")
 	r, _, err := f.apply(t, dockerfile(t, onBase+"COPY a /a\n"))

@@ -97,7 +97,7 @@ func (c *command) run(control *os.File) (o outcome) {
 	}
 	// Orphans of the command become children of this process and are killed with it.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return outcome{Failure: "becoming the reaper: " + err.Error()}
+		return outcome{Failure: "becoming a subreaper: " + err.Error()}
 	}
 	if c.Root != "" {
 		if o = c.enter(); o.Failure != "" {
@@ -145,7 +145,7 @@ func (c *command) start(control, null, proc *os.File) outcome {
 		unix.Kill(-group, unix.SIGKILL)
 	}()
 	ended := wait(cmd.Process.Pid)
-	c.killRest(proc)
+	c.killDescendants(proc)
 	if ended.Signaled() {
 		return outcome{Signal: int(ended.Signal())}
 	}
@@ -202,7 +202,7 @@ func (c *command) lookUp() (string, error) {
 		}
 		return "", fmt.Errorf("%s: not found in PATH (%s)", name, list)
 	}
-	return "", fmt.Errorf("%s: there is no PATH to find it in", name)
+	return "", fmt.Errorf("%s: not found, since PATH is not set", name)
 }
 
 // wait waits for a process. It also reaps orphans that end meanwhile.
@@ -218,9 +218,9 @@ func wait(pid int) (ended unix.WaitStatus) {
 	}
 }
 
-// killRest kills processes that the command left behind: a container ends with its command, and
+// killDescendants kills processes that the command left behind: a container ends with its command, and
 // a process still running could change files after the snapshot.
-func (c *command) killRest(proc *os.File) {
+func (c *command) killDescendants(proc *os.File) {
 	for {
 		got, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
 		switch {

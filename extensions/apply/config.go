@@ -83,7 +83,7 @@ func (s *stage) volume(c *instructions.VolumeCommand) error {
 // supportedConfig returns an error for settings that are not written to the image configuration.
 func supportedConfig(cmd instructions.Command) error {
 	if c, ok := cmd.(*instructions.HealthCheckCommand); ok && c.Health.StartInterval != 0 {
-		return errors.New("HEALTHCHECK --start-interval is not supported: leave it out")
+		return errors.New("HEALTHCHECK --start-interval is not supported; remove it")
 	}
 	return nil
 }

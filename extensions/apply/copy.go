@@ -70,7 +70,7 @@ func (s *stage) copy(ctx context.Context, cmd instructions.Command, t transfer) 
 	dest := s.absolute(t.to.DestPath)
 	intoDir := strings.HasSuffix(t.to.DestPath, "/") || path.Base(t.to.DestPath) == "." || path.Base(t.to.DestPath) == ".."
 	if len(sources) > 1 && !intoDir {
-		return fmt.Errorf("%d files to copy to %s: the name of a directory ends in /", len(sources), t.to.DestPath)
+		return fmt.Errorf("copying %d files to %s: the destination must be a directory, with a / at the end", len(sources), t.to.DestPath)
 	}
 	return s.b.step(ctx, step{
 		layer: s.layer(cmd),
@@ -86,7 +86,7 @@ func (s *stage) copy(ctx context.Context, cmd instructions.Command, t transfer) 
 					return err
 				}
 			}
-			return s.b.tree.settle()
+			return s.b.tree.setDirTimes()
 		},
 	})
 }
@@ -159,7 +159,7 @@ func (w *copier) put(dest string, e sourceFile, top bool) error {
 	if w.chmod {
 		h.Mode = unixMode(w.mode.Apply(e.mode))
 	}
-	if err := w.fits(h.Name, e.mode.IsDir()); err != nil {
+	if err := w.checkKind(h.Name, e.mode.IsDir()); err != nil {
 		return err
 	}
 	switch {
@@ -184,9 +184,9 @@ func (w *copier) put(dest string, e sourceFile, top bool) error {
 	return w.tree.put(h, nil)
 }
 
-// fits returns an error if the copy would replace a directory with a non-directory or the
+// checkKind returns an error if the copy would replace a directory with a non-directory or the
 // reverse. A link to a directory is not a directory.
-func (w *copier) fits(name string, dir bool) error {
+func (w *copier) checkKind(name string, dir bool) error {
 	info, err := w.tree.root.Lstat(below(name))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -194,9 +194,9 @@ func (w *copier) fits(name string, dir bool) error {
 	case err != nil:
 		return err
 	case dir && !info.IsDir():
-		return fmt.Errorf("writing %s: a directory does not replace what is there and is no directory", name)
+		return fmt.Errorf("writing %s: a directory cannot replace an existing file", name)
 	case !dir && info.IsDir():
-		return fmt.Errorf("writing %s: a file does not replace the directory that is there", name)
+		return fmt.Errorf("writing %s: a file cannot replace an existing directory", name)
 	}
 	return nil
 }

@@ -204,7 +204,7 @@ RUN cp -p /etc/group /tmp/g; sed -i s/app/ppa/ /etc/group; touch -r /tmp/g /etc/
 	{"left running", ``, `
 RUN (sleep 1; echo late > /late) & echo early > /early
 RUN setsid sh -c 'sleep 1; echo late > /later' & echo fine > /fine`},
-	{"lent files", ``, `
+	{"network files", ``, `
 RUN test -f /etc/resolv.conf && ! grep -q "of the image" /etc/hosts && test -c /dev/null && echo x > /dev/null && head -c 3 /dev/urandom > /dev/zero && echo ok > /ok`},
 	{"odd names", `echo 1 >'-dash'; echo 2 >'né'; mkdir 'a b'; echo 3 >'a b/c'`, `
 COPY ["-dash", "/odd/-dash"]

@@ -16,7 +16,7 @@ import (
 
 // What the application can put into its build context: the extender, which is root, neither waits for it nor reads
 // what is elsewhere.
-func TestOddFilesInTheContext(t *testing.T) {
+func TestSpecialFilesInTheContext(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "secret")
 	check(t, os.WriteFile(outside, []byte("secret"), 0o600))
 	for name, c := range map[string]struct {
@@ -71,7 +71,7 @@ func socket(name string) error {
 }
 
 // An extension's context is in <generated>, and a link does not lead it elsewhere.
-func TestContextThatLeadsOut(t *testing.T) {
+func TestContextLinksStayInside(t *testing.T) {
 	f := newFixture(t)
 	f.Generated = t.TempDir()
 	outside := t.TempDir()
@@ -86,7 +86,7 @@ func TestContextThatLeadsOut(t *testing.T) {
 }
 
 // A file that changes after it was hashed would be kept for the next build as what it was.
-func TestContextThatChanges(t *testing.T) {
+func TestChangedContextFileIsAnError(t *testing.T) {
 	f := newFixture(t)
 	f.file(t, "a", "one")
 	b, err := f.begin(f.config)
@@ -100,7 +100,7 @@ func TestContextThatChanges(t *testing.T) {
 	check(t, err)
 	f.file(t, "a", "two")
 	w := copier{tree: b.tree, dest: "/"}
-	if err := w.copy(t.Context(), src); err == nil || !strings.Contains(err.Error(), "somebody changed it") {
+	if err := w.copy(t.Context(), src); err == nil || !strings.Contains(err.Error(), "the file was changed") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -137,7 +137,7 @@ func TestLayersAreVerified(t *testing.T) {
 }
 
 // The cache of layers counts only where nobody but this user can have filled it.
-func TestForeignCache(t *testing.T) {
+func TestCacheWritableByOthersIsNotUsed(t *testing.T) {
 	d := dockerfile(t, onBase+"COPY a /a\n")
 	storeOf := func(f *fixture) string { return filepath.Join(f.Cache, storeName) }
 	for name, c := range map[string]struct {
@@ -191,7 +191,7 @@ func TestForeignCache(t *testing.T) {
 }
 
 // An entry that is a link or a pipe is dropped.
-func TestOddCacheEntries(t *testing.T) {
+func TestSpecialFilesInTheCache(t *testing.T) {
 	for name, change := range map[string]func(entry string) error{
 		"entry is a link": func(e string) error { return errors.Join(os.Rename(e, e+"2"), os.Symlink(e+"2", e)) },
 		"file is a pipe": func(e string) error {

@@ -39,7 +39,7 @@ func dropCapabilities() error {
 			continue
 		}
 		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil {
-			return fmt.Errorf("capability %d: %w: it takes SETPCAP", c, err)
+			return fmt.Errorf("capability %d: %w (requires CAP_SETPCAP)", c, err)
 		}
 	}
 	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
@@ -68,7 +68,7 @@ func (c *command) enter() outcome {
 	}
 	noProc := !c.Namespaces || mountProc() != nil
 	if err := makeDevices(c.Namespaces); err != nil {
-		return outcome{Failure: fmt.Sprintf("making the devices of the isolated root: %v", err), NotPermitted: errors.Is(err, unix.EPERM), NoNamespace: c.Namespaces}
+		return outcome{Failure: fmt.Sprintf("creating the devices of the isolated root: %v", err), NotPermitted: errors.Is(err, unix.EPERM), NoNamespace: c.Namespaces}
 	}
 	return outcome{NoProc: noProc}
 }

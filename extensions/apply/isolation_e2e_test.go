@@ -100,7 +100,7 @@ func TestIsolation(t *testing.T) {
 }
 
 // The attack has to get somewhere where it may: otherwise the test shows nothing.
-func TestAttackWorksWhereItMay(t *testing.T) {
+func TestAttacksSucceedWithoutIsolation(t *testing.T) {
 	d := newDaemon(t)
 	alpine := d.alpine()
 	attack := filepath.Join(d.dir, "attack")
@@ -261,7 +261,7 @@ func TestCancellation(t *testing.T) {
 }
 
 // What a container may do decides how it is isolated, but not what comes of it.
-func TestLentFilesComeBack(t *testing.T) {
+func TestNetworkFilesAreRestored(t *testing.T) {
 	d := newDaemon(t)
 	alpine := d.alpine()
 	for _, w := range isolated {
@@ -298,14 +298,14 @@ USER 1000:1000
 	}
 }
 
-func TestMissingProcIsNamed(t *testing.T) {
+func TestErrorExplainsMissingProc(t *testing.T) {
 	d := newDaemon(t)
 	r, _ := isolated[0].run(d, d.alpine(), t.TempDir(), "ARG base_image\nFROM ${base_image}\nUSER root\nRUN cat /proc/self/status\n")
-	if !strings.Contains(r.Error, "there is no /proc in the isolated root") || !strings.Contains(r.Error, "exit code 1") {
+	if !strings.Contains(r.Error, "the isolated root has no /proc") || !strings.Contains(r.Error, "exit code 1") {
 		t.Errorf("got %s", r.Error)
 	}
 	r, _ = isolated[1].run(d, d.alpine(), t.TempDir(), "ARG base_image\nFROM ${base_image}\nUSER root\nRUN cat /proc/self/status; exit 3\n")
-	if strings.Contains(r.Error, "there is no /proc") || !strings.Contains(r.Error, "exit code 3") {
+	if strings.Contains(r.Error, "has no /proc") || !strings.Contains(r.Error, "exit code 3") {
 		t.Errorf("got %s", r.Error)
 	}
 }

@@ -115,7 +115,7 @@ func (v *verified) Read(p []byte) (int, error) {
 	v.sum.Write(p[:n])
 	if errors.Is(err, io.EOF) {
 		if got := hex.EncodeToString(v.sum.Sum(nil)); got != v.want.Hex {
-			err = fmt.Errorf("reading layer %s: its digest is %s, not %s: somebody changed it", v.Name(), got, v.want.Hex)
+			err = fmt.Errorf("reading layer %s: the file was changed: its digest is %s, not %s", v.Name(), got, v.want.Hex)
 		}
 	}
 	return n, err
@@ -142,7 +142,7 @@ func openRegular(name string) (*os.File, error) {
 	return f, nil
 }
 
-var errNotRegular = errors.New("it is no regular file")
+var errNotRegular = errors.New("not a regular file")
 
 // spool writes a new file and returns its name, digest and size. It removes the file after an
 // error.
@@ -179,17 +179,17 @@ type archiver struct {
 	tar   *tar.Writer
 	first map[inode]string // of hard links, the entry that holds the content
 
-	// quiet reports whether a directory existed before and did not change. It gets a fixed
+	// unchangedDir reports whether a directory existed before and did not change. It gets a fixed
 	// time, since its real one differs between containers.
-	quiet func(*file) bool
+	unchangedDir func(*file) bool
 }
 
-func (t *tree) writeLayer(w io.Writer, changes []change, quiet func(*file) bool) error {
-	a := &archiver{tree: t, tar: tar.NewWriter(w), first: map[inode]string{}, quiet: quiet}
+func (t *tree) writeLayer(w io.Writer, changes []change, unchangedDir func(*file) bool) error {
+	a := &archiver{tree: t, tar: tar.NewWriter(w), first: map[inode]string{}, unchangedDir: unchangedDir}
 	for _, c := range changes {
 		var err error
 		if c.file == nil {
-			err = a.hide(c.gone)
+			err = a.addWhiteout(c.gone)
 		} else {
 			err = a.add(c.file)
 		}
@@ -200,7 +200,7 @@ func (t *tree) writeLayer(w io.Writer, changes []change, quiet func(*file) bool)
 	return a.tar.Close()
 }
 
-func (a *archiver) hide(name string) error {
+func (a *archiver) addWhiteout(name string) error {
 	dir, base := path.Split(name)
 	if strings.HasPrefix(base, whiteout) {
 		return nil // no lower layer can contain it
@@ -210,10 +210,10 @@ func (a *archiver) hide(name string) error {
 
 func (a *archiver) add(f *file) error {
 	if strings.HasPrefix(path.Base(f.path), whiteout) {
-		return fmt.Errorf("%s: a layer cannot hold a name that begins with %s", f.path, whiteout)
+		return fmt.Errorf("%s: a name in a layer cannot begin with %s", f.path, whiteout)
 	}
 	h := header(f)
-	if a.quiet(f) {
+	if a.unchangedDir(f) {
 		h.ModTime = epoch
 	}
 	if f.linked() {

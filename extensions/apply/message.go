@@ -19,7 +19,7 @@ func writeMessage(w io.Writer, v any) error {
 		return err
 	}
 	if len(body) > maxMessage {
-		return fmt.Errorf("a message of %d bytes: at most %d are possible", len(body), maxMessage)
+		return fmt.Errorf("a message of %d bytes exceeds the limit of %d", len(body), maxMessage)
 	}
 	_, err = w.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...))
 	return err
@@ -34,7 +34,7 @@ func readMessage(r io.Reader, v any) error {
 	}
 	n := binary.BigEndian.Uint32(length[:])
 	if n > maxMessage {
-		return fmt.Errorf("a message of %d bytes: at most %d are possible", n, maxMessage)
+		return fmt.Errorf("a message of %d bytes exceeds the limit of %d", n, maxMessage)
 	}
 	body := make([]byte, n)
 	if _, err := io.ReadFull(r, body); err != nil {

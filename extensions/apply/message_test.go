@@ -50,7 +50,7 @@ func TestBrokenMessages(t *testing.T) {
 		}
 	}
 	var o outcome
-	if err := readMessage(strings.NewReader("\xff\xff\xff\xff"), &o); err == nil || !strings.Contains(err.Error(), "at most") {
+	if err := readMessage(strings.NewReader("\xff\xff\xff\xff"), &o); err == nil || !strings.Contains(err.Error(), "exceeds the limit") {
 		t.Errorf("endless: got %v", err)
 	}
 	if err := readMessage(strings.NewReader("\x00\x00\x00\x01{"), &o); err == nil {
@@ -59,7 +59,7 @@ func TestBrokenMessages(t *testing.T) {
 }
 
 // A command lives on whatever the length of what its supervisor is told.
-func TestCommandOutlivesItsMessage(t *testing.T) {
+func TestCommandRunsWhateverTheMessageLength(t *testing.T) {
 	b, err := newFixture(t).begin(newFixture(t).config)
 	check(t, err)
 	var out bytes.Buffer
@@ -80,8 +80,8 @@ func TestCommandOutlivesItsMessage(t *testing.T) {
 	}
 }
 
-// TestProcIsNamedWhereItIsMissed gives the hint about /proc only to commands that complain of it.
-func TestProcIsNamedWhereItIsMissed(t *testing.T) {
+// TestErrorExplainsMissingProcOnlyIfMentioned gives the hint about /proc only to commands that complain of it.
+func TestErrorExplainsMissingProcOnlyIfMentioned(t *testing.T) {
 	for _, c := range []struct {
 		writes []string
 		want   bool

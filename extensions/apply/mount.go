@@ -38,7 +38,7 @@ func (s *stage) mounts(c *instructions.RunCommand) (all []mount, keys []string, 
 		one := mount{target: s.absolute(m.Target), mode: 0o755}
 		switch {
 		case m.Target == "" || one.target == "/":
-			return nil, nil, fmt.Errorf("RUN --mount=type=%s needs a target other than /", m.Type)
+			return nil, nil, fmt.Errorf("RUN --mount=type=%s requires a target other than /", m.Type)
 		case m.Type == instructions.MountTypeTmpfs:
 			one.mode = 0o1777
 		case m.Type == instructions.MountTypeCache:
@@ -49,7 +49,7 @@ func (s *stage) mounts(c *instructions.RunCommand) (all []mount, keys []string, 
 			one.cache = "mount-" + string(chain("").next(id))
 			one.uid, one.gid, one.mode = int(number64(m.UID, 0)), int(number64(m.GID, 0)), int64(number64(m.Mode, 0o755)) //nolint:gosec // of 32 bits
 		default:
-			if one.bind, err = s.bound(m.Source); err != nil {
+			if one.bind, err = s.bindSource(m.Source); err != nil {
 				return nil, nil, fmt.Errorf("RUN --mount=type=bind: %w", err)
 			}
 			keys = append(keys, sourceKeys([]source{*one.bind})...)
@@ -83,8 +83,8 @@ func supportedMount(m *instructions.Mount) error {
 	return nil
 }
 
-// bound returns a file or directory of the build context.
-func (s *stage) bound(name string) (*source, error) {
+// bindSource returns a file or directory of the build context.
+func (s *stage) bindSource(name string) (*source, error) {
 	c, err := s.context()
 	if err != nil {
 		return nil, err
@@ -100,8 +100,8 @@ func (s *stage) bound(name string) (*source, error) {
 	return &src, err
 }
 
-// hide excludes the targets of mounts from snapshots until show is called.
-func (b *build) hide(mounts []mount) (show func(), err error) {
+// excludeMounts excludes the targets of mounts from snapshots until include is called.
+func (b *build) excludeMounts(mounts []mount) (include func(), err error) {
 	old := b.skip
 	skip := map[string]bool{}
 	maps.Copy(skip, old)
@@ -112,7 +112,7 @@ func (b *build) hide(mounts []mount) (show func(), err error) {
 		}
 		for p := range old {
 			if p == real || strings.HasPrefix(p, real+"/") || strings.HasPrefix(real, p+"/") {
-				return nil, fmt.Errorf("RUN --mount: the target %s cannot be used: %s belongs to the platform or the container", m.target, p)
+				return nil, fmt.Errorf("RUN --mount: invalid target %s: %s belongs to the platform or the container", m.target, p)
 			}
 		}
 		skip[real] = true
@@ -121,8 +121,8 @@ func (b *build) hide(mounts []mount) (show func(), err error) {
 	return func() { b.skip, b.last = old, nil }, nil
 }
 
-// mounted calls do with the mounts in place.
-func (b *build) mounted(ctx context.Context, mounts []mount, do func(context.Context) error) error {
+// withMounts calls do with the mounts in place.
+func (b *build) withMounts(ctx context.Context, mounts []mount, do func(context.Context) error) error {
 	if len(mounts) == 0 {
 		return do(ctx)
 	}
@@ -130,7 +130,7 @@ func (b *build) mounted(ctx context.Context, mounts []mount, do func(context.Con
 	if err != nil {
 		return fmt.Errorf("RUN --mount: target %s: %w", mounts[0].target, err)
 	}
-	err = b.mounted(ctx, mounts[1:], do)
+	err = b.withMounts(ctx, mounts[1:], do)
 	return errors.Join(err, back(err == nil))
 }
 
@@ -140,34 +140,34 @@ func (b *build) mount(ctx context.Context, m mount) (back func(ok bool) error, e
 	if err != nil {
 		return nil, err
 	}
-	made, err := b.missing(real)
+	made, err := b.firstMissing(real)
 	if err != nil {
 		return nil, err
 	}
 	if info, err := b.tree.root.Lstat(below(real)); err == nil && m.bind == nil && m.cache == "" {
 		m.mode = unixMode(info.Mode()) // a tmpfs has the mode of the directory that it covers
 	}
-	restore, err := b.setAsideAll(ctx, real, m.bind == nil || m.bind.dir)
+	restore, err := b.saveTree(ctx, real, m.bind == nil || m.bind.dir)
 	if err != nil {
 		return nil, err
 	}
 	back = func(ok bool) error {
-		b.tree.forget()
+		b.tree.closeDir()
 		var kept error
 		if ok && m.cache != "" {
 			b.keepMount(m.cache, real)
 		}
 		kept = b.tree.remove(real)
-		return errors.Join(kept, restore(), b.removeEmpty(path.Dir(real), made), b.tree.settle())
+		return errors.Join(kept, restore(), b.removeEmpty(path.Dir(real), made), b.tree.setDirTimes())
 	}
-	if err := b.fill(ctx, m, real); err != nil {
+	if err := b.fillMount(ctx, m, real); err != nil {
 		return nil, errors.Join(err, back(false))
 	}
-	return back, b.tree.settle()
+	return back, b.tree.setDirTimes()
 }
 
-// fill creates the content of a mount.
-func (b *build) fill(ctx context.Context, m mount, real string) error {
+// fillMount creates the content of a mount.
+func (b *build) fillMount(ctx context.Context, m mount, real string) error {
 	if m.bind != nil && !m.bind.dir {
 		w := copier{tree: b.tree}
 		return errors.Join(b.tree.mkdirAll(path.Dir(real), 0, 0), w.put(real, m.bind.entries[0], false))
@@ -191,8 +191,8 @@ func (b *build) fill(ctx context.Context, m mount, real string) error {
 	return b.tree.put(&tar.Header{Typeflag: tar.TypeDir, Name: real, Mode: mode, Uid: m.uid, Gid: m.gid, ModTime: epoch}, nil)
 }
 
-// missing returns the topmost component of a path that does not exist; empty: all exist.
-func (b *build) missing(real string) (string, error) {
+// firstMissing returns the topmost component of a path that does not exist; empty: all exist.
+func (b *build) firstMissing(real string) (string, error) {
 	for i := 1; i <= len(real); i++ {
 		if i < len(real) && real[i] != '/' {
 			continue
@@ -220,8 +220,8 @@ func (b *build) removeEmpty(dir, top string) error {
 	return nil
 }
 
-// setAsideAll archives what is at a path and removes it. restore brings it back.
-func (b *build) setAsideAll(ctx context.Context, real string, wantDir bool) (restore func() error, err error) {
+// saveTree archives what is at a path and removes it. restore brings it back.
+func (b *build) saveTree(ctx context.Context, real string, wantDir bool) (restore func() error, err error) {
 	info, err := b.tree.root.Lstat(below(real))
 	if errors.Is(err, fs.ErrNotExist) {
 		return func() error { return nil }, nil
@@ -306,7 +306,7 @@ func (b *build) keepMount(name, real string) {
 		return b.mountStore().replace(tmp, filepath.Join(b.mountStore().dir, name))
 	}()
 	if err != nil {
-		b.Log.Warn("keeping the content of a cache mount", "error", err)
+		b.Log.Warn("saving the content of a cache mount", "error", err)
 	}
 }
 
@@ -319,7 +319,7 @@ func (b *build) loadMount(ctx context.Context, name, real string) {
 	}
 	if err == nil {
 		defer f.Close()
-		err = ownAlone(dir)
+		err = checkPrivate(dir)
 	}
 	if err == nil {
 		err = b.tree.mkdirAll(real, 0, 0)
@@ -332,7 +332,7 @@ func (b *build) loadMount(ctx context.Context, name, real string) {
 		}
 	}
 	if err != nil {
-		b.Log.Warn("dropping the content of a cache mount", "error", err)
+		b.Log.Warn("discarding the content of a cache mount", "error", err)
 		b.mountStore().drop(dir)
 		_ = b.tree.remove(real)
 	}

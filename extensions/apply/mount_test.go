@@ -79,8 +79,8 @@ func TestMounts(t *testing.T) {
 	}
 }
 
-// TestMountsStayOffThePlatform has targets that belong to the platform, or hold what does.
-func TestMountsStayOffThePlatform(t *testing.T) {
+// TestMountsOnPlatformPathsAreRejected has targets that belong to the platform, or hold what does.
+func TestMountsOnPlatformPathsAreRejected(t *testing.T) {
 	for _, target := range []string{"/workspace", "/workspace/x", "/dev/shm", "/proc", "/layers/sub", "/link"} {
 		f := newFixture(t, "workspace/", "workspace/file", "link -> workspace")
 		b, err := f.begin(f.config)

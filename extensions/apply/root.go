@@ -39,9 +39,9 @@ var excluded = []string{"/proc", "/sys", "/dev", "/layers", "/workspace", "/plat
 // isolated reports whether commands are confined to the root.
 func (r *Root) isolated() bool { return filepath.Clean(r.Dir) != "/" }
 
-// catchUp brings the tree up to date: it unpacks the image of an isolated root, and cached
+// updateTree brings the tree up to date: it unpacks the image of an isolated root, and cached
 // layers.
-func (b *build) catchUp(ctx context.Context) error {
+func (b *build) updateTree(ctx context.Context) error {
 	if b.tree == nil {
 		if err := b.openRoot(ctx); err != nil {
 			return err
@@ -69,14 +69,14 @@ func (b *build) openRoot(ctx context.Context) error {
 	dir := filepath.Clean(b.Root.Dir)
 	if b.Root.isolated() {
 		if os.Geteuid() != 0 {
-			return fmt.Errorf("unpacking an image into %s as user %d: %w: it takes root", dir, os.Geteuid(), ErrNotPermitted)
+			return fmt.Errorf("unpacking an image into %s as user %d: %w: root is required", dir, os.Geteuid(), ErrNotPermitted)
 		}
 		var err error
 		if dir, err = makeRoot(dir); err != nil {
 			return err
 		}
 	} else if os.Geteuid() != 0 {
-		return fmt.Errorf("extending / as user %d: %w: it takes root", os.Geteuid(), ErrNotPermitted)
+		return fmt.Errorf("extending / as user %d: %w: root is required", os.Geteuid(), ErrNotPermitted)
 	}
 	t, err := openTree(dir)
 	if err != nil {

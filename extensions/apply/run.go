@@ -56,7 +56,7 @@ func (s *stage) command(c *instructions.RunCommand) (argv []string, inline scrip
 	argv = slices.Clone(c.CmdLine)
 	if len(c.Files) > 0 {
 		if len(argv) != 1 || !c.PrependShell {
-			return nil, inline, fmt.Errorf("an inline file beside %q", argv)
+			return nil, inline, fmt.Errorf("a here-document together with %q is not supported", argv)
 		}
 		first := c.Files[0]
 		data := first.Data
@@ -170,20 +170,20 @@ func (b *build) execute(ctx context.Context, spec string, c command) error {
 	}
 	c.Env = mergeEnv(inherited(b.Env, b.Root.isolated()), c.Env)
 	c.Env = mergeEnv([]string{defaultPath, "HOME=" + u.Home}, c.Env)
-	if err := errors.Join(b.tree.mkdirAll(c.Dir, 0, 0), b.tree.settle()); err != nil {
+	if err := errors.Join(b.tree.mkdirAll(c.Dir, 0, 0), b.tree.setDirTimes()); err != nil {
 		return err
 	}
 	if !b.Root.isolated() {
 		return b.start(ctx, c, false)
 	}
 	c.Root = b.tree.dir
-	back, err := b.lend()
+	back, err := b.addNetworkFiles()
 	if err != nil {
-		return fmt.Errorf("lending resolv.conf: %w", err)
+		return fmt.Errorf("copying resolv.conf: %w", err)
 	}
-	err = b.start(ctx, c, !b.plain)
+	err = b.start(ctx, c, !b.noNamespaces)
 	if errors.Is(err, errNoNamespace) {
-		b.plain = true
+		b.noNamespaces = true
 		err = b.start(ctx, c, false)
 	}
 	return errors.Join(err, back())
@@ -311,7 +311,7 @@ func (o *outcome) err(wantsProc bool) error {
 		return nil
 	}
 	if wantsProc && o.NoProc {
-		reason += " (there is no /proc in the isolated root, since this container may not mount one: a command that needs it has to be applied by an extender in a container of its own)"
+		reason += " (the isolated root has no /proc, since this container is not permitted to mount it; a command that needs it must be applied by an extender in its own container)"
 	}
 	return &exitError{code: o.code(), reason: reason}
 }
@@ -324,13 +324,13 @@ func (o *outcome) code() int {
 	return o.Exit
 }
 
-// lentPaths are files of this container that commands in an isolated root need for network
+// networkFiles are the files of this container that commands in an isolated root need for network
 // access. They are copied in while a command runs.
-var lentPaths = map[string]bool{"/etc/resolv.conf": true, "/etc/hosts": true}
+var networkFiles = map[string]bool{"/etc/resolv.conf": true, "/etc/hosts": true}
 
-// lend copies the lent files into an isolated root. back removes them and restores the image's
+// addNetworkFiles copies the network files into an isolated root. back removes them and restores the image's
 // own.
-func (b *build) lend() (back func() error, err error) {
+func (b *build) addNetworkFiles() (back func() error, err error) {
 	if !b.tree.isDir("/etc") {
 		return func() error { return nil }, nil
 	}
@@ -340,7 +340,7 @@ func (b *build) lend() (back func() error, err error) {
 		for _, f := range slices.Backward(undo) {
 			errs = append(errs, f())
 		}
-		return errors.Join(append(errs, b.tree.settle())...)
+		return errors.Join(append(errs, b.tree.setDirTimes())...)
 	}
 	for _, name := range []string{"/etc/hosts", "/etc/resolv.conf"} {
 		content, err := os.ReadFile(name)
@@ -350,51 +350,51 @@ func (b *build) lend() (back func() error, err error) {
 		if err != nil {
 			return nil, errors.Join(err, back())
 		}
-		own, err := b.setAside(name)
+		own, err := b.saveFile(name)
 		if err != nil {
 			return nil, errors.Join(err, back())
 		}
-		undo = append(undo, func() error { return b.putBack(name, own) })
+		undo = append(undo, func() error { return b.restoreFile(name, own) })
 		h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, ModTime: epoch}
 		if err := b.tree.put(h, bytes.NewReader(content)); err != nil {
 			return nil, errors.Join(err, back())
 		}
 	}
-	return back, b.tree.settle()
+	return back, b.tree.setDirTimes()
 }
 
-// setAside moves a file out of an isolated root and reports whether it existed.
-func (b *build) setAside(name string) (there bool, err error) {
+// saveFile moves a file out of an isolated root and reports whether it existed.
+func (b *build) saveFile(name string) (existed bool, err error) {
 	dir, err := b.tree.open(path.Dir(name))
 	if err != nil {
 		return false, err
 	}
-	if err := b.tree.touch(b.tree.atReal, dir); err != nil {
+	if err := b.tree.saveDirTime(b.tree.atReal, dir); err != nil {
 		return false, err
 	}
-	err = unix.Renameat(int(dir.Fd()), path.Base(name), unix.AT_FDCWD, b.asideName(name))
+	err = unix.Renameat(int(dir.Fd()), path.Base(name), unix.AT_FDCWD, b.savedPath(name))
 	if errors.Is(err, unix.ENOENT) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-func (b *build) asideName(name string) string {
+func (b *build) savedPath(name string) string {
 	return path.Join(b.Root.Dir, "aside-"+path.Base(name))
 }
 
-// putBack undoes setAside and replaces whatever is there now.
-func (b *build) putBack(name string, there bool) error {
+// restoreFile undoes saveFile and replaces whatever exists there now.
+func (b *build) restoreFile(name string, existed bool) error {
 	if !b.tree.isDir(path.Dir(name)) {
 		return nil // the command removed the directory, and the file with it
 	}
-	b.tree.forget()
-	if err := b.tree.remove(name); err != nil || !there {
+	b.tree.closeDir()
+	if err := b.tree.remove(name); err != nil || !existed {
 		return err
 	}
 	dir, err := b.tree.open(path.Dir(name))
 	if err != nil {
 		return err
 	}
-	return unix.Renameat(unix.AT_FDCWD, b.asideName(name), int(dir.Fd()), path.Base(name))
+	return unix.Renameat(unix.AT_FDCWD, b.savedPath(name), int(dir.Fd()), path.Base(name))
 }

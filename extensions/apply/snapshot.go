@@ -38,7 +38,7 @@ func (f *file) inode() inode { return inode{uint64(f.stat.Dev), f.stat.Ino} } //
 func (f *file) linked() bool { return !f.isDir() && f.stat.Nlink > 1 }
 
 // same reports whether the file is unchanged. For directories the ctime is ignored: it changes
-// with every file that is added, removed or lent.
+// with every file that is added or removed, even temporarily.
 func (f *file) same(g *file) bool {
 	a, b := &f.stat, &g.stat
 	if a.Mode != b.Mode || a.Uid != b.Uid || a.Gid != b.Gid || a.Rdev != b.Rdev || a.Mtim != b.Mtim || f.attrs != g.attrs {
@@ -210,7 +210,7 @@ func (s snapshot) since(before snapshot, ignore map[string]bool) []change {
 			i, j = i+1, j+1
 		}
 	}
-	s.spread(changed, ignore)
+	s.markHardLinks(changed, ignore)
 	return s.list(changed, gone)
 }
 
@@ -238,8 +238,8 @@ func comparePaths(a, b string) int {
 	return len(a) - len(b)
 }
 
-// spread marks the other hard links of changed files.
-func (s snapshot) spread(changed []bool, ignore map[string]bool) {
+// markHardLinks marks the other hard links of changed files.
+func (s snapshot) markHardLinks(changed []bool, ignore map[string]bool) {
 	inodes := map[inode]bool{}
 	for i := range s {
 		if changed[i] && s[i].linked() {

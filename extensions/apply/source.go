@@ -32,7 +32,7 @@ func (s *stage) sources(ctx context.Context, t transfer) ([]source, error) {
 		var err error
 		switch {
 		case isURL(name) && !t.add:
-			err = errors.New("COPY of a URL: use ADD")
+			err = errors.New("COPY cannot download a URL; use ADD")
 		case isURL(name):
 			found, err = s.download(ctx, name, t)
 		case strings.HasPrefix(name, "git@") || strings.HasPrefix(name, "git://") || strings.HasPrefix(name, "ssh://"):
@@ -151,7 +151,7 @@ func (s *stage) openContext() (*buildContext, error) {
 		}
 	}
 	if base == "" {
-		return nil, errors.New("there is none")
+		return nil, errors.New("no build context is set")
 	}
 	dir, err := filepath.EvalSymlinks(base)
 	if err != nil {

@@ -30,10 +30,10 @@ type stage struct {
 	meta     []instructions.ArgCommand
 	lex      *shell.Lex
 
-	given map[string]string // values passed for build args
-	args  map[string]string // declared build args with a value
-	words map[string]string // build args declared before FROM
-	files *buildContext
+	argValues  map[string]string // values passed for build args
+	args       map[string]string // declared build args with a value
+	globalArgs map[string]string // build args declared before FROM
+	files      *buildContext
 }
 
 // newStage parses a Dockerfile and rejects what cannot be applied.
@@ -47,9 +47,9 @@ func newStage(b *build, d *extensions.Dockerfile) (*stage, error) {
 		return nil, fmt.Errorf("reading %s: %w", d.Path, err)
 	}
 	if len(stages) != 1 {
-		return nil, fmt.Errorf("reading %s: %d FROM instructions: an extension's Dockerfile has one", d.Path, len(stages))
+		return nil, fmt.Errorf("reading %s: %d FROM instructions; an extension's Dockerfile must have exactly one", d.Path, len(stages))
 	}
-	s := &stage{b: b, d: d, commands: stages[0].Commands, meta: meta, lex: shell.NewLex(ast.EscapeToken), args: map[string]string{}, words: map[string]string{}}
+	s := &stage{b: b, d: d, commands: stages[0].Commands, meta: meta, lex: shell.NewLex(ast.EscapeToken), args: map[string]string{}, globalArgs: map[string]string{}}
 	for _, cmd := range s.commands {
 		if err := supported(cmd); err != nil {
 			return nil, s.fail(cmd, err)
@@ -70,11 +70,11 @@ func supported(cmd instructions.Command) error {
 	case *instructions.CopyCommand:
 		switch {
 		case c.From != "":
-			return errors.New("COPY --from is not supported: copy from the build context")
+			return errors.New("COPY --from is not supported; copy from the build context")
 		case c.Parents:
 			return errors.New("COPY --parents is not supported")
 		case len(c.ExcludePatterns) > 0:
-			return errors.New("COPY --exclude is not supported: use a .dockerignore")
+			return errors.New("COPY --exclude is not supported; use a .dockerignore")
 		}
 		return nil
 	case *instructions.AddCommand:
@@ -82,11 +82,11 @@ func supported(cmd instructions.Command) error {
 		case c.KeepGitDir != nil:
 			return errors.New("ADD --keep-git-dir is not supported")
 		case len(c.ExcludePatterns) > 0:
-			return errors.New("ADD --exclude is not supported: use a .dockerignore")
+			return errors.New("ADD --exclude is not supported; use a .dockerignore")
 		}
 		return nil
 	}
-	return fmt.Errorf("%s is not among the instructions of an extension's Dockerfile that are supported: ADD, ARG, COPY, ENV, EXPOSE, HEALTHCHECK, LABEL, MAINTAINER, RUN, SHELL, STOPSIGNAL, USER, VOLUME, WORKDIR", strings.ToUpper(cmd.Name()))
+	return fmt.Errorf("%s is not supported in an extension's Dockerfile; the supported instructions are ADD, ARG, COPY, ENV, EXPOSE, HEALTHCHECK, LABEL, MAINTAINER, RUN, SHELL, STOPSIGNAL, USER, VOLUME, WORKDIR", strings.ToUpper(cmd.Name()))
 }
 
 // supportedRun returns an error for flags of RUN that are not supported.
@@ -144,21 +144,21 @@ func (s *stage) apply(ctx context.Context, i int) error {
 
 // begin sets the values of build args (image_extension.md, "Phase: Extension").
 func (s *stage) begin(ctx context.Context, i int) error {
-	s.given = map[string]string{}
+	s.argValues = map[string]string{}
 	for _, a := range s.d.Args {
-		s.given[a.Name] = a.Value
+		s.argValues[a.Name] = a.Value
 	}
-	s.given["build_id"] = s.b.BuildID
-	s.given["base_image"] = s.b.Image
+	s.argValues["build_id"] = s.b.BuildID
+	s.argValues["base_image"] = s.b.Image
 	if i > 0 {
-		s.given["base_image"] = "sha256:" + string(s.b.key) // the intermediate image has no other name
+		s.argValues["base_image"] = "sha256:" + string(s.b.key) // the intermediate image has no other name
 	}
 	if bytes.Contains(s.d.Content, []byte("user_id")) || bytes.Contains(s.d.Content, []byte("group_id")) {
 		uid, gid, err := s.b.ids(ctx, s.b.config.User)
 		if err != nil {
 			return fmt.Errorf("looking up user %q of the image: %w", s.b.config.User, err)
 		}
-		s.given["user_id"], s.given["group_id"] = fmt.Sprint(uid), fmt.Sprint(gid)
+		s.argValues["user_id"], s.argValues["group_id"] = fmt.Sprint(uid), fmt.Sprint(gid)
 	}
 	for _, cmd := range s.meta {
 		for _, a := range cmd.Args {
@@ -171,14 +171,14 @@ func (s *stage) begin(ctx context.Context, i int) error {
 }
 
 func (s *stage) metaArg(a instructions.KeyValuePairOptional) error {
-	if v, ok := s.given[a.Key]; ok {
-		s.words[a.Key] = v
+	if v, ok := s.argValues[a.Key]; ok {
+		s.globalArgs[a.Key] = v
 	} else if a.Value != nil {
-		v, _, err := s.lex.ProcessWord(*a.Value, variables{s.words})
+		v, _, err := s.lex.ProcessWord(*a.Value, variables{s.globalArgs})
 		if err != nil {
 			return err
 		}
-		s.words[a.Key] = v
+		s.globalArgs[a.Key] = v
 	}
 	return nil
 }
@@ -275,7 +275,7 @@ func setEnv(env []string, name, value string) []string {
 // before FROM.
 func (s *stage) arg(c *instructions.ArgCommand) error {
 	for _, a := range c.Args {
-		if v, ok := s.given[a.Key]; ok {
+		if v, ok := s.argValues[a.Key]; ok {
 			s.args[a.Key] = v
 			continue
 		}
@@ -287,7 +287,7 @@ func (s *stage) arg(c *instructions.ArgCommand) error {
 			s.args[a.Key] = v
 			continue
 		}
-		if v, ok := s.words[a.Key]; ok {
+		if v, ok := s.globalArgs[a.Key]; ok {
 			s.args[a.Key] = v
 		} else if v, ok := platformArgs[a.Key]; ok {
 			s.args[a.Key] = v
@@ -320,7 +320,7 @@ func (s *stage) workdir(ctx context.Context, c *instructions.WorkdirCommand) err
 			if err != nil {
 				return err
 			}
-			return errors.Join(s.b.tree.mkdirAll(dir, uid, gid), s.b.tree.settle())
+			return errors.Join(s.b.tree.mkdirAll(dir, uid, gid), s.b.tree.setDirTimes())
 		},
 	})
 }

@@ -29,28 +29,28 @@ func (b *build) step(ctx context.Context, s step) error {
 	log := b.Log.With("extension", s.layer.Extension.ID)
 	if b.store != nil && !b.missed && !b.volatile {
 		if e, ok := b.store.load(b.key); ok {
-			log.Info("taking the layer from the cache of: " + s.layer.Instruction)
-			b.take(s.layer, e)
+			log.Info("using the cached layer of: " + s.layer.Instruction)
+			b.useCached(s.layer, e)
 			return nil
 		}
 	}
 	b.missed = true
 	b.executed++
 	log.Info("executing " + s.layer.Instruction)
-	if err := b.catchUp(ctx); err != nil {
+	if err := b.updateTree(ctx); err != nil {
 		return err
 	}
 	if len(s.mounts) > 0 {
-		show, err := b.hide(s.mounts)
+		include, err := b.excludeMounts(s.mounts)
 		if err != nil {
 			return err
 		}
-		defer show()
+		defer include()
 	}
 	if err := b.snapshot(); err != nil {
 		return err
 	}
-	if err := b.mounted(ctx, s.mounts, s.do); err != nil {
+	if err := b.withMounts(ctx, s.mounts, s.do); err != nil {
 		return err
 	}
 	return b.record(s)
@@ -67,8 +67,8 @@ func (b *build) snapshot() (err error) {
 	return b.last.settleClock()
 }
 
-// take adds the layer of a cache entry.
-func (b *build) take(l *Layer, e entry) {
+// useCached adds the layer of a cache entry.
+func (b *build) useCached(l *Layer, e entry) {
 	if e.DiffID == (v1.Hash{}) {
 		return
 	}
@@ -84,16 +84,16 @@ func (b *build) record(s step) error {
 	}
 	var ignore map[string]bool
 	if s.run && b.Root.isolated() {
-		ignore = lentPaths
+		ignore = networkFiles
 	}
 	changes := now.since(b.last, ignore)
-	quiet := func(*file) bool { return false }
+	unchangedDir := func(*file) bool { return false }
 	if !s.run {
-		quiet = unchangedDirs(b.last, now)
+		unchangedDir = unchangedDirs(b.last, now)
 	}
 	b.last = now
 	if len(changes) > 0 {
-		err = b.write(s.layer, changes, quiet)
+		err = b.write(s.layer, changes, unchangedDir)
 	}
 	if err != nil {
 		return fmt.Errorf("writing the layer: %w", err)
@@ -104,13 +104,13 @@ func (b *build) record(s step) error {
 	return nil
 }
 
-func (b *build) write(l *Layer, changes []change, quiet func(*file) bool) (err error) {
+func (b *build) write(l *Layer, changes []change, unchangedDir func(*file) bool) (err error) {
 	dir := b.Spool
 	if b.store != nil && !b.volatile {
 		dir = b.store.spool(dir)
 	}
 	l.file, l.diffID, _, err = spool(dir, "layer-*.tar", func(w io.Writer) error {
-		return b.tree.writeLayer(w, changes, quiet)
+		return b.tree.writeLayer(w, changes, unchangedDir)
 	})
 	if err == nil {
 		b.layers = append(b.layers, l)

@@ -39,7 +39,7 @@ type tree struct {
 	atName string   // its name
 	atReal string   // its name without links
 
-	times map[string]time.Time // modification times to set on directories by settle, by real name
+	times map[string]time.Time // modification times to set on directories by setDirTimes, by real name
 	buf   []byte
 }
 
@@ -56,11 +56,11 @@ func openTree(dir string) (*tree, error) {
 }
 
 func (t *tree) close() error {
-	t.forget()
+	t.closeDir()
 	return t.root.Close()
 }
 
-func (t *tree) forget() {
+func (t *tree) closeDir() {
 	if t.at != nil {
 		t.at.Close()
 	}
@@ -123,7 +123,7 @@ func (t *tree) open(name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.forget()
+	t.closeDir()
 	t.at, t.atName, t.atReal = f, name, real
 	return f, nil
 }
@@ -152,9 +152,9 @@ func (t *tree) mkdirAll(name string, uid, gid int) error {
 	return nil
 }
 
-// touch records a directory's modification time before its content changes, so that settle can
+// saveDirTime records a directory's modification time before its content changes, so that setDirTimes can
 // restore it.
-func (t *tree) touch(real string, dir *os.File) error {
+func (t *tree) saveDirTime(real string, dir *os.File) error {
 	if _, ok := t.times[real]; ok {
 		return nil
 	}
@@ -166,8 +166,8 @@ func (t *tree) touch(real string, dir *os.File) error {
 	return nil
 }
 
-// settle sets the recorded modification times of directories.
-func (t *tree) settle() error {
+// setDirTimes sets the recorded modification times of directories.
+func (t *tree) setDirTimes() error {
 	for name, mtime := range t.times {
 		dir, err := t.root.OpenFile(below(name), os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
@@ -200,7 +200,7 @@ func (t *tree) put(h *tar.Header, content io.Reader) error {
 		return t.putRoot(h)
 	}
 	if t.noDevices && isDevice(h) {
-		return fmt.Errorf("writing %s: an isolated root takes no device nodes", name)
+		return fmt.Errorf("writing %s: device nodes are not allowed in an isolated root", name)
 	}
 	parent, base := path.Split(name)
 	parent = path.Clean(parent)
@@ -214,15 +214,15 @@ func (t *tree) put(h *tar.Header, content io.Reader) error {
 		return err
 	}
 	real := path.Join(t.atReal, base)
-	if err := t.touch(t.atReal, dir); err != nil {
+	if err := t.saveDirTime(t.atReal, dir); err != nil {
 		return err
 	}
-	there, err := t.clear(dir, base, real, h.Typeflag == tar.TypeDir)
-	if err == nil && !there {
+	kept, err := t.clear(dir, base, real, h.Typeflag == tar.TypeDir)
+	if err == nil && !kept {
 		err = t.create(dir, base, h, content)
 	}
 	if err == nil && h.Typeflag != tar.TypeLink {
-		err = t.dress(dir, base, h)
+		err = t.setMetadata(dir, base, h)
 	}
 	if h.Typeflag == tar.TypeDir {
 		t.times[real] = h.ModTime
@@ -235,18 +235,18 @@ func (t *tree) put(h *tar.Header, content io.Reader) error {
 
 func (t *tree) putRoot(h *tar.Header) error {
 	if h.Typeflag != tar.TypeDir {
-		return errors.New("writing /: it is a directory")
+		return errors.New("writing /: not a directory entry")
 	}
 	dir, err := t.open("/")
 	if err != nil {
 		return err
 	}
 	t.times["/"] = h.ModTime
-	return t.dress(dir, ".", h)
+	return t.setMetadata(dir, ".", h)
 }
 
-// clear removes what is in the way. there reports that an existing directory was kept.
-func (t *tree) clear(dir *os.File, base, real string, keepDir bool) (there bool, err error) {
+// clear removes what is in the way. kept reports that an existing directory was kept.
+func (t *tree) clear(dir *os.File, base, real string, keepDir bool) (kept bool, err error) {
 	var st unix.Stat_t
 	err = unix.Fstatat(int(dir.Fd()), base, &st, unix.AT_SYMLINK_NOFOLLOW)
 	switch {
@@ -315,9 +315,9 @@ func (t *tree) link(target string, dir int, base string) error {
 	return unix.Linkat(int(from.Fd()), path.Base(target), dir, base, 0)
 }
 
-// dress sets a file's owner, mode, extended attributes and time, in that order, so that the
+// setMetadata sets a file's owner, mode, extended attributes and time, in that order, so that the
 // kernel does not undo any.
-func (t *tree) dress(dir *os.File, base string, h *tar.Header) error {
+func (t *tree) setMetadata(dir *os.File, base string, h *tar.Header) error {
 	fd := int(dir.Fd())
 	if t.owners {
 		if err := unix.Fchownat(fd, base, h.Uid, h.Gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
@@ -335,7 +335,7 @@ func (t *tree) dress(dir *os.File, base string, h *tar.Header) error {
 		}
 	}
 	if h.Typeflag == tar.TypeDir {
-		return nil // set by settle, after the last change in it
+		return nil // set by setDirTimes, after the last change in it
 	}
 	return setTime(dir, base, h.ModTime)
 }
@@ -374,7 +374,7 @@ func (t *tree) remove(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := t.touch(t.atReal, dir); err != nil {
+	if err := t.saveDirTime(t.atReal, dir); err != nil {
 		return err
 	}
 	return t.root.RemoveAll(below(path.Join(t.atReal, path.Base(name))))

@@ -40,7 +40,7 @@ func (t *tree) unpack(ctx context.Context, layer io.Reader) error {
 		}
 		name := path.Clean("/" + h.Name)
 		if hidden, ok := strings.CutPrefix(path.Base(name), whiteout); ok {
-			err = t.hide(path.Dir(name), hidden, mine)
+			err = t.applyWhiteout(path.Dir(name), hidden, mine)
 		} else if err = t.put(h, tr); err == nil {
 			for real := path.Join(t.atReal, path.Base(name)); !mine[real]; real = path.Dir(real) {
 				mine[real] = true
@@ -55,14 +55,14 @@ func (t *tree) unpack(ctx context.Context, layer io.Reader) error {
 	if _, err := io.Copy(io.Discard, layer); err != nil {
 		return err
 	}
-	return t.settle()
+	return t.setDirTimes()
 }
 
-// hide applies a whiteout.
-func (t *tree) hide(dir, hidden string, mine map[string]bool) error {
+// applyWhiteout removes what a whiteout names.
+func (t *tree) applyWhiteout(dir, hidden string, mine map[string]bool) error {
 	switch {
 	case whiteout+hidden == opaque:
-		return t.empty(dir, mine)
+		return t.clearLower(dir, mine)
 	case strings.HasPrefix(hidden, whiteout):
 		return nil // metadata of an AUFS file system
 	case hidden == "" || hidden == "." || hidden == "..":
@@ -71,8 +71,8 @@ func (t *tree) hide(dir, hidden string, mine map[string]bool) error {
 	return t.remove(path.Join(dir, hidden))
 }
 
-// empty removes the content that lower layers left in a directory.
-func (t *tree) empty(name string, mine map[string]bool) error {
+// clearLower removes the content that lower layers left in a directory.
+func (t *tree) clearLower(name string, mine map[string]bool) error {
 	dir, err := t.open(name)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return nil
@@ -81,7 +81,7 @@ func (t *tree) empty(name string, mine map[string]bool) error {
 		return err
 	}
 	real := t.atReal
-	if err := t.touch(real, dir); err != nil {
+	if err := t.saveDirTime(real, dir); err != nil {
 		return err
 	}
 	entries, err := fs.ReadDir(t.root.FS(), below(real))
@@ -94,12 +94,12 @@ func (t *tree) empty(name string, mine map[string]bool) error {
 		case !mine[child]:
 			err = t.root.RemoveAll(below(child))
 		case e.IsDir():
-			err = t.empty(child, mine)
+			err = t.clearLower(child, mine)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	t.forget()
+	t.closeDir()
 	return nil
 }

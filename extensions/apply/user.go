@@ -50,7 +50,7 @@ func number(s string) (int, error) {
 
 // user looks up a user in the tree.
 func (b *build) user(ctx context.Context, spec string) (*user.ExecUser, error) {
-	if err := b.catchUp(ctx); err != nil {
+	if err := b.updateTree(ctx); err != nil {
 		return nil, err
 	}
 	passwd, err := b.database("/etc/passwd")
@@ -95,7 +95,7 @@ func (b *build) owner(ctx context.Context, chown string) (uid, gid int, err erro
 	if gid, err = number(group); err == nil {
 		return uid, gid, nil
 	}
-	if err := b.catchUp(ctx); err != nil {
+	if err := b.updateTree(ctx); err != nil {
 		return 0, 0, err
 	}
 	content, err := b.database("/etc/group")

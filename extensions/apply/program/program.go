@@ -77,11 +77,11 @@ func startable(err error, path string) string {
 	case strings.HasPrefix(line, "#!"):
 		return interpreter(err, path, line)
 	case isELF && errors.Is(err, os.ErrNotExist):
-		return fmt.Sprintf("%s needs a dynamic loader that is not there: it was built for another C library", path)
+		return fmt.Sprintf("%s needs a dynamic loader that does not exist; it was built for another C library", path)
 	case isELF && errors.Is(err, syscall.ENOEXEC):
 		return fmt.Sprintf("%s was built for another architecture", path)
 	case errors.Is(err, syscall.ENOEXEC):
-		return fmt.Sprintf("%s has no #! line and is no program for this machine", path)
+		return fmt.Sprintf("%s has no #! line and is not a program for this machine", path)
 	}
 	return ""
 }
@@ -96,7 +96,7 @@ func interpreter(err error, path, line string) string {
 	info, statErr := os.Stat(name)
 	switch {
 	case name == "":
-		return fmt.Sprintf("%s names no interpreter behind #!", path)
+		return fmt.Sprintf("%s has no interpreter after #!", path)
 	case errors.Is(statErr, os.ErrNotExist) && errors.Is(err, os.ErrNotExist):
 		return fmt.Sprintf("the interpreter of %s, %s, does not exist", path, name)
 	case statErr == nil && errors.Is(err, os.ErrPermission) && info.Mode()&0o111 == 0:
@@ -109,7 +109,7 @@ func interpreter(err error, path, line string) string {
 // name or its last argument.
 func carriageReturn(path, line string) string {
 	if strings.HasSuffix(line, "\r") {
-		return fmt.Sprintf(`the first line of %s ends in \r: save it with Unix line ends`, path)
+		return fmt.Sprintf(`the first line of %s ends in \r; save it with Unix line endings`, path)
 	}
 	return ""
 }

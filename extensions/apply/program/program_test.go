@@ -24,10 +24,10 @@ func TestExplain(t *testing.T) {
 	}{
 		"interpreter":   {"#!/no/such/bash -e\n", 0o755, "", "the interpreter of PATH, /no/such/bash, does not exist: no such file or directory"},
 		"spaces":        {"#! \t/no/such/sh\t-e\n", 0o755, "", "the interpreter of PATH, /no/such/sh, does not exist: no such file or directory"},
-		"cr":            {"#!/bin/sh\r\necho\r\n", 0o755, "", `the first line of PATH ends in \r: save it with Unix line ends: no such file or directory`},
+		"cr":            {"#!/bin/sh\r\necho\r\n", 0o755, "", `the first line of PATH ends in \r; save it with Unix line endings: no such file or directory`},
 		"not-x":         {"#!/bin/sh\n", 0o644, "", "PATH is not executable (-rw-r--r--): permission denied"},
 		"no-x":          {"#!DIR/not-x\n", 0o755, "", "the interpreter of PATH, DIR/not-x, is not executable: permission denied"},
-		"text":          {"hello\n", 0o755, "", "PATH has no #! line and is no program for this machine: exec format error"},
+		"text":          {"hello\n", 0o755, "", "PATH has no #! line and is not a program for this machine: exec format error"},
 		"elf":           {"\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 100), 0o755, "", "PATH was built for another architecture: exec format error"},
 		"directory":     {"#!/bin/sh\n", 0o755, "/no/such/dir", "the working directory /no/such/dir does not exist: no such file or directory"},
 		"not-directory": {"#!/bin/sh\n", 0o755, "DIR/text", "the working directory DIR/text is not a directory: not a directory"},
@@ -68,7 +68,7 @@ func TestNotStarted(t *testing.T) {
 		content, want string
 		exit          int
 	}{
-		"cr":            {"#!/usr/bin/env sh\r\n", `the first line of PATH ends in \r: save it with Unix line ends`, 127},
+		"cr":            {"#!/usr/bin/env sh\r\n", `the first line of PATH ends in \r; save it with Unix line endings`, 127},
 		"missing":       {"#!/usr/bin/env no-such-bash\n", "the interpreter of PATH, no-such-bash, is not in PATH (/usr/bin:/bin)", 127},
 		"missing-path":  {"#! /usr/bin/env /no/such/bash\n", "the interpreter of PATH, /no/such/bash, does not exist", 127},
 		"unsplit":       {"#!/usr/bin/env sh -e\n", "the interpreter of PATH, sh -e, is not in PATH (/usr/bin:/bin)", 127},

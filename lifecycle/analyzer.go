@@ -257,11 +257,8 @@ func (a *Analyzer) missing(name reference.Reference, err error, out *Analysis) {
 	if api.TargetData.In(a.API) {
 		out.Analyzed.RunImage.Image = name.String()
 	}
-	out.RunImage = base.Image{Reference: name, Why: NotInDaemon}
+	out.RunImage = base.Image{Reference: name, Why: base.NotInDaemon}
 }
-
-// NotInDaemon is the reason given for a run image that the analyzer did not find.
-const NotInDaemon = "the analyzer did not find it in the docker daemon"
 
 // openRunImage opens the given run image, or chooses one from run.toml (platform.md, "Run Image Resolution"). If
 // none is found, the reference is the first choice.

@@ -23,7 +23,7 @@ type Connection struct {
 // Connect lets a detector and a generator read images where a verdict depends on them.
 func (c *Connection) Connect(d *Detector, g *Generator) {
 	g.Lookup = c.Reader.Other().ReadReference
-	if c.Found.Why == NotInDaemon { // nothing to read yet, and no target to compare others with
+	if c.Found.Why == base.NotInDaemon { // nothing to read yet, and no target to compare others with
 		return
 	}
 	if c.Reader.Policy != platform.Attached {

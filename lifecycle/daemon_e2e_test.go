@@ -111,7 +111,7 @@ func TestDaemonAnalyzeMissing(t *testing.T) {
 		if diff := gocmp.Diff(&tt.want, out.Analyzed.RunImage); diff != "" {
 			t.Error(diff)
 		}
-		if out.RunImage.Report != nil || out.RunImage.Why != lifecycle.NotInDaemon {
+		if out.RunImage.Report != nil || out.RunImage.Why != base.NotInDaemon {
 			t.Errorf("%+v", out.RunImage)
 		}
 		opener.DockerHost = "unix:///no/such/socket"

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
@@ -106,7 +107,7 @@ func (r *detecting) remedies() []string {
 	if r.RunImage.Why != "" {
 		known += ": " + r.RunImage.Why
 	}
-	if r.RunImage.Why == NotInDaemon {
+	if r.RunImage.Why == base.NotInDaemon {
 		return []string{known + ".", "If it has what is missing, pull it before the build."}
 	}
 	way := "If it has what is missing, attach an SBOM to it (baseplan sbom attach)"

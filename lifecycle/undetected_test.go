@@ -99,7 +99,7 @@ func TestRemedies(t *testing.T) {
 				return base.Image{}, errors.New("the registry does not answer")
 			}
 		}, reason + " The packages of the run image registry/run:1 are unknown: generating an inventory failed." + attach + "."},
-		{"no run image yet", func(d *lifecycle.Detector) { d.RunImage.Why = lifecycle.NotInDaemon },
+		{"no run image yet", func(d *lifecycle.Detector) { d.RunImage.Why = base.NotInDaemon },
 			reason + " The packages of the run image registry/run:1 are unknown: the analyzer did not find it in the docker daemon. If it has what is missing, pull it before the build."},
 	} {
 		t.Run(test.name, func(t *testing.T) {

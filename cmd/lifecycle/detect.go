@@ -14,12 +14,10 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/platform"
-	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/resolver"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
 	"github.com/baseplan/baseplan/sbom/format"
-	"github.com/baseplan/baseplan/sbom/reference"
 	"github.com/baseplan/baseplan/sbom/scan"
 )
 
@@ -125,74 +123,21 @@ func (c *command) writeDetection(g *lifecycle.Generation) error {
 	return c.write(c.ownFile("resolution.toml"), g.Resolution)
 }
 
-// analyzerInventory returns the run image's inventory left by the analyzer. It ignores one that is
-// unreadable or of another image.
+// analyzerInventory returns the run image as the analyzer left it.
 func (c *command) analyzerInventory(analyzed *platform.Analyzed) (base.Image, error) {
 	if err := c.readSettings(); err != nil {
 		return base.Image{}, err
 	}
-	var run base.Image
-	if analyzed.RunImage == nil {
-		run.Why = "the analyzer recorded no run image"
-		return run, nil
+	a := base.Analyzed{RunImage: analyzed.RunImage, SBOM: c.readSBOM, Policy: c.policy(), Mapping: c.settings.Mapping, Log: c.log}
+	if a.RunImage == nil || a.Policy.RunSBOM == platform.Off {
+		return a.Image(), nil
 	}
-	run.Reference = reference.Parse(analyzed.RunImage.Name())
-	if c.policy().RunSBOM == platform.Off {
-		return run, nil
+	a.Report, a.Err = ignoreNotExist(platform.ReadFileIn(c.Layers, c.ownFile("run-image.toml"), platform.DecodeRunImageReport))
+	var err error
+	if a.Report != nil && a.Report.SBOM != nil {
+		a.Trust, err = c.trust(a.Policy)
 	}
-	report, err := ignoreNotExist(platform.ReadFileIn(c.Layers, c.ownFile("run-image.toml"), platform.DecodeRunImageReport))
-	switch {
-	case err != nil:
-		c.log.Warn(fmt.Sprintf("ignoring run-image.toml: %v", err))
-		run.Why = "run-image.toml cannot be read"
-		return run, nil
-	case report == nil && reference.Recorded(analyzed.RunImage.Reference).Digest == "":
-		run.Why = lifecycle.NotInDaemon
-		return run, nil
-	case report == nil:
-		run.Why = "the analyzer wrote no run-image.toml, because it is another lifecycle's or run image SBOMs are disabled there"
-		return run, nil
-	case report.Digest == "" || reference.Recorded(analyzed.RunImage.Reference).Digest != report.Digest:
-		run.Why = "the analyzer's run-image.toml describes another image"
-		return run, nil
-	}
-	run.Digest, run.Config = report.Digest, report.Config
-	if report.SBOM == nil {
-		run.Why = "the analyzer neither found an attached SBOM nor generated one"
-		return run, nil
-	}
-	return c.checkInventory(run, report)
-}
-
-// checkInventory adds the analyzer's inventory to the run image if it is trusted here.
-func (c *command) checkInventory(run base.Image, report *platform.RunImageReport) (base.Image, error) {
-	trust, err := c.trust(c.policy())
-	if err != nil {
-		return run, err
-	}
-	// The builder's policy, which the analyzer may not have known, applies to the analyzer's
-	// inventory (docs/design.md, "Policy").
-	trust.Unbound = trust.Unbound || c.policy().Unbound == nil
-	if err := report.SBOM.Check(trust); err != nil {
-		c.log.Warn(fmt.Sprintf("ignoring the run image's SBOM (%s): %v", report.SBOM.Carrier, err))
-		run.Why = fmt.Sprintf("its SBOM is not trusted: %v", err)
-		return run, nil
-	}
-	if d := report.Declaration; d != nil {
-		if err := trust.Check(d.Signature); err != nil {
-			c.log.Warn(fmt.Sprintf("ignoring the run image's declaration (%s): %v", d.Reference, err))
-			report.Declaration = nil
-		}
-	}
-	doc, err := c.readSBOM(report.SBOM.Format)
-	if err != nil {
-		c.log.Warn(fmt.Sprintf("ignoring the run image's SBOM: %v", err))
-		run.Why = "the analyzer's copy of its SBOM cannot be read"
-		return run, nil
-	}
-	run.Carrier = report.SBOM.Carrier
-	run.Set = c.provides(doc, report.Declaration, run.Reference.String())
-	return run, nil
+	return a.Image(), err
 }
 
 func (c *command) sbomPath(f sbom.Format) string { return c.ownFile("run-image.sbom." + f.Ext()) }
@@ -205,11 +150,6 @@ func (c *command) readSBOM(f sbom.Format) (*sbom.Document, error) {
 	}
 	defer file.Close()
 	return format.Decode(file, path)
-}
-
-// provides returns what an inventory provides, with the operator's mapping and the publisher's declaration.
-func (c *command) provides(doc *sbom.Document, declared *platform.Declared, name string) *provides.Set {
-	return base.ProvidesOf(doc, c.settings.Mapping, declared, name, c.log)
 }
 
 // writeProvides writes what the run image provides for extensions, or removes the file of an
@@ -257,7 +197,7 @@ func (c *command) ownInventory(ctx context.Context) (base.Image, error) {
 		return base.Image{}, err
 	}
 	c.log.Debug(fmt.Sprintf("Read the packages of the build image in %s", time.Since(start).Round(time.Millisecond)))
-	return base.Image{Carrier: attach.Generated, Set: c.provides(doc, nil, "the build image")}, nil
+	return base.Image{Carrier: attach.Generated, Set: base.ProvidesOf(doc, c.settings.Mapping, nil, "the build image", c.log)}, nil
 }
 
 // ensureDir creates a directory of the platform if it does not exist.

@@ -22,17 +22,17 @@ func (c *Console) adviseCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "advise FILE|DIR...",
 		Short: "Recommend packages for run images from past builds",
-		Long: fmt.Sprintf(`Reads what past builds left (resolution.toml; of a DIR every file below it whose name ends
-in that), finds what each lacked in its run image, and says which packages to add to how
-many run images so that the fewest builds need an extension.
+		Long: fmt.Sprintf(`Reads the resolution.toml of past builds, finds what each build lacked in its run image,
+and recommends which packages to add to which run images so that the fewest builds need
+an extension. In a DIR, every file whose name ends in resolution.toml is read.
 
-The answer is the best there is where the builds on a run image lack up to %d different
-sets of packages. Beyond that it is greedy, and says how many builds any choice of so many
-images could serve at most. Among answers that serve as many builds, those come first on
-which builds carry fewer packages that they do not need. What to add is shown for the most
-run images that bring anything; --images says how many there may be.
+The recommendation is optimal if the builds on a run image lack at most %d different sets
+of packages. Beyond that it is found greedily, and an upper bound on the number of builds
+that any choice could serve is printed as well. Among choices that serve equally many
+builds, the one that gives builds the fewest unneeded packages wins. --images limits the
+number of new run images; fewer are recommended if more would not help.
 
-Exits 0 if no build would need an extension then, 3 if some still would.`, advise.Exact),
+Exits 0 if no build would then need an extension, 3 if some still would.`, advise.Exact),
 		Example: "  baseplan advise builds/\n  baseplan advise builds/ --images 2 --packages 10 --output json",
 		Args:    cobra.MinimumNArgs(1),
 	}

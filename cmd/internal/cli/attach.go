@@ -38,17 +38,17 @@ func (c *Console) sbomAttachCommand() *cobra.Command {
 --platform). Everything is checked before anything is written; attaching the same
 again changes nothing.
 
-The packages of --sbom FILE are compared with the image's own package databases, as
-sbom find --verify does. A file that does not fit is refused; --force attaches it
-nevertheless. An image without a package database gets a warning, since nothing can
-be compared.
+The packages in --sbom FILE are compared with the image's package databases, as in sbom
+find --verify. A file that does not match is rejected unless --force is set. If the image
+has no package database, a warning says that nothing could be compared.
 
---as referrer leaves the image as it is, and so does cosign (its .sbom tag, or .att if
-signed). --as layer appends the SBOM as the image's last layer, with the label
-io.buildpacks.base.sbom: that is a new image, pushed to the same tag or to --tag.
+--as referrer and --as cosign (a .sbom tag, or .att if signed) do not change the image.
+--as layer appends the SBOM as the image's last layer and sets the label
+io.buildpacks.base.sbom. This creates a new image, which is pushed to the same tag or to
+--tag.
 
---provides FILE declares names that the image provides beyond its packages, each with
-evidence: it is refused where the inventory does not back it.
+--provides FILE declares names that the image provides beyond its packages. Every name
+needs evidence in the inventory; otherwise the file is rejected.
 
 --sign KEY signs with a private key in PEM (ECDSA P-256 or Ed25519, or one that cosign
 generated, with its password in COSIGN_PASSWORD).`,
@@ -92,7 +92,7 @@ generated, with its password in COSIGN_PASSWORD).`,
 
 func (s *source) attachOptions(cmd *cobra.Command, f attachFlags) (*attach.Options, error) {
 	if !slices.Contains([]attach.Form{attach.AsReferrer, attach.AsCosign, attach.AsLayer}, attach.Form(f.as)) {
-		return nil, &hinted{fmt.Errorf("unknown --as %s", f.as), "it is one of referrer, cosign, layer"}
+		return nil, &hinted{fmt.Errorf("unknown --as %s", f.as), "use one of referrer, cosign, layer"}
 	}
 	m := &material{source: s, flags: f}
 	if err := m.read(); err != nil {
@@ -184,7 +184,7 @@ func (m *material) read() error {
 	case sbom.CycloneDX, sbom.SPDX, sbom.Syft:
 		m.formats = []sbom.Format{f}
 	default:
-		return &hinted{fmt.Errorf("unknown --format %s", f), "it is one of cyclonedx, spdx, syft, all"}
+		return &hinted{fmt.Errorf("unknown --format %s", f), "use one of cyclonedx, spdx, syft, all"}
 	}
 	if m.flags.provides == "" {
 		return nil

@@ -17,21 +17,21 @@ import (
 func (c *Console) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check DOCKERFILE --run-image IMAGE",
-		Short: "Show line by line which instructions of a Dockerfile have an effect on an image",
-		Long: `Judges one generated Dockerfile by its effect alone: which of its instructions would
-change the image. What is not understood counts as an effect.
+		Short: "Show which instructions of a Dockerfile have an effect on an image",
+		Long: `Shows which instructions of a generated Dockerfile would change an image. An instruction
+that baseplan does not understand counts as a change.
 
-It is judged as one for the image that is given: --run-image or --build-image. Exits 0
-if nothing would change, 3 if something would.`,
+--run-image or --build-image names the image and the kind of the Dockerfile. Exits 0 if
+nothing would change, 3 otherwise.`,
 		Example: "  baseplan check run.Dockerfile --run-image registry.example/run:noble\n  baseplan check Dockerfile --kind build --build-image docker://builder --arg version=3.12",
 		Args:    cobra.ExactArgs(1),
 	}
 	inventoryFlags(cmd)
-	run := cmd.Flags().String("run-image", "", "judge as a run.Dockerfile, on this run image")
-	build := cmd.Flags().String("build-image", "", "judge as a build.Dockerfile, on this build image")
+	run := cmd.Flags().String("run-image", "", "run image; the Dockerfile is a run.Dockerfile")
+	build := cmd.Flags().String("build-image", "", "build image; the Dockerfile is a build.Dockerfile")
 	kind := cmd.Flags().String("kind", "", "run or build (default: from the image flag)")
 	args := cmd.Flags().StringArray("arg", nil, "build arg NAME=VALUE, as in extend-config.toml (repeatable)")
-	proof := cmd.Flags().String("proof", "", "strict: only pinned installs count as done")
+	proof := cmd.Flags().String("proof", "", "strict: only pinned installs count as satisfied")
 	cmd.MarkFlagsOneRequired("run-image", "build-image")
 	cmd.MarkFlagsMutuallyExclusive("run-image", "build-image")
 	output := outputFlag(cmd)
@@ -63,7 +63,7 @@ if nothing would change, 3 if something would.`,
 
 func readDockerfile(path, kind string, args []string) (*extensions.Dockerfile, error) {
 	if kind != string(extensions.Run) && kind != string(extensions.Build) {
-		return nil, &hinted{fmt.Errorf("unknown --kind %s", kind), "it is run or build"}
+		return nil, &hinted{fmt.Errorf("unknown --kind %s", kind), "use run or build"}
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {

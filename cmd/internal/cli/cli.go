@@ -69,13 +69,13 @@ func onRun(cmd *cobra.Command, call func()) {
 func (c *Console) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "baseplan",
-		Short: "Find out what a run image provides to a build plan, and which extensions it makes unnecessary",
-		Long: `baseplan reads what a run image holds, turns it into what the image provides to a
-build plan, and judges which image extensions still have work to do.
+		Short: "Show what a run image provides to a build plan and which image extensions it makes unnecessary",
+		Long: `baseplan reads the packages of a run image, determines what the image provides to a
+build plan, and decides which Dockerfiles of image extensions still need to be applied.
 
 An IMAGE is a registry reference, docker://NAME, oci:DIR or tar:FILE.
 
-Exit codes: 0 done and enough, 1 wrong usage or failure, 3 not enough.`,
+Exit codes: 0 success, 1 wrong usage or failure, 3 the answer is no (see each command).`,
 		Version:       build.String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -108,7 +108,7 @@ func outputFlag(cmd *cobra.Command, formats ...string) *string {
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if !slices.Contains(formats, *value) {
-			return &hinted{fmt.Errorf("unknown --output %s", *value), "it is one of " + strings.Join(formats, ", ")}
+			return &hinted{fmt.Errorf("unknown --output %s", *value), "use one of " + strings.Join(formats, ", ")}
 		}
 		return nil
 	}

@@ -19,14 +19,13 @@ import (
 func (c *Console) sbomFindCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "find IMAGE",
-		Short: "Show all SBOMs attached to an image: where, how old, who signed them, and which is used",
-		Long: `Reads every carrier of an image: referrers, cosign tags, BuildKit attestations, the SBOM
-layer. Marks the one that a build would use, and says where carriers disagree.
-With --verify also reads the image's own package databases and says where they
-disagree with what is attached.
+		Short: "List the SBOMs attached to an image: location, age, signer, and which one is used",
+		Long: `Lists the SBOMs that are attached to an image in any way: referrers, cosign tags, BuildKit
+attestations and the SBOM layer. Marks the one that a build would use, and reports where
+they differ. With --verify, also compares that SBOM with the image's package databases.
 
-Exits 3 if there is no SBOM to believe, or with --verify if the one that a build
-would use does not fit the image.`,
+Exits 3 if no SBOM is usable or, with --verify, if the one that a build would use does not
+match the image.`,
 		Example: "  baseplan sbom find registry.example/run:noble\n  baseplan sbom find registry.example/run:noble --verify --key cosign.pub",
 		Args:    cobra.ExactArgs(1),
 	}

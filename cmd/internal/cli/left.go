@@ -76,7 +76,7 @@ func (c *Console) sourceOf(o *outcome, layers string) error {
 		return err
 	}
 	if report.Digest != o.record.RunImage.Digest {
-		c.warn("ignoring %s: it is about another image than resolution.toml", path)
+		c.warn("ignoring %s: it describes another image than resolution.toml", path)
 		return nil
 	}
 	o.source, o.searched = report.SBOM, report.Searched

@@ -15,13 +15,13 @@ func (c *Console) providesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "provides IMAGE [NAME...]",
 		Short: "List what an image provides to build plans, with evidence",
-		Long: `Lists the names that an image provides to a build plan, each with what backs it.
-With NAMEs, answers for those only: as a buildpack would spell them in requires,
-with a version constraint if wanted ("jre >= 17"). Exits 3 if one is not met.
+		Long: `Lists the names that an image provides to a build plan, each with its evidence. With
+NAMEs, checks only these; write a NAME as a buildpack requires it, optionally with a
+version constraint ("jre >= 17"). Exits 3 if one of them is not met.
 
-Kinds of names: declared by the publisher, mapped (node, jre, ...), package, virtual
-package, pkg:deb/debian/curl, cmd:curl for commands, so:libssl.so.3 for libraries.
-Commands and libraries are many: they are listed with --all.`,
+Names are declared by the publisher, mapped (node, jre, ...), packages, virtual packages,
+package URLs (pkg:deb/debian/curl), commands (cmd:curl) or libraries (so:libssl.so.3).
+Commands, libraries and package URLs are listed only with --all.`,
 		Example: "  baseplan provides registry.example/run:noble\n  baseplan provides registry.example/run:noble curl cmd:tree 'jre >= 17'",
 		Args:    cobra.MinimumNArgs(1),
 	}

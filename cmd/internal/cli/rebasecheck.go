@@ -21,16 +21,16 @@ import (
 func (c *Console) rebaseCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rebase-check APP_IMAGE NEW_RUN_IMAGE",
-		Short: "Check whether a rebase is safe: a new run image must have what the app image relies on",
-		Long: `An app image whose extensions were skipped remembers what it relies on in its run
-image (label ` + platform.RequirementsLabel + `). This judges that on another run
-image, as the rebaser would, before anything is written. It also says where the two
-images are not for the same target and, if the old and the new run image both have an
-SBOM attached, which packages go and come. An app image without the label relies on
-nothing that is known, and the new run image is not looked into.
+		Short: "Check whether a new run image has everything that an app image relies on",
+		Long: `An app image whose extensions were skipped records what it relies on in its run image
+(label ` + platform.RequirementsLabel + `). This command checks those requirements
+against another run image, as the rebaser does, and writes nothing. It also reports a
+difference of targets and, if both run images have an SBOM attached, the packages that
+are added and removed. Without the label there is nothing to check, and the packages of
+the new run image are not read.
 
-Exits 0 if a rebase would be safe, 3 if not. A run image that the app image does not name
-as its own may be safe too, but the rebaser takes it only with -force, which is said.`,
+Exits 0 if a rebase would be safe, 3 if not. For a run image that the app image does not
+list, it also reports that the rebaser requires -force.`,
 		Example: "  baseplan rebase-check registry.example/app registry.example/run:noble-2\n  baseplan rebase-check docker://app oci:run --output json",
 		Args:    cobra.ExactArgs(2),
 	}

@@ -25,20 +25,20 @@ func (c *Console) resolveCommand() *cobra.Command {
 	var f resolveFlags
 	cmd := &cobra.Command{
 		Use:   "resolve (--run-image IMAGE --order FILE --plans DIR [--generated DIR] | --from LAYERS_DIR)",
-		Short: "Resolve build plans against a run image: which extensions remain to be applied, and why",
-		Long: `A dry run of detection: resolves the plans that buildpacks and extensions wrote, with
-the run image as a provider, and judges every Dockerfile that the extensions
-generated.
+		Short: "Resolve build plans against a run image and show which extensions remain to be applied, and why",
+		Long: `A dry run of detection: resolves the build plans of buildpacks and extensions with the
+run image as a provider, and judges every Dockerfile that the extensions generated.
 
---plans is a folder with what each bin/detect wrote to its plan: ID.toml or
-ID@VERSION.toml, slashes in the id as underscores. A module without a file did not
-pass detection. --generated is the folder that a detector leaves in <layers>.
+--plans is a directory with the output of each bin/detect, named ID.toml or
+ID@VERSION.toml with slashes in the ID replaced by underscores. A buildpack or extension
+without a file did not pass detection. --generated is the directory <layers>/generated
+of a detector.
 
---from shows what a real build left in its layers directory (resolution.toml and the
-files beside it) instead.
+--from shows the result of an earlier build instead, from the resolution.toml and the
+other files in its layers directory.
 
-Exits 0 if nothing is left to apply, 3 if a Dockerfile is, if that is not known, if no
-group resolves, or if the final run image lacks what it was counted on for.`,
+Exits 0 if no Dockerfile needs to be applied. Exits 3 if one does or may, if no group
+resolves, or if the final run image lacks something that it was expected to provide.`,
 		Example: `  baseplan resolve --run-image registry.example/run:noble --order order.toml --plans plans --generated layers/generated
   baseplan resolve --run-image run:noble --order order.toml --plans plans --output toml
   baseplan resolve --from /layers --html resolution.html`,
@@ -55,7 +55,7 @@ group resolves, or if the final run image lacks what it was counted on for.`,
 	fl.StringVar(&f.proof, "proof", "", "proof required to skip a Dockerfile: plan, installs, effect or strict (default installs)")
 	fl.StringVar(&f.write, "write", "", "also write resolution.toml to this file")
 	fl.StringVar(&f.html, "html", "", "also write an HTML page to this file: the plan as a graph, verdicts, evidence")
-	fl.StringVar(&f.from, "from", "", "layers directory of a build: show its outcome")
+	fl.StringVar(&f.from, "from", "", "layers directory of a build whose result to show")
 	cmd.MarkFlagsOneRequired("run-image", "from")
 	for _, name := range []string{"run-image", "build-image", "generated", "extensions", "proof", "sbom", "generate", "key", "identity", "identity-regexp", "issuer", "issuer-regexp", "trusted-root", "allow-unbound", "baseplan"} {
 		cmd.MarkFlagsMutuallyExclusive("from", name)

@@ -30,9 +30,9 @@ func (c *Console) sbomCommand() *cobra.Command {
 func (c *Console) sbomShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show IMAGE",
-		Short: "Show the inventory of an image: distribution, packages, and its source",
-		Long: `Shows what is believed of an image: the SBOM that travels with it, or what its
-package databases say where none does.`,
+		Short: "Show the inventory of an image: distribution, packages, and source",
+		Long: `Shows the inventory that a build would use for an image: the SBOM attached to it or, if
+there is none, the contents of its package databases.`,
 		Example: "  baseplan sbom show registry.example/run:noble\n  baseplan sbom show docker://my-run-image --output json",
 		Args:    cobra.ExactArgs(1),
 	}
@@ -162,8 +162,8 @@ func (c *Console) sbomGenerateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "generate IMAGE",
 		Short: "Generate an SBOM from the package databases of an image",
-		Long: `Reads the package databases (dpkg, apk, rpm) of an image and prints an SBOM of
-what they hold. Nothing is unpacked to disk.`,
+		Long: `Reads the package databases (dpkg, apk, rpm) of an image and prints an SBOM of their
+packages. Nothing is unpacked to disk.`,
 		Example: "  baseplan sbom generate registry.example/run:noble --file run.cdx.json\n  baseplan sbom generate docker://my-run-image --format spdx",
 		Args:    cobra.ExactArgs(1),
 	}
@@ -172,7 +172,7 @@ what they hold. Nothing is unpacked to disk.`,
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if !slices.Contains(formats, *spelled) {
-			return &hinted{fmt.Errorf("unknown --format %s", *spelled), "it is one of " + strings.Join(formats, ", ")}
+			return &hinted{fmt.Errorf("unknown --format %s", *spelled), "use one of " + strings.Join(formats, ", ")}
 		}
 		s, err := c.source(cmd)
 		if err != nil {

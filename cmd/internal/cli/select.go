@@ -22,12 +22,12 @@ func (c *Console) selectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "select --run IMAGE... --requires NAME...",
 		Short: "List the run images that satisfy requirements, smallest first",
-		Long: `Asks several run images whether they meet requirements, and lists those that do
-first, the one with the fewest packages at the top. Exits 3 if none does.
+		Long: `Checks requirements against several run images. Lists the images that meet them first,
+ordered by number of packages. Exits 3 if no image meets them.
 
-With --dockerfile an image is enough only if that run.Dockerfile, of an extension that
-provides what is required, need not be applied to it. Where it does more than install,
-no run image can be enough, and the lines that do are shown.`,
+With --dockerfile, an image must also make that run.Dockerfile unnecessary. If the
+Dockerfile does more than install packages, no image can, and the lines that do more are
+shown.`,
 		Example: "  baseplan select --run run:tiny --run run:base --run run:full --requires curl --requires 'jre >= 17'",
 		Args:    cobra.NoArgs,
 	}

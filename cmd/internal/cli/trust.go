@@ -68,7 +68,7 @@ func identities(cmd *cobra.Command) ([]attach.Identity, error) {
 	issuer, _ := flags.GetString("issuer")
 	issuers, _ := flags.GetString("issuer-regexp")
 	if len(all) == 0 && issuer+issuers != "" {
-		return nil, &hinted{errors.New("an issuer without an identity"), "add --identity or --identity-regexp"}
+		return nil, &hinted{errors.New("--issuer requires an identity"), "add --identity or --identity-regexp"}
 	}
 	for i := range all {
 		all[i].Issuer, all[i].IssuerPattern = issuer, issuers
@@ -82,7 +82,7 @@ func identities(cmd *cobra.Command) ([]attach.Identity, error) {
 // verifier returns a verifier for certificates. If there is no usable trusted root, it warns and returns nil.
 func (c *Console) verifier(root string) (attach.VerifyBundle, error) {
 	if root == "" {
-		c.warn("identities are not trusted: there is no trusted root (--trusted-root, CNB_TRUSTED_ROOT, or trusted-root in the policy); baseplan trusted-root prints it")
+		c.warn("identities are not trusted: no trusted root is set (--trusted-root, CNB_TRUSTED_ROOT, or trusted-root in the policy); baseplan trusted-root prints it")
 		return nil, nil
 	}
 	data := []byte(root)
@@ -93,7 +93,7 @@ func (c *Console) verifier(root string) (attach.VerifyBundle, error) {
 		}
 	}
 	if err := keyless.CheckRoot(data); err != nil {
-		return nil, &hinted{fmt.Errorf("reading the trusted root %s: %w", root, err), "baseplan trusted-root > FILE makes one"}
+		return nil, &hinted{fmt.Errorf("reading the trusted root %s: %w", root, err), "create one with baseplan trusted-root > FILE"}
 	}
 	path, err := keyless.Beside()
 	if err != nil {

@@ -15,11 +15,11 @@ func (c *Console) trustedRootCommand() *cobra.Command {
 		Use:   "trusted-root",
 		Short: "Print Sigstore's trusted root, used to verify identities",
 		Long: `Fetches Sigstore's trusted root from its TUF repository, verifies it, and prints it.
-Keep it in a file: the lifecycle (trusted-root in baseplan.toml, or CNB_TRUSTED_ROOT)
-and baseplan (--trusted-root) read it there, and reach no network for it. Fetch it
-again now and then, since keys change.
+Save it to a file. The lifecycle (trusted-root in baseplan.toml, or CNB_TRUSTED_ROOT) and
+baseplan (--trusted-root) read it from there without network access. Renew it from time
+to time, since keys change.
 
---mirror and --root are for another Sigstore than the public one.`,
+Use --mirror and --root for a Sigstore instance other than the public one.`,
 		Example: "  baseplan trusted-root > trusted_root.json\n  baseplan trusted-root --mirror https://tuf.example --root root.json > trusted_root.json",
 		Args:    cobra.NoArgs,
 	}

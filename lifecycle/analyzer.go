@@ -57,10 +57,11 @@ type Analysis struct {
 // Run reads the images. It is no error if the previous image is missing or no app image, or if a docker daemon does
 // not have the run image yet. Errors have code 32.
 func (a *Analyzer) Run(ctx context.Context) (*Analysis, error) {
-	frugal, writer := *a, *a.Images
-	writer.Opener = a.Images.Frugal()
-	frugal.Images = &writer
-	out, err := frugal.run(ctx)
+	opener := *a.Images.Opener
+	opener.Registry = opener.Registry.WithFewerRequests()
+	reading, writer := *a, *a.Images
+	writer.Opener, reading.Images = &opener, &writer
+	out, err := reading.run(ctx)
 	if err != nil && ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/sbom/reference"
+	"github.com/baseplan/baseplan/sbom/registry"
 )
 
 // referenceCache is the metadata that the reference left in its cache directory (cache/testdata/README.md).
@@ -149,7 +150,7 @@ func TestExportWithBrokenCache(t *testing.T) {
 			return v
 		}, ""},
 		"no registry": {func(t *testing.T, _ *exporting) cache.Cache {
-			return &cache.Image{Ref: lifecycletest.Reference("127.0.0.1:1/cache")}
+			return &cache.Image{Ref: lifecycletest.Reference("127.0.0.1:1/cache"), Registry: registry.Client{Retry: remote.Backoff{Duration: 1, Steps: 1}}}
 		}, "127.0.0.1:1"},
 		"a layer without a directory": {func(t *testing.T, x *exporting) cache.Cache {
 			x.write(map[string]string{"layers/acme_ruby/none.toml": "[types]\ncache = true\n"})
@@ -185,7 +186,7 @@ func TestExportToRegistryThatRefuses(t *testing.T) {
 			x := newExporting(t, nil)
 			dir := t.TempDir()
 			x.e.Cache = &cache.Volume{Dir: dir}
-			x.opener.Retry = remote.Backoff{Duration: 1, Steps: 1}
+			x.opener.Registry.Retry = remote.Backoff{Duration: 1, Steps: 1}
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.Method == http.MethodPut {
 					http.Error(w, "no", status)

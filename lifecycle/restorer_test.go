@@ -295,9 +295,9 @@ func TestRestoreFromCacheImage(t *testing.T) {
 	x := newExporting(t, nil)
 	x.remove("layers/acme_ruby")
 	x.write(typedLayers())
-	ref, err := x.opener.Reference(reference.Parse(x.registry.Name + "/cache:1"))
+	ref, err := x.opener.Registry.Reference(reference.Parse(x.registry.Name + "/cache:1"))
 	check(t, err)
-	img := &cache.Image{Ref: ref, Remote: x.opener.RemoteOptions(t.Context())}
+	img := &cache.Image{Ref: ref, Registry: x.opener.Registry}
 	x.e.Cache = img
 	before := x.run()
 	r := &rebuilding{r: lifecycle.Restorer{

@@ -18,6 +18,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/sbom/registry"
+	"github.com/baseplan/baseplan/sbom/registry/credentials"
 )
 
 // layoutDir is the directory of the lifecycle image in a release.
@@ -136,9 +138,10 @@ func (r *release) push(ctx context.Context, to string, index v1.ImageIndex) erro
 	if err != nil {
 		return fmt.Errorf("reading the name to push to: %w", err)
 	}
-	keychain := image.Keychain(os.Getenv("CNB_REGISTRY_AUTH"), func(warning string) { fmt.Fprintf(r.Progress, "Warning: %s\n", warning) })
-	if err := remote.WriteIndex(ref, index, remote.WithContext(ctx), remote.WithAuthFromKeychain(keychain)); err != nil {
-		return fmt.Errorf("pushing to %s: %w", ref, err)
+	keychain := credentials.New(os.Getenv("CNB_REGISTRY_AUTH"), func(warning string) { fmt.Fprintf(r.Progress, "Warning: %s\n", warning) })
+	client := registry.Client{Keychain: keychain}
+	if err := remote.WriteIndex(ref, index, client.Options(ctx, ref.Context())...); err != nil {
+		return fmt.Errorf("pushing to %s: %w", ref, client.Refused(ref.Context(), err))
 	}
 	digest, err := index.Digest()
 	if err != nil {

@@ -86,7 +86,7 @@ func (c *command) reader(opener *image.Opener, policy platform.Policy) (*base.Re
 	}
 	r := &base.Reader{
 		Images: opener, Locator: c.Locate, Policy: policy.RunSBOM, Mapping: c.settings.Mapping, Scan: scanImage, Log: c.log,
-		Finder: &attach.Finder{Platform: c.RunSBOMPath, Trust: trust, Keychain: opener.Keychain, TransportFor: opener.RepositoryTransport},
+		Finder: &attach.Finder{Platform: c.RunSBOMPath, Trust: trust, Registry: opener.Registry},
 	}
 	if c.CacheDir != "" && !c.sharesUser {
 		r.Cache = filepath.Join(c.CacheDir, inventoryCache)

@@ -185,11 +185,11 @@ func (c *command) previous(ctx context.Context, opener *image.Opener, analyzed *
 // cache returns the given cache, if any: an image takes precedence over a directory.
 func (c *command) cache(opener *image.Opener, ctx context.Context) (cache.Cache, error) {
 	if !c.CacheImage.IsZero() {
-		ref, err := opener.Reference(c.CacheImage)
+		ref, err := opener.Registry.Reference(c.CacheImage)
 		if err != nil {
 			return nil, err
 		}
-		return &cache.Image{Ref: ref, Remote: opener.RemoteOptions(ctx, ref.Context())}, nil
+		return &cache.Image{Ref: ref, Registry: opener.Registry}, nil
 	}
 	if c.CacheDir == "" {
 		return nil, nil

@@ -15,22 +15,24 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/sbom/reference"
+	"github.com/baseplan/baseplan/sbom/registry"
+	"github.com/baseplan/baseplan/sbom/registry/credentials"
 )
 
 // images returns an opener for this phase's images. It reads the credentials of their
 // registries now, while this process may still do so.
 func (c *command) images(more ...reference.Reference) (*image.Opener, error) {
-	var keychain authn.Keychain = image.Keychain(c.RegistryAuth, func(warning string) { c.log.Warn(warning) })
+	var keychain authn.Keychain = credentials.New(c.RegistryAuth, func(warning string) { c.log.Warn(warning) })
 	if os.Geteuid() == 0 && c.UID > 0 { // otherwise credentials are read on demand
 		refs := append([]reference.Reference{c.CacheImage, c.BuildImage}, more...)
 		if !c.Daemon {
 			refs = append(append(refs, c.PreviousImage, c.RunImage), c.Images...)
 		}
-		keychain = image.Known(keychain, refs...)
+		keychain = credentials.Known(keychain, refs...)
 	}
-	opener := &image.Opener{Keychain: keychain, Insecure: c.Insecure}
+	opener := &image.Opener{Registry: registry.Client{Keychain: keychain, Insecure: c.Insecure}}
 	if c.transfers != nil {
-		opener.Wrap = c.transfers.Wrap
+		opener.Registry.Wrap = c.transfers.Wrap
 	}
 	return opener, nil
 }

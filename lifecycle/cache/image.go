@@ -25,14 +25,16 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/baseplan/baseplan/sbom/registry"
 )
 
 // An Image is a cache in a registry: an image with the cached layers, and [Metadata] in
 // its label [MetadataName]. Layers that the registry has are not uploaded again. The tag
 // moves to the new image only after all layers are uploaded.
 type Image struct {
-	Ref    name.Reference  // the cache image; see image.Opener.Reference
-	Remote []remote.Option // without a context; see image.Opener.RemoteOptions
+	Ref      name.Reference // the cache image; see [registry.Client.Reference]
+	Registry registry.Client
 
 	mu       sync.Mutex // guards the fields below
 	previous *previous  // nil: not read yet
@@ -48,7 +50,7 @@ type previous struct {
 }
 
 func (i *Image) options(ctx context.Context) []remote.Option {
-	return append(slices.Clone(i.Remote), remote.WithContext(ctx))
+	return i.Registry.Options(ctx, i.Ref.Context())
 }
 
 // read reads the image once. If it does not exist, it returns an empty one.
@@ -68,7 +70,7 @@ func (i *Image) read(ctx context.Context) (*previous, error) {
 		p, err = describe(img)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading cache image %s: %w", i.Ref, classified(err))
+		return nil, fmt.Errorf("reading cache image %s: %w", i.Ref, classified(i.Registry.Refused(i.Ref.Context(), err)))
 	}
 	i.previous = p
 	return p, nil
@@ -212,7 +214,7 @@ func (i *Image) Commit(ctx context.Context, m Metadata) error {
 		err = remote.Write(i.Ref, img, i.options(ctx)...)
 	}
 	if err != nil {
-		return fmt.Errorf("writing cache image %s: %w", i.Ref, err)
+		return fmt.Errorf("writing cache image %s: %w", i.Ref, i.Registry.Refused(i.Ref.Context(), err))
 	}
 	i.added, i.previous = nil, nil
 	return nil

@@ -9,13 +9,12 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/moby/moby/client"
 
 	"github.com/baseplan/baseplan/sbom/reference"
+	"github.com/baseplan/baseplan/sbom/registry"
 )
 
 // CheckRead returns an error unless an image could be read under the name, one of those of
@@ -31,20 +30,20 @@ func (w *Writer) CheckWrite(ctx context.Context, name reference.Reference) error
 	return w.check(ctx, "checking write access to", name, w.canPush, canWrite)
 }
 
-func (w *Writer) check(ctx context.Context, doing string, name reference.Reference, registry func(context.Context, reference.Reference) error, dir func(string) error) error {
+func (w *Writer) check(ctx context.Context, doing string, name reference.Reference, inRegistry func(context.Context, reference.Reference) error, inLayout func(string) error) error {
 	var err error
 	switch name.Kind {
 	case reference.Daemon:
 		err = w.canReach(ctx)
 	case reference.Layout:
 		if name, err = writableLayout(name); err == nil {
-			err = dir(name.Path)
+			err = inLayout(name.Path)
 		}
 	default:
-		err = registry(ctx, name)
+		err = inRegistry(ctx, name)
 	}
 	if err != nil {
-		return &imageError{doing, redact(name.String()), err}
+		return &imageError{doing, registry.Redact(name.String()), err}
 	}
 	return nil
 }
@@ -61,45 +60,29 @@ func (w *Writer) canReach(ctx context.Context) error {
 }
 
 func (w *Writer) canPull(ctx context.Context, name reference.Reference) error {
-	ref, err := w.Reference(name)
+	ref, err := w.Registry.Reference(name)
 	if err != nil {
 		return err
 	}
-	_, err = remote.Head(ref, w.RemoteOptions(ctx, ref.Context())...)
+	_, err = remote.Head(ref, w.Registry.Options(ctx, ref.Context())...)
 	if t, ok := errors.AsType[*transport.Error](err); ok && t.StatusCode == http.StatusNotFound {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("asking registry %s: %w", ref.Context().RegistryStr(), w.refused(ref.Context(), err))
+		return fmt.Errorf("asking registry %s: %w", ref.Context().RegistryStr(), w.Registry.Refused(ref.Context(), err))
 	}
 	return nil
 }
 
 func (w *Writer) canPush(ctx context.Context, name reference.Reference) error {
-	ref, err := w.Reference(name)
+	ref, err := w.Registry.Reference(name)
 	if err != nil {
 		return err
 	}
-	keychain := w.Keychain
-	if keychain == nil {
-		keychain = authn.NewMultiKeychain() // anonymous
-	}
-	if err := remote.CheckPushPermission(ref, of{keychain, ref.Context()}, w.retrying(ctx, ref.Context())); err != nil {
-		return fmt.Errorf("beginning an upload to registry %s: %w", ref.Context().RegistryStr(), w.refused(ref.Context(), err))
+	if err := w.Registry.CheckWrite(ctx, ref); err != nil {
+		return fmt.Errorf("beginning an upload to registry %s: %w", ref.Context().RegistryStr(), w.Registry.Refused(ref.Context(), err))
 	}
 	return nil
-}
-
-// of is a keychain for one repository: CheckPushPermission only asks for credentials of the
-// registry.
-type of struct {
-	authn.Keychain
-	repository name.Repository
-}
-
-// Resolve implements [authn.Keychain].
-func (o of) Resolve(authn.Resource) (authn.Authenticator, error) {
-	return o.Keychain.Resolve(o.repository)
 }
 
 func canRead(dir string) error {

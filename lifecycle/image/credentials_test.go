@@ -9,133 +9,29 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/registry"
+	ggcrregistry "github.com/google/go-containerregistry/pkg/registry"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/sbom/attach"
-	"github.com/baseplan/baseplan/sbom/attach/watch"
 	"github.com/baseplan/baseplan/sbom/reference"
+	"github.com/baseplan/baseplan/sbom/registry"
+	"github.com/baseplan/baseplan/sbom/registry/credentials"
+	"github.com/baseplan/baseplan/sbom/registry/watch"
 )
 
 // resolve gives the credentials for a repository or registry, in short.
-func resolve(t *testing.T, k authn.Keychain, of string) string {
-	t.Helper()
-	var r authn.Resource = must(name.NewRegistry(strings.Split(of, "/")[0]))
-	if strings.Contains(of, "/") {
-		r = must(name.NewRepository(of))
-	}
-	c := must(authn.Authorization(t.Context(), must(k.Resolve(r))))
-	return strings.Join([]string{c.Username, c.IdentityToken, c.RegistryToken}, "|")
-}
-
 const basicA, basicB, basicC = "Basic YTpwdw==", "Basic Yjpwdw==", "Basic Yzpwdw=="
 
 // TestHeadersByRepository: the longest name that a repository is below wins, whatever the order.
-func TestHeadersByRepository(t *testing.T) {
-	t.Setenv("HOME", t.TempDir())
-	t.Setenv("DOCKER_CONFIG", t.TempDir())
-	for _, cnb := range []string{
-		`{"r.example":"` + basicA + `","r.example/team":"` + basicB + `","r.example/team/app":"X-Identity idt","HTTPS://Other.example/v2/":"bearer tok"}`,
-		`{"r.example/team/app/":"x-identity  idt ","https://r.example/team":"` + basicB + `","r.example":"` + basicA + `","other.example":"Bearer tok"}`,
-	} {
-		k := image.Keychain(cnb, func(warning string) { t.Errorf("warning: %s", warning) })
-		for of, want := range map[string]string{
-			"r.example": "a||", "r.example/xx": "a||", "r.example/teams/app": "a||", "r.example/team": "b||", "r.example/team/apps": "b||",
-			"r.example/team/app": "|idt|", "r.example/team/app/cache": "|idt|", "other.example/xx": "||tok", "another.example/xx": "||",
-		} {
-			if got := resolve(t, k, of); got != want {
-				t.Errorf("%s: %s, want %s", of, got, want)
-			}
-			if got := resolve(t, image.Known(k, reference.Parse(of)), of); got != want {
-				t.Errorf("%s, known: %s, want %s", of, got, want)
-			}
-			if got := resolve(t, image.Known(k, refs("r.example/xx", "r.example/team/app")...), of); got != want {
-				t.Errorf("%s, others known: %s, want %s", of, got, want)
-			}
-		}
-	}
-}
-
-func TestDockerConfigByRepository(t *testing.T) {
-	t.Setenv("HOME", t.TempDir())
-	t.Setenv("DOCKER_CONFIG", dockerConfig(t, `{"auths":{"r.example":{"auth":"YTpwdw=="},"r.example/team":{"auth":"Yjpwdw=="},"r.example/team/app":{"identitytoken":"idt"}}}`))
-	k := image.Keychain("", func(warning string) { t.Errorf("warning: %s", warning) })
-	for of, want := range map[string]string{
-		"r.example": "a||", "r.example/xx": "a||", "r.example/team/x/y": "b||", "r.example/team/app": "|idt|", "r.example/team/app/x": "|idt|", "s.example/team": "||",
-	} {
-		if got := resolve(t, k, of); got != want {
-			t.Errorf("%s: %s, want %s", of, got, want)
-		}
-	}
-}
-
 // TestBadCredentials: what cannot be read is told once, if it would be needed, and is the reason of a refusal.
-func TestBadCredentials(t *testing.T) {
-	const missing = `{"credsStore":"not-installed","auths":{"r.example/team":{"auth":"Yjpwdw=="}}}`
-	for _, tt := range []struct {
-		name, cnb, docker string
-		reason            string // of r.example/team/app
-		other             bool   // there is one for others too
-	}{
-		{"not JSON", `s3cret`, "", "CNB_REGISTRY_AUTH is not a JSON object", true},
-		{"a list", `["s3cret"]`, "", "CNB_REGISTRY_AUTH is not a JSON object", true},
-		{"no scheme", `{"r.example":"s3cret"}`, "", "the entry for r.example in CNB_REGISTRY_AUTH is none of", false},
-		{"odd scheme", `{"r.example/team":"Digest s3cret"}`, "", "the entry for r.example/team in CNB_REGISTRY_AUTH", false},
-		{"no base64", `{"r.example":"Basic s3cret"}`, "", "the entry for r.example", false},
-		{"nested", `{"r.example":{"auth":"s3cret"}}`, "", "the entry for r.example", false},
-		{"null", `{"r.example":null}`, "", "the entry for r.example", false},
-		{"broken config.json", "", `{"auths":`, "reading docker's config.json", true},
-		{"missing helper", "", missing, "docker-credential-not-installed", true},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Setenv("HOME", t.TempDir())
-			t.Setenv("DOCKER_CONFIG", t.TempDir())
-			if tt.docker != "" {
-				t.Setenv("DOCKER_CONFIG", dockerConfig(t, tt.docker))
-			}
-			var warnings []string
-			k := image.Keychain(tt.cnb, func(warning string) { warnings = append(warnings, warning) })
-			if got := resolve(t, k, "other.example/xx"); got != "||" || (len(warnings) > 0) != tt.other {
-				t.Errorf("another registry: %s, %q", got, warnings)
-			}
-			for range 3 {
-				resolve(t, k, "r.example/team/app")
-			}
-			if len(warnings) != 1 || !strings.Contains(warnings[0], tt.reason) || strings.Contains(warnings[0], "s3cret") {
-				t.Errorf("warnings %q, want one with %q", warnings, tt.reason)
-			}
-			for _, k := range []authn.Keychain{k, image.Known(k, refs("r.example/team/app")...)} {
-				if why := k.(interface{ Reason(authn.Resource) string }).Reason(must(name.NewRepository("r.example/team/app"))); !strings.Contains(why, tt.reason) {
-					t.Errorf("reason %q, want %q", why, tt.reason)
-				}
-			}
-		})
-	}
-}
-
 // TestNextBestCredentials: a bad entry does not hide a good one behind it.
-func TestNextBestCredentials(t *testing.T) {
-	t.Setenv("HOME", t.TempDir())
-	t.Setenv("DOCKER_CONFIG", dockerConfig(t, `{"auths":{"s.example":{"auth":"Yzpwdw=="}}}`))
-	k := image.Keychain(`{"r.example/team":"Odd x","r.example":"`+basicA+`","s.example":"Odd y"}`, nil)
-	if got := resolve(t, k, "r.example/team/app"); got != "a||" {
-		t.Errorf("%s, want those of the registry", got)
-	}
-	if got := resolve(t, k, "s.example/app"); got != "c||" {
-		t.Errorf("%s, want those of config.json", got)
-	}
-}
-
 // A host is a registry that wants credentials.
 type host struct {
 	name string
@@ -146,7 +42,7 @@ type host struct {
 func serve(t *testing.T, auth string, secure bool) *host {
 	t.Helper()
 	h := &host{}
-	store := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	store := ggcrregistry.New(ggcrregistry.Logger(log.New(io.Discard, "", 0)))
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scheme := "http"
 		if secure {
@@ -189,18 +85,18 @@ func serve(t *testing.T, auth string, secure bool) *host {
 // clients are all ways to a registry; each gives an error if it cannot read what is there.
 func clients(t *testing.T, o *image.Opener, ref string) map[string]error {
 	t.Helper()
-	o.Retry = remote.Backoff{Duration: time.Millisecond, Steps: 1}
+	o.Registry.Retry = remote.Backoff{Duration: time.Millisecond, Steps: 1}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	w := image.Writer{Opener: o}
 	errs := map[string]error{"checking read": w.CheckRead(ctx, reference.Parse(ref)), "checking write": w.CheckWrite(ctx, reference.Parse(ref))}
-	frugal := image.Writer{Opener: o.Frugal()}
-	errs["checking, frugally"] = errors.Join(frugal.CheckRead(ctx, reference.Parse(ref)), frugal.CheckWrite(ctx, reference.Parse(ref)))
+	reading := image.Writer{Opener: fewerRequests(o)}
+	errs["checking with fewer requests"] = errors.Join(reading.CheckRead(ctx, reference.Parse(ref)), reading.CheckWrite(ctx, reference.Parse(ref)))
 	_, errs["opening"] = o.Open(ctx, reference.Parse(ref))
 
-	r := must(o.Reference(reference.Parse(ref)))
+	r := must(o.Registry.Reference(reference.Parse(ref)))
 	digest := must(one.Digest())
-	f := attach.Finder{Keychain: o.Keychain, TransportFor: o.RepositoryTransport}
+	f := attach.Finder{Registry: o.Registry}
 	found, err := f.Find(ctx, attach.Subject{Ref: r, Digest: digest, Config: must(one.ConfigFile()), Image: one})
 	for _, s := range found.Searched {
 		if s.Result == attach.Unreachable {
@@ -208,7 +104,7 @@ func clients(t *testing.T, o *image.Opener, ref string) map[string]error {
 		}
 	}
 	errs["finding an SBOM"] = err
-	a := attach.Attacher{Keychain: o.Keychain, TransportFor: o.RepositoryTransport, Settle: time.Millisecond}
+	a := attach.Attacher{Registry: o.Registry, Settle: time.Millisecond}
 	_, errs["attaching"] = a.Attach(ctx, r, attach.Options{Material: func(context.Context, attach.Target) (attach.Material, error) {
 		return attach.Material{Provides: []byte(`{"version": "1.0", "provides": []}`)}, nil
 	}})
@@ -222,7 +118,7 @@ func TestCredentialsReachRegistries(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		for _, tt := range []struct{ auth, header string }{{"", "Odd x"}, {"basic", basicA}, {"token", basicA}, {"token", "X-Identity idt"}, {"token", "Bearer t0k3n"}} {
 			h := serve(t, tt.auth, secure)
-			o := &image.Opener{Keychain: image.Keychain(`{"`+h.name+`/team":"`+tt.header+`","`+h.name+`":"`+basicC+`","else.example":[1]}`, nil), Insecure: []string{h.name}}
+			o := &image.Opener{Registry: registry.Client{Keychain: credentials.New(`{"`+h.name+`/team":"`+tt.header+`","`+h.name+`":"`+basicC+`","else.example":[1]}`, nil), Insecure: []string{h.name}}}
 			for client, err := range clients(t, o, h.name+"/team/run:1") {
 				if err != nil {
 					t.Errorf("secure %t, %s auth, %s: %s: %v", secure, tt.auth, tt.header, client, err)
@@ -238,14 +134,14 @@ func TestRefusedWithReason(t *testing.T) {
 	t.Setenv("DOCKER_CONFIG", dockerConfig(t, `{"credsStore":"not-installed"}`))
 	open, closed, token := serve(t, "", false), serve(t, "basic", false), serve(t, "token", false)
 	var warnings []string
-	k := image.Keychain("", func(warning string) { warnings = append(warnings, warning) })
-	for client, err := range clients(t, &image.Opener{Keychain: k}, open.name+"/team/run:1") {
+	k := credentials.New("", func(warning string) { warnings = append(warnings, warning) })
+	for client, err := range clients(t, &image.Opener{Registry: registry.Client{Keychain: k}}, open.name+"/team/run:1") {
 		if err != nil {
 			t.Errorf("%s: %v", client, err)
 		}
 	}
 	for _, h := range []*host{closed, token} {
-		for client, err := range clients(t, &image.Opener{Keychain: k}, h.name+"/team/run:1") {
+		for client, err := range clients(t, &image.Opener{Registry: registry.Client{Keychain: k}}, h.name+"/team/run:1") {
 			if err == nil || !strings.Contains(err.Error(), "not-installed") {
 				t.Errorf("%s: %v, want the missing helper in it", client, err)
 			}
@@ -273,7 +169,7 @@ func TestInsecure(t *testing.T) {
 		{h.name, other.name + "/team/run:1", false},
 		{"", h.name + "/team/run:1", false},
 	} {
-		o := &image.Opener{Insecure: []string{tt.insecure}, Keychain: image.Keychain(auth, nil)}
+		o := &image.Opener{Registry: registry.Client{Insecure: []string{tt.insecure}, Keychain: credentials.New(auth, nil)}}
 		for client, err := range clients(t, o, tt.ref) {
 			if (err == nil) != tt.want {
 				t.Errorf("insecure %s, %s: %s: %v", tt.insecure, strings.TrimPrefix(tt.ref, h.name), client, err)
@@ -281,7 +177,7 @@ func TestInsecure(t *testing.T) {
 		}
 	}
 	// What an unverified host says is not believed where it is verified.
-	o := (&image.Opener{Insecure: []string{h.name + "/team"}, Keychain: image.Keychain(auth, nil), Retry: quick}).Frugal()
+	o := fewerRequests(&image.Opener{Registry: registry.Client{Insecure: []string{h.name + "/team"}, Keychain: credentials.New(auth, nil), Retry: quick}})
 	if _, err := o.Open(t.Context(), reference.Parse(h.name+"/team/run:1")); err != nil {
 		t.Fatal(err)
 	}
@@ -312,7 +208,7 @@ func TestInsecureByName(t *testing.T) {
 		{nil, "plain.example:5000/team/run:1", false},
 		{nil, "secure.example/team/run:1", false},
 	} {
-		o := &image.Opener{Insecure: tt.insecure, Transport: transport, Retry: quick}
+		o := &image.Opener{Registry: registry.Client{Insecure: tt.insecure, Transport: transport, Retry: quick}}
 		if _, err := o.Open(t.Context(), reference.Parse(tt.ref)); (err == nil) != tt.want {
 			t.Errorf("insecure %q, %s: %v", tt.insecure, tt.ref, err)
 		}
@@ -322,16 +218,16 @@ func TestInsecureByName(t *testing.T) {
 // drip is a registry that sends a byte each interval.
 func drip(t *testing.T, on string, interval time.Duration) string {
 	t.Helper()
-	store := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	store := ggcrregistry.New(ggcrregistry.Logger(log.New(io.Discard, "", 0)))
 	f := newFront(t, store)
 	push(t, f.name+"/run:1", one)
-	f.set(func(w http.ResponseWriter, r *http.Request, registry http.Handler) {
+	f.set(func(w http.ResponseWriter, r *http.Request, host http.Handler) {
 		if !strings.Contains(r.URL.Path, on) {
-			registry.ServeHTTP(w, r)
+			host.ServeHTTP(w, r)
 			return
 		}
 		answer := httptest.NewRecorder()
-		registry.ServeHTTP(answer, r)
+		host.ServeHTTP(answer, r)
 		for key, values := range answer.Header() {
 			w.Header()[key] = values
 		}
@@ -353,12 +249,12 @@ func drip(t *testing.T, on string, interval time.Duration) string {
 func TestDrip(t *testing.T) {
 	for _, on := range []string{"/manifests/", "/blobs/"} {
 		ref := drip(t, on, 20*time.Millisecond)
-		o := &image.Opener{Stall: 400 * time.Millisecond, Retry: quick}
+		o := &image.Opener{Registry: registry.Client{Stall: 400 * time.Millisecond, Retry: quick}}
 		if _, err := o.Open(t.Context(), reference.Parse(ref)); !errors.Is(err, watch.ErrStalled) {
 			t.Errorf("opening from a registry that drips %s: %v", on, err)
 		}
-		a := attach.Attacher{Stall: 400 * time.Millisecond}
-		_, err := a.Attach(t.Context(), must(o.Reference(reference.Parse(ref))), attach.Options{Material: func(ctx context.Context, target attach.Target) (attach.Material, error) {
+		a := attach.Attacher{Registry: registry.Client{Stall: 400 * time.Millisecond, Retry: quick}}
+		_, err := a.Attach(t.Context(), must(o.Registry.Reference(reference.Parse(ref))), attach.Options{Material: func(ctx context.Context, target attach.Target) (attach.Material, error) {
 			_, err := target.Image.RawConfigFile()
 			return attach.Material{}, err
 		}})
@@ -369,19 +265,3 @@ func TestDrip(t *testing.T) {
 }
 
 // TestUnreadableHome: a config.json that this user cannot see is the reason of a refusal, but no warning.
-func TestUnreadableHome(t *testing.T) {
-	if os.Geteuid() == 0 {
-		t.Skip("root can see everything")
-	}
-	home := t.TempDir()
-	if err := os.Mkdir(filepath.Join(home, ".docker"), 0); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("HOME", home)
-	t.Setenv("DOCKER_CONFIG", "")
-	k := image.Keychain("", func(warning string) { t.Errorf("warning: %s", warning) })
-	got := resolve(t, k, "r.example/app")
-	if why := k.Reason(must(name.NewRepository("r.example/app"))); got != "||" || !strings.Contains(why, "permission denied") {
-		t.Error(cmp.Diff("permission denied", why))
-	}
-}

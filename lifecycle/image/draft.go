@@ -9,6 +9,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/baseplan/baseplan/sbom/registry"
 )
 
 // A Draft describes an image to write: a base, and layers on top of it.
@@ -95,14 +97,14 @@ func (i *Image) parts() ([]part, error) {
 	}
 	manifest, err := i.Image.Manifest()
 	if err != nil {
-		return nil, fmt.Errorf("reading manifest of %s: %w", redact(i.Name.String()), err)
+		return nil, fmt.Errorf("reading manifest of %s: %w", registry.Redact(i.Name.String()), err)
 	}
 	layers, err := i.Image.Layers()
 	if err != nil {
-		return nil, fmt.Errorf("reading layers of %s: %w", redact(i.Name.String()), err)
+		return nil, fmt.Errorf("reading layers of %s: %w", registry.Redact(i.Name.String()), err)
 	}
 	if len(manifest.Layers) != len(all) || len(layers) != len(all) {
-		return nil, fmt.Errorf("reading layers of %s: the manifest has %d, the configuration %d", redact(i.Name.String()), len(manifest.Layers), len(all))
+		return nil, fmt.Errorf("reading layers of %s: the manifest has %d, the configuration %d", registry.Redact(i.Name.String()), len(manifest.Layers), len(all))
 	}
 	for n := range all {
 		all[n].desc = &manifest.Layers[n]

@@ -27,10 +27,19 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/sbom/reference"
+	"github.com/baseplan/baseplan/sbom/registry"
+	"github.com/baseplan/baseplan/sbom/registry/credentials"
 )
 
 // quick attempts are as many as by default, but not seconds apart.
-var quick = remote.Backoff{Duration: time.Millisecond, Factor: 3, Steps: 3}
+var quick = remote.Backoff{Duration: time.Millisecond, Factor: 2, Steps: 4}
+
+// fewerRequests is the opener of a phase that only reads.
+func fewerRequests(o *image.Opener) *image.Opener {
+	out := *o
+	out.Registry = o.Registry.WithFewerRequests()
+	return &out
+}
 
 // A front is a server before a registry.
 type front struct {
@@ -38,10 +47,10 @@ type front struct {
 
 	mu       sync.Mutex
 	requests []string // "METHOD PATH?QUERY"
-	serve    func(w http.ResponseWriter, r *http.Request, registry http.Handler)
+	serve    func(w http.ResponseWriter, r *http.Request, host http.Handler)
 }
 
-func newFront(t testing.TB, registry http.Handler) *front {
+func newFront(t testing.TB, host http.Handler) *front {
 	t.Helper()
 	f := &front{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -50,10 +59,10 @@ func newFront(t testing.TB, registry http.Handler) *front {
 		serve := f.serve
 		f.mu.Unlock()
 		if serve == nil {
-			registry.ServeHTTP(w, r)
+			host.ServeHTTP(w, r)
 			return
 		}
-		serve(w, r, registry)
+		serve(w, r, host)
 	}))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	t.Cleanup(server.Close)
@@ -62,7 +71,7 @@ func newFront(t testing.TB, registry http.Handler) *front {
 }
 
 // set replaces how requests are served, and forgets those that were.
-func (f *front) set(serve func(w http.ResponseWriter, r *http.Request, registry http.Handler)) {
+func (f *front) set(serve func(w http.ResponseWriter, r *http.Request, host http.Handler)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.serve, f.requests = serve, nil
@@ -122,7 +131,7 @@ func push(t testing.TB, ref string, img v1.Image) {
 func TestUploadsOnce(t *testing.T) {
 	f := newFront(t, distribution())
 	push(t, f.name+"/run:1", lifecycletest.Debian())
-	o := &image.Opener{Retry: quick}
+	o := &image.Opener{Registry: registry.Client{Retry: quick}}
 	w := image.Writer{Opener: o}
 	base := open(t, o, f.name+"/run:1")
 	d := draft(t, base, filesLayer(t, "one", "1"), filesLayer(t, "two", "2"))
@@ -167,9 +176,9 @@ func TestUploadsOnce(t *testing.T) {
 
 // TestRegistryFaults: each fault ends in one message, after as many attempts as make sense.
 func TestRegistryFaults(t *testing.T) {
-	registry := lifecycletest.Registry()
-	defer registry.Close()
-	f := newFront(t, registry.Handler())
+	host := lifecycletest.Registry()
+	defer host.Close()
+	f := newFront(t, host.Handler())
 	push(t, f.name+"/run:1", lifecycletest.Alpine())
 	const (
 		begin    = "POST /v2/app/blobs/uploads/"
@@ -191,8 +200,8 @@ func TestRegistryFaults(t *testing.T) {
 		if on == manifest {
 			says = config
 		}
-		faults = append(faults, fault{on, "401", 1, says}, fault{on, "403", 1, says}, fault{on, "429", 3, says},
-			fault{on, "500", 3, says}, fault{on, "503", 3, says}, fault{on, "cut", 3, says})
+		faults = append(faults, fault{on, "401", 1, says}, fault{on, "403", 1, says}, fault{on, "429", 4, says},
+			fault{on, "500", 4, says}, fault{on, "503", 4, says}, fault{on, "cut", 4, says})
 		if on != exists {
 			faults = append(faults, fault{on, "404", 1, says})
 		}
@@ -201,14 +210,14 @@ func TestRegistryFaults(t *testing.T) {
 	for _, tt := range faults {
 		t.Run(tt.on[:strings.Index(tt.on, "/")]+tt.on[len("PUT /v2/app/"):]+tt.answer, func(t *testing.T) {
 			f.set(nil)
-			o := &image.Opener{Retry: quick}
+			o := &image.Opener{Registry: registry.Client{Retry: quick}}
 			base := open(t, o, f.name+"/run:1")
 			d := draft(t, base, filesLayer(t, "one", t.Name()))
 			d.Layers[0].Layer = incompressible(t, t.Name())
 			d.Layers[0].DiffID = v1.Hash{}
 			f.set(disaster(tt.on, tt.answer))
 			if tt.answer == "hangs" { // the others may take their time
-				o.Stall = 200 * time.Millisecond
+				o.Registry.Stall = 200 * time.Millisecond
 			}
 			written, err := (&image.Writer{Opener: o}).Write(t.Context(), d, refs(f.name+"/app:1")...)
 			if err == nil {
@@ -233,13 +242,13 @@ func TestRegistryFaults(t *testing.T) {
 	}
 }
 
-// TestRegistryRecovers: what goes wrong twice goes right the third time.
+// TestRegistryRecovers: what goes wrong three times goes right the fourth time.
 func TestRegistryRecovers(t *testing.T) {
-	registry := lifecycletest.Registry()
-	defer registry.Close()
-	f := newFront(t, registry.Handler())
+	host := lifecycletest.Registry()
+	defer host.Close()
+	f := newFront(t, host.Handler())
 	push(t, f.name+"/run:1", lifecycletest.Alpine())
-	o := &image.Opener{Retry: quick}
+	o := &image.Opener{Registry: registry.Client{Retry: quick}}
 	w := image.Writer{Opener: o}
 	base := open(t, o, f.name+"/run:1")
 	for _, on := range []string{"POST /v2/app/", "PATCH /v2/app/", "PUT /v2/app/blobs/", "PUT /v2/app/manifests/", "GET /v2/"} {
@@ -249,12 +258,12 @@ func TestRegistryRecovers(t *testing.T) {
 				d.Layers = []image.Add{{Layer: incompressible(t, t.Name())}}
 				var n atomic.Int32
 				bad := disaster(on, answer)
-				f.set(func(w http.ResponseWriter, r *http.Request, registry http.Handler) {
-					if strings.HasPrefix(r.Method+" "+r.URL.Path, on) && n.Add(1) > 2 {
-						registry.ServeHTTP(w, r)
+				f.set(func(w http.ResponseWriter, r *http.Request, host http.Handler) {
+					if strings.HasPrefix(r.Method+" "+r.URL.Path, on) && n.Add(1) > 3 {
+						host.ServeHTTP(w, r)
 						return
 					}
-					bad(w, r, registry)
+					bad(w, r, host)
 				})
 				written, err := w.Write(t.Context(), d, refs(f.name+"/app:1")...)
 				if err != nil {
@@ -276,9 +285,9 @@ func incompressible(t *testing.T, seed string) v1.Layer {
 
 // disaster serves requests that begin with on badly.
 func disaster(on, answer string) func(http.ResponseWriter, *http.Request, http.Handler) {
-	return func(w http.ResponseWriter, r *http.Request, registry http.Handler) {
+	return func(w http.ResponseWriter, r *http.Request, host http.Handler) {
 		if !strings.HasPrefix(r.Method+" "+r.URL.Path, on) {
-			registry.ServeHTTP(w, r)
+			host.ServeHTTP(w, r)
 			return
 		}
 		switch answer {
@@ -290,7 +299,7 @@ func disaster(on, answer string) func(http.ResponseWriter, *http.Request, http.H
 			}
 		case "other bytes":
 			r.Body = io.NopCloser(io.MultiReader(strings.NewReader("x"), io.LimitReader(r.Body, r.ContentLength-1)))
-			registry.ServeHTTP(w, r)
+			host.ServeHTTP(w, r)
 		case "hangs":
 			_, _ = io.Copy(io.Discard, r.Body)
 			<-r.Context().Done()
@@ -304,10 +313,10 @@ func disaster(on, answer string) func(http.ResponseWriter, *http.Request, http.H
 }
 
 func TestRegistryIsNotThere(t *testing.T) {
-	registry := lifecycletest.Registry()
-	defer registry.Close()
-	o := &image.Opener{Retry: quick}
-	d := draft(t, open(t, o, registry.Push("run:1", lifecycletest.Alpine())))
+	host := lifecycletest.Registry()
+	defer host.Close()
+	o := &image.Opener{Registry: registry.Client{Retry: quick}}
+	d := draft(t, open(t, o, host.Push("run:1", lifecycletest.Alpine())))
 	w := image.Writer{Opener: o}
 	_, err := w.Write(t.Context(), d, refs("127.0.0.1:1/app:1")...)
 	for name, err := range map[string]error{
@@ -320,22 +329,22 @@ func TestRegistryIsNotThere(t *testing.T) {
 }
 
 func TestCancelWrite(t *testing.T) {
-	registry := lifecycletest.Registry()
-	defer registry.Close()
-	f := newFront(t, registry.Handler())
+	host := lifecycletest.Registry()
+	defer host.Close()
+	f := newFront(t, host.Handler())
 	push(t, f.name+"/run:1", lifecycletest.Alpine())
 	o := &image.Opener{} // with seconds between attempts: there must not be another
 	base := open(t, o, f.name+"/run:1")
 	for _, on := range []string{"PATCH ", "PUT /v2/app/manifests/", "GET /v2/"} {
 		ctx, cancel := context.WithCancel(t.Context())
-		f.set(func(w http.ResponseWriter, r *http.Request, registry http.Handler) {
+		f.set(func(w http.ResponseWriter, r *http.Request, host http.Handler) {
 			if strings.HasPrefix(r.Method+" "+r.URL.Path, on) {
 				cancel()
 				_, _ = io.Copy(io.Discard, r.Body)
 				<-r.Context().Done()
 				return
 			}
-			registry.ServeHTTP(w, r)
+			host.ServeHTTP(w, r)
 		})
 		d := draft(t, base)
 		d.Layers = []image.Add{{Layer: incompressible(t, on)}}
@@ -352,13 +361,13 @@ func TestCredentialsStaySecret(t *testing.T) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="http://`+r.Host+`/token?account=hunter2",service="s"`)
 		w.WriteHeader(http.StatusUnauthorized)
 	}))
-	registry := lifecycletest.Registry()
-	defer registry.Close()
-	keychain := image.Keychain(`{"`+f.name+`":"Basic dXNlcjpodW50ZXIy"}`, nil)
+	host := lifecycletest.Registry()
+	defer host.Close()
+	keychain := credentials.New(`{"`+f.name+`":"Basic dXNlcjpodW50ZXIy"}`, nil)
 	for _, k := range []authn.Keychain{keychain, nil} {
-		o := &image.Opener{Retry: quick, Keychain: k}
+		o := &image.Opener{Registry: registry.Client{Retry: quick, Keychain: k}}
 		w := image.Writer{Opener: o}
-		d := draft(t, open(t, &image.Opener{}, registry.Push("run:1", lifecycletest.Alpine())))
+		d := draft(t, open(t, &image.Opener{}, host.Push("run:1", lifecycletest.Alpine())))
 		_, err := w.Write(t.Context(), d, refs(f.name+"/app:1")...)
 		for _, err := range []error{err, w.CheckRead(t.Context(), reference.Parse(f.name+"/app:1")), w.CheckWrite(t.Context(), reference.Parse(f.name+"/app:1"))} {
 			if err == nil || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "dXNlcjpodW50ZXIy") {
@@ -369,10 +378,10 @@ func TestCredentialsStaySecret(t *testing.T) {
 }
 
 func TestRegistryAccess(t *testing.T) {
-	registry := lifecycletest.Registry()
-	defer registry.Close()
-	f := newFront(t, registry.Handler())
-	w := image.Writer{Opener: &image.Opener{Retry: quick}}
+	host := lifecycletest.Registry()
+	defer host.Close()
+	f := newFront(t, host.Handler())
+	w := image.Writer{Opener: &image.Opener{Registry: registry.Client{Retry: quick}}}
 	for _, tt := range []struct {
 		on, answer  string
 		read, write bool
@@ -401,13 +410,13 @@ func TestRegistryAccess(t *testing.T) {
 	}
 }
 
-// TestFrugal: the challenge of a registry is asked for once, and again after a failure.
-func TestFrugal(t *testing.T) {
-	registry := lifecycletest.Registry()
-	defer registry.Close()
-	f := newFront(t, registry.Handler())
+// TestWithFewerRequests: the challenge of a registry is asked for once, and again after a failure.
+func TestWithFewerRequests(t *testing.T) {
+	host := lifecycletest.Registry()
+	defer host.Close()
+	f := newFront(t, host.Handler())
 	push(t, f.name+"/run:1", lifecycletest.Alpine())
-	o := (&image.Opener{Retry: quick}).Frugal()
+	o := fewerRequests(&image.Opener{Registry: registry.Client{Retry: quick}})
 	w := image.Writer{Opener: o}
 	f.set(disaster("GET /v2/", "503"))
 	if _, err := o.Open(t.Context(), reference.Parse(f.name+"/run:1")); err == nil {

@@ -1,7 +1,6 @@
 package image_test
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,21 +33,3 @@ func FuzzOpenTar(f *testing.F) {
 }
 
 // FuzzKeychain gives CNB_REGISTRY_AUTH that is anything: no error may tell a credential.
-func FuzzKeychain(f *testing.F) {
-	f.Add("r.example", "Basic dXNlcjpwYXNzd29yZA==")
-	f.Add("https://index.docker.io/v1/", "Bearer abcdefgh")
-	f.Fuzz(func(t *testing.T, registry, header string) {
-		raw, err := json.Marshal(map[string]string{registry: header})
-		if err != nil {
-			return
-		}
-		for _, value := range []string{string(raw), header} {
-			_, secret, _ := strings.Cut(header, " ")
-			image.Headers(value, func(warning string) {
-				if len(secret) > 12 && !strings.Contains(registry, secret) && strings.Contains(warning, secret) {
-					t.Error(warning)
-				}
-			})
-		}
-	})
-}

@@ -1,5 +1,5 @@
 // Package image opens and writes images in a registry, a docker daemon or an OCI layout. It
-// also reads tar files, and finds credentials for registries.
+// also reads tar files.
 //
 // Start with [Opener], and with [Writer] and its [Draft]. An opened image is an [Image]. It
 // is a v1.Image of go-containerregistry with its digest and, if it was found through an
@@ -15,14 +15,12 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/url"
-	"regexp"
-	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/baseplan/baseplan/sbom/reference"
+	"github.com/baseplan/baseplan/sbom/registry"
 )
 
 // ErrNotFound is wrapped by errors of [Opener.Open] if the image does not exist.
@@ -80,7 +78,7 @@ func (o *Opener) Open(ctx context.Context, ref reference.Reference) (*Image, err
 	}
 	img, err := open(ctx, ref)
 	if err != nil {
-		return nil, &imageError{"opening", redact(ref.String()), err}
+		return nil, &imageError{"opening", registry.Redact(ref.String()), err}
 	}
 	img.Name = ref
 	return img, nil
@@ -106,36 +104,9 @@ type imageError struct {
 }
 
 func (e *imageError) Error() string {
-	return e.doing + " image " + e.name + ": " + redact(e.err.Error())
+	return e.doing + " image " + e.name + ": " + registry.Redact(e.err.Error())
 }
 func (e *imageError) Unwrap() error { return e.err }
-
-var (
-	userinfo = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://)?[^\s/@"':]+:[^\s/@"']+@([^\s/@:"']+[.:/])`)
-	queries  = regexp.MustCompile(`\?[^\s"']+`)
-)
-
-// redact hides passwords in front of a host, and the values of queries, which may be tokens.
-func redact(s string) string {
-	s = userinfo.ReplaceAllStringFunc(s, func(found string) string {
-		if strings.HasSuffix(found, "@sha256:") {
-			return found // a tag followed by a digest
-		}
-		return userinfo.ReplaceAllString(found, "${1}***@${2}")
-	})
-	return queries.ReplaceAllStringFunc(s, func(q string) string {
-		values, err := url.ParseQuery(q[1:])
-		if err != nil {
-			return "?***"
-		}
-		for k := range values {
-			if k != "scope" && k != "service" && k != "path" {
-				values[k] = []string{"***"}
-			}
-		}
-		return "?" + values.Encode()
-	})
-}
 
 // closers returns a func that closes all, last first, and joins the errors.
 func closers(all ...io.Closer) func() error {

@@ -14,8 +14,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
@@ -25,6 +23,8 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/sbom/reference"
+	"github.com/baseplan/baseplan/sbom/registry"
+	"github.com/baseplan/baseplan/sbom/registry/credentials"
 )
 
 var (
@@ -284,7 +284,7 @@ func TestOpenErrors(t *testing.T) {
 		{"a password", "user:hunter2@registry.example/run:1", false, []string{"***@registry.example"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			o := &image.Opener{Platform: &v1.Platform{OS: "linux", Architecture: "s390x"}, DockerHost: "unix:///no/such.sock", Retry: quick}
+			o := &image.Opener{Platform: &v1.Platform{OS: "linux", Architecture: "s390x"}, DockerHost: "unix:///no/such.sock", Registry: registry.Client{Retry: quick}}
 			img, err := o.Open(t.Context(), reference.Parse(tt.ref))
 			if err == nil {
 				t.Fatalf("opened %s", img.Digest)
@@ -334,53 +334,8 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.handler.ServeHTTP(w, r)
 }
 
-func TestKeychain(t *testing.T) {
-	t.Setenv("DOCKER_CONFIG", dockerConfig(t, `{"auths":{"docker.example":{"auth":"ZG9ja2VyOnB3"},"both.example":{"auth":"ZG9ja2VyOnB3"}}}`))
-	t.Setenv("HOME", t.TempDir())
-	cnb := `{"cnb.example:5000":"Basic Y25iOnB3","both.example":"Basic Y25iOnB3","token.example":"Bearer t0k3n","https://index.docker.io/v1/":"Basic aHViOnB3"}`
-	keychain := image.Keychain(cnb, func(warning string) { t.Errorf("warning: %s", warning) })
-	for registry, want := range map[string]authn.AuthConfig{
-		"cnb.example:5000": {Username: "cnb", Password: "pw"},
-		"docker.example":   {Username: "docker", Password: "pw"},
-		"both.example":     {Username: "cnb", Password: "pw"},
-		"token.example":    {RegistryToken: "t0k3n"},
-		"index.docker.io":  {Username: "hub", Password: "pw"},
-		"other.example":    {},
-	} {
-		t.Run(registry, func(t *testing.T) {
-			auth, err := keychain.Resolve(must(name.NewRegistry(registry)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := authn.Authorization(t.Context(), auth)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got.Username != want.Username || got.Password != want.Password || got.RegistryToken != want.RegistryToken {
-				t.Errorf("%+v, want %+v", got, want)
-			}
-		})
-	}
-}
-
 // TestCredentialHelper has a registry for which docker's configuration names a helper,
 // a program that is asked over a pipe.
-func TestCredentialHelper(t *testing.T) {
-	bin := t.TempDir()
-	script := "#!/bin/sh\nread -r server\n[ \"$1\" = get ] && [ \"$server\" = helped.example ] && echo '{\"ServerURL\":\"helped.example\",\"Username\":\"u\",\"Secret\":\"s\"}'\n"
-	if err := os.WriteFile(filepath.Join(bin, "docker-credential-scripted"), []byte(script), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
-	t.Setenv("DOCKER_CONFIG", dockerConfig(t, `{"credHelpers":{"helped.example":"scripted"}}`))
-	keychain := image.Keychain("", nil)
-	auth := must(keychain.Resolve(must(name.NewRegistry("helped.example"))))
-	got := must(authn.Authorization(t.Context(), auth))
-	if got.Username != "u" || got.Password != "s" {
-		t.Errorf("%+v, want what the helper says", got)
-	}
-}
-
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
@@ -405,12 +360,12 @@ func TestRegistryAuth(t *testing.T) {
 	guard := &guarded{handler: host.Handler(), want: "Basic dXNlcjpwdw=="}
 	server := httptest.NewServer(guard)
 	defer server.Close()
-	registry := strings.TrimPrefix(server.URL, "http://")
-	keychain := image.Keychain(`{"`+registry+`":"`+guard.want+`"}`, nil)
-	if _, err := (&image.Opener{}).Open(t.Context(), reference.Parse(registry+"/run:1")); err == nil || !strings.Contains(err.Error(), "who are you?") {
+	at := strings.TrimPrefix(server.URL, "http://")
+	keychain := credentials.New(`{"`+at+`":"`+guard.want+`"}`, nil)
+	if _, err := (&image.Opener{}).Open(t.Context(), reference.Parse(at+"/run:1")); err == nil || !strings.Contains(err.Error(), "who are you?") {
 		t.Errorf("as anonymous: %v", err)
 	}
-	img, err := (&image.Opener{Keychain: keychain}).Open(t.Context(), reference.Parse(registry+"/run:1"))
+	img, err := (&image.Opener{Registry: registry.Client{Keychain: keychain}}).Open(t.Context(), reference.Parse(at+"/run:1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -420,7 +375,7 @@ func TestRegistryAuth(t *testing.T) {
 }
 
 func TestReference(t *testing.T) {
-	o := &image.Opener{Insecure: []string{"plain.example:5000", "https://team.example/a/b/", "run", "docker.io"}}
+	o := &registry.Client{Insecure: []string{"plain.example:5000", "https://team.example/a/b/", "run", "docker.io"}}
 	for ref, scheme := range map[string]string{
 		"plain.example:5000/run:1":   "http",
 		"plain.example/run:1":        "https",

@@ -20,12 +20,13 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/sbom/reference"
+	"github.com/baseplan/baseplan/sbom/registry"
 )
 
 // lay writes to OCI layouts. Blobs that the base's own layout lacks are not added.
 func (w *Writer) lay(ctx context.Context, d *Draft, names []reference.Reference) (*Written, error) {
 	if d.Base.Image == nil {
-		return nil, fmt.Errorf("reading base image %s: it is in the docker daemon, and can only be a base there", redact(d.Base.Name.String()))
+		return nil, fmt.Errorf("reading base image %s: it is in the docker daemon, and can only be a base there", registry.Redact(d.Base.Name.String()))
 	}
 	parts, err := d.parts(func(previous *Image) bool { return previous.has != nil })
 	if err != nil {

@@ -5,18 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/baseplan/baseplan/sbom/reference"
+	"github.com/baseplan/baseplan/sbom/registry"
 )
 
 // jobs is the number of layers compressed and sent concurrently.
@@ -25,7 +23,7 @@ const jobs = 4
 // push writes to registries: first all blobs, then the manifests.
 func (w *Writer) push(ctx context.Context, d *Draft, names []reference.Reference) (*Written, error) {
 	if d.Base.Image == nil {
-		return nil, fmt.Errorf("reading base image %s: it is in the docker daemon, and can only be a base there", redact(d.Base.Name.String()))
+		return nil, fmt.Errorf("reading base image %s: it is in the docker daemon, and can only be a base there", registry.Redact(d.Base.Name.String()))
 	}
 	tags, err := w.tags(names)
 	if err != nil {
@@ -46,7 +44,7 @@ func (w *Writer) push(ctx context.Context, d *Draft, names []reference.Reference
 	for _, tag := range tags {
 		repositories = append(repositories, tag.Context())
 	}
-	if u.pusher, err = remote.NewPusher(w.RemoteOptions(ctx, repositories...)...); err != nil {
+	if u.pusher, err = remote.NewPusher(w.Registry.Options(ctx, repositories...)...); err != nil {
 		return nil, err
 	}
 	return u.run(ctx, tags, names)
@@ -55,13 +53,13 @@ func (w *Writer) push(ctx context.Context, d *Draft, names []reference.Reference
 func (w *Writer) tags(names []reference.Reference) ([]name.Tag, error) {
 	var tags []name.Tag
 	for _, n := range names {
-		ref, err := w.Reference(n)
+		ref, err := w.Registry.Reference(n)
 		if err != nil {
 			return nil, err
 		}
 		tag, ok := ref.(name.Tag)
 		if !ok {
-			return nil, fmt.Errorf("writing %s: a digest cannot be chosen, name a tag", redact(n.String()))
+			return nil, fmt.Errorf("writing %s: a digest cannot be chosen, name a tag", registry.Redact(n.String()))
 		}
 		tags = append(tags, tag)
 	}
@@ -102,7 +100,7 @@ func (u *upload) run(ctx context.Context, tags []name.Tag, names []reference.Ref
 	for n, tag := range tags {
 		if n > 0 || !there {
 			if err := u.pusher.Put(ctx, tag, u.image); err != nil {
-				errs = append(errs, fmt.Errorf("writing manifest of %s to registry %s: %w", tag, tag.RegistryStr(), u.writer.refused(tag.Context(), err)))
+				errs = append(errs, fmt.Errorf("writing manifest of %s to registry %s: %w", tag, tag.RegistryStr(), u.writer.Registry.Refused(tag.Context(), err)))
 				continue
 			}
 		}
@@ -144,14 +142,14 @@ func (u *upload) there(ctx context.Context, tag name.Tag) (bool, error) {
 		return false, err
 	}
 	// Errors are ignored here, since writing will report them.
-	found, err := remote.Head(tag, u.writer.RemoteOptions(ctx, tag.Context())...)
+	found, err := remote.Head(tag, u.writer.Registry.Options(ctx, tag.Context())...)
 	return err == nil && found.Digest == digest, nil
 }
 
 func (u *upload) assemble() (err error) {
 	kind, err := u.draft.Base.Image.MediaType()
 	if err != nil {
-		return fmt.Errorf("reading manifest of %s: %w", redact(u.draft.Base.Name.String()), err)
+		return fmt.Errorf("reading manifest of %s: %w", registry.Redact(u.draft.Base.Name.String()), err)
 	}
 	u.image, err = assemble(kind, u.config, u.parts)
 	return err
@@ -181,7 +179,7 @@ func (u *upload) blobs(ctx context.Context, to, from name.Repository) error {
 		err = u.pusher.Upload(ctx, to, config)
 	}
 	if err != nil {
-		return fmt.Errorf("uploading configuration to registry %s: %w", to.RegistryStr(), u.writer.refused(to, err))
+		return fmt.Errorf("uploading configuration to registry %s: %w", to.RegistryStr(), u.writer.Registry.Refused(to, err))
 	}
 	return nil
 }
@@ -214,7 +212,7 @@ func (u *upload) layer(ctx context.Context, p *part, to, from name.Repository) e
 		}
 	}
 	if err := u.pusher.Upload(ctx, to, u.source(p, to, from)); err != nil {
-		return fmt.Errorf("uploading layer %s to registry %s: %w", p.desc.Digest, to.RegistryStr(), u.writer.refused(to, err))
+		return fmt.Errorf("uploading layer %s to registry %s: %w", p.desc.Digest, to.RegistryStr(), u.writer.Registry.Refused(to, err))
 	}
 	return nil
 }
@@ -261,26 +259,3 @@ func (a absent) MediaType() (types.MediaType, error)  { return a.desc.MediaType,
 func (a absent) Uncompressed() (io.ReadCloser, error) { return nil, errNoContent }
 func (a absent) Compressed() (io.ReadCloser, error)   { return nil, errNoContent }
 func (a absent) Descriptor() (*v1.Descriptor, error)  { return a.desc, nil }
-
-// refused adds advice to errors that a retry does not fix.
-func (o *Opener) refused(r name.Repository, err error) error {
-	t, ok := errors.AsType[*transport.Error](err)
-	if !ok {
-		return err
-	}
-	why := ""
-	if k, ok := o.Keychain.(interface{ Reason(authn.Resource) string }); ok {
-		why = k.Reason(r)
-	}
-	switch {
-	case t.StatusCode == http.StatusUnauthorized && why != "":
-		return fmt.Errorf("%w (no credentials: %s)", err, why)
-	case t.StatusCode == http.StatusForbidden && why != "":
-		return fmt.Errorf("%w (no access without credentials: %s)", err, why)
-	case t.StatusCode == http.StatusUnauthorized:
-		return fmt.Errorf("%w (credentials are missing or wrong; see CNB_REGISTRY_AUTH and docker's config.json)", err)
-	case t.StatusCode == http.StatusForbidden:
-		return fmt.Errorf("%w (the credentials do not allow access)", err)
-	}
-	return err
-}

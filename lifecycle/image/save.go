@@ -16,6 +16,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/baseplan/baseplan/sbom/registry"
 )
 
 // save gets the missing layers above the known ones by docker save, from an image that contains
@@ -32,7 +34,7 @@ func (l *loading) save(ctx context.Context, known int) error {
 			continue
 		}
 		if err := l.saveFrom(ctx, img, missing); err != nil {
-			return fmt.Errorf("saving layers of image %s from the docker daemon: %w", redact(img.Name.String()), err)
+			return fmt.Errorf("saving layers of image %s from the docker daemon: %w", registry.Redact(img.Name.String()), err)
 		}
 	}
 	for _, p := range l.parts[known:] {

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/baseplan/baseplan/sbom/reference"
+	"github.com/baseplan/baseplan/sbom/registry"
 )
 
 // Whole returns an image with all of its content. A daemon's image is saved as by docker save
@@ -23,7 +24,7 @@ func (o *Opener) Whole(ctx context.Context, img *Image, dir string) (*Image, err
 	}
 	whole, err := o.saved(ctx, img, file)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("saving image %s from the docker daemon: %w", redact(img.Name.String()), err), os.Remove(file.Name()))
+		return nil, errors.Join(fmt.Errorf("saving image %s from the docker daemon: %w", registry.Redact(img.Name.String()), err), os.Remove(file.Name()))
 	}
 	return whole, nil
 }

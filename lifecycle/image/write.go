@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/baseplan/baseplan/sbom/reference"
+	"github.com/baseplan/baseplan/sbom/registry"
 )
 
 // A Writer writes images to the places that an Opener reads from.
@@ -49,7 +50,7 @@ func (w *Writer) Write(ctx context.Context, d Draft, names ...reference.Referenc
 	var all []string
 	for _, name := range names {
 		if name.Kind != names[0].Kind && name.Err() == nil && names[0].Err() == nil {
-			return nil, &imageError{"writing", redact(name.String()), fmt.Errorf("%s goes elsewhere, write them one by one", redact(names[0].String()))}
+			return nil, &imageError{"writing", registry.Redact(name.String()), fmt.Errorf("%s goes elsewhere, write them one by one", registry.Redact(names[0].String()))}
 		}
 		all = append(all, name.String())
 	}
@@ -62,7 +63,7 @@ func (w *Writer) Write(ctx context.Context, d Draft, names ...reference.Referenc
 	}
 	written, err := write(ctx, &d, names)
 	if err != nil {
-		return written, &imageError{"writing", redact(strings.Join(all, ", ")), err}
+		return written, &imageError{"writing", registry.Redact(strings.Join(all, ", ")), err}
 	}
 	return written, nil
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 
 	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/registry"
 )
 
 const declaration = `{"version":"1.0","provides":[{"name":"shell","evidence":["pkg:rpm/centos/bash"]}]}`
@@ -185,7 +186,7 @@ func TestInterop(t *testing.T) {
 		key := ecdsaKey(t)
 		w := newWorld(t, ggcrRegistry(true))
 		done := must(quick().Attach(shortCtx(t), w.ref, Options{Sign: key, Material: material(Material{SBOMs: [][]byte{fixtures(t)[sbom.SPDX]}})}))(t)
-		repo := newRepository(w.ref.Context(), nil, nil, Limits{})
+		repo := newRepository(w.ref.Context(), &registry.Client{}, Limits{})
 		_, raw, err := repo.manifest(t.Context(), done[0].Digest.String())
 		check(t, err)
 		m := must(decodeManifest(raw))(t)
@@ -320,7 +321,7 @@ func TestAttachCreated(t *testing.T) {
 	epoch := time.Unix(1700000000, 0)
 	w := newWorld(t, ggcrRegistry(true))
 	done := must(quick().Attach(shortCtx(t), w.ref, Options{Created: epoch, Material: material(Material{SBOMs: [][]byte{fixtures(t)[sbom.Syft]}})}))(t)
-	_, raw, err := newRepository(w.ref.Context(), nil, nil, Limits{}).manifest(t.Context(), done[0].Digest.String())
+	_, raw, err := newRepository(w.ref.Context(), &registry.Client{}, Limits{}).manifest(t.Context(), done[0].Digest.String())
 	check(t, err)
 	if got := must(decodeManifest(raw))(t).Annotations[ocispec.AnnotationCreated]; got != "2023-11-14T22:13:20Z" {
 		t.Errorf("created %q, want SOURCE_DATE_EPOCH's", got)
@@ -443,7 +444,7 @@ func TestAttachSurvivesALateWriter(t *testing.T) {
 		return true
 	}))
 	must(quick().Attach(shortCtx(t), w.ref, Options{Material: material(everything(t))}))(t)
-	repo := newRepository(w.ref.Context(), nil, nil, Limits{})
+	repo := newRepository(w.ref.Context(), &registry.Client{}, Limits{})
 	_, raw, err := repo.manifest(t.Context(), digestTag(w.digest, ""))
 	check(t, err)
 	var index ocispec.Index

@@ -5,32 +5,22 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/baseplan/baseplan/sbom"
-	"github.com/baseplan/baseplan/sbom/attach/watch"
+	"github.com/baseplan/baseplan/sbom/registry"
+	"github.com/baseplan/baseplan/sbom/registry/watch"
 )
 
 // An Attacher attaches SBOMs and provides declarations to images in a registry. The
 // zero value works anonymously.
 type Attacher struct {
-	Keychain  authn.Keychain    // nil: anonymous
-	Transport http.RoundTripper // nil: the default transport of go-containerregistry
-
-	// TransportFor returns the transport for a repository, such as one that does
-	// not verify certificates; nil: Transport for all.
-	TransportFor func(name.Repository) http.RoundTripper
-
-	// Stall limits how long a transfer may make no progress, and how long resolving
-	// the image may take; 0: 5 minutes.
-	Stall time.Duration
+	Registry registry.Client
 
 	// Settle is how long an entry in a shared tag must stand before it counts as
 	// permanent; see [Attacher.Attach]. ≤ 0: 3 s.
@@ -168,18 +158,6 @@ func (o *Options) check() error {
 	return nil
 }
 
-func (a *Attacher) options(ctx context.Context, r name.Repository) []remote.Option {
-	opts := []remote.Option{remote.WithContext(ctx), remote.WithUserAgent("baseplan")}
-	if a.Keychain != nil {
-		opts = append(opts, remote.WithAuthFromKeychain(a.Keychain))
-	}
-	return append(opts, remote.WithTransport(a.transport(r)))
-}
-
-func (a *Attacher) transport(r name.Repository) http.RoundTripper {
-	return transportFor(r, a.Transport, a.TransportFor, a.Stall)
-}
-
 // A resolved is what a reference resolves to.
 type resolved struct {
 	desc    *remote.Descriptor
@@ -188,11 +166,11 @@ type resolved struct {
 }
 
 func (a *Attacher) resolve(ctx context.Context, ref name.Reference, platform *v1.Platform) (*resolved, error) {
-	ctx, resolving := watch.Until(ctx, a.Stall, "resolving the image")
+	ctx, resolving := watch.Until(ctx, a.Registry.Stall, "resolving the image")
 	defer resolving()
-	desc, err := remote.Get(ref, a.options(ctx, ref.Context())...)
+	desc, err := remote.Get(ref, a.Registry.Options(ctx, ref.Context())...)
 	if err != nil {
-		return nil, fmt.Errorf("resolving %s: %w", ref, withReason(a.Keychain, ref.Context(), watch.Cause(ctx, err)))
+		return nil, fmt.Errorf("resolving %s: %w", ref, a.Registry.Refused(ref.Context(), watch.Cause(ctx, err)))
 	}
 	r := &resolved{desc: desc}
 	switch {

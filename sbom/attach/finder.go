@@ -5,30 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/baseplan/baseplan/sbom/format"
+	"github.com/baseplan/baseplan/sbom/registry"
 )
 
 // A Finder finds the SBOM of an image. The zero value searches every carrier but files,
 // anonymously, and accepts unsigned SBOMs.
 type Finder struct {
-	Platform  string            // the platform's SBOM: a file, or a directory of <algorithm>-<hex>.<ext>; empty: none
-	Trust     Trust             // accepted signatures
-	Keychain  authn.Keychain    // nil: anonymous
-	Transport http.RoundTripper // nil: the default transport of go-containerregistry, which honours proxies
-	Limits    Limits
-
-	// TransportFor returns the transport for a repository, such as one that does
-	// not verify certificates; nil: Transport for all.
-	TransportFor func(name.Repository) http.RoundTripper
+	Platform string // the platform's SBOM: a file, or a directory of <algorithm>-<hex>.<ext>; empty: none
+	Trust    Trust  // accepted signatures
+	Registry registry.Client
+	Limits   Limits
 
 	api sync.Map // registries (string) known to have the referrers API
 }
@@ -207,7 +201,7 @@ func (f *Finder) begin(s Subject) (*search, error) {
 		}
 	}
 	if s.Ref != nil {
-		r.repo = newRepository(s.Ref.Context(), f.Keychain, transportFor(s.Ref.Context(), f.Transport, f.TransportFor, 0), r.limits)
+		r.repo = newRepository(s.Ref.Context(), &f.Registry, r.limits)
 	}
 	return r, nil
 }

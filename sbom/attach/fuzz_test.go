@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/baseplan/baseplan/sbom/registry"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -29,12 +30,12 @@ func fuzzSearch(answer []byte, contentType string) *search {
 	}
 	limits := Limits{SBOM: 1 << 20}.orDefault()
 	s := &search{finder: &Finder{}, limits: limits, Subject: Subject{Digest: fuzzSubject}}
-	s.repo = newRepository(repo, nil, roundTripper(func(r *http.Request) (*http.Response, error) {
+	s.repo = newRepository(repo, &registry.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 		return &http.Response{
 			StatusCode: http.StatusOK, Request: r, ContentLength: int64(len(answer)),
 			Header: http.Header{"Content-Type": {contentType}}, Body: io.NopCloser(bytes.NewReader(answer)),
 		}, nil
-	}), limits)
+	})}, limits)
 	return s
 }
 

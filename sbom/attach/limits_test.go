@@ -21,6 +21,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/registry"
 )
 
 // intercept lets a test answer some requests in the registry's stead.
@@ -229,7 +230,7 @@ func TestRedirectsCarryNoCredentials(t *testing.T) {
 	blobs["/store"] = data
 	attachAs(t, w, data)
 	redirect.Store(true)
-	r := must((&Finder{Keychain: keychain{}}).Find(shortCtx(t), w.subject()))(t)
+	r := must((&Finder{Registry: registry.Client{Keychain: keychain{}}}).Find(shortCtx(t), w.subject()))(t)
 	if r.Found == nil {
 		t.Fatalf("not found: %v", r.Missing("run"))
 	}
@@ -237,7 +238,7 @@ func TestRedirectsCarryNoCredentials(t *testing.T) {
 		t.Errorf("the other host saw %q", got)
 	}
 	blobs["/store"] = []byte("<html>")
-	r = must((&Finder{Keychain: keychain{}}).Find(shortCtx(t), w.subject()))(t)
+	r = must((&Finder{Registry: registry.Client{Keychain: keychain{}}}).Find(shortCtx(t), w.subject()))(t)
 	if f := r.Searched[0]; r.Found != nil || strings.Contains(f.Detail, "secret") {
 		t.Errorf("got %s %q", f.Result, f.Detail)
 	}
@@ -280,22 +281,6 @@ func TestBusyRegistry(t *testing.T) {
 				t.Errorf("asked %d times, want at most %d", n, c.asked)
 			}
 		})
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	for value, want := range map[string]time.Duration{
-		"7": 7 * time.Second, "0": 0, "": -1, "soon": -1, "-1": -1,
-		"Sun, 01 Mar 2026 12:00:30 GMT": 30 * time.Second, "Sun, 01 Mar 2026 11:00:00 GMT": 0,
-	} {
-		got, ok := retryAfter(value, now)
-		if !ok {
-			got = -1
-		}
-		if got != want {
-			t.Errorf("%q: got %s, want %s", value, got, want)
-		}
 	}
 }
 
@@ -376,7 +361,7 @@ func withAuth(o *worldOptions) { o.keychain = keychain{} }
 // attachAs attaches one SBOM with our own attacher.
 func attachAs(t *testing.T, w *world, sboms ...[]byte) []Attached {
 	t.Helper()
-	a := &Attacher{Keychain: w.keychain, Settle: 50 * time.Millisecond}
+	a := &Attacher{Registry: registry.Client{Keychain: w.keychain}, Settle: 50 * time.Millisecond}
 	done := must(a.Attach(shortCtx(t), w.ref, Options{Material: material(Material{SBOMs: sboms})}))(t)
 	w.reset()
 	return done
@@ -392,7 +377,7 @@ func TestAuthentication(t *testing.T) {
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				w := newWorld(t, auth(handler()), withAuth)
 				attachAs(t, w, fixtures(t)[sbom.Syft])
-				r := must((&Finder{Keychain: keychain{}}).Find(shortCtx(t), w.subject()))(t)
+				r := must((&Finder{Registry: registry.Client{Keychain: keychain{}}}).Find(shortCtx(t), w.subject()))(t)
 				if r.Found == nil {
 					t.Fatalf("with credentials: %v", r.Missing("run"))
 				}
@@ -413,9 +398,9 @@ func TestTLSAtAPrivateAddress(t *testing.T) {
 	ref := must(name.ParseReference(strings.TrimPrefix(server.URL, "https://") + "/base/run:noble"))(t)
 	image := newImage(t, worldOptions{})
 	check(t, ggcr.Write(ref, image, ggcr.WithTransport(transport)))
-	a := &Attacher{Transport: transport}
+	a := &Attacher{Registry: registry.Client{Transport: transport}}
 	must(a.Attach(shortCtx(t), ref, Options{Material: material(Material{SBOMs: [][]byte{fixtures(t)[sbom.Syft]}})}))(t)
-	r := must((&Finder{Transport: transport}).Find(shortCtx(t), Subject{Ref: ref, Image: image}))(t)
+	r := must((&Finder{Registry: registry.Client{Transport: transport}}).Find(shortCtx(t), Subject{Ref: ref, Image: image}))(t)
 	if r.Found == nil {
 		t.Error(r.Missing("run"))
 	}

@@ -21,6 +21,8 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/errdef"
 	"oras.land/oras-go/v2/registry/remote/errcode"
+
+	"github.com/baseplan/baseplan/sbom/registry"
 )
 
 const (
@@ -37,8 +39,8 @@ type publisher struct {
 
 func (a *Attacher) publisher(ctx context.Context, n name.Repository) *publisher {
 	p := &publisher{
-		repo:   newRepository(n, a.Keychain, a.transport(n), Limits{}),
-		writes: newRepository(n, a.Keychain, a.transport(n), Limits{}),
+		repo:   newRepository(n, &a.Registry, Limits{}),
+		writes: newRepository(n, &a.Registry, Limits{}),
 		settle: a.Settle,
 	}
 	p.repo.dial(ctx)
@@ -59,7 +61,8 @@ func (p *publisher) push(ctx context.Context, a *packed, reference string) error
 		if err == nil && there {
 			continue
 		}
-		if err := p.writes.Blobs().Push(ctx, b.desc, bytes.NewReader(b.data)); err != nil {
+		err = p.repo.client.Upload(ctx, func() error { return p.writes.Blobs().Push(ctx, b.desc, bytes.NewReader(b.data)) })
+		if err != nil {
 			return fmt.Errorf("pushing blob %s: %w", b.desc.Digest, err)
 		}
 	}
@@ -271,16 +274,19 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// again reports whether to retry: the registry was slow or had a concurrent write
-// of the tag.
+// again reports whether to retry: the registry was slow or busy, or had a concurrent
+// write of the tag.
 func again(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {
 		return false
 	}
 	if resp, ok := errors.AsType[*errcode.ErrorResponse](err); ok {
-		return resp.StatusCode == http.StatusConflict || resp.StatusCode == http.StatusPreconditionFailed || resp.StatusCode == http.StatusLocked
+		switch resp.StatusCode {
+		case http.StatusConflict, http.StatusPreconditionFailed, http.StatusLocked:
+			return true
+		}
 	}
-	return errors.Is(err, errSlow)
+	return errors.Is(err, errSlow) || registry.Temporary(err)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,178 +12,42 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
-	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	ggcr "github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/content"
 	"oras.land/oras-go/v2/errdef"
-	"oras.land/oras-go/v2/registry"
 	"oras.land/oras-go/v2/registry/remote"
-	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
-	"oras.land/oras-go/v2/registry/remote/retry"
 
-	"github.com/baseplan/baseplan/sbom/attach/watch"
+	"github.com/baseplan/baseplan/sbom/registry"
 )
 
-// A repository is one repository of a registry, read within limits. It is
-// oras-go's client, which follows pages of referrers, falls back to their tag,
-// and keeps credentials at their origin, under go-containerregistry's names and
-// keychains.
+// A repository is one repository of a registry, read within limits.
 type repository struct {
 	*remote.Repository
+	client *registry.Client
 	name   name.Repository
 	limits Limits
-	base   http.RoundTripper
 	once   sync.Once
 }
 
-func newRepository(n name.Repository, keys authn.Keychain, base http.RoundTripper, limits Limits) *repository {
-	if base == nil {
-		base = ggcr.DefaultTransport
-	}
+func newRepository(n name.Repository, client *registry.Client, limits Limits) *repository {
 	limits = limits.orDefault()
-	answers := plainAnswers{
-		base:  &retry.Transport{Base: base, Policy: func() retry.Policy { return patience{} }},
-		limit: limits.Metadata,
-	}
-	return &repository{
-		name:   n,
-		limits: limits,
-		base:   base,
-		Repository: &remote.Repository{
-			Reference:            registry.Reference{Registry: n.RegistryStr(), Repository: n.RepositoryStr()},
-			PlainHTTP:            n.Scheme() == "http",
-			MaxMetadataBytes:     limits.Metadata,
-			ReferrerListMaxPages: limits.Pages,
-			TagListPageSize:      1000,
-			SkipReferrersGC:      true,
-			Client: reasoning{n, keys, &auth.Client{
-				Client:     &http.Client{Transport: answers},
-				Cache:      auth.NewCache(),
-				ClientID:   "baseplan",
-				Header:     http.Header{"User-Agent": {"baseplan"}},
-				Credential: credentials(n, keys),
-			}},
-		},
-	}
+	r := client.Repository(n, func(next http.RoundTripper) http.RoundTripper { return normalizing{next, limits.Metadata} })
+	r.MaxMetadataBytes, r.ReferrerListMaxPages, r.TagListPageSize = limits.Metadata, limits.Pages, 1000
+	r.SkipReferrersGC = true
+	return &repository{Repository: r, client: client, name: n, limits: limits}
 }
 
-// transportFor returns the transport for a repository. It aborts stalled transfers.
-func transportFor(r name.Repository, all http.RoundTripper, of func(name.Repository) http.RoundTripper, stall time.Duration) http.RoundTripper {
-	if of != nil {
-		all = of(r)
-	}
-	return watch.Transport{Next: all, Limit: stall}
-}
-
-// A reasoner is a keychain that knows why it has no credentials for a repository.
-type reasoner interface {
-	Reason(authn.Resource) string
-}
-
-func reason(keys authn.Keychain, r name.Repository) string {
-	if k, ok := keys.(reasoner); ok {
-		return k.Reason(r)
-	}
-	return ""
-}
-
-// withReason adds the reason for missing credentials to a 401 response.
-func withReason(keys authn.Keychain, r name.Repository, err error) error {
-	t, ok := errors.AsType[*transport.Error](err)
-	if why := reason(keys, r); ok && t.StatusCode == http.StatusUnauthorized && why != "" {
-		return fmt.Errorf("%w (no credentials: %s)", err, why)
-	}
-	return err
-}
-
-// A deniedError is a 401 response where credentials could not be read.
-type deniedError struct{ why string }
-
-func (e *deniedError) Error() string {
-	return "the registry answers 401, and there are no credentials: " + e.why
-}
-
-// reasoning converts a 401 response to an error with the reason for missing
-// credentials, if known.
-type reasoning struct {
-	name name.Repository
-	keys authn.Keychain
-	*auth.Client
-}
-
-// Do implements [remote.Client].
-func (c reasoning) Do(req *http.Request) (*http.Response, error) {
-	resp, err := c.Client.Do(req)
-	answer, isAnswer := errors.AsType[*errcode.ErrorResponse](err) // from the token server
-	denied := errors.Is(err, auth.ErrBasicCredentialNotFound) || err == nil && resp.StatusCode == http.StatusUnauthorized ||
-		isAnswer && answer.StatusCode == http.StatusUnauthorized
-	why := ""
-	if denied {
-		why = reason(c.keys, c.name)
-	}
-	if why == "" {
-		return resp, err
-	}
-	if resp != nil {
-		resp.Body.Close()
-	}
-	return nil, &deniedError{why}
-}
-
-// dial determines whether a registry that may be accessed over HTTP (on this
-// machine, in a private network, or declared insecure) supports TLS, as
-// go-containerregistry does. It must be called before the first request.
+// dial determines whether the registry is accessed over HTTP. It must be called before the
+// first request.
 func (r *repository) dial(ctx context.Context) {
-	r.once.Do(func() {
-		if !r.PlainHTTP {
-			return
-		}
-		ctx, cancel := context.WithTimeout(ctx, maxWait)
-		defer cancel()
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+r.name.RegistryStr()+"/v2/", nil)
-		if err != nil {
-			return
-		}
-		if resp, err := r.base.RoundTrip(req); err == nil {
-			resp.Body.Close()
-			r.PlainHTTP = false
-		}
-	})
-}
-
-// credentials passes a keychain's credentials to oras-go, for the repository's own
-// registry only.
-func credentials(n name.Repository, keys authn.Keychain) auth.CredentialFunc {
-	return func(ctx context.Context, hostport string) (auth.Credential, error) {
-		if keys == nil || hostport != n.RegistryStr() {
-			return auth.EmptyCredential, nil
-		}
-		who, err := authn.Resolve(ctx, keys, n)
-		if err != nil {
-			return auth.EmptyCredential, fmt.Errorf("finding credentials for %s: %w", n.RegistryStr(), err)
-		}
-		c, err := authn.Authorization(ctx, who)
-		if err != nil {
-			return auth.EmptyCredential, fmt.Errorf("finding credentials for %s: %w", n.RegistryStr(), err)
-		}
-		if c.Username == "" && c.Auth != "" {
-			if pair, err := base64.StdEncoding.DecodeString(c.Auth); err == nil {
-				c.Username, c.Password, _ = strings.Cut(string(pair), ":")
-			}
-		}
-		return auth.Credential{Username: c.Username, Password: c.Password, RefreshToken: c.IdentityToken, AccessToken: c.RegistryToken}, nil
-	}
+	r.once.Do(func() { r.PlainHTTP = r.client.PlainHTTP(ctx, r.name) })
 }
 
 // manifest returns a manifest by tag or digest and verifies its digest.
@@ -243,53 +106,18 @@ func (r *repository) tagged(tag string) string { return r.name.Name() + ":" + ta
 // Schema", and cosign's with a suffix).
 func digestTag(h v1.Hash, suffix string) string { return h.Algorithm + "-" + h.Hex + suffix }
 
-// patience retries a request up to three times, after the delay that the registry
-// requests. It does not retry after long delays.
-type patience struct{}
-
-const maxWait = 5 * time.Second
-
-func (patience) Retry(attempt int, resp *http.Response, err error) (time.Duration, error) {
-	if attempt >= 3 {
-		return -1, nil
-	}
-	if again, err := retry.DefaultPredicate(resp, err); err != nil || !again {
-		return -1, nil //nolint:nilerr // the caller returns the response and error as they are
-	}
-	wait := retry.DefaultBackoff(attempt, nil)
-	if resp != nil {
-		if asked, ok := retryAfter(resp.Header.Get("Retry-After"), time.Now()); ok {
-			wait = asked
-		}
-	}
-	if wait > maxWait {
-		return -1, nil
-	}
-	return wait, nil
-}
-
-// retryAfter parses both forms of the header (RFC 9110, section 10.2.3).
-func retryAfter(value string, now time.Time) (time.Duration, bool) {
-	if s, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return time.Duration(s) * time.Second, true
-	}
-	if t, err := http.ParseTime(value); err == nil {
-		return max(0, t.Sub(now)), true
-	}
-	return 0, false
-}
-
-// plainAnswers normalizes responses for oras-go: every response without a referrers
+// normalizing normalizes responses for oras-go: every response without a referrers
 // API becomes a 404, media types lose their parameters, and manifests get a length
 // (otherwise oras-go would request them twice). Manifests and lists over the limit
 // are errors.
-type plainAnswers struct {
-	base  http.RoundTripper
+type normalizing struct {
+	next  http.RoundTripper
 	limit int64
 }
 
-func (p plainAnswers) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := p.base.RoundTrip(req)
+// RoundTrip implements [http.RoundTripper].
+func (n normalizing) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := n.next.RoundTrip(req)
 	if err != nil || req.Method != http.MethodGet {
 		return resp, err
 	}
@@ -312,13 +140,13 @@ func (p plainAnswers) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil {
 		resp.Header.Set("Content-Type", t)
 	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, p.limit+1))
+	data, err := io.ReadAll(io.LimitReader(resp.Body, n.limit+1))
 	resp.Body.Close()
 	if err != nil {
 		return nil, err
 	}
-	if size := int64(len(data)); size > p.limit {
-		return nil, tooLarge("answer", max(size, resp.ContentLength), p.limit)
+	if size := int64(len(data)); size > n.limit {
+		return nil, tooLarge("response", max(size, resp.ContentLength), n.limit)
 	}
 	resp.ContentLength = int64(len(data))
 	resp.Body = io.NopCloser(bytes.NewReader(data))
@@ -357,18 +185,20 @@ func explain(ctx context.Context, err error) (Outcome, string) {
 	if e, ok := errors.AsType[*unreadableError](err); ok {
 		return Unreadable, clip(e.Error())
 	}
-	if e, ok := errors.AsType[*deniedError](err); ok {
-		return Unreachable, clip(e.Error())
-	}
+	refused, isRefused := errors.AsType[*registry.RefusedError](err)
 	if resp, ok := errors.AsType[*errcode.ErrorResponse](err); ok {
-		said := http.StatusText(resp.StatusCode)
+		message := http.StatusText(resp.StatusCode)
 		if len(resp.Errors) > 0 {
-			said = clip(resp.Errors.Error())
+			message = clip(resp.Errors.Error())
 		}
-		return Unreachable, fmt.Sprintf("the registry answers %d: %s", resp.StatusCode, said)
+		message = fmt.Sprintf("the registry answers %d: %s", resp.StatusCode, message)
+		if isRefused {
+			message += " (" + clip(refused.Advice) + ")"
+		}
+		return Unreachable, message
 	}
-	if errors.Is(err, auth.ErrBasicCredentialNotFound) {
-		return Unreachable, "the registry answers 401 and asks for a user name and password, and none are known"
+	if isRefused {
+		return Unreachable, fmt.Sprintf("the registry answers %d (%s)", refused.Status, clip(refused.Advice))
 	}
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		where := "the registry"

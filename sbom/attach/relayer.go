@@ -77,8 +77,8 @@ func (a *Attacher) pushImage(ctx context.Context, ref name.Reference, next remot
 	if digest == old && !other {
 		return nil
 	}
-	if err := remote.Push(to, next, a.options(ctx, to.Context())...); err != nil {
-		return fmt.Errorf("pushing %s: %w", to, err)
+	if err := remote.Push(to, next, a.Registry.Options(ctx, to.Context())...); err != nil {
+		return fmt.Errorf("pushing %s: %w", to, a.Registry.Refused(to.Context(), err))
 	}
 	return nil
 }

@@ -74,12 +74,12 @@ generated, with its password in COSIGN_PASSWORD).`,
 		if err != nil {
 			return err
 		}
-		ref, err := s.images.Reference(reference.Parse(args[0]))
+		ref, err := s.images.Registry.Reference(reference.Parse(args[0]))
 		if err != nil {
 			return &hinted{err, "an SBOM can only be attached to an image in a registry"}
 		}
 		done := c.progress("attaching to %s", args[0])
-		a := attach.Attacher{Keychain: s.images.Keychain, TransportFor: s.images.RepositoryTransport}
+		a := attach.Attacher{Registry: s.images.Registry}
 		attached, err := a.Attach(cmd.Context(), ref, *options)
 		done()
 		if err != nil {
@@ -104,7 +104,7 @@ func (s *source) attachOptions(cmd *cobra.Command, f attachFlags) (*attach.Optio
 		o.Platform, m.onePlatform = s.images.Platform, true
 	}
 	if f.tag != "" {
-		ref, err := s.images.Reference(reference.Parse(f.tag))
+		ref, err := s.images.Registry.Reference(reference.Parse(f.tag))
 		if err != nil {
 			return nil, fmt.Errorf("reading --tag: %w", err)
 		}

@@ -19,6 +19,8 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
 	"github.com/baseplan/baseplan/sbom/reference"
+	"github.com/baseplan/baseplan/sbom/registry"
+	"github.com/baseplan/baseplan/sbom/registry/credentials"
 	"github.com/baseplan/baseplan/sbom/scan"
 )
 
@@ -68,11 +70,11 @@ func (c *Console) source(cmd *cobra.Command) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	keychain := image.Keychain(c.env("CNB_REGISTRY_AUTH"), func(warning string) { c.warn("%s", warning) })
+	keychain := credentials.New(c.env("CNB_REGISTRY_AUTH"), func(warning string) { c.warn("%s", warning) })
 	insecure, _ := flags.GetStringSlice("insecure-registry")
 	insecure = append(insecure, strings.FieldsFunc(c.env("CNB_INSECURE_REGISTRIES"), func(r rune) bool { return r == ',' || r == ' ' })...)
 	s.exactly = flags.Changed("platform")
-	s.images = image.Opener{Keychain: keychain, Insecure: insecure, Platform: arch}
+	s.images = image.Opener{Registry: registry.Client{Keychain: keychain, Insecure: insecure}, Platform: arch}
 	return s, nil
 }
 
@@ -144,7 +146,7 @@ func isFor(img *image.Image, want *v1.Platform) bool {
 func (s *source) reader() *base.Reader {
 	return &base.Reader{
 		Images: &s.images, Policy: s.policy.RunSBOM, Fresh: s.fresh, Mapping: s.mapping, Log: s.console.log(), Scan: s.scan,
-		Finder: &attach.Finder{Platform: s.file, Trust: s.trust, Keychain: s.images.Keychain, TransportFor: s.images.RepositoryTransport},
+		Finder: &attach.Finder{Platform: s.file, Trust: s.trust, Registry: s.images.Registry},
 	}
 }
 

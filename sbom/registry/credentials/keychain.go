@@ -1,4 +1,8 @@
-package image
+// Package credentials finds credentials for registries, where docker and clouds keep them.
+// Start with [New].
+//
+// The API is stable from version 1.0 on; see docs/library.md.
+package credentials
 
 import (
 	"context"
@@ -19,9 +23,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/google"
 )
 
-// Credentials is a keychain that never fails: it reports once what it cannot read, and the
-// registry is accessed anonymously. See [Keychain].
-type Credentials struct {
+// A Keychain never fails: it reports once what it cannot read, and the registry is accessed
+// anonymously.
+type Keychain struct {
 	headers []header
 	clouds  []authn.Keychain
 	warn    func(string)
@@ -31,16 +35,16 @@ type Credentials struct {
 	reasons map[string][]string // by repository
 }
 
-// Keychain returns a keychain with these sources, in order: the value of CNB_REGISTRY_AUTH, a
+// New returns a keychain with these sources, in order: the value of CNB_REGISTRY_AUTH, a
 // JSON object of Authorization headers by registry or repository (platform.md, "Registry
 // Authentication"; empty: not set); docker's config.json and its credential helpers; Google's,
 // Amazon's and Azure's own credentials for their registries. A cloud is only asked for its own
 // registries. The longest prefix of a repository's name wins. warn is called for unusable
 // credentials when they are needed; nil: no warnings.
-func Keychain(cnbRegistryAuth string, warn func(string)) *Credentials {
+func New(cnbRegistryAuth string, warn func(string)) *Keychain {
 	amazon := authn.NewKeychainFromHelper(ecr.NewECRHelper(ecr.WithLogger(io.Discard)))
 	azure := authn.NewKeychainFromHelper(credhelper.NewACRCredentialsHelper())
-	return &Credentials{
+	return &Keychain{
 		headers: parseAuth(cnbRegistryAuth),
 		clouds:  []authn.Keychain{google.Keychain, only(amazonHosts, amazon), only(azureHosts, azure)},
 		warn:    warn,
@@ -50,18 +54,18 @@ func Keychain(cnbRegistryAuth string, warn func(string)) *Credentials {
 }
 
 // Resolve implements [authn.Keychain]. The error is always nil.
-func (c *Credentials) Resolve(r authn.Resource) (authn.Authenticator, error) {
-	if auth := c.header(r); auth != nil {
+func (k *Keychain) Resolve(r authn.Resource) (authn.Authenticator, error) {
+	if auth := k.header(r); auth != nil {
 		return auth, nil
 	}
 	for _, part := range prefixes(r) {
-		if auth := c.ask(authn.DefaultKeychain, "reading docker's config.json", r, part); auth != nil {
+		if auth := k.ask(authn.DefaultKeychain, "reading docker's config.json", r, part); auth != nil {
 			return auth, nil
 		}
 	}
-	c.noteUnreadable(r)
-	for _, k := range c.clouds {
-		if auth := c.ask(k, "asking the cloud", r, r); auth != nil {
+	k.noteUnreadable(r)
+	for _, cloud := range k.clouds {
+		if auth := k.ask(cloud, "asking the cloud", r, r); auth != nil {
 			return auth, nil
 		}
 	}
@@ -69,61 +73,61 @@ func (c *Credentials) Resolve(r authn.Resource) (authn.Authenticator, error) {
 }
 
 // header returns the credentials of CNB_REGISTRY_AUTH, or nil if none are usable.
-func (c *Credentials) header(r authn.Resource) authn.Authenticator {
-	for _, h := range c.headers {
-		if !h.hasResource(r) {
+func (k *Keychain) header(r authn.Resource) authn.Authenticator {
+	for _, h := range k.headers {
+		if !h.appliesTo(r) {
 			continue
 		}
 		if h.wrong == "" {
 			return authn.FromConfig(h.config)
 		}
-		c.note(r, h.wrong, true)
+		k.note(r, h.wrong, true)
 	}
 	return nil
 }
 
 // ask returns the credentials of a keychain, or nil if it has none or fails.
-func (c *Credentials) ask(k authn.Keychain, doing string, r, part authn.Resource) authn.Authenticator {
-	auth, err := k.Resolve(part)
+func (k *Keychain) ask(from authn.Keychain, doing string, r, part authn.Resource) authn.Authenticator {
+	auth, err := from.Resolve(part)
 	if err != nil {
-		c.note(r, fmt.Sprintf("%s: %v", doing, oneLine(err)), true)
+		k.note(r, fmt.Sprintf("%s: %v", doing, oneLine(err)), true)
 		return nil
 	}
 	if auth == authn.Anonymous {
 		return nil
 	}
-	return lenient{auth, func(err error) { c.note(r, fmt.Sprintf("%s: %v", doing, oneLine(err)), true) }}
+	return lenient{auth, func(err error) { k.note(r, fmt.Sprintf("%s: %v", doing, oneLine(err)), true) }}
 }
 
 // noteUnreadable notes a config.json that this user may not read. That is common where HOME is
 // still root's, so it is only reported if the registry requires credentials.
-func (c *Credentials) noteUnreadable(r authn.Resource) {
+func (k *Keychain) noteUnreadable(r authn.Resource) {
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return
 	}
 	if _, err := os.Stat(filepath.Join(home, ".docker", "config.json")); errors.Is(err, fs.ErrPermission) {
-		c.note(r, fmt.Sprintf("reading docker's config.json: %v", err), false)
+		k.note(r, fmt.Sprintf("reading docker's config.json: %v", err), false)
 	}
 }
 
-func (c *Credentials) note(r authn.Resource, reason string, tell bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if of := c.reasons[r.String()]; !slices.Contains(of, reason) {
-		c.reasons[r.String()] = append(of, reason)
+func (k *Keychain) note(r authn.Resource, reason string, tell bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if of := k.reasons[r.String()]; !slices.Contains(of, reason) {
+		k.reasons[r.String()] = append(of, reason)
 	}
-	if tell && c.warn != nil && !c.told[reason] {
-		c.told[reason] = true
-		c.warn(fmt.Sprintf("going on without credentials for %s: %s", r.RegistryStr(), reason))
+	if tell && k.warn != nil && !k.told[reason] {
+		k.told[reason] = true
+		k.warn(fmt.Sprintf("going on without credentials for %s: %s", r.RegistryStr(), reason))
 	}
 }
 
 // Reason returns why a repository has no credentials, if some could not be read.
-func (c *Credentials) Reason(r authn.Resource) string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return strings.Join(c.reasons[r.String()], "; ")
+func (k *Keychain) Reason(r authn.Resource) string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return strings.Join(k.reasons[r.String()], "; ")
 }
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

@@ -1,4 +1,4 @@
-package image
+package credentials
 
 // Headers tells of all that is wrong with CNB_REGISTRY_AUTH.
 func Headers(value string, warn func(string)) {

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/baseplan/baseplan/sbom/attach/watch"
+	"github.com/baseplan/baseplan/sbom/registry/watch"
 )
 
 // slow gives a number of bytes each time that an interval has passed.

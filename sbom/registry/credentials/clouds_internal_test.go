@@ -1,4 +1,4 @@
-package image
+package credentials
 
 import "testing"
 

@@ -1,4 +1,4 @@
-package image
+package registry
 
 import (
 	"context"
@@ -32,17 +32,17 @@ func TestNoRetryAfterTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	waits := remote.Backoff{Duration: time.Millisecond, Factor: 1, Steps: 3}
-	for what, ask := range map[string]func(context.Context, *Opener) error{
-		"options": func(ctx context.Context, o *Opener) error {
-			_, err := remote.Head(ref, append(o.RemoteOptions(ctx, ref.Context()), remote.WithContext(context.WithoutCancel(ctx)))...)
+	for what, ask := range map[string]func(context.Context, *Client) error{
+		"options": func(ctx context.Context, c *Client) error {
+			_, err := remote.Head(ref, c.Options(ctx, ref.Context())...)
 			return err
 		},
-		"transport": func(ctx context.Context, o *Opener) error {
+		"transport": func(ctx context.Context, c *Client) error {
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://registry.example/v2/", nil)
 			if err != nil {
 				return err
 			}
-			resp, err := o.retrying(ctx, ref.Context()).RoundTrip(req)
+			resp, err := withContext{c.RoundTripper(ref.Context()), ctx}.RoundTrip(req)
 			if err == nil {
 				resp.Body.Close()
 			}
@@ -52,19 +52,35 @@ func TestNoRetryAfterTheEnd(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			last := &lastMoment{end: cancel}
-			if err := ask(ctx, &Opener{Transport: last, Retry: waits}); err == nil {
+			if err := ask(ctx, &Client{Transport: last, Retry: waits}); err == nil {
 				t.Error("no error")
 			}
 			if n := last.sent.Load(); n != 1 {
 				t.Errorf("%d requests, want 1", n)
 			}
 			last = &lastMoment{end: func() {}}
-			if err := ask(t.Context(), &Opener{Transport: last, Retry: waits}); err == nil {
+			if err := ask(t.Context(), &Client{Transport: last, Retry: waits}); err == nil {
 				t.Error("no error")
 			}
 			if n := last.sent.Load(); n < 2 {
 				t.Errorf("%d requests before the end, so the one above shows nothing", n)
 			}
 		})
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for value, want := range map[string]time.Duration{
+		"7": 7 * time.Second, "0": 0, "": -1, "soon": -1, "-1": -1,
+		"Sun, 01 Mar 2026 12:00:30 GMT": 30 * time.Second, "Sun, 01 Mar 2026 11:00:00 GMT": 0,
+	} {
+		got, ok := retryAfter(&http.Response{Header: http.Header{"Retry-After": {value}}}, now)
+		if !ok {
+			got = -1
+		}
+		if got != want {
+			t.Errorf("%q: got %s, want %s", value, got, want)
+		}
 	}
 }

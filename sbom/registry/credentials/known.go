@@ -1,4 +1,4 @@
-package image
+package credentials
 
 import (
 	"fmt"
@@ -63,7 +63,7 @@ func (k known) Resolve(r authn.Resource) (authn.Authenticator, error) {
 	if auth, ok := k.repositories[r.String()]; ok {
 		return auth, nil
 	}
-	if c, ok := k.Keychain.(*Credentials); ok {
+	if c, ok := k.Keychain.(*Keychain); ok {
 		if auth := c.header(r); auth != nil {
 			return auth, nil
 		}

@@ -7,7 +7,7 @@ import (
 	"net/http/httptest"
 	"time"
 
-	"github.com/baseplan/baseplan/sbom/attach/watch"
+	"github.com/baseplan/baseplan/sbom/registry/watch"
 )
 
 // A download may take as long as it needs, if at least 64 bytes arrive in each second.

@@ -1,0 +1,110 @@
+package registry
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"oras.land/oras-go/v2/registry"
+	"oras.land/oras-go/v2/registry/remote"
+	"oras.land/oras-go/v2/registry/remote/auth"
+	"oras.land/oras-go/v2/registry/remote/errcode"
+)
+
+// Repository returns oras-go's client for a repository. It sends credentials only to the
+// repository's own registry. The transport, between oras-go's authentication and the Client's
+// retries, may be wrapped; nil: unchanged. See [Client.PlainHTTP].
+func (c *Client) Repository(n name.Repository, wrap func(http.RoundTripper) http.RoundTripper) *remote.Repository {
+	next := c.RoundTripper(n)
+	if wrap != nil {
+		next = wrap(next)
+	}
+	return &remote.Repository{
+		Reference: registry.Reference{Registry: n.RegistryStr(), Repository: n.RepositoryStr()},
+		PlainHTTP: n.Scheme() == "http",
+		Client: refusing{c, n, &auth.Client{
+			Client:     &http.Client{Transport: next},
+			Cache:      auth.NewCache(),
+			ClientID:   userAgent,
+			Header:     http.Header{"User-Agent": {userAgent}},
+			Credential: c.credential(n),
+		}},
+	}
+}
+
+// PlainHTTP reports whether oras-go must access a registry over HTTP: if the name allows that
+// (see [Client.Reference]), and the registry does not support TLS. go-containerregistry does the
+// same itself.
+func (c *Client) PlainHTTP(ctx context.Context, n name.Repository) bool {
+	if n.Scheme() != "http" {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+n.RegistryStr()+"/v2/", nil)
+	if err != nil {
+		return true
+	}
+	resp, err := c.RoundTripper(n).RoundTrip(req)
+	if err != nil {
+		return true
+	}
+	resp.Body.Close()
+	return false
+}
+
+// refusing returns a [RefusedError] for a response with status 401 or 403, of the registry or
+// of its token server.
+type refusing struct {
+	client *Client
+	name   name.Repository
+	*auth.Client
+}
+
+// Do implements [remote.Client].
+func (r refusing) Do(req *http.Request) (*http.Response, error) {
+	resp, err := r.Client.Do(req)
+	if err != nil {
+		return resp, r.client.Refused(r.name, err)
+	}
+	if resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	answer := &errcode.ErrorResponse{Method: req.Method, URL: req.URL, StatusCode: resp.StatusCode}
+	var body struct{ Errors errcode.Errors }
+	if json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&body) == nil {
+		answer.Errors = body.Errors
+	}
+	return nil, r.client.Refused(r.name, answer)
+}
+
+// credential passes the keychain's credentials to oras-go.
+func (c *Client) credential(n name.Repository) auth.CredentialFunc {
+	return func(ctx context.Context, hostport string) (auth.Credential, error) {
+		if c.Keychain == nil || hostport != n.RegistryStr() {
+			return auth.EmptyCredential, nil
+		}
+		who, err := authn.Resolve(ctx, c.Keychain, n)
+		if err != nil {
+			return auth.EmptyCredential, fmt.Errorf("finding credentials for %s: %w", n.RegistryStr(), err)
+		}
+		found, err := authn.Authorization(ctx, who)
+		if err != nil {
+			return auth.EmptyCredential, fmt.Errorf("finding credentials for %s: %w", n.RegistryStr(), err)
+		}
+		if found.Username == "" && found.Auth != "" {
+			if pair, err := base64.StdEncoding.DecodeString(found.Auth); err == nil {
+				found.Username, found.Password, _ = strings.Cut(string(pair), ":")
+			}
+		}
+		return auth.Credential{Username: found.Username, Password: found.Password, RefreshToken: found.IdentityToken, AccessToken: found.RegistryToken}, nil
+	}
+}

@@ -55,9 +55,12 @@ var walls = []wall{
 	{"github.com/baseplan/baseplan/sbom/keyless/trustedroot", []string{"cmd/internal/cli"}, "no phase fetches keys"},
 	{"github.com/sigstore/", []string{"sbom/attach", "sbom/keyless/keylesstest"}, "trust in an SBOM is decided where it is found"},
 	{"github.com/secure-systems-lab/", []string{"sbom/attach", "sbom/keyless/keylesstest"}, "trust in an SBOM is decided where it is found"},
+	{"oras.land/oras-go/v2/registry/remote/errcode", []string{"sbom/registry", "sbom/attach"}, "its errors name the response's status"},
+	{"oras.land/oras-go/v2/registry", []string{"sbom/registry"}, "registries have one opener"},
 	{"oras.land/oras-go/", []string{"sbom/attach"}, "carriers in a registry are the work of one package"},
-	{"github.com/awslabs/", []string{"lifecycle/image"}, "credentials are the work of one package"},
-	{"github.com/chrismellard/", []string{"lifecycle/image"}, "credentials are the work of one package"},
+	{"github.com/awslabs/", []string{"sbom/registry/credentials"}, "credentials are the work of one package"},
+	{"github.com/chrismellard/", []string{"sbom/registry/credentials"}, "credentials are the work of one package"},
+	{"github.com/google/go-containerregistry/pkg/v1/google", []string{"sbom/registry/credentials"}, "credentials are the work of one package"},
 	{"github.com/chromedp/", nil, "a browser is for tests to look with"},
 	{"github.com/spf13/cobra", []string{"cmd/internal/cli", "cmd/baseplan", "cmd/demo"}, "the tool for people has a command tree; the specification's binaries keep the flag package"},
 }
@@ -143,15 +146,23 @@ func checkWalls(t *testing.T, from, imp string) {
 	}
 }
 
-// callers are the functions that one package alone calls, so that a question has one answer.
+// callers say who alone may use some functions and types of a package, so that a question has one answer.
 var callers = []struct {
-	pkg, function string
-	caller        string
-	reason        string
+	pkg, names string // names is a pattern of path.Match
+	callers    []string
+	reason     string
 }{
-	{"extensions", "Judge", "lifecycle/base", "what is left to apply to a base image is answered in one place"},
-	{"extensions", "Read", "lifecycle/base", "Dockerfiles are read with the same care for links by every phase and command"},
+	{module + "extensions", "Judge", []string{"lifecycle/base"}, "what is left to apply to a base image is answered in one place"},
+	{module + "extensions", "Read", []string{"lifecycle/base"}, "Dockerfiles are read with the same care for links by every phase and command"},
+	{"github.com/google/go-containerregistry/pkg/v1/remote", "With*", openers, "registries have one opener, with one policy for credentials, retries and limits"},
+	{"github.com/google/go-containerregistry/pkg/v1/remote", "DefaultTransport", append(openers, "sbom/registry/watch"), "registries have one opener"},
+	{"github.com/google/go-containerregistry/pkg/v1/remote/transport", "New*", openers, "registries have one opener"},
+	{"net/http", "Transport", openers, "registries have one opener"},
+	{"net/http", "Client", append(openers, "sbom/keyless/trustedroot", "extensions/apply"), "registries have one opener; trusted roots and the files of ADD are not in one"},
+	{"net/http", "Default*", []string{"extensions/apply"}, "registries have one opener"},
 }
+
+var openers = []string{"sbom/registry"}
 
 // TestOneCaller holds who may call what.
 func TestOneCaller(t *testing.T) {
@@ -165,18 +176,27 @@ func TestOneCaller(t *testing.T) {
 func checkCallers(t *testing.T, from string, f *ast.File) {
 	t.Helper()
 	for _, c := range callers {
-		local := localName(f, module+c.pkg)
+		local := localName(f, c.pkg)
 		ast.Inspect(f, func(n ast.Node) bool {
 			selector, ok := n.(*ast.SelectorExpr)
-			if !ok || selector.Sel.Name != c.function || from == c.caller {
+			if !ok || !matches(t, c.names, selector.Sel.Name) || slices.Contains(c.callers, from) {
 				return true
 			}
 			if x, ok := selector.X.(*ast.Ident); ok && x.Name == local && x.Obj == nil {
-				t.Errorf("%s uses %s.%s, which only %s may: %s", from, c.pkg, c.function, c.caller, c.reason)
+				t.Errorf("%s uses %s.%s, which only %v may: %s", from, c.pkg, selector.Sel.Name, c.callers, c.reason)
 			}
 			return true
 		})
 	}
+}
+
+func matches(t *testing.T, pattern, name string) bool {
+	t.Helper()
+	ok, err := path.Match(pattern, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ok
 }
 
 // texts are strings that are named like the reference of an image and are something else, in packages that have

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/sbom/attach"
 	"github.com/baseplan/baseplan/sbom/reference"
 	"github.com/baseplan/baseplan/sbom/registry"
@@ -42,7 +43,7 @@ type host struct {
 func serve(t *testing.T, auth string, secure bool) *host {
 	t.Helper()
 	h := &host{}
-	store := ggcrregistry.New(ggcrregistry.Logger(log.New(io.Discard, "", 0)))
+	store := lifecycletest.Handler(ggcrregistry.WithReferrersSupport(false))
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scheme := "http"
 		if secure {
@@ -218,7 +219,7 @@ func TestInsecureByName(t *testing.T) {
 // drip is a registry that sends a byte each interval.
 func drip(t *testing.T, on string, interval time.Duration) string {
 	t.Helper()
-	store := ggcrregistry.New(ggcrregistry.Logger(log.New(io.Discard, "", 0)))
+	store := lifecycletest.Handler(ggcrregistry.WithReferrersSupport(false))
 	f := newFront(t, store)
 	push(t, f.name+"/run:1", one)
 	f.set(func(w http.ResponseWriter, r *http.Request, host http.Handler) {

@@ -1,6 +1,7 @@
 package lifecycletest
 
 import (
+	"bytes"
 	"io"
 	"log"
 	"net/http"
@@ -21,11 +22,28 @@ type Host struct {
 
 // Registry starts a registry in memory with the referrers API. The caller must close it.
 func Registry(options ...registry.Option) *Host {
+	server := httptest.NewServer(Handler(options...))
+	return &Host{Name: strings.TrimPrefix(server.URL, "http://"), server: server}
+}
+
+// Handler returns a registry in memory with the referrers API. Unlike go-containerregistry's, it
+// does not keep what it received of an upload that was interrupted.
+func Handler(options ...registry.Option) http.Handler {
 	options = append([]registry.Option{
 		registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true),
 	}, options...)
-	server := httptest.NewServer(registry.New(options...))
-	return &Host{Name: strings.TrimPrefix(server.URL, "http://"), server: server}
+	memory := registry.New(options...)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut || r.Method == http.MethodPatch {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+		}
+		memory.ServeHTTP(w, r)
+	})
 }
 
 // Guarded starts a server for the same content that requires a password. The caller must close

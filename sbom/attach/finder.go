@@ -238,7 +238,7 @@ func (r *search) run(ctx context.Context, s stage) []Finding {
 func (r *search) asking(s stage) stage {
 	return func(ctx context.Context) []Finding {
 		if r.repo != nil {
-			r.repo.dial(ctx)
+			r.repo.Dial(ctx)
 		}
 		return s(ctx)
 	}

@@ -12,7 +12,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -45,6 +44,7 @@ import (
 	"oras.land/oras-go/v2"
 	"oras.land/oras-go/v2/registry/remote"
 
+	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/sbom"
 )
 
@@ -57,19 +57,7 @@ var registries = map[string]func() http.Handler{
 }
 
 func ggcrRegistry(referrers bool) http.Handler {
-	base := registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(referrers))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPut {
-			// base stores what it read of a body that a canceled request cut short.
-			body, err := io.ReadAll(r.Body)
-			if err != nil {
-				http.Error(w, err.Error(), http.StatusBadRequest)
-				return
-			}
-			r.Body = io.NopCloser(bytes.NewReader(body))
-		}
-		base.ServeHTTP(w, r)
-	})
+	return lifecycletest.Handler(registry.WithReferrersSupport(referrers))
 }
 
 func distribution() http.Handler {

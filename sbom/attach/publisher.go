@@ -43,7 +43,7 @@ func (a *Attacher) publisher(ctx context.Context, n name.Repository) *publisher 
 		writes: newRepository(n, &a.Registry, Limits{}),
 		settle: a.Settle,
 	}
-	p.repo.dial(ctx)
+	p.repo.Dial(ctx)
 	p.writes.PlainHTTP = p.repo.PlainHTTP
 	p.repo.Client = p.writes.Client // shares the tokens
 	_ = p.writes.SetReferrersCapability(true)
@@ -61,8 +61,7 @@ func (p *publisher) push(ctx context.Context, a *packed, reference string) error
 		if err == nil && there {
 			continue
 		}
-		err = p.repo.client.Upload(ctx, func() error { return p.writes.Blobs().Push(ctx, b.desc, bytes.NewReader(b.data)) })
-		if err != nil {
+		if err := p.writes.PushBlob(ctx, b.desc, b.data); err != nil {
 			return fmt.Errorf("pushing blob %s: %w", b.desc.Digest, err)
 		}
 	}

@@ -168,7 +168,7 @@ func (r *search) ask(ctx context.Context, l *listing) []candidate {
 // it lists both concurrently.
 func (r *search) referrers(ctx context.Context) []Finding {
 	subjects := r.subjects()
-	host := r.repo.name.RegistryStr()
+	host := r.repo.Name.RegistryStr()
 	if _, known := r.finder.api.Load(host); known {
 		_ = r.repo.SetReferrersCapability(true)
 		if len(subjects) == 2 || r.all {

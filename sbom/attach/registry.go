@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -21,7 +20,6 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/content"
 	"oras.land/oras-go/v2/errdef"
-	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/errcode"
 
 	"github.com/baseplan/baseplan/sbom/registry"
@@ -29,11 +27,8 @@ import (
 
 // A repository is one repository of a registry, read within limits.
 type repository struct {
-	*remote.Repository
-	client *registry.Client
-	name   name.Repository
+	*registry.Repository
 	limits Limits
-	once   sync.Once
 }
 
 func newRepository(n name.Repository, client *registry.Client, limits Limits) *repository {
@@ -41,13 +36,7 @@ func newRepository(n name.Repository, client *registry.Client, limits Limits) *r
 	r := client.Repository(n, func(next http.RoundTripper) http.RoundTripper { return normalizing{next, limits.Metadata} })
 	r.MaxMetadataBytes, r.ReferrerListMaxPages, r.TagListPageSize = limits.Metadata, limits.Pages, 1000
 	r.SkipReferrersGC = true
-	return &repository{Repository: r, client: client, name: n, limits: limits}
-}
-
-// dial determines whether the registry is accessed over HTTP. It must be called before the
-// first request.
-func (r *repository) dial(ctx context.Context) {
-	r.once.Do(func() { r.PlainHTTP = r.client.PlainHTTP(ctx, r.name) })
+	return &repository{r, limits}
 }
 
 // manifest returns a manifest by tag or digest and verifies its digest.
@@ -97,10 +86,10 @@ func (r *repository) blobIf(ctx context.Context, desc ocispec.Descriptor, limit 
 }
 
 // at formats a digest of this repository for messages.
-func (r *repository) at(digest string) string { return r.name.Name() + "@" + digest }
+func (r *repository) at(digest string) string { return r.Name.Name() + "@" + digest }
 
 // tagged formats a tag of this repository for messages.
-func (r *repository) tagged(tag string) string { return r.name.Name() + ":" + tag }
+func (r *repository) tagged(tag string) string { return r.Name.Name() + ":" + tag }
 
 // digestTag returns the tag for a digest (distribution-spec, "Referrers Tag
 // Schema", and cosign's with a suffix).

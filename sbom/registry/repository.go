@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -8,25 +9,36 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/registry"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
 )
 
-// Repository returns oras-go's client for a repository. It sends credentials only to the
-// repository's own registry. The transport, between oras-go's authentication and the Client's
-// retries, may be wrapped; nil: unchanged. See [Client.PlainHTTP].
-func (c *Client) Repository(n name.Repository, wrap func(http.RoundTripper) http.RoundTripper) *remote.Repository {
+// A Repository is oras-go's client for a repository. See [Client.Repository].
+type Repository struct {
+	*remote.Repository
+	Name name.Repository
+
+	client *Client
+	once   sync.Once
+}
+
+// Repository returns a client for a repository. It sends credentials only to the repository's
+// own registry. The transport, between oras-go's authentication and the Client's retries, may be
+// wrapped; nil: unchanged.
+func (c *Client) Repository(n name.Repository, wrap func(http.RoundTripper) http.RoundTripper) *Repository {
 	next := c.RoundTripper(n)
 	if wrap != nil {
 		next = wrap(next)
 	}
-	return &remote.Repository{
+	return &Repository{client: c, Name: n, Repository: &remote.Repository{
 		Reference: registry.Reference{Registry: n.RegistryStr(), Repository: n.RepositoryStr()},
 		PlainHTTP: n.Scheme() == "http",
 		Client: refusing{c, n, &auth.Client{
@@ -36,28 +48,41 @@ func (c *Client) Repository(n name.Repository, wrap func(http.RoundTripper) http
 			Header:     http.Header{"User-Agent": {userAgent}},
 			Credential: c.credential(n),
 		}},
-	}
+	}}
 }
 
-// PlainHTTP reports whether oras-go must access a registry over HTTP: if the name allows that
-// (see [Client.Reference]), and the registry does not support TLS. go-containerregistry does the
-// same itself.
-func (c *Client) PlainHTTP(ctx context.Context, n name.Repository) bool {
-	if n.Scheme() != "http" {
-		return false
+// Dial determines whether the registry is accessed over HTTP: if its name allows that (see
+// [Client.Reference]), and it does not support TLS. It must be called before the first request.
+// go-containerregistry does the same itself.
+func (r *Repository) Dial(ctx context.Context) {
+	r.once.Do(func() {
+		if !r.PlainHTTP {
+			return
+		}
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+r.Name.RegistryStr()+"/v2/", nil)
+		if err != nil {
+			return
+		}
+		if resp, err := r.client.RoundTripper(r.Name).RoundTrip(req); err == nil {
+			resp.Body.Close()
+			r.PlainHTTP = false
+		}
+	})
+}
+
+// PushBlob pushes a blob. It starts over if a request fails that only a new upload can repeat,
+// as go-containerregistry does.
+func (r *Repository) PushBlob(ctx context.Context, desc ocispec.Descriptor, data []byte) error {
+	backoff := r.client.backoff()
+	for attempts := backoff.Steps; ; attempts-- {
+		err := r.Blobs().Push(ctx, desc, bytes.NewReader(data))
+		wait := backoff.Step()
+		if attempts <= 1 || !interrupted(err) || !endsAfter(ctx, wait) || sleep(ctx, wait) != nil {
+			return err
+		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+n.RegistryStr()+"/v2/", nil)
-	if err != nil {
-		return true
-	}
-	resp, err := c.RoundTripper(n).RoundTrip(req)
-	if err != nil {
-		return true
-	}
-	resp.Body.Close()
-	return false
 }
 
 // refusing returns a [RefusedError] for a response with status 401 or 403, of the registry or

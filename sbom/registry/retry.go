@@ -156,19 +156,6 @@ func interrupted(err error) bool {
 	return false
 }
 
-// Upload calls upload, which uses a [Client.Repository], and calls it again if it fails at a
-// request that only a new upload can repeat. go-containerregistry does the same itself.
-func (c *Client) Upload(ctx context.Context, upload func() error) error {
-	backoff := c.backoff()
-	for attempts := backoff.Steps; ; attempts-- {
-		err := upload()
-		wait := backoff.Step()
-		if attempts <= 1 || !interrupted(err) || !endsAfter(ctx, wait) || sleep(ctx, wait) != nil {
-			return err
-		}
-	}
-}
-
 // retryAfter parses both forms of the header (RFC 9110, section 10.2.3).
 func retryAfter(resp *http.Response, now time.Time) (time.Duration, bool) {
 	if resp == nil {

@@ -97,7 +97,7 @@ func loopback(hostport string) bool {
 // the transport cannot repeat.
 func (c *Client) Options(ctx context.Context, repositories ...name.Repository) []remote.Option {
 	opts := []remote.Option{
-		remote.WithContext(ctx), remote.WithUserAgent(userAgent), remote.WithTransport(c.RoundTripper(repositories...)),
+		remote.WithContext(ctx), remote.WithUserAgent(userAgent), remote.WithTransport(c.transport(repositories...)),
 		remote.WithRetryStatusCodes(), remote.WithRetryBackoff(c.backoff()),
 		remote.WithRetryPredicate(func(err error) bool { return ctx.Err() == nil && interrupted(err) }),
 	}
@@ -114,7 +114,7 @@ func (c *Client) CheckWrite(ctx context.Context, ref name.Reference) error {
 	if keychain == nil {
 		keychain = authn.NewMultiKeychain() // anonymous
 	}
-	t := transport.NewUserAgent(withContext{c.RoundTripper(ref.Context()), ctx}, userAgent)
+	t := transport.NewUserAgent(withContext{c.transport(ref.Context()), ctx}, userAgent)
 	return remote.CheckPushPermission(ref, forRepository{keychain, ref.Context()}, t)
 }
 

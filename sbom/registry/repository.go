@@ -34,7 +34,7 @@ type Repository struct {
 // own registry. The transport, between oras-go's authentication and the Client's retries, may be
 // wrapped; nil: unchanged.
 func (c *Client) Repository(n name.Repository, wrap func(http.RoundTripper) http.RoundTripper) *Repository {
-	next := c.RoundTripper(n)
+	next := c.transport(n)
 	if wrap != nil {
 		next = wrap(next)
 	}
@@ -65,7 +65,7 @@ func (r *Repository) Dial(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		if resp, err := r.client.RoundTripper(r.Name).RoundTrip(req); err == nil {
+		if resp, err := r.client.transport(r.Name).RoundTrip(req); err == nil {
 			resp.Body.Close()
 			r.PlainHTTP = false
 		}

@@ -49,7 +49,7 @@ func TestNoRetryAfterTheEnd(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			resp, err := withContext{c.RoundTripper(ref.Context()), ctx}.RoundTrip(req)
+			resp, err := withContext{c.transport(ref.Context()), ctx}.RoundTrip(req)
 			if err == nil {
 				resp.Body.Close()
 			}
@@ -151,7 +151,7 @@ func TestRepeatable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp, err := c.RoundTripper().RoundTrip(req)
+		resp, err := c.transport().RoundTrip(req)
 		if err == nil {
 			resp.Body.Close()
 		}
@@ -175,7 +175,7 @@ func TestDeadline(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			resp, err := c.RoundTripper().RoundTrip(req)
+			resp, err := c.transport().RoundTrip(req)
 			if err == nil {
 				err = resp.Body.Close()
 			}

@@ -12,10 +12,10 @@ import (
 	"github.com/baseplan/baseplan/sbom/registry/watch"
 )
 
-// RoundTripper returns the transport for a library that accesses only these repositories. It
+// transport returns the transport for a library that accesses only these repositories. It
 // retries requests, ends transfers without progress, and does not verify the certificates of
 // hosts whose repositories are insecure.
-func (c *Client) RoundTripper(repositories ...name.Repository) http.RoundTripper {
+func (c *Client) transport(repositories ...name.Repository) http.RoundTripper {
 	next := c.Transport
 	if next == nil {
 		next = remote.DefaultTransport

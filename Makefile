@@ -55,7 +55,7 @@ fuzz: ## every fuzz target with FUZZTIME inputs
 			echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p || exit 1; \
 		done; done
 
-mutate: ## changes the code of the pure packages in small ways: fails with those that no test notices, of which some are known
+mutate: ## mutation tests of the pure packages: fails with changes that no test detects and survivors.txt does not list
 	go run ./cmd/mutate -n 60 -survivors cmd/mutate/survivors.txt $(PURE)
 
 size: build ## the stripped binaries as released and what they may weigh, and what they weigh as "go install" builds them

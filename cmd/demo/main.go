@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/baseplan/baseplan/cmd/internal/cli"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
@@ -21,7 +22,7 @@ func main() {
 	inputs := flag.String("inputs", "testdata/demo", "folder with the order, the build plans and the Dockerfiles")
 	address := flag.String("serve", "", "do nothing but serve the run images of docs/tutorials here, as in localhost:50000")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	var err error
 	if *address != "" {
 		err = serve(ctx, os.Stdout, *address)

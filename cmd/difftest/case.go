@@ -77,14 +77,14 @@ func minorOf(api string) int {
 	return minor
 }
 
-// plainCase is Case without UnmarshalJSON.
-type plainCase Case
+// caseFields is Case without its method UnmarshalJSON.
+type caseFields Case
 
 // UnmarshalJSON distinguishes integers from other numbers, as TOML does.
 func (c *Case) UnmarshalJSON(data []byte) error {
 	dec := json.NewDecoder(strings.NewReader(string(data)))
 	dec.UseNumber()
-	if err := dec.Decode((*plainCase)(c)); err != nil {
+	if err := dec.Decode((*caseFields)(c)); err != nil {
 		return err
 	}
 	numbers(c.Project)

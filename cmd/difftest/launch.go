@@ -53,7 +53,7 @@ func (b *build) observeImage(o map[string]any) error {
 	if o["files"], err = img.extract(root); err != nil {
 		return err
 	}
-	if err := give(root); err != nil {
+	if err := chownTree(root); err != nil {
 		return err
 	}
 	o["launch"], err = b.launches(img.env(), root)

@@ -35,18 +35,18 @@ import (
 
 func main() {
 	var o options
-	flag.StringVar(&o.against, "against", "", "`file` of cases and of what was observed: compare with that, instead of a second lifecycle")
+	flag.StringVar(&o.against, "against", "", "`file` of recorded cases and observations to compare with, instead of a second lifecycle")
 	flag.StringVar(&o.record, "record", "", "`file` to write cases and observations of the lifecycle to, instead of comparing")
-	flag.BoolVar(&o.self, "self", false, "compare ways in which one lifecycle does the same: five phases and the creator, a cache directory and a cache image, a registry and the docker daemon of DOCKER_HOST")
-	flag.StringVar(&o.cases, "cases", "", "`file` of cases, as -record writes; default: made from seeds")
-	flag.StringVar(&o.known, "known", "", "with -against, `file` of the kinds of difference that may occur; default: those of cmd/difftest/known.toml")
+	flag.BoolVar(&o.self, "self", false, "compare equivalent ways to use one lifecycle: five phases and the creator, a cache directory and a cache image, a registry and the docker daemon of DOCKER_HOST")
+	flag.StringVar(&o.cases, "cases", "", "`file` of cases, as written by -record (default: generated from seeds)")
+	flag.StringVar(&o.known, "known", "", "with -against, `file` of the allowed kinds of difference (default: cmd/difftest/known.toml)")
 	flag.Var(&o.seeds, "seeds", "`seeds` of the cases, such as 1-20,31")
-	flag.StringVar(&o.work, "work", "/tmp/observed/w", "work `folder`, which is emptied; digests of layers depend on it")
+	flag.StringVar(&o.work, "work", "/tmp/observed/w", "work `directory`, which is emptied; digests of layers depend on its path")
 	flag.StringVar(&o.log, "log", "", "`file` to append the output of all commands to")
-	flag.BoolVar(&o.verbose, "v", false, "print every difference, not the first of each kind")
+	flag.BoolVar(&o.verbose, "v", false, "print every difference, not only the first of each kind")
 	flag.Parse()
 	o.bins = flag.Args()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := o.run(ctx, os.Stdout)
 	stop()
 	if err != nil {
@@ -99,12 +99,12 @@ func (o *options) check() error {
 	}
 	switch {
 	case len(o.bins) != want:
-		return fmt.Errorf("got %d folders with a lifecycle, want %d (flags come first)", len(o.bins), want)
+		return fmt.Errorf("got %d directories with a lifecycle, want %d (flags come first)", len(o.bins), want)
 	case os.Getuid() != 0:
-		return errors.New("run it as root: phases run as user 1000")
+		return errors.New("root is required, since phases run as user 1000")
 	}
 	if _, err := user.LookupId(strconv.Itoa(cnbUser)); err != nil {
-		return fmt.Errorf("%w: add one (useradd -u %d -m cnb)", err, cnbUser)
+		return fmt.Errorf("%w; create it (useradd -u %d -m cnb)", err, cnbUser)
 	}
 	return nil
 }

@@ -43,26 +43,26 @@ func readTOML(path string) any {
 	if err != nil {
 		return "BAD " + err.Error()
 	}
-	return plain(table)
+	return jsonTypes(table)
 }
 
-// plain converts decoded TOML to the types of decoded JSON.
-func plain(v any) any {
+// jsonTypes converts decoded TOML to the types of decoded JSON.
+func jsonTypes(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		for key, value := range v {
-			v[key] = plain(value)
+			v[key] = jsonTypes(value)
 		}
 		return v
 	case []map[string]any:
 		out := make([]any, len(v))
 		for i := range v {
-			out[i] = plain(v[i])
+			out[i] = jsonTypes(v[i])
 		}
 		return out
 	case []any:
 		for i := range v {
-			v[i] = plain(v[i])
+			v[i] = jsonTypes(v[i])
 		}
 		return v
 	case int64:

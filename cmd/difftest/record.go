@@ -126,7 +126,7 @@ func (o *options) replay(ctx context.Context, out io.Writer, r *Runner, side *Si
 		if err != nil {
 			return fmt.Errorf("seed %d: %w", rec.Case.Seed, err)
 		}
-		want, err := hostless(rec.Result)
+		want, err := replaceHostDistro(rec.Result)
 		if err != nil {
 			return fmt.Errorf("seed %d: %w", rec.Case.Seed, err)
 		}

@@ -72,7 +72,7 @@ func (r *Runner) Observe(ctx context.Context, c *Case, side *Side) (map[string]a
 		}
 		result["rebase"] = o
 	}
-	return r.neutral(result, side)
+	return r.normalize(result, side)
 }
 
 // A build is a case being run.
@@ -107,11 +107,11 @@ func (b *build) prepare(no int) error {
 	if w.err != nil {
 		return w.err
 	}
-	return give(b.Work)
+	return chownTree(b.Work)
 }
 
-// give changes the owner of everything in a directory to the CNB user.
-func give(dir string) error {
+// chownTree changes the owner of everything in a directory to the CNB user.
+func chownTree(dir string) error {
 	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err

@@ -82,7 +82,7 @@ func (o *options) compareSelf(ctx context.Context, out io.Writer, r *Runner, sid
 	var errs []error
 	for _, v := range variants {
 		if v.daemon && dockerHost() == "" {
-			fmt.Fprintf(out, "%s: left out: no docker daemon: set DOCKER_HOST to its socket (unix:///...)\n", v.name)
+			fmt.Fprintf(out, "%s: skipped, since there is no docker daemon; set DOCKER_HOST to its socket (unix:///...)\n", v.name)
 			continue
 		}
 		fmt.Fprintf(out, "%s:\n", v.name)

@@ -251,11 +251,11 @@ func TestRefusals(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"-version", "v1.0.0"}, `"v1.0.0" is not semantic`},
-		{[]string{"-version", "1.0.0+abc"}, `"1.0.0+abc" is not semantic`},
-		{[]string{"-platforms", "windows/amd64"}, "none is supported"},
-		{[]string{"-platforms", "linux/"}, "none is supported"},
-		{[]string{"more"}, `"more" is not expected`},
+		{[]string{"-version", "v1.0.0"}, `"v1.0.0" is not a semantic version`},
+		{[]string{"-version", "1.0.0+abc"}, `"1.0.0+abc" is not a semantic version`},
+		{[]string{"-platforms", "windows/amd64"}, "none of the platforms"},
+		{[]string{"-platforms", "linux/"}, "none of the platforms"},
+		{[]string{"more"}, `unexpected argument "more"`},
 	} {
 		err := run(t.Context(), append([]string{"-out", t.TempDir()}, test.args...))
 		if err == nil || !strings.Contains(err.Error(), test.want) {

@@ -29,11 +29,11 @@ const layoutDir = "lifecycle-image"
 // since platforms copy this layer to run images; the phases' other files are in the layer
 // below.
 func (r *release) image(ctx context.Context, p v1.Platform, files []entry, described []byte) (v1.Image, error) {
-	around, err := r.surroundings(ctx, described)
+	base, err := r.baseFiles(ctx, described)
 	if err != nil {
 		return nil, err
 	}
-	base, err := newLayer(around)
+	baseLayer, err := newLayer(base)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (r *release) image(ctx context.Context, p v1.Platform, files []entry, descr
 	at := v1.Time{Time: r.Created}
 	img := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
 	img, err = mutate.Append(img,
-		mutate.Addendum{Layer: base, History: v1.History{Created: at, CreatedBy: "Layer: 'directories, CA certificates, time zones and settings'"}},
+		mutate.Addendum{Layer: baseLayer, History: v1.History{Created: at, CreatedBy: "Layer: 'directories, CA certificates, time zones and settings'"}},
 		mutate.Addendum{History: v1.History{Created: at, CreatedBy: "WORKDIR /layers", EmptyLayer: true}},
 		mutate.Addendum{Layer: top, History: v1.History{Created: at, CreatedBy: "Layer: 'lifecycle'"}},
 	)
@@ -68,7 +68,7 @@ func (r *release) image(ctx context.Context, p v1.Platform, files []entry, descr
 // labels returns the labels that identify a lifecycle image to platforms.
 func (r *release) labels() (map[string]string, error) {
 	d := describe(r.Version)
-	spoken, err := json.Marshal(d.APIs)
+	apiLabel, err := json.Marshal(d.APIs)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (r *release) labels() (map[string]string, error) {
 	}
 	labels := map[string]string{
 		"io.buildpacks.lifecycle.version":  r.Version,
-		"io.buildpacks.lifecycle.apis":     string(spoken),
+		"io.buildpacks.lifecycle.apis":     string(apiLabel),
 		"io.buildpacks.builder.metadata":   string(metadata),
 		"org.opencontainers.image.title":   "baseplan lifecycle",
 		"org.opencontainers.image.version": r.Version,

@@ -189,12 +189,12 @@ func checkLabels(t *testing.T, labels map[string]string) {
 	if got := labels["io.buildpacks.lifecycle.version"]; got != version {
 		t.Errorf("label io.buildpacks.lifecycle.version is %q", got)
 	}
-	const spoken = `{"platform":{"deprecated":[],"supported":["0.7","0.8","0.9","0.10","0.11","0.12","0.13","0.14","0.15"]},` +
+	const apiLabel = `{"platform":{"deprecated":[],"supported":["0.7","0.8","0.9","0.10","0.11","0.12","0.13","0.14","0.15"]},` +
 		`"buildpack":{"deprecated":[],"supported":["0.7","0.8","0.9","0.10","0.11","0.12"]}}`
-	if diff := cmp.Diff(spoken, labels["io.buildpacks.lifecycle.apis"]); diff != "" {
+	if diff := cmp.Diff(apiLabel, labels["io.buildpacks.lifecycle.apis"]); diff != "" {
 		t.Errorf("label io.buildpacks.lifecycle.apis (-want +got):\n%s", diff)
 	}
-	const metadata = `{"lifecycle":{"version":"` + version + `","api":{"platform":"0.7","buildpack":"0.7"},"apis":` + spoken + `}}`
+	const metadata = `{"lifecycle":{"version":"` + version + `","api":{"platform":"0.7","buildpack":"0.7"},"apis":` + apiLabel + `}}`
 	if diff := cmp.Diff(metadata, labels["io.buildpacks.builder.metadata"]); diff != "" {
 		t.Errorf("label io.buildpacks.builder.metadata (-want +got):\n%s", diff)
 	}

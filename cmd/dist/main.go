@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -22,7 +23,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:])
 	stop()
 	if err != nil {
@@ -35,13 +36,13 @@ func run(ctx context.Context, args []string) error {
 	r := release{Progress: os.Stdout}
 	r.Compile = r.compile
 	flags := flag.NewFlagSet("dist", flag.ContinueOnError)
-	flags.StringVar(&r.Source, "source", ".", "`folder` of the module")
-	flags.StringVar(&r.Out, "out", "dist", "`folder` to write to")
-	flags.StringVar(&r.Version, "version", build.Version, "the version, without a v before it")
-	flags.StringVar(&r.Commit, "commit", "", "the commit that is built; empty: none is told")
-	settings := flags.String("settings", "", "baseplan.toml to put into the lifecycle image: the policy for its phases")
+	flags.StringVar(&r.Source, "source", ".", "`directory` of the module")
+	flags.StringVar(&r.Out, "out", "dist", "`directory` to write to")
+	flags.StringVar(&r.Version, "version", build.Version, "version, without the prefix v")
+	flags.StringVar(&r.Commit, "commit", "", "commit to record in the binaries and images; empty: none")
+	settings := flags.String("settings", "", "baseplan.toml to include in the lifecycle image, as the policy of its phases")
 	push := flags.String("push", "", "`reference` to push the lifecycle image to")
-	flags.Func("platforms", "only these, `OS/ARCH[,OS/ARCH...]`; default: all", func(list string) error {
+	flags.Func("platforms", "`OS/ARCH[,OS/ARCH...]` to build for (default all)", func(list string) error {
 		for p := range strings.SplitSeq(list, ",") {
 			platform, err := v1.ParsePlatform(p)
 			if err != nil {
@@ -55,7 +56,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if flags.NArg() > 0 {
-		return fmt.Errorf("reading arguments: %q is not expected", flags.Arg(0))
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	var err error
 	if r.Created, err = created(os.Getenv("SOURCE_DATE_EPOCH")); err != nil {
@@ -79,7 +80,7 @@ func created(epoch string) (time.Time, error) {
 	}
 	seconds, err := strconv.ParseInt(epoch, 10, 64)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("reading SOURCE_DATE_EPOCH: %q is no number of seconds", epoch)
+		return time.Time{}, fmt.Errorf("reading SOURCE_DATE_EPOCH: %q is not a number of seconds", epoch)
 	}
 	return time.Unix(seconds, 0).UTC(), nil
 }

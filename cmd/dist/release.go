@@ -61,26 +61,26 @@ var semantic = regexp.MustCompile(`^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0
 // the lifecycle is selected.
 func (r *release) Make(ctx context.Context) (v1.ImageIndex, error) {
 	if !semantic.MatchString(r.Version) {
-		return nil, fmt.Errorf("reading the version: %q is not semantic, like 1.2.3 or 1.2.3-rc.1", r.Version)
+		return nil, fmt.Errorf("reading the version: %q is not a semantic version such as 1.2.3 or 1.2.3-rc.1", r.Version)
 	}
 	if err := os.MkdirAll(r.Out, 0o755); err != nil {
 		return nil, err
 	}
 	images := map[string]v1.Image{} // by platform
-	for _, p := range r.wanted(lifecyclePlatforms) {
+	for _, p := range r.selected(lifecyclePlatforms) {
 		image, err := r.lifecycle(ctx, p)
 		if err != nil {
-			return nil, fmt.Errorf("making the lifecycle for %s: %w", p, err)
+			return nil, fmt.Errorf("building the lifecycle for %s: %w", p, err)
 		}
 		images[p.String()] = image
 	}
-	for _, p := range r.wanted(commandPlatforms) {
+	for _, p := range r.selected(commandPlatforms) {
 		if err := r.command(ctx, p); err != nil {
-			return nil, fmt.Errorf("making baseplan for %s: %w", p, err)
+			return nil, fmt.Errorf("building baseplan for %s: %w", p, err)
 		}
 	}
 	if len(r.written) == 0 {
-		return nil, fmt.Errorf("choosing platforms: of %v none is supported", r.Only)
+		return nil, fmt.Errorf("none of the platforms %v is supported", r.Only)
 	}
 	index := index(images)
 	if len(images) > 0 {
@@ -91,7 +91,7 @@ func (r *release) Make(ctx context.Context) (v1.ImageIndex, error) {
 	return index, r.checksums()
 }
 
-func (r *release) wanted(all []v1.Platform) []v1.Platform {
+func (r *release) selected(all []v1.Platform) []v1.Platform {
 	return slices.DeleteFunc(slices.Clone(all), func(p v1.Platform) bool {
 		return r.Only != nil && !slices.ContainsFunc(r.Only, p.Equals)
 	})
@@ -114,7 +114,7 @@ func (r *release) lifecycle(ctx context.Context, p v1.Platform) (v1.Image, error
 	}
 	img, err := r.image(ctx, p, files, described)
 	if err != nil {
-		return nil, fmt.Errorf("making the image: %w", err)
+		return nil, fmt.Errorf("building the image: %w", err)
 	}
 	return img, nil
 }
@@ -166,7 +166,7 @@ func (r *release) compile(ctx context.Context, command string, p v1.Platform, di
 	cmd := exec.CommandContext(ctx, "go", "build", "-modfile=cmd/dist/release.mod", "-trimpath", "-buildvcs=false",
 		"-ldflags", "-s -w -X "+vars+"Version="+r.Version+" -X "+vars+"Commit="+r.Commit, "-o", path, module+"/cmd/"+command)
 	cmd.Dir = r.Source
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOEXPERIMENT=", "GOOS="+p.OS, "GOARCH="+p.Architecture,
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOEXPERIMENT=", "GOTMPDIR="+dir, "GOOS="+p.OS, "GOARCH="+p.Architecture,
 		"GOAMD64=v1", "GOARM64=v8.0", "GOPPC64=power8")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("compiling %s: %w\n%s", command, err, out)

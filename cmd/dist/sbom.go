@@ -58,7 +58,7 @@ func (r *release) sboms(ctx context.Context, name, binary string) ([]entry, erro
 		if err := encoder.Encode(&b, *catalogued); err != nil {
 			return nil, err
 		}
-		body, err := steady(b.Bytes(), name, catalogued.Source.ID, r.Created)
+		body, err := makeReproducible(b.Bytes(), name, catalogued.Source.ID, r.Created)
 		if err != nil {
 			return nil, err
 		}
@@ -89,7 +89,7 @@ func (r *release) catalog(ctx context.Context, name, binary string) (*sbom.SBOM,
 	metadata := described.Metadata.(source.FileMetadata)
 	metadata.Path = filepath.Base(binary) // without the path on this machine
 	described.Metadata = metadata
-	packages, relationships := r.around(packages)
+	packages, relationships := r.linkModules(packages)
 	return &sbom.SBOM{
 		Artifacts:     sbom.Artifacts{Packages: pkg.NewCollection(packages...)},
 		Relationships: relationships,
@@ -118,9 +118,9 @@ func complete(packages []pkg.Package, binary string) error {
 	return nil
 }
 
-// around sets the version of our own module, which the linker does not record, and makes all
+// linkModules sets the version of our own module, which the linker does not record, and makes all
 // others its dependencies.
-func (r *release) around(packages []pkg.Package) ([]pkg.Package, []artifact.Relationship) {
+func (r *release) linkModules(packages []pkg.Package) ([]pkg.Package, []artifact.Relationship) {
 	main := &packages[slices.IndexFunc(packages, func(p pkg.Package) bool { return p.Name == module })]
 	main.Version = "v" + r.Version
 	main.PURL = "pkg:golang/" + module + "@" + main.Version
@@ -134,9 +134,9 @@ func (r *release) around(packages []pkg.Package) ([]pkg.Package, []artifact.Rela
 	return packages, relationships
 }
 
-// steady replaces what encoders randomize: the document's identity, with one derived from the
+// makeReproducible replaces what encoders randomize: the document's identity, with one derived from the
 // binary's, and the time.
-func steady(data []byte, name, id string, created time.Time) ([]byte, error) {
+func makeReproducible(data []byte, name, id string, created time.Time) ([]byte, error) {
 	var made struct {
 		SerialNumber      string
 		DocumentNamespace string

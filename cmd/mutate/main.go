@@ -1,3 +1,5 @@
+//go:build unix
+
 // Command mutate changes the code of packages in small ways, one at a time, and reports
 // the changes that no test of these packages detects.
 //
@@ -13,34 +15,53 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"os"
+	"os/signal"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
 func main() {
-	n := flag.Int("n", 0, "changes to try per package; 0: all")
-	seed := flag.Int("seed", 1, "selects which changes are tried")
-	file := flag.String("survivors", "", "file that lists changes that may survive")
-	only := flag.String("match", "", "try only changes whose description contains this")
-	again := flag.Bool("listed", false, "try only the changes that the file lists")
-	workers := flag.Int("j", runtime.NumCPU(), "changes to try at once")
-	flag.Parse()
-	if err := run(flag.Args(), *n, *seed, *file, *only, *again, *workers); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := mutate(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
 	}
 }
 
-func run(patterns []string, n, seed int, file, only string, again bool, workers int) error {
-	listed, err := readSurvivors(file)
+// options are the command's flags.
+type options struct {
+	n, seed, workers int
+	survivors, match string
+	listed           bool
+}
+
+// mutate runs the command with its arguments.
+func mutate(ctx context.Context, args []string, out io.Writer) error {
+	var o options
+	flags := flag.NewFlagSet("mutate", flag.ContinueOnError)
+	flags.IntVar(&o.n, "n", 0, "changes to try per package; 0: all")
+	flags.IntVar(&o.seed, "seed", 1, "selects which changes are tried")
+	flags.StringVar(&o.survivors, "survivors", "", "`file` that lists changes that may survive")
+	flags.StringVar(&o.match, "match", "", "try only changes whose description contains this `text`")
+	flags.BoolVar(&o.listed, "listed", false, "try only the changes that the file lists")
+	flags.IntVar(&o.workers, "j", runtime.NumCPU(), "changes to try at once")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	listed, err := readSurvivors(o.survivors)
 	if err != nil {
 		return err
 	}
@@ -48,19 +69,25 @@ func run(patterns []string, n, seed int, file, only string, again bool, workers 
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	return errors.Join(o.run(ctx, dir, flags.Args(), listed, out), os.RemoveAll(dir))
+}
+
+func (o *options) run(ctx context.Context, dir string, patterns []string, listed map[string]bool, out io.Writer) error {
 	start := time.Now()
-	p, err := prepare(dir, patterns)
+	p, err := prepare(ctx, dir, patterns)
 	if err != nil {
 		return err
 	}
-	chosen := choose(p.mutants, n, seed, only)
-	if again {
-		chosen = slices.DeleteFunc(choose(p.mutants, 0, seed, only), func(i int) bool { return !listed[p.mutants[i].key] })
+	chosen := choose(p.mutants, o.n, o.seed, o.match)
+	if o.listed {
+		chosen = slices.DeleteFunc(choose(p.mutants, 0, o.seed, o.match), func(i int) bool { return !listed[p.mutants[i].key] })
 	}
-	fmt.Printf("%d changes in %d packages, %d to try; prepared in %s\n", len(p.mutants), len(p.packages), len(chosen), time.Since(start).Round(time.Second))
-	survived := p.tryAll(chosen, workers)
-	return report(p.mutants, chosen, survived, listed)
+	fmt.Fprintf(out, "%d changes in %d packages, %d to try; prepared in %s\n", len(p.mutants), len(p.packages), len(chosen), time.Since(start).Round(time.Second))
+	survived := p.tryAll(ctx, chosen, o.workers)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return report(out, p.mutants, chosen, survived, listed)
 }
 
 // choose returns the numbers (from 0) of at most n changes of each package.
@@ -89,7 +116,7 @@ func choose(all []mutant, n, seed int, only string) []int {
 }
 
 // tryAll returns the chosen changes that no test detects.
-func (p *program) tryAll(chosen []int, workers int) map[int]bool {
+func (p *program) tryAll(ctx context.Context, chosen []int, workers int) map[int]bool {
 	survived := map[int]bool{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -97,7 +124,7 @@ func (p *program) tryAll(chosen []int, workers int) map[int]bool {
 	for range workers {
 		wg.Go(func() {
 			for i := range work {
-				if p.notices(i) {
+				if ctx.Err() != nil || p.detects(ctx, i) {
 					continue
 				}
 				mu.Lock()
@@ -130,7 +157,7 @@ func readSurvivors(name string) (map[string]bool, error) {
 		}
 		at := strings.LastIndex(line, " # ")
 		if at < 0 {
-			return nil, fmt.Errorf("%s:%d: no reason: write it behind \" # \"", name, i+1)
+			return nil, fmt.Errorf("%s:%d: the reason is missing; add it after \" # \"", name, i+1)
 		}
 		listed[line[:at]] = true
 	}
@@ -138,7 +165,7 @@ func readSurvivors(name string) (map[string]bool, error) {
 }
 
 // report prints unlisted survivors and outdated entries of the list.
-func report(all []mutant, chosen []int, survived map[int]bool, listed map[string]bool) error {
+func report(out io.Writer, all []mutant, chosen []int, survived map[int]bool, listed map[string]bool) error {
 	known := map[string]bool{}
 	for _, m := range all {
 		known[m.key] = true
@@ -150,7 +177,7 @@ func report(all []mutant, chosen []int, survived map[int]bool, listed map[string
 		case survived[i] && !listed[m.key]:
 			wrong = append(wrong, fmt.Sprintf("survived (line %d): %s", m.line, m.key))
 		case !survived[i] && listed[m.key]:
-			wrong = append(wrong, "listed, but a test notices it: "+m.key)
+			wrong = append(wrong, "listed, but a test detects it: "+m.key)
 		}
 	}
 	for key := range listed {
@@ -160,11 +187,11 @@ func report(all []mutant, chosen []int, survived map[int]bool, listed map[string
 	}
 	slices.Sort(wrong)
 	for _, w := range wrong {
-		fmt.Println(w)
+		fmt.Fprintln(out, w)
 	}
-	fmt.Printf("tests noticed %d of %d changes\n", len(chosen)-len(survived), len(chosen))
+	fmt.Fprintf(out, "tests detected %d of %d changes\n", len(chosen)-len(survived), len(chosen))
 	if len(wrong) > 0 {
-		return errors.New("write a test that notices a survivor, or list it with the reason why no test can; take out what is listed in vain")
+		return errors.New("write a test that detects each survivor, or list it with the reason why no test can; remove outdated entries from the list")
 	}
 	return nil
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -18,11 +20,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
 // A program is a set of packages with all changes compiled in.
 type program struct {
+	dir      string // for all temporary files
 	packages []goPackage
 	mutants  []mutant
 	reaching map[int][]test // by number of the change, quickest first
@@ -38,6 +42,7 @@ type goPackage struct {
 // A test is one test of a compiled package.
 type test struct {
 	binary, dir, name string
+	temp              string // for temporary files
 	takes             time.Duration
 }
 
@@ -95,12 +100,12 @@ func mutantOne(on bool) int {
 `
 
 // prepare compiles the packages and finds out which tests reach which change.
-func prepare(dir string, patterns []string) (*program, error) {
-	all, err := list(patterns)
+func prepare(ctx context.Context, dir string, patterns []string) (*program, error) {
+	all, err := list(ctx, dir, patterns)
 	if err != nil {
 		return nil, err
 	}
-	p := &program{reaching: map[int][]test{}}
+	p := &program{dir: dir, reaching: map[int][]test{}}
 	overlay := map[string]string{}
 	exports := map[string]string{}
 	for _, pkg := range all {
@@ -111,7 +116,7 @@ func prepare(dir string, patterns []string) (*program, error) {
 			continue
 		}
 		p.packages = append(p.packages, pkg)
-		if err := p.mutate(dir, pkg, exports, overlay); err != nil {
+		if err := p.mutate(pkg, exports, overlay); err != nil {
 			return nil, err
 		}
 	}
@@ -124,7 +129,7 @@ func prepare(dir string, patterns []string) (*program, error) {
 		return nil, err
 	}
 	for i, pkg := range p.packages {
-		if err := p.trace(dir, pkg, fmt.Sprintf("%s/%d.test", dir, i), file); err != nil {
+		if err := p.trace(ctx, pkg, fmt.Sprintf("%s/%d.test", dir, i), file); err != nil {
 			return nil, err
 		}
 	}
@@ -134,8 +139,18 @@ func prepare(dir string, patterns []string) (*program, error) {
 	return p, nil
 }
 
-func list(patterns []string) ([]goPackage, error) {
-	cmd := exec.Command("go", append([]string{"list", "-export", "-deps", "-json=ImportPath,Dir,Name,Export,GoFiles,DepOnly,Module"}, patterns...)...)
+// command returns a command whose temporary files are in dir. When ctx ends, it is killed with
+// all processes that it started.
+func command(ctx context.Context, dir, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir, "GOTMPDIR="+dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	return cmd
+}
+
+func list(ctx context.Context, dir string, patterns []string) ([]goPackage, error) {
+	cmd := command(ctx, dir, "go", append([]string{"list", "-export", "-deps", "-json=ImportPath,Dir,Name,Export,GoFiles,DepOnly,Module"}, patterns...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -154,7 +169,7 @@ func list(patterns []string) ([]goPackage, error) {
 }
 
 // mutate writes the files of a package with all changes.
-func (p *program) mutate(dir string, pkg goPackage, exports, overlay map[string]string) error {
+func (p *program) mutate(pkg goPackage, exports, overlay map[string]string) error {
 	set := token.NewFileSet()
 	var files []*ast.File
 	sources := map[*ast.File][]byte{}
@@ -184,37 +199,37 @@ func (p *program) mutate(dir string, pkg goPackage, exports, overlay map[string]
 			mutants: &p.mutants, pkg: pkg.ImportPath, name: filepath.ToSlash(name), src: sources[f], file: file, info: info,
 			seen: map[string]int{}, before: map[int]string{}, after: map[int]string{},
 		}
-		replaced := filepath.Join(dir, fmt.Sprintf("%d.go", len(overlay)))
+		replaced := filepath.Join(p.dir, fmt.Sprintf("%d.go", len(overlay)))
 		if err := os.WriteFile(replaced, s.rewrite(f), 0o600); err != nil {
 			return err
 		}
 		overlay[file.Name()] = replaced
 	}
-	added := filepath.Join(dir, fmt.Sprintf("%d.go", len(overlay)))
+	added := filepath.Join(p.dir, fmt.Sprintf("%d.go", len(overlay)))
 	overlay[filepath.Join(pkg.Dir, "mutated_by_overlay.go")] = added
 	return os.WriteFile(added, fmt.Appendf(nil, helpers, pkg.Name), 0o600)
 }
 
 // trace compiles the tests of a package and runs each once.
-func (p *program) trace(dir string, pkg goPackage, binary, overlay string) error {
-	if out, err := exec.Command("go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", binary, pkg.ImportPath).CombinedOutput(); err != nil {
+func (p *program) trace(ctx context.Context, pkg goPackage, binary, overlay string) error {
+	if out, err := command(ctx, p.dir, "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", binary, pkg.ImportPath).CombinedOutput(); err != nil {
 		return fmt.Errorf("compiling %s with its changes: %w\n%s", pkg.ImportPath, err, out)
 	}
 	if _, err := os.Stat(binary); err != nil {
 		return nil // no tests
 	}
-	t := test{binary: binary, dir: pkg.Dir}
-	out, err := t.command(context.Background(), "", "-test.list", "^(Test|Example|Fuzz)").Output()
+	t := test{binary: binary, dir: pkg.Dir, temp: p.dir}
+	out, err := t.command(ctx, "", "-test.list", "^(Test|Example|Fuzz)").Output()
 	if err != nil {
 		return fmt.Errorf("listing the tests of %s: %w", pkg.ImportPath, err)
 	}
-	seen := filepath.Join(dir, "seen")
+	seen := filepath.Join(p.dir, "seen")
 	for t.name = range strings.FieldsSeq(string(out)) {
 		if err := os.WriteFile(seen, nil, 0o600); err != nil {
 			return err
 		}
 		start := time.Now()
-		if out, err := t.run(context.Background(), seen).CombinedOutput(); err != nil {
+		if out, err := t.run(ctx, seen).CombinedOutput(); err != nil {
 			return fmt.Errorf("%s of %s fails without a change: %w\n%s", t.name, pkg.ImportPath, err, out)
 		}
 		t.takes = time.Since(start)
@@ -234,9 +249,9 @@ func (p *program) trace(dir string, pkg goPackage, binary, overlay string) error
 }
 
 func (t test) command(ctx context.Context, mutant string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, t.binary, args...)
+	cmd := command(ctx, t.temp, t.binary, args...)
 	cmd.Dir = t.dir
-	cmd.Env = append(os.Environ(), selected+"="+mutant)
+	cmd.Env = append(cmd.Env, selected+"="+mutant)
 	return cmd
 }
 
@@ -244,11 +259,11 @@ func (t test) run(ctx context.Context, mutant string) *exec.Cmd {
 	return t.command(ctx, mutant, "-test.run", "^"+t.name+"$", "-test.failfast")
 }
 
-// notices reports whether a test fails, or does not end, with the change.
-func (p *program) notices(i int) bool {
+// detects reports whether a test fails, or does not end, with the change.
+func (p *program) detects(ctx context.Context, i int) bool {
 	for _, t := range p.reaching[i] {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*t.takes+5*time.Second)
-		err := t.run(ctx, strconv.Itoa(i+1)).Run()
+		limited, cancel := context.WithTimeout(ctx, 10*t.takes+5*time.Second)
+		err := t.run(limited, strconv.Itoa(i+1)).Run()
 		cancel()
 		if err != nil {
 			return true

@@ -26,9 +26,9 @@ var (
 	targetVersion = regexp.MustCompile(`"CNB_TARGET_DISTRO_VERSION=([^"]*)"`)
 )
 
-// neutral replaces what differs between machines: the names of registry, image, work directory
+// normalize replaces what differs between machines: the names of registry, image, work directory
 // and home directory.
-func (r *Runner) neutral(result map[string]any, side *Side) (map[string]any, error) {
+func (r *Runner) normalize(result map[string]any, side *Side) (map[string]any, error) {
 	data, err := encode(result)
 	if err != nil {
 		return nil, err
@@ -45,12 +45,12 @@ func (r *Runner) neutral(result map[string]any, side *Side) (map[string]any, err
 	if u, err := user.LookupId(strconv.Itoa(cnbUser)); err == nil && len(u.HomeDir) > 1 {
 		text = strings.ReplaceAll(text, u.HomeDir, "USERHOME")
 	}
-	return hostless([]byte(text))
+	return replaceHostDistro([]byte(text))
 }
 
-// hostless replaces the distribution of this machine: before Platform API 0.12 a phase passes
+// replaceHostDistro replaces the distribution of this machine: before Platform API 0.12 a phase passes
 // that of its own container to buildpacks.
-func hostless(data []byte) (map[string]any, error) {
+func replaceHostDistro(data []byte) (map[string]any, error) {
 	own := map[string]string{}
 	release, _ := os.ReadFile("/etc/os-release")
 	for line := range strings.Lines(string(release)) {

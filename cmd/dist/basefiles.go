@@ -21,11 +21,11 @@ import (
 // searchPath is PATH in the lifecycle image.
 const searchPath = "/cnb/lifecycle:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// surroundings returns the files that phases and platforms need in the image besides the
+// baseFiles returns the files that phases and platforms need in the image besides the
 // lifecycle: a working directory, a directory for temporary files, root's home (for docker's
 // config.json), CA certificates, time zones, the supported versions, and the operator's
 // settings.
-func (r *release) surroundings(ctx context.Context, described []byte) ([]entry, error) {
+func (r *release) baseFiles(ctx context.Context, described []byte) ([]entry, error) {
 	zones, err := r.zones(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading Go's time zones: %w", err)
@@ -65,7 +65,7 @@ func (r *release) zones(ctx context.Context) ([]entry, error) {
 	cmd.Dir = r.Source
 	root, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("asking for GOROOT: %w", err)
+		return nil, fmt.Errorf("reading GOROOT: %w", err)
 	}
 	archive, err := zip.OpenReader(filepath.Join(strings.TrimSpace(string(root)), "lib", "time", "zoneinfo.zip"))
 	if err != nil {
@@ -111,11 +111,11 @@ func readSettings(path string) ([]byte, error) {
 	}
 	for _, key := range s.Policy.Keys {
 		if !strings.Contains(key, "-----BEGIN") {
-			return nil, fmt.Errorf("reading %s: [policy]: key \"keys\": %q is a path, and the lifecycle image has no such file: write the key itself, as PEM", path, key)
+			return nil, fmt.Errorf("reading %s: [policy]: key \"keys\": %q is a path, which does not exist in the lifecycle image; give the key itself, as PEM", path, key)
 		}
 	}
 	if root := strings.TrimSpace(s.Policy.TrustedRoot); root != "" && !strings.HasPrefix(root, "{") {
-		return nil, fmt.Errorf("reading %s: [policy]: key \"trusted-root\": %q is a path, and the lifecycle image has no such file: write the trusted root itself, as JSON", path, root)
+		return nil, fmt.Errorf("reading %s: [policy]: key \"trusted-root\": %q is a path, which does not exist in the lifecycle image; give the trusted root itself, as JSON", path, root)
 	}
 	return data, nil
 }

@@ -300,7 +300,6 @@ var marks = []string{`"@"`, `'@'`, `"docker://"`, `"oci:"`, `"tar:"`, `"sha256:"
 var otherMarks = map[string]string{
 	"provides/pattern.go":            "package URLs",
 	"sbom/format/spelling.go":        "package URLs",
-	"sbom/format/about.go":           "names in SBOMs, which each tool spells in its own way",
 	"lifecycle/platform/settings.go": "IDs of modules, which have none",
 }
 

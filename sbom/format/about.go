@@ -11,6 +11,7 @@ import (
 	"github.com/package-url/packageurl-go"
 
 	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // addAbout adds an image that the document describes, unless about is empty.
@@ -18,21 +19,6 @@ func (in *inventory) addAbout(about sbom.ImageIdentity) {
 	if about.Manifest != "" || about.ID != "" || len(about.Digests)+len(about.Layers) > 0 {
 		in.doc.About = append(in.doc.About, about)
 	}
-}
-
-// isDigest reports whether s is a digest that an image manifest can have.
-func isDigest(s string) bool {
-	algorithm, digits, _ := strings.Cut(s, ":")
-	size := map[string]int{"sha256": 64, "sha384": 96, "sha512": 128}[algorithm]
-	return size > 0 && len(digits) == size && strings.Trim(digits, "0123456789abcdef") == ""
-}
-
-// digestOf returns the digest in "sha256:…" or "repository@sha256:…", or "".
-func digestOf(s string) string {
-	if s = s[strings.LastIndexByte(s, '@')+1:]; !isDigest(s) {
-		return ""
-	}
-	return s
 }
 
 // isImagePURL reports whether purl is the package URL of a container image. Its
@@ -53,7 +39,7 @@ func imageDigest(purl string) string {
 	if err != nil {
 		return ""
 	}
-	return digestOf(u.Version)
+	return reference.DigestIn(u.Version)
 }
 
 // An imageClaim collects what a document states about an image.
@@ -70,13 +56,13 @@ func (c *imageClaim) addDigest(digest string) {
 func (c *imageClaim) add(name, value string) {
 	switch name {
 	case "ImageID":
-		c.ID = digestOf(value)
+		c.ID = reference.DigestIn(value)
 	case "DiffID":
-		if d := digestOf(value); d != "" {
+		if d := reference.DigestIn(value); d != "" {
 			c.Layers = append(c.Layers, d)
 		}
 	case "RepoDigest":
-		c.addDigest(digestOf(value))
+		c.addDigest(reference.DigestIn(value))
 	}
 }
 
@@ -88,13 +74,13 @@ const trivyPrefix = "aquasecurity:trivy:"
 // "repository@sha256:…".
 func (c *cdxComponent) about() sbom.ImageIdentity {
 	var claim imageClaim
-	claim.addDigest(digestOf(c.Name))
+	claim.addDigest(reference.DigestIn(c.Name))
 	claim.addDigest(imageDigest(c.PURL))
 	if c.PURL == "" {
 		claim.addDigest(imageDigest(c.BOMRef))
 	}
 	if c.Type == "container" {
-		claim.Manifest = digestOf(c.Version)
+		claim.Manifest = reference.DigestIn(c.Version)
 	}
 	for _, p := range c.Properties {
 		if name, ok := strings.CutPrefix(p.Name, trivyPrefix); ok {
@@ -108,12 +94,12 @@ func (c *cdxComponent) about() sbom.ImageIdentity {
 // attribution texts or annotations such as "ImageID: sha256:…".
 func (p *spdxPackage) about() sbom.ImageIdentity {
 	var claim imageClaim
-	claim.addDigest(digestOf(p.Name))
+	claim.addDigest(reference.DigestIn(p.Name))
 	for _, ref := range p.ExternalRefs {
 		claim.addDigest(imageDigest(ref.Locator))
 	}
 	if p.Purpose == "CONTAINER" || len(claim.Digests) > 0 {
-		claim.Manifest = digestOf(p.Version)
+		claim.Manifest = reference.DigestIn(p.Version)
 	}
 	texts := p.Attributions
 	for _, a := range p.Annotations {
@@ -157,9 +143,9 @@ func (s syftSource) about() sbom.ImageIdentity {
 	if s.Type != "" && !strings.EqualFold(s.Type, "image") {
 		return claim.ImageIdentity
 	}
-	claim.ID, claim.Manifest = digestOf(of.ImageID), digestOf(of.ManifestDigest)
+	claim.ID, claim.Manifest = reference.DigestIn(of.ImageID), reference.DigestIn(of.ManifestDigest)
 	if claim.Manifest == "" {
-		claim.Manifest = digestOf(s.Version)
+		claim.Manifest = reference.DigestIn(s.Version)
 	}
 	for _, layer := range of.Layers {
 		claim.add("DiffID", layer.Digest)
@@ -185,5 +171,5 @@ func (i syftImage) config() string {
 	if "sha256:"+hex.EncodeToString(sum[:]) != i.ManifestDigest || json.UnmarshalRead(bytes.NewReader(i.Manifest), &manifest) != nil {
 		return ""
 	}
-	return digestOf(manifest.Config.Digest)
+	return reference.DigestIn(manifest.Config.Digest)
 }

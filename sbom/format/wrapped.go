@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 const (
@@ -145,7 +146,7 @@ func (d *unwrapped) unwrap() error {
 	var about imageClaim
 	for _, subject := range w.Subject {
 		for algorithm, digits := range subject.Digest {
-			about.addDigest(digestOf(algorithm + ":" + strings.ToLower(digits)))
+			about.addDigest(reference.DigestIn(algorithm + ":" + strings.ToLower(digits)))
 		}
 	}
 	if len(about.Digests) > 0 {

@@ -236,6 +236,18 @@ func (r Reference) In(dir string) Reference {
 	return Reference{Kind: Layout, Path: filepath.Join(dir, below)}
 }
 
+// DigestIn returns the digest in "sha256:…" or "NAME@sha256:…"; empty if there is none. Unlike that of a
+// [Reference], the name may be anything.
+func DigestIn(text string) string {
+	digest := text[strings.LastIndexByte(text, '@')+1:]
+	algorithm, digits, _ := strings.Cut(digest, ":")
+	size := map[string]int{"sha256": 64, "sha384": 96, "sha512": 128}[algorithm]
+	if size == 0 || len(digits) != size || strings.Trim(digits, "0123456789abcdef") != "" {
+		return ""
+	}
+	return digest
+}
+
 // Join returns the references as people spell them, with a separator between them.
 func Join(all []Reference, separator string) string {
 	var texts []string

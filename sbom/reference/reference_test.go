@@ -119,7 +119,7 @@ func check(t interface{ Fatalf(string, ...any) }, text string) {
 	if got := recorded.Record(); got != text && recorded.String() != text {
 		t.Fatalf("%q is recorded as %q", text, got)
 	}
-	if r.Kind == reference.Registry {
+	if r.Kind == reference.Registry && !r.IsZero() {
 		known, err := name.ParseReference(text)
 		if err != nil || known.Name() != r.Name() || known.Context().RegistryStr() != r.Host() {
 			t.Fatalf("%q has name %q in %q, to go-containerregistry %v, %v", text, r.Name(), r.Host(), known, err)
@@ -141,4 +141,17 @@ func FuzzParse(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) { check(t, text) })
+}
+
+func TestDigestIn(t *testing.T) {
+	sha256, sha512 := "sha256:"+strings.Repeat("0a", 32), "sha512:"+strings.Repeat("f0", 64)
+	for text, want := range map[string]string{
+		sha256: sha256, sha512: sha512, "run@" + sha256: sha256, "Any Name@x@" + sha256: sha256, "sha384:" + strings.Repeat("1", 96): "sha384:" + strings.Repeat("1", 96),
+		"": "", "run:noble": "", "run@": "", sha256 + "0": "", sha256[:70]: "", strings.ToUpper(sha256): "", "md5:" + strings.Repeat("0", 32): "",
+		"sha256:" + strings.Repeat("0g", 32): "", sha256 + "@run": "", "sha512:" + strings.Repeat("0", 64): "",
+	} {
+		if got := reference.DigestIn(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
 }

@@ -199,29 +199,31 @@ func (b *bed) phases(connected bool) answer {
 	}
 	version, err := api.Parse("0.15")
 	b.must(err)
-	a := lifecycle.Analyzer{
+	c := lifecycle.Creator{Analyzer: lifecycle.Analyzer{
 		API: version, Images: &image.Writer{Opener: opener}, Names: []reference.Reference{reference.Parse(b.host + "/app:1")}, RunImage: reference.Parse(b.host + "/" + b.Run),
 		Layers: "/layers", Root: b.dir, Reader: reader,
-	}
-	analysis, err := a.Run(b.t.Context())
-	if errors.Is(err, attach.ErrNoSBOM) {
-		return answer{Failed: true}
-	}
-	b.must(err)
+	}}
 	generated := b.path(map[bool]string{true: "creator", false: "five"}[connected] + "/generated")
 	b.must(os.MkdirAll(filepath.Dir(generated), 0o755))
 	order, err := platform.ReadFile(b.path("order.toml"), resolver.DecodeOrder)
 	b.must(err)
-	hostOf := buildpack.Host{App: b.dir, Platform: b.dir, Environ: []string{"PATH=/usr/bin:/bin"}, Target: analysis.Analyzed.RunImage.Target}
-	d := lifecycle.Detector{
-		API: version, Host: hostOf, Experimental: "silent", Policy: policy, RunImage: analysis.RunImage, Order: *order,
+	host := buildpack.Host{App: b.dir, Platform: b.dir, Environ: []string{"PATH=/usr/bin:/bin"}}
+	c.Detector = lifecycle.Detector{
+		API: version, Host: host, Experimental: "silent", Policy: policy, Order: *order,
 		Store: buildpack.Store{Buildpacks: b.path("buildpacks"), Extensions: b.path("extensions")},
 	}
-	g := lifecycle.Generator{API: version, Host: hostOf, Analyzed: analysis.Analyzed, Generated: generated, Policy: policy}
-	if connected && reader != nil {
-		c := lifecycle.Connection{Reader: reader, RunImage: analysis.Analyzed.RunImage, Found: analysis.RunImage}
-		c.Connect(&d, &g)
+	c.Generator = lifecycle.Generator{API: version, Host: host, Generated: generated, Policy: policy}
+	if connected {
+		return b.created(c)
 	}
+	analysis, err := c.Analyzer.Run(b.t.Context())
+	if errors.Is(err, attach.ErrNoSBOM) {
+		return answer{Failed: true}
+	}
+	b.must(err)
+	d, g := c.Detector, c.Generator
+	d.Host.Target, g.Host.Target = analysis.Analyzed.RunImage.Target, analysis.Analyzed.RunImage.Target
+	d.RunImage, g.Analyzed = analysis.RunImage, analysis.Analyzed
 	g.Detection, err = d.Run(b.t.Context())
 	if fail.CodeOf(err) == fail.Detect {
 		return answer{Failed: true}
@@ -232,10 +234,28 @@ func (b *bed) phases(connected bool) answer {
 		return answer{Failed: true}
 	}
 	b.must(err)
-	if connected {
-		return b.answer(made.Judged.Record(), made.Analyzed.RunImage, made.Judged.RecheckSwitch() != nil)
-	}
 	return b.restored(opener, reader, made, analysis)
+}
+
+// created runs a creator up to the verdicts.
+func (b *bed) created(c lifecycle.Creator) answer {
+	var made *lifecycle.Generation
+	enough := errors.New("that is enough")
+	c.End = func(phase platform.Phase, x *lifecycle.Creation) error {
+		if phase != platform.Detect {
+			return nil
+		}
+		made = x.Generation
+		return enough
+	}
+	_, err := c.Run(b.t.Context())
+	if errors.Is(err, attach.ErrNoSBOM) || fail.CodeOf(err) == fail.Detect {
+		return answer{Failed: true}
+	}
+	if !errors.Is(err, enough) {
+		b.t.Fatal(err)
+	}
+	return b.answer(made.Judged.Record(), made.Analyzed.RunImage, made.Judged.RecheckSwitch() != nil)
 }
 
 // restored completes what the detector left open, as another process does.

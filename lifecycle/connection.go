@@ -12,23 +12,23 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// A Connection lets the creator's detection read images, which a detector cannot.
-type Connection struct {
-	Reader   *base.Reader
-	RunImage *platform.RunImage // as analyzed
-	Found    base.Image         // the run image as read by the analyzer
-	RunFile  *platform.RunFile  // other run images; nil: none
+// A connection lets the creator's detection read images, which a detector cannot.
+type connection struct {
+	reader  *base.Reader
+	run     *platform.RunImage // as analyzed
+	found   base.Image         // the run image as read by the analyzer
+	runFile *platform.RunFile  // other run images; nil: none
 }
 
-// Connect lets a detector and a generator read images where a verdict depends on them.
-func (c *Connection) Connect(d *Detector, g *Generator) {
-	g.Lookup = c.Reader.Other().ReadReference
-	if c.Found.Why == base.NotInDaemon { // nothing to read yet, and no target to compare others with
+// connect lets a detector and a generator read images where a verdict depends on them.
+func (c *connection) connect(d *Detector, g *Generator) {
+	g.Lookup = c.reader.Other().ReadReference
+	if c.found.Why == base.NotInDaemon { // nothing to read yet, and no target to compare others with
 		return
 	}
-	if c.Reader.Policy != platform.Attached {
+	if c.reader.Policy != platform.Attached {
 		read := func(ctx context.Context) (base.Image, error) {
-			return c.Reader.CompleteReference(ctx, reference.Parse(c.RunImage.Reference), c.Found)
+			return c.reader.CompleteReference(ctx, reference.Parse(c.run.Reference), c.found)
 		}
 		d.Inventory, g.RunInventory = read, read
 	}
@@ -36,14 +36,14 @@ func (c *Connection) Connect(d *Detector, g *Generator) {
 }
 
 // alternatives reads the other images of run.toml that can be read and are for the same target.
-func (c *Connection) alternatives(ctx context.Context) ([]base.Image, error) {
-	if c.RunFile == nil {
+func (c *connection) alternatives(ctx context.Context) ([]base.Image, error) {
+	if c.runFile == nil {
 		return nil, nil
 	}
 	var all []base.Image
 	var errs []error
-	for _, names := range c.RunFile.Images {
-		if names.Image == "" || names.Has(reference.Parse(c.RunImage.Name())) || slices.ContainsFunc(all, func(i base.Image) bool { return names.Has(i.Reference) }) {
+	for _, names := range c.runFile.Images {
+		if names.Image == "" || names.Has(reference.Parse(c.run.Name())) || slices.ContainsFunc(all, func(i base.Image) bool { return names.Has(i.Reference) }) {
 			continue
 		}
 		other, same, err := c.alternative(ctx, reference.Parse(names.Image))
@@ -56,8 +56,8 @@ func (c *Connection) alternatives(ctx context.Context) ([]base.Image, error) {
 }
 
 // alternative reads an image if it has the run image's target, and reports whether it has.
-func (c *Connection) alternative(ctx context.Context, name reference.Reference) (_ base.Image, same bool, err error) {
-	reader := c.Reader.Other()
+func (c *connection) alternative(ctx context.Context, name reference.Reference) (_ base.Image, same bool, err error) {
+	reader := c.reader.Other()
 	img, err := reader.Open(ctx, name)
 	if err != nil {
 		return base.Image{}, false, err
@@ -71,12 +71,12 @@ func (c *Connection) alternative(ctx context.Context, name reference.Reference) 
 }
 
 // sameTarget reports whether an image has the run image's target. The target ID is not compared.
-func (c *Connection) sameTarget(ctx context.Context, img *image.Image) (bool, error) {
+func (c *connection) sameTarget(ctx context.Context, img *image.Image) (bool, error) {
 	have, err := targetOf(ctx, img)
-	if err != nil || c.RunImage.Target == nil {
+	if err != nil || c.run.Target == nil {
 		return false, err
 	}
-	a, b := *have, *c.RunImage.Target
+	a, b := *have, *c.run.Target
 	a.ID, b.ID = "", ""
 	return reflect.DeepEqual(a, b), nil
 }

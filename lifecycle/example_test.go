@@ -16,6 +16,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/cache"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
 	"github.com/baseplan/baseplan/sbom/reference"
 )
@@ -45,8 +46,8 @@ printf '[[processes]]\ntype = "web"\ncommand = ["sh", "-c", "echo $GREETING"]\nd
 `,
 }
 
-// An app is built twice, in this process: analyze, detect, restore, build, export. The phases get values, and return
-// what later phases need. A platform reads flags, environment and files into these fields, as cmd/lifecycle does.
+// An app is built twice, in this process. The phases get values, and return what later phases need. A platform reads
+// flags, environment and files into these fields, as cmd/lifecycle does.
 func Example() {
 	dir, err := os.MkdirTemp("", "example-*")
 	if err != nil {
@@ -69,10 +70,10 @@ func Example() {
 		fmt.Println(name, "starts", built.Config.Entrypoint)
 	}
 	// Output:
-	// detected acme/greeting@1.0.0
+	// detected [acme/greeting@1.0.0]
 	// making words
 	// app:1 starts [/cnb/process/web]
-	// detected acme/greeting@1.0.0
+	// detected [acme/greeting@1.0.0]
 	// words are kept from the last build
 	// app:2 starts [/cnb/process/web]
 }
@@ -92,56 +93,33 @@ func build(ctx context.Context, dir, run, name string) (*v1.ConfigFile, error) {
 	store := buildpack.Store{Buildpacks: filepath.Join(dir, "buildpacks")}
 	host := buildpack.Host{App: app, Platform: filepath.Join(dir, "platform"), Environ: []string{"PATH=" + os.Getenv("PATH")}}
 	volume := &cache.Volume{Dir: filepath.Join(dir, "cache")}
+	defer volume.Close()
+	names := []reference.Reference{reference.Parse(name)}
 
-	analyzer := lifecycle.Analyzer{API: version, Images: images, Names: []reference.Reference{reference.Parse(name)}, Registry: name, RunImage: reference.Parse(run), Layers: layers}
-	analysis, err := analyzer.Run(ctx)
-	if err != nil {
-		return nil, err
+	creator := lifecycle.Creator{
+		Analyzer: lifecycle.Analyzer{API: version, Images: images, Names: names, Registry: names[0].Host(), RunImage: reference.Parse(run), Layers: layers},
+		Detector: lifecycle.Detector{API: version, Store: store, Host: host, Order: resolver.OrderFile{
+			Order: resolver.Order{{{Module: resolver.Module{ID: "acme/greeting", Version: "1.0.0"}}}},
+		}},
+		Generator: lifecycle.Generator{API: version, Host: host},
+		Restorer:  lifecycle.Restorer{API: version, Cache: volume, Layers: layers},
+		Builder:   lifecycle.Builder{API: version, Store: store, Host: host, Layers: layers, Stdout: os.Stdout, Stderr: os.Stderr},
+		Exporter:  lifecycle.Exporter{API: version, Writer: images, Names: names, App: app, Layers: layers, Launcher: filepath.Join(dir, "launcher"), Cache: volume},
+		End: func(phase platform.Phase, made *lifecycle.Creation) error {
+			switch phase {
+			case platform.Detect:
+				fmt.Println("detected", made.Generation.Group.Buildpacks)
+			case platform.Build: // the launcher reads it
+				content, err := made.Build.Encode(version)
+				if err != nil {
+					return err
+				}
+				writeFiles(layers, map[string]string{"config/metadata.toml": string(content)})
+			}
+			return nil
+		},
 	}
-	host.Target = analysis.Analyzed.RunImage.Target
-
-	detector := lifecycle.Detector{API: version, Store: store, Host: host, Order: resolver.OrderFile{Order: resolver.Order{{{Module: resolver.Module{ID: "acme/greeting", Version: "1.0.0"}}}}}}
-	detection, err := detector.Run(ctx)
-	if err != nil {
-		return nil, err
-	}
-	generator := lifecycle.Generator{API: version, Host: host, Detection: detection, Analyzed: analysis.Analyzed}
-	generation, err := generator.Run(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, b := range generation.Group.Buildpacks {
-		fmt.Println("detected", b)
-	}
-
-	restorer := lifecycle.Restorer{API: version, Group: generation.Group, Analyzed: generation.Analyzed, Cache: volume, Layers: layers}
-	if err := restorer.Run(ctx); err != nil {
-		return nil, err
-	}
-
-	builder := lifecycle.Builder{API: version, Store: store, Host: host, Group: generation.Group, Plan: generation.Plan, Layers: layers, Stdout: os.Stdout, Stderr: os.Stderr}
-	metadata, err := builder.Run(ctx)
-	if err != nil {
-		return nil, err
-	}
-	content, err := metadata.Encode(version)
-	if err != nil {
-		return nil, err
-	}
-	writeFiles(layers, map[string]string{"config/metadata.toml": string(content)}) // the launcher reads it
-
-	base, err := opener.Open(ctx, reference.Parse(generation.Analyzed.RunImage.Reference))
-	if err != nil {
-		return nil, err
-	}
-	exporter := lifecycle.Exporter{
-		API: version, Writer: images, Names: []reference.Reference{reference.Parse(name)}, RunImage: base, Analyzed: generation.Analyzed, Group: generation.Group,
-		Build: metadata, App: app, Layers: layers, Launcher: filepath.Join(dir, "launcher"), Cache: volume,
-	}
-	if _, err := exporter.Run(ctx); err != nil {
-		return nil, err
-	}
-	if err := volume.Close(); err != nil {
+	if _, err := creator.Run(ctx); err != nil {
 		return nil, err
 	}
 	built, err := opener.Open(ctx, reference.Parse(name))

@@ -27,9 +27,9 @@ type Exporter struct {
 	Writer *image.Writer // required: writes the app image
 
 	Names   []reference.Reference // the tags of the app image, as in report.toml; at least one
-	Locator reference.Locator     // of Names
+	Locator reference.Locator     // of Names and of the images in Analyzed
 
-	RunImage *image.Image // required: the one in Analyzed
+	RunImage *image.Image // the one in Analyzed; nil: it is opened, and so is the previous image
 	Extended *image.Image // the run image extended by extensions, an OCI layout; nil: not extended
 	Previous *image.Image // nil: none, or it no longer exists
 
@@ -63,8 +63,9 @@ type Exporter struct {
 // Run exports. A failure of the cache is only a warning. Besides the image it writes the SBOMs of the
 // build to <layers>/sbom/build. Errors have code 62.
 func (e *Exporter) Run(ctx context.Context) (*platform.Report, error) {
+	inputs := *e // open adds images
 	x := &export{
-		Exporter: e, log: logger(e.Log),
+		Exporter: &inputs, log: logger(e.Log),
 		source: layers.Source{Root: e.Root, Base: e.Layers, UID: e.UID, GID: e.GID, Spool: e.Writer.Spool},
 	}
 	defer x.close()
@@ -83,6 +84,7 @@ type export struct {
 	*Exporter
 	log    *slog.Logger
 	source layers.Source
+	opened []*image.Image        // to be closed
 	names  []reference.Reference // the image's, without duplicates
 	places []reference.Reference // where they are
 
@@ -107,7 +109,10 @@ type piece struct {
 }
 
 func (x *export) run(ctx context.Context) (*platform.Report, error) {
-	var err error
+	err := x.open(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if x.defaultProcess, err = x.chooseProcess(); err != nil {
 		return nil, err
 	}
@@ -302,6 +307,9 @@ func (x *export) save(ctx context.Context, d image.Draft) (*image.Written, error
 
 // close removes the temporary files of compressed layers.
 func (x *export) close() {
+	for _, img := range x.opened {
+		_ = img.Close()
+	}
 	for _, p := range x.pieces() {
 		if p.layer != nil {
 			_ = p.layer.Close()

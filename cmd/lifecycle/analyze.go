@@ -30,11 +30,19 @@ func (c *command) analyze(ctx context.Context) error {
 	if err := c.drop(opener, append(c.layoutTargets(), c.Layers, c.LaunchCache)...); err != nil {
 		return fail.As(fail.Analyze, "", err)
 	}
-	found, err := c.analysis(ctx, opener, runFile)
+	a, err := c.analyzer(opener, runFile)
 	if err != nil {
 		return err
 	}
-	return fail.As(fail.Analyze, "", errors.Join(c.write(c.Analyzed, found.Analyzed), c.writeInventory(found.RunImage)))
+	found, err := a.Run(ctx)
+	if err != nil {
+		return err
+	}
+	return fail.As(fail.Analyze, "", c.writeAnalysis(found))
+}
+
+func (c *command) writeAnalysis(found *lifecycle.Analysis) error {
+	return errors.Join(c.write(c.Analyzed, found.Analyzed), c.writeInventory(found.RunImage))
 }
 
 // namesOf returns all names of run images; their registries may be accessed.
@@ -46,19 +54,15 @@ func namesOf(r *platform.RunFile) []reference.Reference {
 	return names
 }
 
-func (c *command) analysis(ctx context.Context, opener *image.Opener, runFile *platform.RunFile) (*lifecycle.Analysis, error) {
+func (c *command) analyzer(opener *image.Opener, runFile *platform.RunFile) (lifecycle.Analyzer, error) {
 	reader, err := c.reader(opener, c.policy())
-	if err != nil {
-		return nil, fail.As(fail.Analyze, "", err)
-	}
 	uid, gid := c.user()
-	a := lifecycle.Analyzer{
+	return lifecycle.Analyzer{
 		API: c.api, Images: &image.Writer{Opener: opener}, Locator: c.Locate, Names: c.Images, Registry: c.registry(),
 		Previous: c.PreviousImage, RunImage: c.RunImage, RunFile: runFile, CacheImage: c.CacheImage,
 		Layers: c.Layers, UID: uid, GID: gid, SkipSBOM: c.SkipLayers || c.SkipSBOM || c.SkipRestore, LaunchCache: c.launchCache(),
 		Reader: reader, Log: c.log,
-	}
-	return a.Run(ctx)
+	}, fail.As(fail.Analyze, "", err)
 }
 
 // registry returns the registry of the app image, or "" for a docker daemon.

@@ -31,8 +31,7 @@ func (c *command) build(ctx context.Context) error {
 		return fail.As(fail.Build, "", err)
 	}
 	c.warnUnapplied(group)
-	_, err = c.buildWith(ctx, group, *plan, c.host(target(analyzed)))
-	return err
+	return c.buildWith(ctx, group, *plan, c.host(target(analyzed)))
 }
 
 // warnUnapplied warns about Dockerfiles for the build image, which the extender applies before
@@ -48,16 +47,18 @@ func (c *command) warnUnapplied(group platform.Group) {
 }
 
 // buildWith runs the buildpacks and writes metadata.toml.
-func (c *command) buildWith(ctx context.Context, group platform.Group, plan platform.Plan, host buildpack.Host) (*platform.BuildMetadata, error) {
-	b := lifecycle.Builder{
-		API: c.api, Store: c.store(), Host: host, Group: group, Plan: plan, Layers: c.Layers,
-		Stdout: c.stdout, Stderr: c.stderr, Log: c.log,
-	}
+func (c *command) buildWith(ctx context.Context, group platform.Group, plan platform.Plan, host buildpack.Host) error {
+	b := c.builder(host)
+	b.Group, b.Plan = group, plan
 	metadata, err := b.Run(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return metadata, fail.As(fail.Build, "", c.writeMetadata(metadata))
+	return fail.As(fail.Build, "", c.writeMetadata(metadata))
+}
+
+func (c *command) builder(host buildpack.Host) lifecycle.Builder {
+	return lifecycle.Builder{API: c.api, Store: c.store(), Host: host, Layers: c.Layers, Stdout: c.stdout, Stderr: c.stderr, Log: c.log}
 }
 
 func (c *command) metadataPath() string { return filepath.Join(c.Layers, "config", "metadata.toml") }

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
+	"github.com/baseplan/baseplan/lifecycle/cache"
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
@@ -14,146 +16,116 @@ import (
 
 // create runs all phases in this process (platform.md, "creator"; docs/design.md, "Sandbox").
 func (c *command) create(ctx context.Context) error {
-	x := creation{command: c}
-	if err := x.prepare(); err != nil {
+	x := creation{command: c, late: map[platform.Phase]error{}}
+	defer x.close()
+	creator, err := x.prepare(ctx)
+	if err != nil {
 		return err
 	}
-	defer x.close()
-	for _, phase := range []struct {
-		name string
-		run  func(context.Context) error
-	}{
-		{"ANALYZING", x.analyzing}, {"DETECTING", x.detecting}, {"RESTORING", x.restoring},
-		{"EXTENDING", x.extending}, {"BUILDING", x.building}, {"EXPORTING", x.exporting},
-	} {
-		if phase.name == "EXTENDING" && !x.extends() {
-			continue
-		}
-		c.log.Info("===> " + phase.name)
-		if err := phase.run(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err = creator.Run(ctx)
+	return err
 }
 
-// A creation is the state that the phases of the creator pass on in memory.
+// A creation is one run of the creator.
 type creation struct {
 	*command
-	runFile  *platform.RunFile
-	opener   *image.Opener
-	found    *lifecycle.Analysis
-	made     *lifecycle.Generation
-	host     buildpack.Host // for bin/build; replaced if the build image is extended
-	extended *image.Image   // the run image, if it was extended
-	spool    string         // temporary directory of the extended run image, until it is exported
-	metadata *platform.BuildMetadata
+	opener *image.Opener
+	kept   cache.Cache              // nil: none
+	spool  string                   // temporary directory of the extended run image, until it is exported
+	late   map[platform.Phase]error // why an input cannot be read, by the phase that reports it
 }
 
-// extends reports whether Dockerfiles remain to be applied.
-func (x *creation) extends() bool { return x.made.Judged.ExtendRun || x.made.Judged.ExtendBuild }
-
 func (x *creation) close() {
+	if x.kept != nil {
+		_ = x.kept.Close() // it says so itself
+	}
 	if x.spool != "" {
 		os.RemoveAll(x.spool)
 	}
 }
 
 // prepare reads the inputs and isolates this process from its children.
-func (x *creation) prepare() (err error) {
+func (x *creation) prepare(ctx context.Context) (*lifecycle.Creator, error) {
 	if err := x.readSettings(); err != nil {
-		return fail.As(fail.InvalidArgs, "", err)
+		return nil, fail.As(fail.InvalidArgs, "", err)
 	}
-	if x.runFile, err = x.command.runFile(); err != nil {
-		return fail.As(fail.Analyze, "", err)
+	runFile, err := x.runFile()
+	if err != nil {
+		return nil, fail.As(fail.Analyze, "", err)
 	}
-	if x.opener, err = x.images(namesOf(x.runFile)...); err != nil {
-		return fail.As(fail.Analyze, "", err)
+	if x.opener, err = x.images(namesOf(runFile)...); err != nil {
+		return nil, fail.As(fail.Analyze, "", err)
 	}
 	if os.Geteuid() == 0 && (x.UID <= 0 || x.GID < 0) {
-		return fail.As(fail.InvalidArgs, "", errors.New("buildpacks must not run as root; set the build image's user with CNB_USER_ID and CNB_GROUP_ID, or -uid and -gid"))
+		return nil, fail.As(fail.InvalidArgs, "", errors.New("buildpacks must not run as root; set the build image's user with CNB_USER_ID and CNB_GROUP_ID, or -uid and -gid"))
 	}
-	return fail.As(fail.Analyze, "", errors.Join(x.guard(), x.share()))
+	if err := errors.Join(x.guard(), x.share()); err != nil {
+		return nil, fail.As(fail.Analyze, "", err)
+	}
+	host := x.host(nil)
+	c := &lifecycle.Creator{Builder: x.builder(host), Provides: x.writeProvides, Begin: x.begin, End: x.end}
+	c.Analyzer, x.late[platform.Analyze] = x.analyzer(x.opener, runFile)
+	c.Detector, c.Generator, x.late[platform.Detect] = x.detector()
+	x.kept, x.late[platform.Restore] = x.cache(x.opener, ctx)
+	c.Restorer = x.restorer(x.kept)
+	c.Exporter, x.late[platform.Export] = x.exporter(x.opener)
+	c.Exporter.Cache = x.kept
+	c.Detector.Experimental = "silent" // the creator does not guard extensions by it (docs/compatibility.md, "Platforms")
+	if os.Geteuid() != 0 {
+		c.CannotExtend = fmt.Sprintf("the creator runs as user %d, and extending requires root", os.Geteuid())
+	} else { // bin/detect and bin/generate never run as root
+		host.User = &buildpack.User{UID: x.UID, GID: x.GID}
+		c.Generator.Settle = func() error { return killLeftovers(x.UID) }
+		c.Extend = x.extend
+	}
+	c.Detector.Host, c.Generator.Host = host, host
+	return c, nil
 }
 
-func (x *creation) analyzing(ctx context.Context) (err error) {
-	if x.found, err = x.analysis(ctx, x.opener, x.runFile); err != nil {
+// headings are the phases in the output.
+var headings = map[platform.Phase]string{
+	platform.Analyze: "ANALYZING", platform.Detect: "DETECTING", platform.Restore: "RESTORING",
+	platform.Extend: "EXTENDING", platform.Build: "BUILDING", platform.Export: "EXPORTING",
+}
+
+func (x *creation) begin(phase platform.Phase) error {
+	x.log.Info("===> " + headings[phase])
+	if err := x.late[phase]; err != nil || phase != platform.Build {
 		return err
 	}
-	return fail.As(fail.Analyze, "", errors.Join(x.write(x.Analyzed, x.found.Analyzed), x.writeInventory(x.found.RunImage)))
+	return x.drop(x.opener)
 }
 
-// detecting runs the detector. It returns an error before any buildpack builds if a promise of
-// the replaced run image is broken or Dockerfiles cannot be applied here.
-func (x *creation) detecting(ctx context.Context) (err error) {
-	if x.made, err = x.detection(ctx, x.found.Analyzed, x.found.RunImage, x.connected); err != nil {
-		return err
+// end writes the files of a phase.
+func (x *creation) end(phase platform.Phase, made *lifecycle.Creation) error {
+	switch phase {
+	case platform.Analyze:
+		return x.writeAnalysis(made.Analysis)
+	case platform.Detect:
+		return x.writeDetection(made.Generation)
+	case platform.Restore:
+		return errors.Join(x.write(x.Analyzed, made.Generation.Analyzed), x.share())
+	case platform.Build:
+		return x.writeMetadata(made.Build)
+	case platform.Export:
+		return x.write(x.Report, made.Report)
 	}
-	err = x.writeDetection(x.made)
-	if err == nil {
-		err = x.made.Judged.RecheckSwitch()
-	}
-	if err == nil && x.extends() {
-		err = x.mayExtend(x.made)
-	}
-	return fail.As(fail.DetectOther, "", err)
+	return nil
 }
 
-// restoring runs the restorer. As root, it first ends processes that bin/detect left behind,
-// which could interfere with its writes.
-func (x *creation) restoring(ctx context.Context) error {
-	if os.Geteuid() == 0 {
-		if err := killLeftovers(x.UID); err != nil {
-			return fail.As(fail.Restore, "", err)
-		}
-	}
-	kept, err := x.cache(x.opener, ctx)
-	if err != nil {
-		return fail.As(fail.Restore, "", err)
-	}
-	if x.made.Analyzed, err = x.resolveRunImage(ctx, x.opener, x.made.Analyzed, x.runFile); err != nil {
-		return errors.Join(err, closeCache(kept))
-	}
-	if err := x.restoreWith(ctx, x.made.Analyzed, x.made.Group, kept); err != nil {
-		return err
-	}
-	x.host = x.command.host(target(x.made.Analyzed))
-	return fail.As(fail.Restore, "", x.share())
-}
-
-func (x *creation) extending(ctx context.Context) (err error) {
+// extend applies the remaining Dockerfiles in this container.
+func (x *creation) extend(ctx context.Context, made *lifecycle.Generation, host buildpack.Host) (out *lifecycle.Extension, err error) {
 	if x.spool, err = os.MkdirTemp("", "baseplan-extended-*"); err != nil {
-		return fail.As(fail.Extend, "", err)
-	}
-	if x.extended, x.host, err = x.extendHere(ctx, x.opener, x.made, x.host, x.spool); err != nil {
-		return fail.As(fail.Extend, "", err)
-	}
-	return fail.As(fail.Extend, "", chownTree(x.spool, x.UID, x.GID))
-}
-
-// building drops root privileges and runs the builder.
-func (x *creation) building(ctx context.Context) (err error) {
-	if err := x.drop(x.opener); err != nil {
-		return fail.As(fail.Build, "", err)
-	}
-	x.metadata, err = x.buildWith(ctx, x.made.Group, x.made.Plan, x.host)
-	return err
-}
-
-func (x *creation) exporting(ctx context.Context) error {
-	return fail.As(fail.Export, "", x.exportWith(ctx, x.opener, &exporting{
-		analyzed: x.made.Analyzed, group: x.made.Group, metadata: x.metadata, extended: x.extended, resolution: x.made.Resolution,
-	}))
-}
-
-// resolveRunImage pins the reference of a run image after a switch and completes its target.
-func (c *command) resolveRunImage(ctx context.Context, opener *image.Opener, analyzed *platform.Analyzed, runFile *platform.RunFile) (*platform.Analyzed, error) {
-	b := lifecycle.BaseRestorer{API: c.api, Images: opener, Locator: c.Locate, Analyzed: analyzed, RunFile: runFile, Log: c.log}
-	bases, err := b.Run(ctx)
-	if err != nil {
 		return nil, err
 	}
-	return bases.Analyzed, fail.As(fail.Restore, "", c.write(c.Analyzed, bases.Analyzed))
+	s := lifecycle.SelfExtender{
+		Extender: x.extender(), Images: x.opener, Locator: x.Locate, Scan: scanImage,
+		User: fmt.Sprintf("%d:%d", x.UID, x.GID), Environ: os.Environ(), Exclude: x.notInImage(), Spool: x.spool,
+	}
+	if out, err = s.Extend(ctx, made, host); err != nil {
+		return nil, err
+	}
+	return out, chownTree(x.spool, x.UID, x.GID)
 }
 
 // guard isolates buildpacks and extensions from this process's privileges and secrets.
@@ -176,20 +148,4 @@ func (c *command) share() error {
 		}
 	}
 	return c.chownUnreadable()
-}
-
-// connected prepares detection in the creator, which can read images and may run as root.
-func (x *creation) connected(d *lifecycle.Detector, g *lifecycle.Generator) error {
-	if os.Geteuid() == 0 { // bin/detect and bin/generate never run as root
-		user := &buildpack.User{UID: x.UID, GID: x.GID}
-		d.Host.User, g.Host.User = user, user
-		g.Settle = func() error { return killLeftovers(x.UID) }
-	}
-	d.Experimental = "silent" // the creator does not guard extensions by it (docs/compatibility.md, "Platforms")
-	reader, err := x.reader(x.opener, x.policy())
-	if err == nil && reader != nil {
-		c := lifecycle.Connection{Reader: reader, RunImage: x.found.Analyzed.RunImage, Found: x.found.RunImage, RunFile: x.runFile}
-		c.Connect(d, g)
-	}
-	return err
 }

@@ -34,55 +34,49 @@ func (c *command) detect(ctx context.Context) error {
 	if err != nil {
 		return fail.As(fail.DetectOther, "", err)
 	}
-	made, err := c.detection(ctx, analyzed, run, nil)
+	d, g, err := c.detector()
+	if err != nil {
+		return fail.As(fail.DetectOther, "", err)
+	}
+	host := c.host(target(analyzed))
+	if host.RunImageProvides, host.RunImageSBOM, err = c.writeProvides(run); err != nil {
+		return fail.As(fail.DetectOther, "", err)
+	}
+	d.Host, d.RunImage, g.Host, g.Analyzed = host, run, host, analyzed
+	if g.Detection, err = d.Run(ctx); err != nil {
+		return err
+	}
+	made, err := g.Run(ctx)
 	if err != nil {
 		return err
 	}
 	return fail.As(fail.DetectOther, "", c.writeDetection(made))
 }
 
-// detection detects and generates. Only prepare, if it is not nil, enables access to images.
-func (c *command) detection(ctx context.Context, analyzed *platform.Analyzed, run base.Image, prepare func(*lifecycle.Detector, *lifecycle.Generator) error) (*lifecycle.Generation, error) {
+// detector returns the detector and the generator without what the analyzer left.
+func (c *command) detector() (d lifecycle.Detector, g lifecycle.Generator, err error) {
 	order, system, runFile, err := c.orders()
 	if err != nil {
-		return nil, fail.As(fail.DetectOther, "", err)
+		return d, g, err
 	}
-	if err := c.writeProvides(run); err != nil {
-		return nil, fail.As(fail.DetectOther, "", err)
-	}
-	host := c.host(target(analyzed))
-	host.RunImageProvides, host.RunImageSBOM = c.inventoryPaths(run)
 	policy := c.policy()
 	if policy.Keys, err = pemOf(policy.Keys); err != nil {
-		return nil, fail.As(fail.DetectOther, "", err)
+		return d, g, err
 	}
 	if policy.TrustedRoot, err = trustedRoot(policy.TrustedRoot); err != nil {
-		return nil, fail.As(fail.DetectOther, "", err)
+		return d, g, err
 	}
-	d := lifecycle.Detector{
-		API: c.api, Store: c.store(), Host: host, Order: *order, System: system, Experimental: c.Experimental,
-		Policy: policy, RunImage: run, Log: c.log, Replay: c.replay,
+	d = lifecycle.Detector{
+		API: c.api, Store: c.store(), Order: *order, System: system, Experimental: c.Experimental,
+		Policy: policy, Log: c.log, Replay: c.replay,
 	}
-	g := lifecycle.Generator{
-		API: c.api, Host: host, Analyzed: analyzed, RunFile: runFile, Generated: c.Generated,
+	g = lifecycle.Generator{
+		API: c.api, RunFile: runFile, Generated: c.Generated,
 		Policy: policy, Mapping: c.settings.Mapping, Built: c.now(),
 		BuildInventory: c.ownInventory,
 		Stdout:         c.stdout, Stderr: c.stderr, Log: c.log,
 	}
-	if prepare != nil {
-		if err := prepare(&d, &g); err != nil {
-			return nil, fail.As(fail.DetectOther, "", err)
-		}
-	}
-	found, err := d.Run(ctx)
-	if g.Settle != nil {
-		err = errors.Join(err, g.Settle())
-	}
-	if err != nil {
-		return nil, err
-	}
-	g.Detection = found
-	return g.Run(ctx)
+	return d, g, nil
 }
 
 // orders reads the order to detect.
@@ -152,14 +146,20 @@ func (c *command) readSBOM(f sbom.Format) (*sbom.Document, error) {
 	return format.Decode(file, path)
 }
 
-// writeProvides writes what the run image provides for extensions, or removes the file of an
-// earlier build.
-func (c *command) writeProvides(run base.Image) error {
-	path := c.ownFile("run-image.provides.toml")
+// writeProvides writes what the run image provides for extensions, and returns the paths of the files about it. Without
+// an inventory, it removes the file of an earlier build.
+func (c *command) writeProvides(run base.Image) (providesPath, sbomPath string, err error) {
+	providesPath = c.ownFile("run-image.provides.toml")
 	if run.Set == nil {
-		return errors.Join(remove(path), remove(c.ownFile("resolution.toml")))
+		return "", "", errors.Join(remove(providesPath), remove(c.ownFile("resolution.toml")))
 	}
-	return c.write(path, platform.RunImageProvidesOf(run.Set, run.Reference.String()))
+	for _, f := range []sbom.Format{sbom.CycloneDX, sbom.SPDX, sbom.Syft} {
+		if path := c.sbomPath(f); exists(path) {
+			sbomPath = path
+			break
+		}
+	}
+	return providesPath, sbomPath, c.write(providesPath, platform.RunImageProvidesOf(run.Set, run.Reference.String()))
 }
 
 func remove(path string) error {
@@ -167,21 +167,6 @@ func remove(path string) error {
 		return err
 	}
 	return nil
-}
-
-// inventoryPaths returns the paths of the files about the run image for extensions, or ""
-// without an inventory.
-func (c *command) inventoryPaths(run base.Image) (providesPath, sbomPath string) {
-	if run.Set == nil {
-		return "", ""
-	}
-	providesPath = c.ownFile("run-image.provides.toml")
-	for _, f := range []sbom.Format{sbom.CycloneDX, sbom.SPDX, sbom.Syft} {
-		if path := c.sbomPath(f); exists(path) {
-			return providesPath, path
-		}
-	}
-	return providesPath, ""
 }
 
 func exists(path string) bool {

@@ -54,91 +54,36 @@ func (c *command) exportOnly(ctx context.Context) error {
 	if err := c.drop(opener, append(c.layoutTargets(), c.Layers, c.CacheDir, c.LaunchCache)...); err != nil {
 		return err
 	}
-	return c.exportWith(ctx, opener, &exporting{
-		analyzed: analyzed, group: group, metadata: metadata, extended: extended, resolution: c.resolution(),
-	})
-}
-
-// An exporting is the input of the exporter from earlier phases.
-type exporting struct {
-	analyzed   *platform.Analyzed
-	group      platform.Group
-	metadata   *platform.BuildMetadata
-	extended   *image.Image // nil: the run image was not extended
-	resolution *platform.Resolution
-}
-
-// exportWith exports and writes report.toml.
-func (c *command) exportWith(ctx context.Context, opener *image.Opener, x *exporting) error {
-	runFile, err := c.runFile()
+	e, err := c.exporter(opener)
 	if err != nil {
 		return err
 	}
-	if len(runFile.Images) == 0 && !c.RunImage.IsZero() { // the creator may have only the name
-		runFile.Images = []platform.RunImageNames{{Image: c.RunImage.String()}}
+	if e.RunFile, err = c.runFile(); err != nil {
+		return err
 	}
+	if e.Cache, err = c.cache(opener, ctx); err != nil {
+		return err
+	}
+	defer closeCache(e.Cache)
+	e.Analyzed, e.Group, e.Build, e.Extended, e.Resolution = analyzed, group, metadata, extended, c.resolution()
+	report, err := e.Run(ctx)
+	if err != nil {
+		return err
+	}
+	return c.write(c.Report, report)
+}
+
+// exporter returns the exporter without cache and what earlier phases left.
+func (c *command) exporter(opener *image.Opener) (lifecycle.Exporter, error) {
 	project, err := ignoreNotExist(platform.ReadFileIn(c.Layers, c.ProjectMetadata, platform.DecodeProjectMetadata))
-	if err != nil {
-		return err
-	}
-	run, err := c.openRunImage(ctx, opener, x.analyzed.RunImage)
-	if err != nil {
-		return err
-	}
-	defer run.Close()
-	previous, err := c.previous(ctx, opener, x.analyzed)
-	if err != nil {
-		return err
-	}
-	if previous != nil {
-		defer previous.Close()
-	}
-	kept, err := c.cache(opener, ctx)
-	if err != nil {
-		return err
-	}
-	if kept != nil {
-		defer kept.Close()
-	}
 	uid, gid := c.user()
-	e := lifecycle.Exporter{
+	return lifecycle.Exporter{
 		API: c.api, Writer: &image.Writer{Opener: opener, LaunchCache: c.launchCache()},
-		Names: c.Images, Locator: c.Locate,
-		RunImage: run, Extended: x.extended, Previous: previous,
-		Analyzed: x.analyzed, Group: x.group, Build: x.metadata, RunFile: runFile, Project: project, Resolution: x.resolution,
+		Names: c.Images, Locator: c.Locate, Project: project,
 		App: c.App, Layers: c.Layers, UID: uid, GID: gid,
 		Launcher: c.Launcher, LauncherSBOM: c.LauncherSBOM, SkipSBOM: c.SkipSBOM, LauncherLabel: launcherLabel(),
-		ProcessType: c.ProcessType, ExecEnv: c.ExecEnv, Created: c.Epoch,
-		Cache: kept, Parallel: c.Parallel, Log: c.log,
-	}
-	report, err := e.Run(ctx)
-	if report != nil {
-		err = errors.Join(err, c.write(c.Report, report))
-	}
-	return err
-}
-
-// openRunImage opens the run image. For an image that the daemon does not have, the restorer
-// takes the digest from the registry. A daemon that has since pulled the name may know an
-// index by another digest; the name's image is then used if it comes from that digest.
-func (c *command) openRunImage(ctx context.Context, opener *image.Opener, run *platform.RunImage) (*image.Image, error) {
-	img, err := opener.Open(ctx, c.Locate(reference.Parse(run.Reference)))
-	if !c.Daemon || run.Image == "" || run.Image == run.Reference || !errors.Is(err, image.ErrNotFound) {
-		return img, err
-	}
-	named, nameErr := opener.Open(ctx, c.Locate(reference.Parse(run.Image)))
-	if nameErr != nil {
-		return nil, err
-	}
-	origin, originErr := opener.Origin(ctx, named)
-	if originErr != nil {
-		return nil, errors.Join(err, originErr, named.Close())
-	}
-	if origin.Digest.String() != reference.Recorded(run.Reference).Digest {
-		err = errors.Join(err, fmt.Errorf("the docker daemon's %s is another image, %s", run.Image, origin.Digest))
-		return nil, errors.Join(err, origin.Close(), named.Close())
-	}
-	return named, origin.Close()
+		ProcessType: c.ProcessType, ExecEnv: c.ExecEnv, Created: c.Epoch, Parallel: c.Parallel, Log: c.log,
+	}, err
 }
 
 func launcherLabel() platform.LauncherLabel {
@@ -167,19 +112,6 @@ func (c *command) layoutTargets() []string {
 		dirs = append(dirs, c.Locate(image).Path)
 	}
 	return dirs
-}
-
-// previous opens the previous image, or returns nil if it no longer exists.
-func (c *command) previous(ctx context.Context, opener *image.Opener, analyzed *platform.Analyzed) (*image.Image, error) {
-	if analyzed.PreviousImage == nil || analyzed.PreviousImage.Reference == "" {
-		return nil, nil
-	}
-	img, err := opener.Open(ctx, c.Locate(reference.Parse(analyzed.PreviousImage.Reference)))
-	if errors.Is(err, image.ErrNotFound) {
-		c.log.Warn(fmt.Sprintf("the previous image no longer exists, so no layers can be reused: %v", err))
-		return nil, nil
-	}
-	return img, err
 }
 
 // cache returns the given cache, if any: an image takes precedence over a directory.

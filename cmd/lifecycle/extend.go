@@ -19,7 +19,6 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/sbom"
-	"github.com/baseplan/baseplan/sbom/attach"
 	"github.com/baseplan/baseplan/sbom/reference"
 	"github.com/baseplan/baseplan/sbom/scan"
 )
@@ -57,7 +56,7 @@ func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed 
 		return err
 	}
 	defer saved.Close()
-	e := c.extender(group, extensions.Run, reference.Parse(name), saved)
+	e := c.extenderOf(group, extensions.Run, name, saved)
 	e.Root = apply.Root{Dir: "/", Exclude: []string{c.Layers, c.App}}
 	if err := c.makeSpool(e); err != nil {
 		return err
@@ -69,7 +68,7 @@ func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed 
 	}
 	if r := c.resolution(); r != nil {
 		read := func() (*sbom.Document, error) { return scan.Dir(ctx, "/") } // this container is now the extended image
-		if err := c.recheck(base.FromRecord(r), reference.Parse(r.Result.RunImage), read); err != nil {
+		if err := base.FromRecord(r).RecheckExtended(reference.Parse(r.Result.RunImage), read, c.log); err != nil {
 			return err
 		}
 	}
@@ -107,7 +106,7 @@ func (c *command) extendBuild(ctx context.Context, group platform.Group, analyze
 			return err
 		}
 		defer saved.Close()
-		e := c.extender(group, extensions.Build, reference.Parse(analyzed.BuildImage.Reference), saved)
+		e := c.extenderOf(group, extensions.Build, analyzed.BuildImage.Reference, saved)
 		if host, err = c.applyInPlace(ctx, e, host); err != nil {
 			return err
 		}
@@ -122,14 +121,13 @@ func (c *command) extendBuild(ctx context.Context, group platform.Group, analyze
 	if err := refuseRoot(fail.Build); err != nil {
 		return err
 	}
-	_, err = c.buildWith(ctx, group, *plan, host)
-	return err
+	return c.buildWith(ctx, group, *plan, host)
 }
 
 // applyInPlace extends this container and returns the host with the extended image's
 // environment.
 func (c *command) applyInPlace(ctx context.Context, e *lifecycle.Extender, host buildpack.Host) (buildpack.Host, error) {
-	e.Root = apply.Root{Dir: "/", Exclude: []string{c.Layers, c.App, c.Platform, c.Buildpacks}}
+	e.Root = apply.Root{Dir: "/", Exclude: c.notInImage()}
 	e.Env = os.Environ()
 	if err := c.makeSpool(e); err != nil {
 		return host, err
@@ -142,13 +140,23 @@ func (c *command) applyInPlace(ctx context.Context, e *lifecycle.Extender, host 
 	return host, err
 }
 
-// extender returns the extender for either image. Commands get only the proxy settings of the
+// notInImage returns the directories of this container that are not part of the build image.
+func (c *command) notInImage() []string { return []string{c.Layers, c.App, c.Platform, c.Buildpacks} }
+
+// extender returns the extender for either image, without the image. Commands get only the proxy settings of the
 // environment.
-func (c *command) extender(group platform.Group, kind extensions.ImageKind, name reference.Reference, base *image.Image) *lifecycle.Extender {
-	return &lifecycle.Extender{
-		Kind: kind, Group: group, Generated: c.Generated, Image: name, Digest: reference.Recorded(name.String()).Digest, Config: *base.Config,
-		App: c.App, Cache: c.extenderCache(), CacheTTL: c.KanikoCacheTTL, Env: apply.Proxies(os.Environ()), Stdout: c.stdout, Stderr: c.stderr, Log: c.log,
+func (c *command) extender() lifecycle.Extender {
+	return lifecycle.Extender{
+		Generated: c.Generated, App: c.App, Cache: c.extenderCache(), CacheTTL: c.KanikoCacheTTL, Env: apply.Proxies(os.Environ()),
+		Stdout: c.stdout, Stderr: c.stderr, Log: c.log,
 	}
+}
+
+// extenderOf returns the extender for an image that the restorer saved.
+func (c *command) extenderOf(group platform.Group, kind extensions.ImageKind, name string, saved *image.Image) *lifecycle.Extender {
+	e := c.extender()
+	e.Kind, e.Group, e.Image, e.Digest, e.Config = kind, group, reference.Parse(name), reference.Recorded(name).Digest, *saved.Config
+	return &e
 }
 
 // makeSpool creates a new directory for layers if none is given. The name is random, since
@@ -192,21 +200,6 @@ func (c *command) savedBase(ctx context.Context, name string) (*image.Image, err
 func isEmpty(dir string) bool {
 	entries, err := os.ReadDir(dir)
 	return errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0
-}
-
-// recheck checks that the extended run image still has what only the run image provides. If it
-// is read, its inventory is generated.
-func (c *command) recheck(judged *base.Judgement, run reference.Reference, read func() (*sbom.Document, error)) error {
-	if !judged.Promised() {
-		return nil
-	}
-	doc, err := read()
-	if err != nil {
-		return fmt.Errorf("reading the packages of the extended run image: %w", err)
-	}
-	return judged.Recheck(base.Image{
-		Reference: run, Set: base.ProvidesOf(doc, judged.Mapping, nil, "extended "+run.String(), c.log), Carrier: attach.Generated, Extended: true,
-	})
 }
 
 // saveExtended writes the extended image atomically as an OCI layout with blobs for the new

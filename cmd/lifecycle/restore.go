@@ -50,7 +50,9 @@ func (c *command) restoreOnly(ctx context.Context) error {
 	if analyzed, err = c.completeBases(ctx, opener, analyzed, group, runFile); err != nil {
 		return errors.Join(err, closeCache(kept))
 	}
-	return c.restoreWith(ctx, analyzed, group, kept)
+	r := c.restorer(kept)
+	r.Group, r.Analyzed = group, analyzed
+	return errors.Join(r.Run(ctx), closeCache(kept))
 }
 
 // ownKaniko returns the directory of the extender's cache, if the platform has one.
@@ -114,12 +116,11 @@ func (c *command) completeBases(ctx context.Context, opener *image.Opener, analy
 	return bases.Analyzed, err
 }
 
-// restoreWith restores the results of earlier builds and closes the cache.
-func (c *command) restoreWith(ctx context.Context, analyzed *platform.Analyzed, group platform.Group, kept cache.Cache) error {
+// restorer returns the restorer without what earlier phases left.
+func (c *command) restorer(kept cache.Cache) lifecycle.Restorer {
 	uid, gid := c.user()
-	r := lifecycle.Restorer{
-		API: c.api, Group: group, Analyzed: analyzed, Cache: kept, Layers: c.Layers, ExecEnv: c.ExecEnv, UID: uid, GID: gid,
+	return lifecycle.Restorer{
+		API: c.api, Cache: kept, Layers: c.Layers, ExecEnv: c.ExecEnv, UID: uid, GID: gid,
 		SkipLayers: c.SkipLayers || c.SkipRestore, SkipStore: c.SkipRestore && !api.StoreOnSkip.In(c.api), SkipSBOM: c.SkipSBOM, Log: c.log,
 	}
-	return errors.Join(r.Run(ctx), closeCache(kept))
 }

@@ -3,10 +3,14 @@ package base
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
 	"github.com/baseplan/baseplan/resolver"
+	"github.com/baseplan/baseplan/sbom"
+	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // promised reports whether the run image alone meets a requirement.
@@ -55,6 +59,20 @@ func (j *Judgement) RecheckSwitch() error {
 		return nil
 	}
 	return j.Recheck(j.Final)
+}
+
+// RecheckExtended rechecks the run image with layers of extensions, if the build relies on it. Scan reads its packages.
+func (j *Judgement) RecheckExtended(run reference.Reference, scan func() (*sbom.Document, error), log *slog.Logger) error {
+	if !j.Promised() {
+		return nil
+	}
+	doc, err := scan()
+	if err != nil {
+		return fmt.Errorf("reading the packages of the extended run image: %w", err)
+	}
+	final := Image{Reference: run, Carrier: attach.Generated, Extended: true}
+	final.Set = ProvidesOf(doc, j.Mapping, nil, final.called(), log)
+	return j.Recheck(final)
 }
 
 // called returns the image as errors name it.

@@ -1,4 +1,4 @@
-package main
+package lifecycle
 
 import (
 	"slices"
@@ -9,11 +9,11 @@ import (
 // TestBuildImagesEnvironmentHasNoCredentials: in place, commands of extensions see what the creator knows of
 // the build image's environment.
 func TestBuildImagesEnvironmentHasNoCredentials(t *testing.T) {
+	s := SelfExtender{Environ: []string{"JAVA_HOME=/opt/java"}}
 	for _, name := range []string{"AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "DOCKER_CONFIG", "CNB_REGISTRY_AUTH", "MY_secret"} {
-		t.Setenv(name, "leaked")
+		s.Environ = append(s.Environ, name+"=leaked")
 	}
-	t.Setenv("JAVA_HOME", "/opt/java")
-	env := (&command{}).ownConfig().Config.Env
+	env := s.buildConfig().Config.Env
 	if got := strings.Join(env, "\n"); strings.Contains(got, "leaked") {
 		t.Errorf("credentials are among\n%s", got)
 	}

@@ -19,8 +19,8 @@ import (
 )
 
 func main() {
-	inputs := flag.String("inputs", "testdata/demo", "folder with the order, the build plans and the Dockerfiles")
-	address := flag.String("serve", "", "do nothing but serve the run images of docs/tutorials here, as in localhost:50000")
+	inputs := flag.String("inputs", "testdata/demo", "`directory` with the order, the build plans and the Dockerfiles")
+	address := flag.String("serve", "", "only serve the run images of docs/tutorials at this `address`, such as localhost:50000")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	var err error
@@ -52,14 +52,14 @@ func demo(ctx context.Context, out io.Writer, inputs string) error {
 		return []string{"resolve", "--run-image", image, "--order", inputs + "/order.toml", "--plans", inputs + "/plans", "--generated", inputs + "/generated"}
 	}
 
-	fmt.Fprintf(out, `An app needs curl at run time. The builder has an image extension, acme/curl, that installs it in the run image:
-that takes a second container, as root, and the app image can no longer be rebased. Two run images were pushed to
-a registry in this process, %s. Does the extension still have anything to do?
+	fmt.Fprintf(out, `An app needs curl at run time. The builder has an image extension, acme/curl, that installs it in the run
+image. This needs a second container that runs as root, and the app image can no longer be rebased. There are two run
+images in a registry in this process, %s. Which of them needs the extension?
 `, registry.Name)
 	for _, s := range []step{
-		{"On a plain Debian it has:", resolve(plain), cli.NotEnough},
-		{"What does the other run image say about curl?", []string{"provides", curl, "curl", "cmd:curl", "pkg:deb/curl"}, cli.Enough},
-		{"So there the same build needs no extension. This is what baseplan is for:", resolve(curl), cli.Enough},
+		{"A plain Debian image needs it:", resolve(plain), cli.NotEnough},
+		{"What does the other run image provide?", []string{"provides", curl, "curl", "cmd:curl", "pkg:deb/curl"}, cli.Enough},
+		{"It has curl, so the same build needs no extension there:", resolve(curl), cli.Enough},
 	} {
 		fmt.Fprintf(out, "\n%s\n\n$ baseplan %s\n", s.say, strings.Join(s.args, " "))
 		if code := cli.Run(ctx, s.args, &cli.Console{Out: out, Err: out}); code != s.want {

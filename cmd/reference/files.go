@@ -11,9 +11,9 @@ import (
 
 const filesHead = `# Files and labels
 
-What baseplan adds to the files and labels of the specification. Every file has a version: a reader refuses a newer major version with a message, and
-ignores keys that it does not know. Files are written whole or not at all (a temporary file, then a rename), with mode 0644. Paths are
-relative to ` + "`<layers>`" + ` unless they begin with a slash. A key written ` + "`a[].b`" + ` is the key ` + "`b`" + ` of each table ` + "`[[a]]`" + `.
+The files and labels that baseplan adds to those of the specification. Each file has a version. Readers reject a newer major version with an error and
+ignore unknown keys. Files are written atomically (to a temporary file, which is then renamed), with mode 0644. Paths are relative to
+` + "`<layers>`" + ` unless they begin with a slash. The key ` + "`a[].b`" + ` is the key ` + "`b`" + ` of each table ` + "`[[a]]`" + `.
 
 | file or label | written by | read by |
 |---|---|---|
@@ -92,58 +92,59 @@ func descriptions(root string) ([]described, error) {
 	return []described{
 		{
 			name: "/cnb/baseplan.toml", writer: "operator, in the builder", reader: "detector, creator, `baseplan`",
-			about: "The operator's policy and mapping; another path with `-baseplan`. A flag or a variable wins over a key of `[policy]`. An entry `[[provides]]` replaces the built-in one of\n" +
-				"that name; with `packages = []` the image does not provide the name. In a pattern, `*` stands for anything but a slash, `[0-9]` for a digit, and `{version}` for dotted\n" +
-				"numbers, which then are the version. Analyzer and restorer often run where this file is not: the detector records policy and mapping in `resolution.toml`.",
+			about: "The operator's policy and mapping. `-baseplan` sets another path. Flags and environment variables take precedence over keys of `[policy]`. An entry `[[provides]]` replaces\n" +
+				"the built-in entry of that name; with `packages = []`, no image provides the name. In a pattern, `*` matches any characters except a slash, `[0-9]` a digit, and `{version}`\n" +
+				"dotted numbers, which become the version. Analyzer and restorer often run without access to this file, so the detector records policy and mapping in `resolution.toml`.",
 			typ: "platform.Settings", format: "toml", sample: settingsSample, language: "toml",
 		},
 		{
 			name: "run-image.toml", writer: "analyzer, restorer, creator", reader: "detector, restorer",
-			about: "Where the run image's SBOM was looked for and what came of it, the publisher's declaration, and what of the image's configuration decides whether an instruction has an\n" +
-				"effect. The detector reaches no registry: it judges with this.",
+			about: "Where the run image's SBOM was searched for and the results, the publisher's declaration, and the parts of the image's configuration that determine whether an instruction\n" +
+				"has an effect. The detector judges with this file, since it has no registry access.",
 			typ: "platform.RunImageReport", format: "toml", sample: searched, language: "toml",
 		},
 		{
 			name: "run-image.sbom.<ext>", writer: "analyzer, restorer, creator", reader: "detector, extensions",
-			about: "The SBOM of the run image as it was found, or generated: `cdx.json`, `spdx.json` or `syft.json`. Extensions find its path in `CNB_RUN_IMAGE_SBOM`, which is unset where no\ninventory is known.",
+			about: "The SBOM of the run image, as found or generated: `cdx.json`, `spdx.json` or `syft.json`. `CNB_RUN_IMAGE_SBOM` tells extensions its path; it is unset if no inventory is\nknown.",
 		},
 		{
 			name: "run-image.provides.toml", writer: "detector, creator", reader: "extensions",
-			about: "What the run image provides to the build plan, for `bin/detect` and `bin/generate` of extensions: `CNB_RUN_IMAGE_PROVIDES` is its path, and is unset where no inventory is known. An extract:",
+			about: "What the run image provides to the build plan, for `bin/detect` and `bin/generate` of extensions. `CNB_RUN_IMAGE_PROVIDES` tells them its path; it is unset if no inventory is known. An extract:",
 			typ:   "platform.RunImageProvides", format: "toml", sample: names, language: "toml",
 		},
 		{
 			name: "resolution.toml", writer: "detector, restorer, creator", reader: "restorer, extender, exporter, `baseplan`",
-			about: "How the build plan was resolved, and what became of each Dockerfile. Without it, later phases do nothing of baseplan's.",
+			about: "How the build plan was resolved, and the verdict on each Dockerfile. Without this file, later phases behave like any other lifecycle.",
 			typ:   "platform.Resolution", format: "toml", sample: resolution, language: "toml",
 		},
 		{
 			name: "report.toml", writer: "exporter, creator", reader: "platform",
-			about: "The specification's file with one more table, `[run-image]`; its keys:",
+			about: "The specification's file with an additional table, `[run-image]`. Its keys:",
 			typ:   "platform.ReportRunImage", format: "toml", sample: written, language: "toml",
 		},
 		{
 			name: "label " + platform.RequirementsLabel, writer: "exporter, creator", reader: "rebaser, `baseplan rebase-check`",
-			about: "What an app image relies on in its run image, so that it can be judged again without the builder. No version of today is in it: it stays true after a rebase. Absent where the app\nrelies on nothing.",
+			about: "What an app image relies on in its run image, so that another run image can be checked without the builder. It contains no installed versions, so it stays valid after a rebase.\nAbsent if the app relies on nothing.",
 			typ:   "platform.Requirements", format: "json", sample: label, language: "json",
 		},
 		{
 			name: "label " + attach.ProvidesLabel, writer: "image publisher", reader: "analyzer, creator, `baseplan`",
-			about: "What a base image provides beyond its packages. The same JSON can be attached as a referrer of type `" + attach.DeclarationType + "`, which wins over the label. Every evidence of\n" +
-				"an entry must be backed by the inventory, or the entry is refused with a warning: a package URL by type, namespace, name and, if spelled, version; a file by its owner or its presence.",
+			about: "What a base image provides beyond its packages. The same JSON can be attached as a referrer of type `" + attach.DeclarationType + "`, which takes precedence over the label. The\n" +
+				"inventory must confirm all evidence of an entry, or the entry is rejected with a warning: a package URL by type, namespace, name and, if given, version; a file by its owner or\n" +
+				"its presence.",
 			typ: "provides.Declaration", format: "json", sample: declarationSample, language: "json",
 		},
 		{
 			name: "label " + attach.SBOMLabel, writer: "image publisher, `baseplan sbom attach --as layer`", reader: "analyzer, restorer, creator, rebaser, `baseplan`",
-			about: "The diff ID of the layer that holds the image's SBOM, `/cnb/sbom/*.{cdx,spdx,syft}.json`. It is believed only if that layer is the image's last one.",
+			about: "The diff ID of the layer that holds the image's SBOM, `/cnb/sbom/*.{cdx,spdx,syft}.json`. It is used only if that layer is the image's last.",
 		},
 		{
 			name: "<cache-dir>/run-image/<algorithm>-<hex>.json", writer: "restorer, creator", reader: "restorer, creator",
-			about: "A generated inventory as Syft JSON, by the digest of the image. It stands beside `committed` and `staging` of the build cache; the newest are kept.",
+			about: "A generated inventory as Syft JSON, named by the digest of the image, next to `committed` and `staging` of the build cache. Only the newest are kept.",
 		},
 		{
 			name: "extension.toml", writer: "extension author", reader: "detector, creator, `baseplan`",
-			about:  "The specification's file. With this key, the extension's Dockerfiles are applied whatever can be proved:",
+			about:  "The specification's file. With this key, the extension's Dockerfiles are always applied:",
 			sample: "[metadata.baseplan]\nalways-apply = true", language: "toml",
 		},
 	}, nil

@@ -10,14 +10,14 @@ import (
 
 const inputsHead = `# Inputs of the phases
 
-Everything that a platform can tell a phase. A flag wins over its environment variable, and that over ` + "`/cnb/baseplan.toml`" + ` (for the
-inputs that have a key there, see [files](files.md#cnbbaseplantoml)), and that over the default. A value that cannot be read is an error with exit code 3.
+The inputs that a platform can set. A flag takes precedence over its environment variable, the variable over ` + "`/cnb/baseplan.toml`" + ` (for
+inputs with a key there, see [files](files.md#cnbbaseplantoml)), and that file over the default. An invalid value is an error with exit code 3.
 
-**API** says in which versions of the Platform API an input is there; an empty cell means in all from %s to %s. A flag of another version is
-an error that says so. **Bold** inputs are baseplan's; the others are the specification's
-([platform.md](https://github.com/buildpacks/spec/blob/main/platform.md)). ` + "`...`" + ` marks what may be given several times; in the variable, commas part the values.
+**API** lists the Platform API versions that have an input; empty means all versions from %s to %s. A flag of another version is an
+error. Inputs in **bold** are baseplan's own; the others are defined by the specification
+([platform.md](https://github.com/buildpacks/spec/blob/main/platform.md)). ` + "`...`" + ` marks flags that can be repeated; in the variable, separate values with commas.
 
-Every phase reads ` + "`CNB_PLATFORM_API`" + ` (required) and ` + "`CNB_DEPRECATION_MODE`" + ` (` + "`warn`, `quiet` or `error`" + `) before all else.
+Every phase first reads ` + "`CNB_PLATFORM_API`" + ` (required) and ` + "`CNB_DEPRECATION_MODE`" + ` (` + "`warn`, `quiet` or `error`" + `).
 `
 
 // inputsPage returns docs/reference/inputs.md.

@@ -77,9 +77,9 @@ type answer struct {
 	Broken   bool // what was counted on is missing after a switch
 }
 
-// TestEveryoneAgrees: the creator, the five phases, baseplan resolve and baseplan prune say the same of the same
+// TestAllWaysGiveTheSameVerdicts: the creator, the five phases, baseplan resolve and baseplan prune say the same of the same
 // group, Dockerfiles, inventories and policy, each with what it can reach.
-func TestEveryoneAgrees(t *testing.T) {
+func TestAllWaysGiveTheSameVerdicts(t *testing.T) {
 	host := lifecycletest.Registry()
 	t.Cleanup(host.Close)
 	tools := lifecycletest.Debian("curl", "tree")

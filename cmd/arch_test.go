@@ -83,7 +83,7 @@ func TestImports(t *testing.T) {
 	}
 }
 
-func TestFloorsKeepWhatTheyName(t *testing.T) {
+func TestEveryArchitectureLayerExists(t *testing.T) {
 	found := map[string]bool{}
 	for _, p := range packages(t) {
 		found[floor(p.name())] = true

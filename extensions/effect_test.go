@@ -208,7 +208,7 @@ func TestBuildArgs(t *testing.T) {
 	}
 }
 
-func TestStrictWantsPins(t *testing.T) {
+func TestStrictRequiresPinnedInstalls(t *testing.T) {
 	bases := bases(t)
 	for _, c := range []struct {
 		on, line string
@@ -230,7 +230,7 @@ func TestStrictWantsPins(t *testing.T) {
 	}
 }
 
-func TestInstructionsTellLineAndText(t *testing.T) {
+func TestInstructionsHaveLineAndText(t *testing.T) {
 	d := onBase(t, "", "USER root", "RUN apt-get update && \\", "    apt-get install -y curl", "", reset)
 	got := Check(d, bases(t)["debian"], nil, ByPlan).Instructions
 	want := []Instruction{
@@ -244,7 +244,7 @@ func TestInstructionsTellLineAndText(t *testing.T) {
 	}
 }
 
-func TestNestingIsBounded(t *testing.T) {
+func TestNestingIsLimited(t *testing.T) {
 	base := bases(t)["debian"]
 	for name, script := range map[string]string{
 		"parentheses":   strings.Repeat("(", 30_000) + "rm /etc/x" + strings.Repeat(")", 30_000),

@@ -8,9 +8,9 @@ import (
 	"github.com/baseplan/baseplan/sbom"
 )
 
-// TestJoin names everything that has an effect, and calls all of them a package
+// TestFindingsAreJoined names everything that has an effect, and calls all of them a package
 // manager's work only if each one is.
-func TestJoin(t *testing.T) {
+func TestFindingsAreJoined(t *testing.T) {
 	install := managerEffect("apt-get install: tree is not installed")
 	install.lacks, install.adds = []string{"tree"}, []added{{sbom.Deb, "tree"}}
 	enable := managerEffect("dnf module: enables a module")

@@ -101,7 +101,7 @@ func TestReadContext(t *testing.T) {
 	}
 }
 
-func TestReadSaysWhatIsWrong(t *testing.T) {
+func TestReadErrors(t *testing.T) {
 	good := "ARG base_image\nFROM ${base_image}\n"
 	for _, c := range []struct{ name, file, content, config, want string }{
 		{"no FROM", "run.Dockerfile", "# nothing\nARG x\n", "", "reading g/x/run.Dockerfile: no FROM"},
@@ -138,7 +138,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestWishes(t *testing.T) {
+func TestOptionsOfExtensions(t *testing.T) {
 	for content, want := range map[string]Options{
 		"": {}, "api = \"0.10\"\n[metadata]\nother = 1": {},
 		"[metadata.baseplan]\nalways-apply = true":     {AlwaysApply: true},

@@ -83,9 +83,9 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestFixOfAnOldPackage: nothing is installed, and the verdict says that nobody
+// TestUnpinnedInstallLooksForNoNewerVersion: nothing is installed, and the verdict says that nobody
 // looked for a newer version.
-func TestFixOfAnOldPackage(t *testing.T) {
+func TestUnpinnedInstallLooksForNoNewerVersion(t *testing.T) {
 	content, err := os.ReadFile("../testdata/faults/dockerfiles/fix/run.Dockerfile")
 	if err != nil {
 		t.Fatal(err)
@@ -164,8 +164,8 @@ func TestInstalls(t *testing.T) {
 	}
 }
 
-// TestInstallsByTheOperatorsMapping decides by what holds for the image.
-func TestInstallsByTheOperatorsMapping(t *testing.T) {
+// TestInstallsWithTheOperatorsMapping decides by what holds for the image.
+func TestInstallsWithTheOperatorsMapping(t *testing.T) {
 	packages := []sbom.Package{{Type: sbom.Deb, Name: "acme-jvm-17", Version: "1", PURL: "pkg:deb/acme/acme-jvm-17@1"}}
 	for _, tt := range []struct {
 		pattern string
@@ -255,8 +255,8 @@ func TestMaxAgeAndPlan(t *testing.T) {
 	}
 }
 
-// TestBeyond names what no other image makes needless.
-func TestBeyond(t *testing.T) {
+// TestEffectsThatNoImageMakesUnnecessary names what no other image makes needless.
+func TestEffectsThatNoImageMakesUnnecessary(t *testing.T) {
 	for _, tt := range []struct {
 		line  string
 		proof Proof
@@ -302,7 +302,7 @@ func TestBeyond(t *testing.T) {
 	}
 }
 
-func TestNeverEnough(t *testing.T) {
+func TestDockerfilesThatNoImageMakesUnnecessary(t *testing.T) {
 	c := group(t, "r:gd:copy r:curl:install! r:gd:- b:tree:install+copy")
 	c.Proof = ""
 	want := []string{"e/0 does more than install: line 3: puts files into the image", "e/1: always-apply is set in the extension's extension.toml"}

@@ -227,7 +227,7 @@ func TestJudge(t *testing.T) {
 }
 
 // The two images are judged apart: any outcome of one can stand beside any of the other.
-func TestImagesAreJudgedApart(t *testing.T) {
+func TestRunAndBuildImagesAreJudgedSeparately(t *testing.T) {
 	run := map[Outcome]string{Superseded: "r:gd:copy r:-:-:x", Satisfied: "r:curl:copy", NoEffect: "r:-:install", Switch: "r:gd:-:x", Apply: "r:gd:copy", Pending: "r:gd:copy:u"}
 	build := map[Outcome]string{Satisfied: "b:tree:copy", NoEffect: "b:-:-", Apply: "b:gd:copy", Pending: "b:gd:copy"}
 	for r, runs := range run {
@@ -255,7 +255,7 @@ func TestImagesAreJudgedApart(t *testing.T) {
 	}
 }
 
-func TestPlanHeedsContexts(t *testing.T) {
+func TestProofByPlanDependsOnTheContext(t *testing.T) {
 	launch, build, both := []resolver.Context{resolver.Launch}, []resolver.Context{resolver.Build}, []resolver.Context{resolver.Build, resolver.Launch}
 	type required struct {
 		name     string
@@ -291,7 +291,7 @@ func TestPlanHeedsContexts(t *testing.T) {
 	}
 }
 
-func TestPlanHeedsVersionAndProvider(t *testing.T) {
+func TestProofByPlanDependsOnVersionAndProvider(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change func(*resolver.Requirement)

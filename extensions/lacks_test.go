@@ -39,8 +39,8 @@ func TestLacks(t *testing.T) {
 	}
 }
 
-// TestUnready: a package whose installation did not finish is not installed, and apt finishes it with whatever else it does.
-func TestUnready(t *testing.T) {
+// TestHalfInstalledPackages: a package whose installation did not finish is not installed, and apt finishes it with whatever else it does.
+func TestHalfInstalledPackages(t *testing.T) {
 	base := bases(t)["debian"]
 	doc := *base.Set.Document()
 	doc.Unready = []sbom.Unready{{Name: "libgd3", State: "half-configured", Version: "2.3.3-9"}}

@@ -11,9 +11,9 @@ import (
 	"github.com/baseplan/baseplan/sbom/format"
 )
 
-// TestMissed tries spellings of the field: all are without an effect on an image
+// TestCommonSpellingsHaveNoEffect tries spellings of the field: all are without an effect on an image
 // that has the packages, but for some, whose reason says why.
-func TestMissed(t *testing.T) {
+func TestCommonSpellingsHaveNoEffect(t *testing.T) {
 	all := bases(t)
 	on := map[string]Base{"deb": all["debian"]}
 	for _, kind := range []string{"rpm", "apk"} {

@@ -38,7 +38,7 @@ func harmlessDockerfile(t *rapid.T) []string {
 
 // A Dockerfile of harmless instructions has no effect, whatever their order;
 // with one more that has an effect, anywhere, it has one.
-func TestOneEffectIsEnough(t *testing.T) {
+func TestOneInstructionWithAnEffectGivesAnEffect(t *testing.T) {
 	base := bases(t)["debian"]
 	rapid.Check(t, func(r *rapid.T) {
 		lines := harmlessDockerfile(r)
@@ -55,7 +55,7 @@ func TestOneEffectIsEnough(t *testing.T) {
 }
 
 // A package less in the image never turns an effect into none.
-func TestFewerPackagesNeverHelp(t *testing.T) {
+func TestRemovingAPackageNeverRemovesAnEffect(t *testing.T) {
 	base := bases(t)["debian"]
 	rapid.Check(t, func(r *rapid.T) {
 		d := onBase(t, harmlessDockerfile(r)...)

@@ -211,7 +211,7 @@ func TestShells(t *testing.T) {
 }
 
 // What kind of effect a script has: only a package manager's work, or more.
-func TestKindsOfEffects(t *testing.T) {
+func TestEffectKinds(t *testing.T) {
 	all := bases(t)
 	for _, c := range []struct {
 		on, script string

@@ -8,7 +8,7 @@ import (
 
 // A command that prints its version and writes something besides has an effect:
 // from Go 1.23 on, go version begins counters below /root/.config/go/telemetry.
-func TestVersionsThatWrite(t *testing.T) {
+func TestPrintingAVersionMayHaveAnEffect(t *testing.T) {
 	base := bases(t)["debian"]
 	base.Set = set(append(debian(t), sbom.Package{
 		Type: sbom.Deb, Name: "golang-1.24-go", Version: "1.24.4-1", Arch: "amd64", Known: sbom.Files, Files: []string{"/usr/bin/go"},

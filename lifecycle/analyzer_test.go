@@ -156,7 +156,7 @@ func TestAnalyzePrevious(t *testing.T) {
 	}
 }
 
-func TestAnalyzeOddPreviousImages(t *testing.T) {
+func TestAnalyzeUnusablePreviousImages(t *testing.T) {
 	host := lifecycletest.Registry()
 	defer host.Close()
 	run := host.Push("run:1", lifecycletest.Labelled(lifecycletest.Scratch(), bookworm))

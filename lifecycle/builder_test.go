@@ -293,8 +293,8 @@ func TestLaunchPerBuildpackAPI(t *testing.T) {
 	}
 }
 
-// TestStartsThatFail names what is missing where the kernel only says "no such file or directory".
-func TestStartsThatFail(t *testing.T) {
+// TestErrorExplainsFailedStart names what is missing where the kernel only says "no such file or directory".
+func TestErrorExplainsFailedStart(t *testing.T) {
 	for name, tt := range map[string]struct {
 		content, want string
 		code          fail.Code
@@ -324,8 +324,8 @@ func TestUnsupportedBuildpack(t *testing.T) {
 	}
 }
 
-// TestStopping cancels a build whose buildpack does not listen to SIGTERM and has a child of its own.
-func TestStopping(t *testing.T) {
+// TestCancellationKillsTheBuildpack cancels a build whose buildpack does not listen to SIGTERM and has a child of its own.
+func TestCancellationKillsTheBuildpack(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "started")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)

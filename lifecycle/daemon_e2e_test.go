@@ -121,9 +121,9 @@ func TestDaemonAnalyzeMissing(t *testing.T) {
 	}
 }
 
-// TestDaemonSecondLook: what is to be extended is saved from its registry and gets a reference that platforms can pull, what is not
+// TestRestorerSavesBaseImagesOfADaemon: what is to be extended is saved from its registry and gets a reference that platforms can pull, what is not
 // stays an image ID, since exporters open that.
-func TestDaemonSecondLook(t *testing.T) {
+func TestRestorerSavesBaseImagesOfADaemon(t *testing.T) {
 	for name, img := range map[string]v1.Image{"has it": lifecycletest.Debian("curl"), "has it not": lifecycletest.Debian()} {
 		t.Run(name, func(t *testing.T) {
 			d := newDetectedBuild(t)

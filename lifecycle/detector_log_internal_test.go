@@ -9,8 +9,8 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// TestTriesLeftOut: groups that are not told of are counted, before the last one.
-func TestTriesLeftOut(t *testing.T) {
+// TestUnreportedGroupsAreCounted: groups that are not told of are counted, before the last one.
+func TestUnreportedGroupsAreCounted(t *testing.T) {
 	tries := make([]resolver.Try, 2)
 	for tried, want := range map[int]string{2: "", 3: "(1 more groups)", 7: "(5 more groups)"} {
 		r := &detecting{log: &replay{log: slog.New(slog.DiscardHandler)}}

@@ -303,8 +303,8 @@ func TestExportToLayout(t *testing.T) {
 	}
 }
 
-// TestExportRemembersWhatItReliesOn is the label and the table of report.toml (docs/reference/files.md, "label baseplan.run-image.requirements").
-func TestExportRemembersWhatItReliesOn(t *testing.T) {
+// TestExportRecordsRequirements is the label and the table of report.toml (docs/reference/files.md, "label baseplan.run-image.requirements").
+func TestExportRecordsRequirements(t *testing.T) {
 	x := newExporting(t, nil)
 	app := &platform.ResolvedModule{Kind: "buildpack", ID: "acme/app", Version: "1.2.3"}
 	x.e.Resolution = &platform.Resolution{

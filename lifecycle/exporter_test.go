@@ -212,9 +212,9 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// TestExportAsTheReference holds an export against the app image that another lifecycle made of the
+// TestExportEqualsTheReference holds an export against the app image that another lifecycle made of the
 // same files: all but the layers whose content is that lifecycle's own.
-func TestExportAsTheReference(t *testing.T) {
+func TestExportEqualsTheReference(t *testing.T) {
 	data, err := os.ReadFile("layers/testdata/app-config.json")
 	check(t, err)
 	var want map[string]any
@@ -254,8 +254,8 @@ func TestExportAsTheReference(t *testing.T) {
 	}
 }
 
-// TestExportedLabelsHaveTheReferencesBytes compares the labels as text: key order, nulls, what is left out.
-func TestExportedLabelsHaveTheReferencesBytes(t *testing.T) {
+// TestExportedLabelsEqualTheReferences compares the labels as text: key order, nulls, what is left out.
+func TestExportedLabelsEqualTheReferences(t *testing.T) {
 	data, err := os.ReadFile("layers/testdata/app-config.json")
 	check(t, err)
 	var want struct {
@@ -267,7 +267,7 @@ func TestExportedLabelsHaveTheReferencesBytes(t *testing.T) {
 	for _, key := range []string{platform.LifecycleMetadataLabel, platform.BuildMetadataLabel, platform.ProjectMetadataLabel} {
 		var line bytes.Buffer
 		check(t, json.Compact(&line, want.Config.Labels[key]))
-		sample := strings.ReplaceAll(line.String(), `"default":true,`, "") // see TestExportAsTheReference
+		sample := strings.ReplaceAll(line.String(), `"default":true,`, "") // see TestExportEqualsTheReference
 		if diff := gocmp.Diff(mask.ReplaceAllString(sample, "~"), mask.ReplaceAllString(out.config.Config.Labels[key], "~")); diff != "" {
 			t.Errorf("%s: %s", key, diff)
 		}

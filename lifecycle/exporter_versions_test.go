@@ -234,8 +234,8 @@ func TestExportOwnAndBuildpacksLabels(t *testing.T) {
 	}
 }
 
-// TestExportInAnotherPlace exports the same build from another directory, with other times on the files.
-func TestExportInAnotherPlace(t *testing.T) {
+// TestExportIsReproducible exports the same build from another directory, with other times on the files.
+func TestExportIsReproducible(t *testing.T) {
 	var digests []string
 	for n := range 2 {
 		x := newExporting(t, nil)

@@ -12,9 +12,9 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
 
-// TestOddGeneratedFiles has a buildpack put into <generated> what is no file: the extender, which is root, neither
+// TestSpecialFilesInTheOutputOfGenerate has a buildpack put into <generated> what is no file: the extender, which is root, neither
 // waits for it nor reads what is elsewhere.
-func TestOddGeneratedFiles(t *testing.T) {
+func TestSpecialFilesInTheOutputOfGenerate(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "secret")
 	write(t, outside, "ARG base_image\nFROM ${base_image}\nUSER 1\n")
 	group := platform.Group{Extensions: []platform.Module{{ID: "acme/x", Version: "1"}}}

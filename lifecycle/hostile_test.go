@@ -148,8 +148,8 @@ func TestRestorePoisonedLaunchSBOMs(t *testing.T) {
 	}
 }
 
-// TestRestoreThroughLinks: what bin/detect put in the place of what the restorer makes is not gone through.
-func TestRestoreThroughLinks(t *testing.T) {
+// TestRestoreFollowsNoLinks: what bin/detect put in the place of what the restorer makes is not gone through.
+func TestRestoreFollowsNoLinks(t *testing.T) {
 	all := map[string]string{"b-c-l": "msd", "b-c": "msd", "c-l": "msd", "c": "msd", "l": "ms"}
 	for name, tt := range map[string]struct {
 		at   string
@@ -248,8 +248,8 @@ func TestRestoreKeepsModes(t *testing.T) {
 	}
 }
 
-// TestExportThroughLinks: what bin/build put in the place of what the exporter makes is not gone through.
-func TestExportThroughLinks(t *testing.T) {
+// TestExportFollowsNoLinks: what bin/build put in the place of what the exporter makes is not gone through.
+func TestExportFollowsNoLinks(t *testing.T) {
 	plain := newExporting(t, nil)
 	plain.write(map[string]string{"layers/acme_ruby/ruby.sbom.cdx.json": `{"of": "ruby"}`})
 	want := plain.run()
@@ -297,8 +297,8 @@ func TestExportThroughLinks(t *testing.T) {
 	}
 }
 
-// TestExportOddSBOMs: an SBOM of a buildpack that is no regular file is in no image, and not waited for.
-func TestExportOddSBOMs(t *testing.T) {
+// TestExportRejectsSpecialFilesAsSBOMs: an SBOM of a buildpack that is no regular file is in no image, and not waited for.
+func TestExportRejectsSpecialFilesAsSBOMs(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "secret")
 	write(t, secret, "secret")
 	for name, odd := range map[string]func(file string) error{
@@ -319,8 +319,8 @@ func TestExportOddSBOMs(t *testing.T) {
 	}
 }
 
-// TestExportOddFilesOfTheApp: links stay links, pipes stay pipes, and neither is opened.
-func TestExportOddFilesOfTheApp(t *testing.T) {
+// TestExportSpecialFilesOfTheApp: links stay links, pipes stay pipes, and neither is opened.
+func TestExportSpecialFilesOfTheApp(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "secret")
 	write(t, secret, "secret")
 	x := newExporting(t, nil)

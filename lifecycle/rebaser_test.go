@@ -152,8 +152,8 @@ func digestOf(t *testing.T, img v1.Image) v1.Hash {
 	return digest
 }
 
-// TestRebaseLeavesThePrevious: only the images that are named are written.
-func TestRebaseLeavesThePrevious(t *testing.T) {
+// TestRebaseWritesOnlyTheNamedImages: only the images that are named are written.
+func TestRebaseWritesOnlyTheNamedImages(t *testing.T) {
 	r := newRebasing(t, oldRun, newRun, "", func(*v1.ConfigFile) {})
 	r.r.Previous, r.r.Names = r.r.Names[0], refs(r.registry.Name+"/other:1")
 	_, err := r.r.Run(t.Context())
@@ -238,8 +238,8 @@ func TestRebaseSafety(t *testing.T) {
 	}
 }
 
-// TestRebaseWhatIsNone names what is wrong with the image.
-func TestRebaseWhatIsNone(t *testing.T) {
+// TestRebaseOfAnUnsuitableImage names what is wrong with the image.
+func TestRebaseOfAnUnsuitableImage(t *testing.T) {
 	host := lifecycletest.Registry()
 	defer host.Close()
 	for name, tt := range map[string]struct{ label, want string }{

@@ -185,8 +185,8 @@ func (d *detectedBuild) want(out *lifecycle.Bases, extend bool, verdict map[stri
 	}
 }
 
-// TestSecondLookSkips: what the run image turns out to have is not installed.
-func TestSecondLookSkips(t *testing.T) {
+// TestRestorerSkipsPendingDockerfiles: what the run image turns out to have is not installed.
+func TestRestorerSkipsPendingDockerfiles(t *testing.T) {
 	for _, tt := range []struct{ api, file string }{{"0.15", "acme_curl/run.Dockerfile"}, {"0.12", "run/acme_curl/Dockerfile"}} {
 		t.Run(tt.api, func(t *testing.T) {
 			d := newDetectedBuild(t)
@@ -227,8 +227,8 @@ func TestSecondLookSkips(t *testing.T) {
 	}
 }
 
-// TestSecondLookUsesWhatWasKept: an inventory that was generated once is not generated again.
-func TestSecondLookUsesWhatWasKept(t *testing.T) {
+// TestRestorerUsesTheCachedInventory: an inventory that was generated once is not generated again.
+func TestRestorerUsesTheCachedInventory(t *testing.T) {
 	run := lifecycletest.Debian("curl")
 	d := newDetectedBuild(t)
 	ref := d.push("run:1", run)
@@ -251,8 +251,8 @@ func TestSecondLookUsesWhatWasKept(t *testing.T) {
 	}
 }
 
-// TestSecondLookApplies: what has to be applied is saved for the extender, also on top of what an earlier build saved.
-func TestSecondLookApplies(t *testing.T) {
+// TestRestorerKeepsRequiredDockerfiles: what has to be applied is saved for the extender, also on top of what an earlier build saved.
+func TestRestorerKeepsRequiredDockerfiles(t *testing.T) {
 	d := newDetectedBuild(t)
 	ref := d.push("run:1", lifecycletest.Debian())
 	for i := range 2 {
@@ -277,8 +277,8 @@ func TestSecondLookApplies(t *testing.T) {
 	}
 }
 
-// TestSecondLookPolicies: a later phase is never laxer than the detector was, nor than it is told to be.
-func TestSecondLookPolicies(t *testing.T) {
+// TestRestorerAppliesThePolicy: a later phase is never laxer than the detector was, nor than it is told to be.
+func TestRestorerAppliesThePolicy(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		detector platform.Policy
@@ -315,8 +315,8 @@ func TestSecondLookPolicies(t *testing.T) {
 	}
 }
 
-// TestSecondLookHeedsEverySetting: what the detector recorded of proofs, wishes and ages decides in the restorer too.
-func TestSecondLookHeedsEverySetting(t *testing.T) {
+// TestRestorerHonoursEverySetting: what the detector recorded of proofs, wishes and ages decides in the restorer too.
+func TestRestorerHonoursEverySetting(t *testing.T) {
 	const more = "ARG base_image\nFROM ${base_image}\nUSER root\nRUN apt-get install -y curl\nCOPY x /\nARG user_id\nUSER ${user_id}\n"
 	created := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	plan, strict := []platform.ExtensionProof{{ID: "acme/curl", Proof: extensions.ByPlan}}, []platform.ExtensionProof{{ID: "acme/curl", Proof: extensions.Strict}}
@@ -373,8 +373,8 @@ func withUser(t *testing.T, img v1.Image) v1.Image {
 	return img
 }
 
-// TestSecondLookLeavesTheOptOut: an extension may ask to be applied always.
-func TestSecondLookLeavesTheOptOut(t *testing.T) {
+// TestRestorerKeepsAlwaysApply: an extension may ask to be applied always.
+func TestRestorerKeepsAlwaysApply(t *testing.T) {
 	d := newDetectedBuild(t)
 	ext := extension("acme/curl", "curl", installCurl)
 	ext.TOML = "[metadata.baseplan]\nalways-apply = true\n"
@@ -382,8 +382,8 @@ func TestSecondLookLeavesTheOptOut(t *testing.T) {
 	d.want(d.restore(), true, map[string]string{"acme/curl": "apply"}, "acme_curl/run.Dockerfile")
 }
 
-// TestSecondLookAfterSwitch judges what follows a switch against the new image, and never undoes it.
-func TestSecondLookAfterSwitch(t *testing.T) {
+// TestRestorerJudgesTheSwitchedImage judges what follows a switch against the new image, and never undoes it.
+func TestRestorerJudgesTheSwitchedImage(t *testing.T) {
 	const needsBoth = needsCurl + "[[requires]]\nname = \"php\"\n[requires.metadata]\nlaunch = true\n"
 	for _, tt := range []struct {
 		name     string
@@ -414,8 +414,8 @@ func TestSecondLookAfterSwitch(t *testing.T) {
 	}
 }
 
-// TestPureSwitchNeedsNoInventory: the reference is resolved, nothing else is looked at.
-func TestPureSwitchNeedsNoInventory(t *testing.T) {
+// TestSwitchWithoutVerdictsReadsNoInventory: the reference is resolved, nothing else is looked at.
+func TestSwitchWithoutVerdictsReadsNoInventory(t *testing.T) {
 	d := newDetectedBuild(t)
 	next := d.push("curl:8", lifecycletest.Scratch())
 	d.detect(d.push("run:1", lifecycletest.Debian()), d.user(needsCurl), extension("acme/curl", "curl", "FROM "+next+"\n"))
@@ -431,8 +431,8 @@ func TestPureSwitchNeedsNoInventory(t *testing.T) {
 	}
 }
 
-// TestPromises: what only the first run image met, the one that was switched to has to meet as well.
-func TestPromises(t *testing.T) {
+// TestSwitchedImageMustMeetTheRequirements: what only the first run image met, the one that was switched to has to meet as well.
+func TestSwitchedImageMustMeetTheRequirements(t *testing.T) {
 	const needsBoth = needsCurl + "[[requires]]\nname = \"php\"\n[requires.metadata]\nlaunch = true\n"
 	first := lifecycletest.Labelled(lifecycletest.Debian("curl"), bookworm)
 	for _, tt := range []struct {
@@ -473,8 +473,8 @@ func TestPromises(t *testing.T) {
 	}
 }
 
-// TestRestoreBasesAsksNothing where all is known: platforms give the restorer no credentials then.
-func TestRestoreBasesAsksNothing(t *testing.T) {
+// TestRestoreBasesSendsNoNeedlessRequests where all is known: platforms give the restorer no credentials then.
+func TestRestoreBasesSendsNoNeedlessRequests(t *testing.T) {
 	d := newDetectedBuild(t)
 	d.door.refuse = nil
 	d.detect(d.push("run:1", lifecycletest.Debian()), d.user(""))
@@ -544,8 +544,8 @@ func TestRestoreBuildImage(t *testing.T) {
 	}
 }
 
-// TestSecondLookKeepsTheBuildersKeys: a bare restorer, without keys of its own, believes nothing that is unsigned.
-func TestSecondLookKeepsTheBuildersKeys(t *testing.T) {
+// TestRestorerKeepsTheBuildersKeys: a bare restorer, without keys of its own, believes nothing that is unsigned.
+func TestRestorerKeepsTheBuildersKeys(t *testing.T) {
 	const needsBoth = needsCurl + "[[requires]]\nname = \"php\"\n[requires.metadata]\nlaunch = true\n"
 	next := lifecycletest.Labelled(lifecycletest.Debian("curl"), bookworm)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

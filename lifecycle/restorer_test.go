@@ -177,8 +177,8 @@ func TestRestoreLogs(t *testing.T) {
 	}
 }
 
-// TestRestoreOverLeftovers: layer directories may outlive a build.
-func TestRestoreOverLeftovers(t *testing.T) {
+// TestRestoreReplacesLeftovers: layer directories may outlive a build.
+func TestRestoreReplacesLeftovers(t *testing.T) {
 	r := newRebuilding(t, "0.14")
 	for _, name := range []string{"old/file", "old.toml", "old.sbom.cdx.json", "launch.toml", "build.toml", "launch.sbom.cdx.json", "c/stale", "b.ignore/x", "broken.toml"} {
 		write(t, filepath.Join(r.r.Root, "layers/acme_ruby", name), "= no TOML")

@@ -72,8 +72,8 @@ func TestSystemBuildpacks(t *testing.T) {
 	}
 }
 
-// TestExecEnvLeavesModulesOut: platform.md, "detector".
-func TestExecEnvLeavesModulesOut(t *testing.T) {
+// TestExecEnvExcludesModules: platform.md, "detector".
+func TestExecEnvExcludesModules(t *testing.T) {
 	only := func(id, execEnv string) lifecycletest.Module {
 		return lifecycletest.Module{ID: id, Version: "1", API: "0.12", TOML: "[[buildpack.exec-env]]\nname = \"" + execEnv + "\"\n"}
 	}
@@ -115,8 +115,8 @@ func TestGeneratorRefuses(t *testing.T) {
 	}
 }
 
-// TestWhatDockerfilesWereLeftOutForIsPromised: another extension may have taken it away.
-func TestWhatDockerfilesWereLeftOutForIsPromised(t *testing.T) {
+// TestReliancesOfSkippedDockerfilesAreKept: another extension may have taken it away.
+func TestReliancesOfSkippedDockerfilesAreKept(t *testing.T) {
 	r := &platform.Resolution{Relies: []platform.RunImageRequirement{{Name: "curl", Rule: "deb", Evidence: []string{"pkg:deb/debian/curl"}, RequiredBy: "acme/app"}}}
 	if !base.FromRecord(r).Promised() {
 		t.Error("nothing is promised")

@@ -44,9 +44,9 @@ const (
 	unused   = `printf '[[provides]]\nname = "curl"\n' > "$plan"`
 )
 
-// TestInventoryOnlyIfItMayHelp: reading the run image's packages can take a download, so it is done only where
+// TestInventoryIsReadOnlyIfNeeded: reading the run image's packages can take a download, so it is done only where
 // a requirement is unmet and nothing else is in the way.
-func TestInventoryOnlyIfItMayHelp(t *testing.T) {
+func TestInventoryIsReadOnlyIfNeeded(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		modules []string
@@ -117,8 +117,8 @@ func TestRemedies(t *testing.T) {
 	}
 }
 
-// TestDetectThatDoesNotStart: bin/detect that env cannot start is no breakdown of its own.
-func TestDetectThatDoesNotStart(t *testing.T) {
+// TestErrorExplainsUnstartableDetect: bin/detect that env cannot start is no breakdown of its own.
+func TestErrorExplainsUnstartableDetect(t *testing.T) {
 	for first, want := range map[string]string{
 		"#!/usr/bin/env bash\r\n":         `bin/detect ends in \r; save it with Unix line endings`,
 		"#!/usr/bin/env no-such-bash\n":   "bin/detect, no-such-bash, is not in PATH (",
@@ -142,8 +142,8 @@ func TestDetectThatDoesNotStart(t *testing.T) {
 	}
 }
 
-// TestOutputIsToldOnce: a group that is tried again does not run, and its output is not told again.
-func TestOutputIsToldOnce(t *testing.T) {
+// TestDetectOutputIsLoggedOnce: a group that is tried again does not run, and its output is not told again.
+func TestDetectOutputIsLoggedOnce(t *testing.T) {
 	d := undetectable(t, "acme/a", "echo looking\n"+requires)
 	d.Inventory = func(context.Context) (base.Image, error) {
 		set, _ := provides.From(&sbom.Document{}, nil, nil)

@@ -157,8 +157,8 @@ func TestForeignArchitecture(t *testing.T) {
 	}
 }
 
-// TestArchitectureBesideThePURL: where the purl leaves the architecture out, the package's own counts.
-func TestArchitectureBesideThePURL(t *testing.T) {
+// TestArchitectureOutsideThePURL: where the purl leaves the architecture out, the package's own counts.
+func TestArchitectureOutsideThePURL(t *testing.T) {
 	s := set(t, document(sbom.Package{Type: sbom.Deb, Name: "curl", Version: "1-1", Arch: "amd64", PURL: "pkg:deb/debian/curl@1-1"}))
 	for name, want := range map[string]bool{"arch=amd64": true, "arch=arm64": false, "distro=amd64": false, "arch=amd64&distro=debian-12": false} {
 		if got := s.Answer("pkg:deb/curl?"+name, ""); got.Met != want {
@@ -185,7 +185,7 @@ func TestFilesOfOtherPackages(t *testing.T) {
 	}
 }
 
-func TestBestFirst(t *testing.T) {
+func TestPreferredAnswerComesFirst(t *testing.T) {
 	s, _ := provides.From(document(
 		pkg(sbom.APK, "alpine", "nodejs", "9.11-r0", "x86_64"), pkg(sbom.APK, "alpine", "nodejs-current", "22.3.0-r0", "x86_64"),
 	), nil, &provides.Declaration{Version: "1.0", Provides: []provides.DeclaredEntry{{Name: "node", Version: "1", Evidence: []string{"pkg:apk/nodejs"}}}})
@@ -243,7 +243,7 @@ func TestSetDeterministic(t *testing.T) {
 }
 
 // An entry of a declaration that the inventory does not back never appears.
-func TestUnbackedNeverAppears(t *testing.T) {
+func TestDeclarationWithoutEvidenceIsNotProvided(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		names := []string{"a", "b", "c", "d"}
 		var installed []sbom.Package

@@ -92,7 +92,7 @@ func TestCycle(t *testing.T) {
 	}
 }
 
-func TestSameIDInBothKinds(t *testing.T) {
+func TestBuildpackAndExtensionWithTheSameID(t *testing.T) {
 	got, err := tried(t, resolver.Selection{Order: resolver.Order{elements("same")}, Extensions: resolver.Order{elements("same")}}, nil, nil)
 	if err != nil || len(got) != 1 || got[0] != "same same" {
 		t.Errorf("groups %q, %v", got, err)

@@ -159,9 +159,9 @@ func TestVersionThatIsNoText(t *testing.T) {
 	}
 }
 
-// TestConsumedFromABuildpackThatStays holds that a requirement that the run image takes from a
+// TestBuildpackWithConsumedRequirementStays holds that a requirement that the run image takes from a
 // buildpack is not in the plan, though the buildpack stays for another one.
-func TestConsumedFromABuildpackThatStays(t *testing.T) {
+func TestBuildpackWithConsumedRequirementStays(t *testing.T) {
 	run := fakeBase{offers: map[string]string{"jre": "17"}, prefer: map[string]bool{"jre": true}}
 	launch := map[string]any{"launch": true}
 	app := resolver.Section{Requires: []resolver.Require{{Name: "jre", Metadata: launch}, {Name: "jre", Metadata: map[string]any{"build": true}}}}
@@ -179,9 +179,9 @@ func TestConsumedFromABuildpackThatStays(t *testing.T) {
 	}
 }
 
-// TestPreferLeavesExtensions holds that an extension whose name a preferred run
+// TestPreferKeepsExtensions holds that an extension whose name a preferred run
 // image provides stays, to be judged, while the buildpack goes.
-func TestPreferLeavesExtensions(t *testing.T) {
+func TestPreferKeepsExtensions(t *testing.T) {
 	run := fakeBase{offers: map[string]string{"jre": "17"}, prefer: map[string]bool{"jre": true}}
 	jre := []resolver.Section{{Provides: []string{"jre"}}}
 	extension, app := module(resolver.Extension, "jre"), module(resolver.Buildpack, "app")
@@ -204,9 +204,9 @@ func TestPreferLeavesExtensions(t *testing.T) {
 	}
 }
 
-// TestChains has groups for which the naive search takes 2^63 trials: whatever
+// TestChainsOfGroupsResolveQuickly has groups for which the naive search takes 2^63 trials: whatever
 // the first does wrong, and whatever has no part in it behind.
-func TestChains(t *testing.T) {
+func TestChainsOfGroupsResolveQuickly(t *testing.T) {
 	for name, p := range map[string]resolver.Problem{
 		"independent": chain(64), "linked": linked(64), "distracted": distracted(64), "optional": optional(chain(64)), "linked optional": optional(linked(64)),
 	} {
@@ -227,9 +227,9 @@ func optional(p resolver.Problem) resolver.Problem {
 	return p
 }
 
-// TestWorkIsBounded has a large group in which trials are dear: the search gives
+// TestSearchIsLimited has a large group in which trials are dear: the search gives
 // up before it has made as many as it may.
-func TestWorkIsBounded(t *testing.T) {
+func TestSearchIsLimited(t *testing.T) {
 	_, err := resolver.Resolve(satisfiability(100, 0))
 	unresolved, ok := errors.AsType[*resolver.UnresolvedError](err)
 	if !ok || !unresolved.GaveUp || unresolved.Trials >= 100_000 {

@@ -45,9 +45,9 @@ func TestParseEVR(t *testing.T) {
 	}
 }
 
-// TestEVRLosesNothing joins the parts again and compares the result with the
+// TestEVRRoundTrip joins the parts again and compares the result with the
 // version.
-func TestEVRLosesNothing(t *testing.T) {
+func TestEVRRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		kind := sbom.Type(rapid.SampledFrom([]string{"deb", "rpm", "apk", "npm"}).Draw(t, "type"))
 		version := rapid.StringMatching(`[0-9a-z.:~+-]{0,12}`).Draw(t, "version")
@@ -130,7 +130,7 @@ func TestCheckFileVersion(t *testing.T) {
 	}
 }
 
-func TestVirtualsAreSpelledAsTheyWereRead(t *testing.T) {
+func TestVirtualPackagesRoundTrip(t *testing.T) {
 	for _, tt := range []struct {
 		t    sbom.Type
 		in   string

@@ -246,7 +246,7 @@ func TestCommandTarball(t *testing.T) {
 	}
 }
 
-func TestRefusals(t *testing.T) {
+func TestInvalidArguments(t *testing.T) {
 	for _, test := range []struct {
 		args []string
 		want string

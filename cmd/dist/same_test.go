@@ -16,8 +16,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// TestTwiceTheSame makes a release twice, from two copies of the source in different folders.
-func TestTwiceTheSame(t *testing.T) {
+// TestReleaseIsReproducible makes a release twice, from two copies of the source in different folders.
+func TestReleaseIsReproducible(t *testing.T) {
 	var first map[string]string
 	for range 2 {
 		r := small(t, platforms("linux/amd64")...)

@@ -340,7 +340,7 @@ func TestWorkingDir(t *testing.T) {
 }
 
 // The launcher replaces itself, it starts no child: the process has the launcher's ID.
-func TestReplacesItself(t *testing.T) {
+func TestLauncherExecsTheProcess(t *testing.T) {
 	i := with("[[processes]]\ntype = \"web\"\nbuildpack-id = \"acme/new\"\ncommand = [\"ROOT/layers/old/a/bin/pid\"]\n"+
 		"[[processes]]\ntype = \"script\"\nbuildpack-id = \"old\"\ncommand = [\"pid\"]\n"+
 		"[[processes]]\ntype = \"tokens\"\nbuildpack-id = \"old\"\ncommand = [\"pid\"]\nargs = [\"x\"]\n",

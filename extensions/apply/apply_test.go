@@ -301,7 +301,7 @@ func TestErrorsNameTheLine(t *testing.T) {
 }
 
 // What cannot be applied is found before anything is.
-func TestNothingIsAppliedBeforeAllIsRead(t *testing.T) {
+func TestAllDockerfilesAreReadBeforeAnyIsApplied(t *testing.T) {
 	f := newFixture(t)
 	f.file(t, "a", "a")
 	_, got, err := f.apply(t, dockerfile(t, onBase+"COPY a /a\n"), dockerfile(t, onBase+"CMD x\n"))

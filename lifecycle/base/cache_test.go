@@ -65,8 +65,8 @@ func forge(t *testing.T, file string) {
 	}
 }
 
-// TestKeptInventoriesLookedForFiles: one of a version that did not look whether files are there is not used.
-func TestKeptInventoriesLookedForFiles(t *testing.T) {
+// TestInventoryOfAnOldFormatIsNotUsed: one of a version that did not look whether files are there is not used.
+func TestInventoryOfAnOldFormatIsNotUsed(t *testing.T) {
 	k := newKeeping(t)
 	old := document("old")
 	old.Packages[0].Known = sbom.Files
@@ -81,9 +81,9 @@ func TestKeptInventoriesLookedForFiles(t *testing.T) {
 	}
 }
 
-// TestKeptInventoriesAreThisUsers: what somebody else could have written in the cache is no inventory. For this test, it
+// TestInventoryCacheOfAnotherUserIsNotUsed: what somebody else could have written in the cache is no inventory. For this test, it
 // is this process that is another user.
-func TestKeptInventoriesAreThisUsers(t *testing.T) {
+func TestInventoryCacheOfAnotherUserIsNotUsed(t *testing.T) {
 	k := newKeeping(t)
 	forge(t, k.file())
 	if got := k.names(t); got != "forged by cache" {
@@ -103,8 +103,8 @@ func TestKeptInventoriesAreThisUsers(t *testing.T) {
 	}
 }
 
-// TestKeptFileIsThisUsers has another user's file in this user's directory.
-func TestKeptFileIsThisUsers(t *testing.T) {
+// TestInventoryFileOfAnotherUserIsNotUsed has another user's file in this user's directory.
+func TestInventoryFileOfAnotherUserIsNotUsed(t *testing.T) {
 	k := newKeeping(t)
 	forge(t, k.file())
 	asked := 0
@@ -143,8 +143,8 @@ func TestOwned(t *testing.T) {
 	user = os.Geteuid
 }
 
-// TestOddKeptInventories: only a regular file in a directory counts, and nothing is waited for.
-func TestOddKeptInventories(t *testing.T) {
+// TestSpecialFilesInTheInventoryCache: only a regular file in a directory counts, and nothing is waited for.
+func TestSpecialFilesInTheInventoryCache(t *testing.T) {
 	for name, odd := range map[string]func(k *keeping, forged string) error{
 		"a link":             func(k *keeping, forged string) error { return os.Symlink(forged, k.file()) },
 		"a link to a device": func(k *keeping, _ string) error { return os.Symlink("/dev/zero", k.file()) },

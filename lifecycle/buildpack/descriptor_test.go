@@ -178,8 +178,8 @@ func TestExtensions(t *testing.T) {
 	})
 }
 
-// TestPlanThatIsNoFile: a FIFO in place of the plan is not waited for.
-func TestPlanThatIsNoFile(t *testing.T) {
+// TestPlanThatIsAPipe: a FIFO in place of the plan is not waited for.
+func TestPlanThatIsAPipe(t *testing.T) {
 	dir := t.TempDir()
 	lifecycletest.Module{ID: "a", Version: "1", Files: map[string]string{"bin/detect": "#!/bin/sh\nrm \"$2\"\nmkfifo \"$2\"\n"}}.Write(t, dir)
 	d, err := buildpack.Store{Buildpacks: dir}.Open(module("a", "1"))
@@ -247,7 +247,7 @@ func TestNestedFiles(t *testing.T) {
 	}
 }
 
-func TestLayersOdd(t *testing.T) {
+func TestLayersWithUnusualContent(t *testing.T) {
 	root := t.TempDir()
 	dir, err := buildpack.LayersOf(root, "acme/app")
 	if err != nil {

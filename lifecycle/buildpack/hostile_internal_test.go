@@ -13,8 +13,8 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// TestPlanOfOddFiles: what bin/detect puts in the place of its build plan is not followed, nor waited for.
-func TestPlanOfOddFiles(t *testing.T) {
+// TestPlanMustBeARegularFile: what bin/detect puts in the place of its build plan is not followed, nor waited for.
+func TestPlanMustBeARegularFile(t *testing.T) {
 	for name, tt := range map[string]struct {
 		script string
 		exit   int
@@ -43,8 +43,8 @@ func TestPlanOfOddFiles(t *testing.T) {
 	}
 }
 
-// TestGiveMakesANewFile: the directory may be another's already, and a link in it.
-func TestGiveMakesANewFile(t *testing.T) {
+// TestFileForBuildpackReplacesALink: the directory may be another's already, and a link in it.
+func TestFileForBuildpackReplacesALink(t *testing.T) {
 	dir := t.TempDir()
 	secret := filepath.Join(dir, "secret")
 	check(t, os.WriteFile(secret, []byte("secret"), 0o600))
@@ -117,8 +117,8 @@ func TestPlatformOfAnotherUser(t *testing.T) {
 	}
 }
 
-// TestLayersDirOfOddFiles: a buildpack's own files are regular ones.
-func TestLayersDirOfOddFiles(t *testing.T) {
+// TestFilesOfABuildpackMustBeRegular: a buildpack's own files are regular ones.
+func TestFilesOfABuildpackMustBeRegular(t *testing.T) {
 	for _, name := range []string{"launch.toml", "build.toml", "store.toml", "a.toml"} {
 		for kind, odd := range map[string]func(f string) error{
 			"a link": func(f string) error {

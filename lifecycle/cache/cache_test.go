@@ -226,7 +226,7 @@ func TestCacheNamesFaultsOfLayers(t *testing.T) {
 	}
 }
 
-func TestMetadataOfOthers(t *testing.T) {
+func TestMetadataOfOtherLifecycles(t *testing.T) {
 	sha := "sha256:" + strings.Repeat("0", 64)
 	for _, test := range []struct{ name, json, want string }{ // want: part of the error
 		{"nothing", `{}`, ""},

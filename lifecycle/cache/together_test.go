@@ -157,7 +157,7 @@ func readAll(ctx context.Context, c *cache.Volume) error {
 }
 
 // A process that holds the lock for good keeps a build from committing, not from ending.
-func TestLockedForGood(t *testing.T) {
+func TestCommitGivesUpOnALockedCache(t *testing.T) {
 	dir := t.TempDir()
 	a := layer(t, "a", "1")
 	commit(t, &cache.Volume{Dir: dir}, a)

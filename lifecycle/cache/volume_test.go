@@ -97,7 +97,7 @@ func TestCacheOfAnotherLifecycle(t *testing.T) {
 	}
 }
 
-func TestNumbersStayWhatTheyAre(t *testing.T) {
+func TestNumbersKeepTheirType(t *testing.T) {
 	in := `{"sbom":{"sha":""},"buildpacks":[{"key":"a","version":"1","layers":{"l":{"sha":"sha256:` + strings.Repeat("0", 64) +
 		`","data":{"big":9007199254740993,"float":1.0,"int":3},"build":false,"launch":false,"cache":true}}}]}`
 	m, err := cache.DecodeMetadata([]byte(in), "test")
@@ -109,7 +109,7 @@ func TestNumbersStayWhatTheyAre(t *testing.T) {
 	}
 }
 
-func TestCorruptLayerIsMadeAnew(t *testing.T) {
+func TestCorruptLayerIsRewritten(t *testing.T) {
 	a := layer(t, "a", "1")
 	for name, damage := range map[string]func(file string, good []byte) error{
 		"a bit": func(f string, good []byte) error {
@@ -161,7 +161,7 @@ func TestExtractOfACorruptLayer(t *testing.T) {
 }
 
 // Each state that a killed Commit leaves is one of its steps.
-func TestCommitCutOff(t *testing.T) {
+func TestInterruptedCommitIsCompletedOrUndone(t *testing.T) {
 	a, b := layer(t, "a", "1"), layer(t, "b", "2")
 	for name, cut := range map[string]func(dir string) error{
 		"in staging": func(dir string) error {

@@ -96,7 +96,7 @@ func TestOnlyRegularFilesAreOpened(t *testing.T) {
 }
 
 // What stands in the way to a file is a directory, or it is refused.
-func TestOnlyDirectoriesAreGoneThrough(t *testing.T) {
+func TestParentsMustBeDirectories(t *testing.T) {
 	ways := map[string]func(p place, way string) error{
 		"a link out":              func(p place, way string) error { return os.Symlink(p.outside, way) },
 		"a link to a neighbour":   func(p place, way string) error { return os.Symlink("c", way) },
@@ -135,7 +135,7 @@ func TestOnlyDirectoriesAreGoneThrough(t *testing.T) {
 	}
 }
 
-func TestTheBaseMayBeALink(t *testing.T) {
+func TestBaseDirectoryMayBeALink(t *testing.T) {
 	p := newPlace(t)
 	file := filepath.Join(p.link, "a/b/file")
 	if data, err := files.ReadWithin(p.link, file); err != nil || string(data) != "good" {
@@ -147,7 +147,7 @@ func TestTheBaseMayBeALink(t *testing.T) {
 	}
 }
 
-func TestFilesOfThePlatformMayBeLinks(t *testing.T) {
+func TestPlatformFilesMayBeLinks(t *testing.T) {
 	p := newPlace(t)
 	file := filepath.Join(p.outside, "linked")
 	check(t, os.Symlink("b/file", file))
@@ -174,7 +174,7 @@ func TestBelow(t *testing.T) {
 }
 
 // While somebody exchanges a directory for a link without end, what is read and written is within the base or nothing.
-func TestExchangedWhileOpened(t *testing.T) {
+func TestPathSwappedDuringOpenStaysInside(t *testing.T) {
 	p := newPlace(t)
 	way, aside, link := filepath.Join(p.base, "a"), filepath.Join(p.base, "aside"), filepath.Join(p.base, "other")
 	check(t, os.Symlink(p.outside, link))

@@ -16,7 +16,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/layers"
 )
 
-func TestExtractIsTheWayBack(t *testing.T) {
+func TestExtractRestoresTheDirectory(t *testing.T) {
 	from := referenceTree(t)
 	check(t, os.Chmod(filepath.Join(from, "layers/acme_ruby/ruby/lib"), 0o555))
 	there, err := layers.Source{Root: from, UID: 5, GID: 6}.Dir("/layers/acme_ruby/ruby")
@@ -88,7 +88,7 @@ func TestExtractRefuses(t *testing.T) {
 }
 
 // Below the base, no link is gone through; what stands in the place of the directory itself goes.
-func TestExtractThroughLinks(t *testing.T) {
+func TestExtractFollowsNoLinks(t *testing.T) {
 	from := tree(t, map[string]string{"layers/bp/l/file": "new"})
 	l, err := layers.Source{Root: from}.Dir("/layers/bp/l")
 	check(t, err)
@@ -129,7 +129,7 @@ func TestExtractThroughLinks(t *testing.T) {
 }
 
 // A layer of a directory whose way goes through a link is none.
-func TestDirThroughLinks(t *testing.T) {
+func TestDirFollowsNoLinks(t *testing.T) {
 	root := tree(t, map[string]string{"layers/bp/l/file": "", "outside/l/file": ""})
 	check(t, os.Symlink(filepath.Join(root, "outside"), filepath.Join(root, "layers/link")))
 	s := layers.Source{Root: root, Base: "/layers"}
@@ -144,7 +144,7 @@ func TestDirThroughLinks(t *testing.T) {
 	}
 }
 
-func TestExtractLeavesNothingOfABrokenLayer(t *testing.T) {
+func TestExtractRemovesABrokenLayer(t *testing.T) {
 	l, err := layers.Source{Root: referenceTree(t)}.Dir("/layers/acme_ruby/gems")
 	check(t, err)
 	data, broken := content(t, l), errors.New("broken")

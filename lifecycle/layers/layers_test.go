@@ -296,7 +296,7 @@ func TestSameDirectorySameLayer(t *testing.T) {
 	})
 }
 
-func TestLayerIsReadAtTheSameTime(t *testing.T) {
+func TestLayerCanBeReadConcurrently(t *testing.T) {
 	l, err := layers.Source{Root: referenceTree(t)}.Dir("/layers")
 	check(t, err)
 	var g sync.WaitGroup
@@ -489,8 +489,8 @@ func TestLauncherAndProcesses(t *testing.T) {
 	}
 }
 
-// TestCompressAfterFailure: compressors are used again, also one that a layer failed in.
-func TestCompressAfterFailure(t *testing.T) {
+// TestCompressorWorksAfterAFailure: compressors are used again, also one that a layer failed in.
+func TestCompressorWorksAfterAFailure(t *testing.T) {
 	root := tree(t, map[string]string{"l/good/file": strings.Repeat("good", 1<<18), "l/bad/file": strings.Repeat("bad", 1<<18)})
 	source := layers.Source{Root: root}
 	layer := func(dir string) *layers.Layer {

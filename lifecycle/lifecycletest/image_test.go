@@ -38,7 +38,7 @@ func TestImages(t *testing.T) {
 	}
 }
 
-func TestDebianBringsDependencies(t *testing.T) {
+func TestDebianImageHasDependencies(t *testing.T) {
 	layer := lifecycletest.DebianLayer("curl")
 	for path, want := range map[string]bool{
 		"var/lib/dpkg/info/curl.list":           true,

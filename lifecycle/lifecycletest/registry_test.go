@@ -10,8 +10,8 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 )
 
-// TestRegistryKeepsNoHalfUploads: a client that is gone in the middle of a manifest leaves none.
-func TestRegistryKeepsNoHalfUploads(t *testing.T) {
+// TestRegistryDropsIncompleteUploads: a client that is gone in the middle of a manifest leaves none.
+func TestRegistryDropsIncompleteUploads(t *testing.T) {
 	host := lifecycletest.Registry()
 	defer host.Close()
 	conn, err := net.Dial("tcp", host.Name)

@@ -99,7 +99,7 @@ func flagName(r input) string {
 	return "-" + r.flag
 }
 
-func TestRowsDoNotOverlap(t *testing.T) {
+func TestInputRowsDoNotOverlap(t *testing.T) {
 	seen, variables := map[string]bool{}, map[string]flag.Value{}
 	var in Inputs
 	each(table, func(p Phase, v api.Version, r input) {
@@ -118,7 +118,7 @@ func TestRowsDoNotOverlap(t *testing.T) {
 	})
 }
 
-func TestRowsAreWhole(t *testing.T) {
+func TestInputRowsAreComplete(t *testing.T) {
 	for _, r := range table {
 		if r.in == 0 || r.help == "" || r.flag == "" && r.env == "" {
 			t.Errorf("-%s %s: a row has phases, help, and a flag or a variable", r.flag, r.env)

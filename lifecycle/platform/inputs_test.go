@@ -33,8 +33,8 @@ func parsed(t *testing.T, p platform.Phase, minor uint, e environment, args ...s
 	return in
 }
 
-// TestWhatPlatformsPass: what platforms pass is accepted in each version in which they pass it (docs/compatibility.md, "Platforms").
-func TestWhatPlatformsPass(t *testing.T) {
+// TestArgumentsOfKnownPlatformsAreAccepted: what platforms pass is accepted in each version in which they pass it (docs/compatibility.md, "Platforms").
+func TestArgumentsOfKnownPlatformsAreAccepted(t *testing.T) {
 	user := environment{"CNB_USER_ID": "1000", "CNB_GROUP_ID": "1000"}
 	layout := environment{"CNB_USE_LAYOUT": "true", "CNB_LAYOUT_DIR": "/layout-repo", "CNB_EXPERIMENTAL_MODE": "warn", "CNB_USER_ID": "1000", "CNB_GROUP_ID": "1000"}
 	for _, tt := range []struct {
@@ -105,7 +105,7 @@ func TestParseInputs(t *testing.T) {
 	}
 }
 
-func TestGiven(t *testing.T) {
+func TestSetBy(t *testing.T) {
 	e := environment{"CNB_RUN_IMAGE": "r.example/env"}
 	for _, tt := range []struct {
 		args, image, given string
@@ -125,8 +125,8 @@ func TestGiven(t *testing.T) {
 }
 
 // TestMalformedInputs: an error has code 3, and names the flag or variable, its value and what it may be.
-// TestPathsFromParts: Tekton's Tasks, among others, join a workspace and a folder in it that may be "." or empty.
-func TestPathsFromParts(t *testing.T) {
+// TestPathsAreCleaned: Tekton's Tasks, among others, join a workspace and a folder in it that may be "." or empty.
+func TestPathsAreCleaned(t *testing.T) {
 	args := []string{"-app=/workspace/source/.", "-layers=/layers//", "image"}
 	in, err := platform.Parse(platform.Export, api.Version{Minor: 12}, args, func(string) string { return "" })
 	if err != nil {
@@ -211,8 +211,8 @@ func TestMalformedInputs(t *testing.T) {
 	}
 }
 
-// TestInputsAside: what a phase has no use for, or what something else outdoes, is not looked at.
-func TestInputsAside(t *testing.T) {
+// TestUnusedInputsAreNotChecked: what a phase has no use for, or what something else outdoes, is not looked at.
+func TestUnusedInputsAreNotChecked(t *testing.T) {
 	in := parsed(t, platform.Analyze, 15, environment{"CNB_USER_ID": "malformed", "CNB_GROUP_ID": "2"}, "-uid", "1", "app")
 	if in.UID != 1 {
 		t.Errorf("user %d, want the flag's", in.UID)

@@ -45,8 +45,8 @@ func TestPlans(t *testing.T) {
 	}
 }
 
-// TestBest compares with what trying every choice of packages gives.
-func TestBest(t *testing.T) {
+// TestPlansAreOptimal compares with what trying every choice of packages gives.
+func TestPlansAreOptimal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := small(t, 5)
 		plans := p.Plans()
@@ -66,8 +66,8 @@ func TestBest(t *testing.T) {
 	})
 }
 
-// TestGreedy holds the greedy answers to what they promise, against the best ones.
-func TestGreedy(t *testing.T) {
+// TestGreedyPlansKeepTheirBound holds the greedy answers to what they promise, against the best ones.
+func TestGreedyPlansKeepTheirBound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := small(t, 6)
 		bases, _ := p.bases()
@@ -102,8 +102,8 @@ func TestGreedy(t *testing.T) {
 	})
 }
 
-// TestMany is beyond what is exact, and the same every time.
-func TestMany(t *testing.T) {
+// TestManyBuildsAreDeterministic is beyond what is exact, and the same every time.
+func TestManyBuildsAreDeterministic(t *testing.T) {
 	p := Problem{Images: 4, Packages: 6}
 	for i := range 200 {
 		p.Builds = append(p.Builds, Build{"noble", []string{fmt.Sprint("lib", i%23), fmt.Sprint("tool", i%7)}, 1 + i%3})
@@ -146,8 +146,8 @@ func TestExactOfSeveralBases(t *testing.T) {
 	}
 }
 
-// TestBound holds that an image is not promised more than the shares of the packages that it may have.
-func TestBound(t *testing.T) {
+// TestUpperBound holds that an image is not promised more than the shares of the packages that it may have.
+func TestUpperBound(t *testing.T) {
 	lacks := []lack{{packages: []string{"a", "b"}, count: 4}, {packages: []string{"c"}, count: 3}, {packages: []string{"d"}, count: 1}}
 	for _, tt := range []struct{ images, limit, want int }{{1, 1, 3}, {1, 2, 5}, {1, 3, 7}, {1, 4, 8}, {2, 1, 6}, {0, 4, 0}, {1, 0, 0}} {
 		if got := bound(lacks, tt.images, tt.limit); got != tt.want {

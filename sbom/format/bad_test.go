@@ -109,7 +109,7 @@ func TestReaderFails(t *testing.T) {
 	}
 }
 
-func TestNoPackagesIsAStatement(t *testing.T) {
+func TestEmptyPackageListIsValid(t *testing.T) {
 	for _, content := range []string{one(sbom.CycloneDX, ""), one(sbom.SPDX, ""), one(sbom.Syft, ""), xmlBOM + "</bom>", "SPDXVersion: SPDX-2.2\n"} {
 		if doc := decode(t, []byte(content), "x"); len(doc.Packages) != 0 {
 			t.Errorf("%s: packages %v, want none", content, doc.Packages)

@@ -8,7 +8,7 @@ import (
 )
 
 // What an image was built or tested with is in its SPDX document, not in the image.
-func TestSPDXPackagesElsewhere(t *testing.T) {
+func TestSPDXBuildPackagesAreNotInTheImage(t *testing.T) {
 	pkg := func(name string) string {
 		return `{"name":"` + name + `","SPDXID":"SPDXRef-` + name + `","versionInfo":"1-1","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:deb/debian/` + name + `@1-1"}]}`
 	}

@@ -118,8 +118,8 @@ func TestNotInstalled(t *testing.T) {
 	}
 }
 
-// TestPURLWins: of an operating system's package the purl is believed.
-func TestPURLWins(t *testing.T) {
+// TestPURLTakesPrecedence: of an operating system's package the purl is believed.
+func TestPURLTakesPrecedence(t *testing.T) {
 	for _, tt := range []struct{ name, text, want, purl string }{
 		{"name", `{"name":"curl:amd64","version":"1-1","type":"deb","purl":"pkg:deb/debian/curl@1-1"}`, "deb curl 1-1", "pkg:deb/debian/curl@1-1"},
 		{"version", `{"name":"curl","version":"2-1","type":"deb","purl":"pkg:deb/debian/curl@1-1"}`, "deb curl 1-1", "pkg:deb/debian/curl@1-1"},
@@ -212,8 +212,8 @@ func TestAllLayers(t *testing.T) {
 	}
 }
 
-// TestSurrogates: half a character is no reason to know nothing of an image.
-func TestSurrogates(t *testing.T) {
+// TestInvalidUTF8IsTolerated: half a character is no reason to know nothing of an image.
+func TestInvalidUTF8IsTolerated(t *testing.T) {
 	for _, f := range formats {
 		text := map[sbom.Format]string{
 			sbom.CycloneDX: `{"type":"library","name":"x\udce9","properties":[{"name":"syft:metadata:files:0:path","value":"/a\ud800"}]}`,

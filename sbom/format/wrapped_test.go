@@ -32,8 +32,8 @@ func quoted(s string) string {
 	return string(b)
 }
 
-// TestWrapped: what is around a document makes no difference to what it says.
-func TestWrapped(t *testing.T) {
+// TestEnvelopesAreUnwrapped: what is around a document makes no difference to what it says.
+func TestEnvelopesAreUnwrapped(t *testing.T) {
 	const statement = `{"_type":"https://in-toto.io/Statement/v1","predicateType":"x","subject":[],"predicate":`
 	dsse := func(s string) string {
 		return `{"payload":"` + base64.StdEncoding.EncodeToString([]byte(s)) + `","payloadType":"application/vnd.in-toto+json","signatures":[{"sig":"MA=="}]}`

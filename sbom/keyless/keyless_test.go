@@ -37,8 +37,8 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// TestFrames: no length of a frame is special.
-func TestFrames(t *testing.T) {
+// TestFramesOfEveryLength: no length of a frame is special.
+func TestFramesOfEveryLength(t *testing.T) {
 	for size := range 8193 {
 		var in, out bytes.Buffer
 		bundle := bytes.Repeat([]byte("x"), size)

@@ -267,8 +267,8 @@ func TestHotJournal(t *testing.T) {
 	}
 }
 
-// TestOddFiles: what is no database, or an empty one, is as if it were not there.
-func TestOddFiles(t *testing.T) {
+// TestUnusualFilesBesideTheDatabases: what is no database, or an empty one, is as if it were not there.
+func TestUnusualFilesBesideTheDatabases(t *testing.T) {
 	const sqlite, bdb, ndb = "var/lib/rpm/rpmdb.sqlite", "var/lib/rpm/Packages", "var/lib/rpm/Packages.db"
 	mariner := lifecycletest.MarinerLayer()
 	empty, _ := sqliteDB(t, mariner[sqlite], "PRAGMA journal_mode=DELETE", "DELETE FROM Packages")
@@ -315,8 +315,8 @@ func TestOddFiles(t *testing.T) {
 	}
 }
 
-// TestGoesOnAsSyft: on an image with odd files beside the databases, the result is that of Syft.
-func TestGoesOnAsSyft(t *testing.T) {
+// TestUnusualFilesAreSkippedLikeSyft: on an image with odd files beside the databases, the result is that of Syft.
+func TestUnusualFilesAreSkippedLikeSyft(t *testing.T) {
 	empty, _ := sqliteDB(t, lifecycletest.MarinerLayer()["var/lib/rpm/rpmdb.sqlite"], "PRAGMA journal_mode=DELETE", "DELETE FROM Packages")
 	img := lifecycletest.With(lifecycletest.Distroless("libssl3"), layer{
 		"usr/share/rpm/rpmdb.sqlite": empty, "var/lib/rpm/": "", "var/lib/rpm/Packages": "nothing of the kind", "lib/": "", "lib/apk/": "", "lib/apk/db/": "", "lib/apk/db/installed": "<html>\n",

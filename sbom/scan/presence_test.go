@@ -252,8 +252,8 @@ func TestNothingAbsent(t *testing.T) {
 	}
 }
 
-// TestHiddenIsUnknown: a directory that this process may not look into is not an empty one.
-func TestHiddenIsUnknown(t *testing.T) {
+// TestUnreadableDirectoryIsUnknown: a directory that this process may not look into is not an empty one.
+func TestUnreadableDirectoryIsUnknown(t *testing.T) {
 	root := unpack(t, lifecycletest.DebianLayer("curl"))
 	if err := os.Chmod(filepath.Join(root, "usr/bin"), 0); err != nil {
 		t.Fatal(err)

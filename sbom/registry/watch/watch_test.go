@@ -59,9 +59,9 @@ func (e ending) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestRate sends and receives 6400 bytes at different rates, in time that passes only here. A transfer may take many times
+// TestMinimumTransferRate sends and receives 6400 bytes at different rates, in time that passes only here. A transfer may take many times
 // the limit as long as at least 64 bytes move in each second.
-func TestRate(t *testing.T) {
+func TestMinimumTransferRate(t *testing.T) {
 	for _, c := range []struct {
 		bytes    int
 		interval time.Duration
@@ -110,8 +110,8 @@ func request(t *testing.T, body io.Reader) *http.Request {
 	return req
 }
 
-// TestUntil: the context ends with the limit, unless done was called before.
-func TestUntil(t *testing.T) {
+// TestUntilCancelsAtTheLimit: the context ends with the limit, unless done was called before.
+func TestUntilCancelsAtTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, done := watch.Until(t.Context(), time.Minute, "opening")
 		time.Sleep(59 * time.Second)

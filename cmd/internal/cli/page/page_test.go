@@ -45,8 +45,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestNeedsNothing: no script, nothing from elsewhere.
-func TestNeedsNothing(t *testing.T) {
+// TestPageIsSelfContained: no script, nothing from elsewhere.
+func TestPageIsSelfContained(t *testing.T) {
 	html := sample().HTML()
 	for _, e := range elements(t, html) {
 		if slices.Contains([]string{"script", "img", "iframe", "object", "embed", "form", "base", "image", "use"}, e.Name.Local) {

@@ -54,7 +54,7 @@ func (w *Writer) canReach(ctx context.Context) error {
 		return fmt.Errorf("connecting to the docker daemon: %w", err)
 	}
 	if _, err := daemon.Ping(ctx, client.PingOptions{}); err != nil {
-		return errors.Join(fmt.Errorf("asking the docker daemon at %s: %w", daemon.DaemonHost(), err), daemon.Close())
+		return errors.Join(fmt.Errorf("contacting the docker daemon at %s: %w", daemon.DaemonHost(), err), daemon.Close())
 	}
 	return daemon.Close()
 }
@@ -69,7 +69,7 @@ func (w *Writer) canPull(ctx context.Context, name reference.Reference) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("asking registry %s: %w", ref.Context().RegistryStr(), w.Registry.Refused(ref.Context(), err))
+		return fmt.Errorf("accessing registry %s: %w", ref.Context().RegistryStr(), w.Registry.Refused(ref.Context(), err))
 	}
 	return nil
 }

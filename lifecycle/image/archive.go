@@ -17,7 +17,7 @@ import (
 // archive writes the input of docker load. For a daemon with containerd's image store, that is
 // an OCI layout, else a file as written by docker save, which lists the known layers but does
 // not contain them.
-func (l *loading) archive(ctx context.Context, w io.Writer, known int) error {
+func (l *daemonLoad) archive(ctx context.Context, w io.Writer, known int) error {
 	tw := tar.NewWriter(w)
 	if err := addFile(ctx, tw, blob(l.configID), int64(len(l.config)), bytes.NewReader(l.config)); err != nil {
 		return err
@@ -49,7 +49,7 @@ type memoryFile struct {
 	content []byte
 }
 
-func (l *loading) savedIndex() []memoryFile {
+func (l *daemonLoad) savedIndex() []memoryFile {
 	entry := saved{Config: blob(l.configID)}
 	for _, p := range l.parts {
 		entry.Layers = append(entry.Layers, blob(p.diffID))
@@ -58,7 +58,7 @@ func (l *loading) savedIndex() []memoryFile {
 	return []memoryFile{{"manifest.json", raw}}
 }
 
-func (l *loading) layoutIndex() []memoryFile {
+func (l *daemonLoad) layoutIndex() []memoryFile {
 	raw, _ := json.Marshal(v1.IndexManifest{ // only numbers and strings
 		SchemaVersion: 2, MediaType: types.OCIImageIndex,
 		Manifests: []v1.Descriptor{{MediaType: types.OCIManifestSchema1, Digest: l.id, Size: int64(len(l.manifest))}},
@@ -68,7 +68,7 @@ func (l *loading) layoutIndex() []memoryFile {
 
 // describe sets the manifest of the image with uncompressed layers, and its digest, which is
 // the image ID in containerd's store.
-func (l *loading) describe() error {
+func (l *daemonLoad) describe() error {
 	parts := make([]part, len(l.parts))
 	for n, p := range l.parts {
 		r, size, err := l.open(p)
@@ -97,7 +97,7 @@ type sized interface {
 }
 
 // open returns the layer's tar and its length.
-func (l *loading) open(p part) (io.ReadCloser, int64, error) {
+func (l *daemonLoad) open(p part) (io.ReadCloser, int64, error) {
 	if s, ok := p.layer.(sized); ok {
 		size, err := s.UncompressedSize()
 		if err != nil {
@@ -124,7 +124,7 @@ func (l *loading) open(p part) (io.ReadCloser, int64, error) {
 }
 
 // unpackLayers writes layers of unknown length to files.
-func (l *loading) unpackLayers(ctx context.Context, known int) error {
+func (l *daemonLoad) unpackLayers(ctx context.Context, known int) error {
 	for _, p := range l.parts[known:] {
 		_, isSized := p.layer.(sized)
 		if _, done := l.files[p.diffID]; p.layer == nil || isSized || done {
@@ -137,7 +137,7 @@ func (l *loading) unpackLayers(ctx context.Context, known int) error {
 	return nil
 }
 
-func (l *loading) unpackLayer(ctx context.Context, p part) error {
+func (l *daemonLoad) unpackLayer(ctx context.Context, p part) error {
 	f, err := l.create()
 	if err != nil {
 		return err
@@ -151,7 +151,7 @@ func (l *loading) unpackLayer(ctx context.Context, p part) error {
 }
 
 // create creates a file that is removed after loading.
-func (l *loading) create() (*os.File, error) {
+func (l *daemonLoad) create() (*os.File, error) {
 	if l.temp == "" {
 		var err error
 		if l.temp, err = os.MkdirTemp(l.spool, "layers-*"); err != nil {
@@ -161,7 +161,7 @@ func (l *loading) create() (*os.File, error) {
 	return os.CreateTemp(l.temp, "layer-*")
 }
 
-func (l *loading) addLayer(ctx context.Context, tw *tar.Writer, p part) error {
+func (l *daemonLoad) addLayer(ctx context.Context, tw *tar.Writer, p part) error {
 	r, size, err := l.open(p)
 	if err != nil {
 		return err
@@ -173,7 +173,7 @@ func addFile(ctx context.Context, tw *tar.Writer, name string, size int64, r io.
 	if err := tw.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: size}); err != nil {
 		return err
 	}
-	n, err := io.CopyBuffer(struct{ io.Writer }{tw}, until{ctx, r}, make([]byte, 256<<10))
+	n, err := io.CopyBuffer(struct{ io.Writer }{tw}, contextReader{ctx, r}, make([]byte, 256<<10))
 	if err == nil && n < size {
 		err = io.ErrUnexpectedEOF
 	}

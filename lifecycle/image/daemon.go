@@ -36,7 +36,7 @@ func (o *Opener) openDaemon(ctx context.Context, ref reference.Reference) (*Imag
 		img.Config, err = configOf(found)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("reading the docker daemon's answer: %w", err), daemon.Close())
+		return nil, errors.Join(fmt.Errorf("reading the docker daemon's response: %w", err), daemon.Close())
 	}
 	img.close = closers(daemon, img.Files)
 	return img, nil

@@ -279,7 +279,7 @@ func TestOpenErrors(t *testing.T) {
 		{"no such digest", "oci:" + full + "@sha256:" + strings.Repeat("0", 64), true, []string{"blobs/sha256/000"}},
 		{"changed blob", "oci:" + broken, false, []string{"its content has digest"}},
 		{"no tar file", "tar:/no/such.tar", true, []string{"reading tar file"}},
-		{"not a tar file", "tar:" + text, false, []string{"reading tar file " + text, "decompressed"}},
+		{"not a tar file", "tar:" + text, false, []string{"reading tar file " + text, "decompress"}},
 		{"no daemon", "docker://run:1", false, []string{"docker://run:1", "unix:///no/such.sock"}},
 		{"a password", "user:hunter2@registry.example/run:1", false, []string{"***@registry.example"}},
 	} {

@@ -127,7 +127,7 @@ func copyVerified(ctx context.Context, w io.Writer, r io.Reader, want v1.Hash) e
 	if err != nil {
 		return err
 	}
-	if _, err := io.CopyBuffer(io.MultiWriter(w, sum), struct{ io.Reader }{until{ctx, r}}, make([]byte, 256<<10)); err != nil {
+	if _, err := io.CopyBuffer(io.MultiWriter(w, sum), struct{ io.Reader }{contextReader{ctx, r}}, make([]byte, 256<<10)); err != nil {
 		return err
 	}
 	if got := hashOf(sum); got != want {
@@ -139,8 +139,8 @@ func copyVerified(ctx context.Context, w io.Writer, r io.Reader, want v1.Hash) e
 // errCorrupt is wrapped by errors of content that does not match its digest.
 var errCorrupt = errors.New("corrupt")
 
-// heal removes corrupt layers and reports whether there were any.
-func (c LaunchCache) heal(ctx context.Context, parts []part) (healed bool) {
+// removeCorrupt removes corrupt layers and reports whether there were any.
+func (c LaunchCache) removeCorrupt(ctx context.Context, parts []part) (removed bool) {
 	for _, p := range parts {
 		id := p.diffID
 		f, err := c.Open(id)
@@ -150,10 +150,10 @@ func (c LaunchCache) heal(ctx context.Context, parts []part) (healed bool) {
 		err = copyVerified(ctx, io.Discard, f, id)
 		_ = f.Close() // read only
 		if errors.Is(err, errCorrupt) && files.RemoveWithin(c.Dir, filepath.Join("committed", filepath.Base(c.file(id)))) == nil {
-			healed = true
+			removed = true
 		}
 	}
-	return healed
+	return removed
 }
 
 // prune removes layers that are not to be kept, and leftovers of killed processes.

@@ -62,10 +62,10 @@ func TestLaunchCache(t *testing.T) {
 	write("committed/"+b.String()+".tar", "broken")
 	write("committed/io.buildpacks.lifecycle.cache.metadata", "{}")
 	write("other", "")
-	if !c.heal(ctx, []part{{diffID: a}, {diffID: b}, {diffID: hashed(t, "c")}}) || c.has(b) || !c.has(a) {
+	if !c.removeCorrupt(ctx, []part{{diffID: a}, {diffID: b}, {diffID: hashed(t, "c")}}) || c.has(b) || !c.has(a) {
 		t.Error("the broken layer is still there, or a good one is not")
 	}
-	if c.heal(ctx, []part{{diffID: a}, {diffID: b}}) {
+	if c.removeCorrupt(ctx, []part{{diffID: a}, {diffID: b}}) {
 		t.Error("a good layer was healed")
 	}
 	if err := errors.Join(c.put(ctx, b, reads("b")), c.prune(map[v1.Hash]bool{a: true})); err != nil {

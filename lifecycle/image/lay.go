@@ -23,10 +23,10 @@ import (
 	"github.com/baseplan/baseplan/sbom/registry"
 )
 
-// lay writes to OCI layouts. Blobs that the base's own layout lacks are not added.
-func (w *Writer) lay(ctx context.Context, d *Draft, names []reference.Reference) (*Written, error) {
+// writeLayouts writes to OCI layouts. Blobs that the base's own layout lacks are not added.
+func (w *Writer) writeLayouts(ctx context.Context, d *Draft, names []reference.Reference) (*Written, error) {
 	if d.Base.Image == nil {
-		return nil, fmt.Errorf("reading base image %s: it is in the docker daemon, and can only be a base there", registry.Redact(d.Base.Name.String()))
+		return nil, fmt.Errorf("reading base image %s: it is in the docker daemon and can only be the base of an image there", registry.Redact(d.Base.Name.String()))
 	}
 	parts, err := d.parts(func(previous *Image) bool { return previous.has != nil })
 	if err != nil {
@@ -261,7 +261,7 @@ func (l Layout) blob(ctx context.Context, h v1.Hash, size int64, r io.ReadCloser
 		return err
 	}
 	return writeFile(file, func(f io.Writer) error {
-		n, err := io.Copy(io.MultiWriter(f, sum), until{ctx, r})
+		n, err := io.Copy(io.MultiWriter(f, sum), contextReader{ctx, r})
 		if err != nil {
 			return fmt.Errorf("copying blob %s: %w", h, err)
 		}
@@ -338,15 +338,15 @@ func writeFile(file string, write func(io.Writer) error) (err error) {
 	return os.Rename(f.Name(), file)
 }
 
-// until is a reader that fails once the context is done.
-type until struct {
+// A contextReader fails once the context is done.
+type contextReader struct {
 	ctx context.Context
 	r   io.Reader
 }
 
-func (u until) Read(p []byte) (int, error) {
-	if err := context.Cause(u.ctx); err != nil {
+func (r contextReader) Read(p []byte) (int, error) {
+	if err := context.Cause(r.ctx); err != nil {
 		return 0, err
 	}
-	return u.r.Read(p)
+	return r.r.Read(p)
 }

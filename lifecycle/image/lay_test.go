@@ -112,7 +112,7 @@ func TestWriteOnSparseBase(t *testing.T) {
 		t.Errorf("the image is not sparse, or another: %s, want %s", img.Digest, written.Digest)
 	}
 	_, err = w.Write(t.Context(), d, refs(registry.Name+"/app:1")...)
-	if err == nil || !strings.Contains(err.Error(), "in no image that is at hand") {
+	if err == nil || !strings.Contains(err.Error(), "no available image has it") {
 		t.Errorf("with layers that are nowhere: %v", err)
 	}
 	d.Under = open(t, o, registry.Push("run:1", run))
@@ -147,7 +147,7 @@ func TestWriteToLayoutFaults(t *testing.T) {
 	}{
 		{"broken index", "oci:" + broken, draft(t, base), "reading index.json"},
 		{"a file is in the way", "oci:" + file + "/x", draft(t, base), "not a directory"},
-		{"by digest", "oci:" + broken + "@sha256:" + strings.Repeat("0", 64), draft(t, base), "digest cannot be chosen"},
+		{"by digest", "oci:" + broken + "@sha256:" + strings.Repeat("0", 64), draft(t, base), "determines the digest"},
 		{"no content", "oci:" + t.TempDir(), lost, lost.Layers[0].DiffID.String()},
 		{"other content", "oci:" + t.TempDir(), changed, "its content has digest"},
 		{"tar file", "tar:" + file, draft(t, base), "tar:"},

@@ -43,7 +43,7 @@ func (o *Opener) openLayout(_ context.Context, ref reference.Reference) (*Image,
 	return img, nil
 }
 
-var errNoDirectory = errors.New("reading OCI layout: no directory is named")
+var errNoDirectory = errors.New("reading OCI layout: the reference has no directory")
 
 // withColon returns the reference of a layout whose directory has a colon in its name, which
 // looks like a tag.
@@ -63,7 +63,7 @@ func writableLayout(ref reference.Reference) (reference.Reference, error) {
 	case ref.Path == "":
 		return ref, errNoDirectory
 	case ref.Digest != "":
-		return ref, errors.New("writing OCI layout: a digest cannot be chosen")
+		return ref, errors.New("writing OCI layout: the content determines the digest; use a tag")
 	}
 	return withColon(ref), nil
 }
@@ -142,7 +142,7 @@ func (o *Opener) choose(all []v1.Descriptor, digest, tag string) (v1.Descriptor,
 				return d, nil
 			}
 		}
-		return v1.Descriptor{}, fmt.Errorf("%w: nothing in index.json is named %q", ErrNotFound, tag)
+		return v1.Descriptor{}, fmt.Errorf("%w: index.json has no image named %q", ErrNotFound, tag)
 	case len(all) == 1:
 		return all[0], nil
 	}

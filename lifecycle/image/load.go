@@ -30,29 +30,29 @@ func (w *Writer) load(ctx context.Context, d *Draft, names []reference.Reference
 		return nil, fmt.Errorf("connecting to the docker daemon: %w", err)
 	}
 	defer daemon.Close()
-	l := loading{daemon: daemon, draft: d, cache: LaunchCache{w.LaunchCache}, spool: w.Spool, files: map[v1.Hash]string{}}
+	l := daemonLoad{daemon: daemon, draft: d, cache: LaunchCache{w.LaunchCache}, spool: w.Spool, files: map[v1.Hash]string{}}
 	defer l.clean()
 	if err := l.begin(ctx); err != nil {
 		return nil, err
 	}
-	var unkept error
-	var keeping sync.WaitGroup
+	var cacheErr error
+	var caching sync.WaitGroup
 	if w.LaunchCache != "" {
-		keeping.Go(func() { unkept = l.keep(ctx) })
+		caching.Go(func() { cacheErr = l.cacheGiven(ctx) })
 	}
 	written, err := l.write(ctx, names)
-	keeping.Wait()
+	caching.Wait()
 	if written != nil && w.LaunchCache != "" {
-		unkept = errors.Join(unkept, l.keepSaved(ctx), l.cache.prune(l.kept()))
-		if unkept != nil {
-			written.LaunchCache = fmt.Errorf("writing launch cache %s: %w", w.LaunchCache, unkept)
+		cacheErr = errors.Join(cacheErr, l.cacheSaved(ctx), l.cache.prune(l.cachedIDs()))
+		if cacheErr != nil {
+			written.LaunchCache = fmt.Errorf("writing launch cache %s: %w", w.LaunchCache, cacheErr)
 		}
 	}
 	return written, err
 }
 
-// A loading is the state of writing a draft to a daemon.
-type loading struct {
+// A daemonLoad is the state of writing a draft to a daemon.
+type daemonLoad struct {
 	daemon     *client.Client
 	containerd bool // the daemon uses containerd's image store
 	draft      *Draft
@@ -68,10 +68,10 @@ type loading struct {
 	files map[v1.Hash]string // layers as uncompressed tars, saved from the daemon or unpacked
 }
 
-func (l *loading) begin(ctx context.Context) error {
+func (l *daemonLoad) begin(ctx context.Context) error {
 	info, err := l.daemon.Info(ctx, client.InfoOptions{})
 	if err != nil {
-		return fmt.Errorf("asking the docker daemon at %s: %w", l.daemon.DaemonHost(), err)
+		return fmt.Errorf("contacting the docker daemon at %s: %w", l.daemon.DaemonHost(), err)
 	}
 	l.containerd = slices.Contains(info.Info.DriverStatus, [2]string{"driver-type", "io.containerd.snapshotter.v1"})
 	if l.parts, err = l.draft.parts(func(*Image) bool { return false }); err != nil {
@@ -85,28 +85,28 @@ func (l *loading) begin(ctx context.Context) error {
 	return err
 }
 
-// toKeep returns the layers for the launch cache: those above the base's and, if the daemon
+// toCache returns the layers for the launch cache: those above the base's and, if the daemon
 // would have to save them for every image, the base's too.
-func (l *loading) toKeep() []part {
+func (l *daemonLoad) toCache() []part {
 	if l.containerd {
 		return l.parts
 	}
 	return l.parts[len(l.draft.Base.Config.RootFS.DiffIDs):]
 }
 
-func (l *loading) kept() map[v1.Hash]bool {
+func (l *daemonLoad) cachedIDs() map[v1.Hash]bool {
 	ids := map[v1.Hash]bool{}
-	for _, p := range l.toKeep() {
+	for _, p := range l.toCache() {
 		ids[p.diffID] = true
 	}
 	return ids
 }
 
-// keep adds the layers whose content is given to the launch cache. It saves none from the
+// cacheGiven adds the layers whose content is given to the launch cache. It saves none from the
 // daemon.
-func (l *loading) keep(ctx context.Context) error {
+func (l *daemonLoad) cacheGiven(ctx context.Context) error {
 	var errs []error
-	for _, p := range l.toKeep() {
+	for _, p := range l.toCache() {
 		if p.layer != nil && !l.cache.has(p.diffID) {
 			errs = append(errs, l.cache.put(ctx, p.diffID, p.layer.Uncompressed))
 		}
@@ -114,11 +114,11 @@ func (l *loading) keep(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// keepSaved adds the layers that had to be saved from the daemon to the launch cache, so that
+// cacheSaved adds the layers that had to be saved from the daemon to the launch cache, so that
 // they need not be saved again.
-func (l *loading) keepSaved(ctx context.Context) error {
+func (l *daemonLoad) cacheSaved(ctx context.Context) error {
 	var errs []error
-	for _, p := range l.toKeep() {
+	for _, p := range l.toCache() {
 		if file, ok := l.files[p.diffID]; ok && !l.cache.has(p.diffID) {
 			errs = append(errs, l.cache.put(ctx, p.diffID, func() (io.ReadCloser, error) { return os.Open(file) }))
 		}
@@ -126,7 +126,7 @@ func (l *loading) keepSaved(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-func (l *loading) write(ctx context.Context, names []reference.Reference) (*Written, error) {
+func (l *daemonLoad) write(ctx context.Context, names []reference.Reference) (*Written, error) {
 	if err := l.send(ctx); err != nil {
 		return nil, err
 	}
@@ -146,38 +146,38 @@ func (l *loading) write(ctx context.Context, names []reference.Reference) (*Writ
 }
 
 // send loads the image into the daemon, without a name.
-func (l *loading) send(ctx context.Context) error {
-	if !l.containerd && l.there(ctx) {
+func (l *daemonLoad) send(ctx context.Context) error {
+	if !l.containerd && l.exists(ctx) {
 		return nil
 	}
 	if l.containerd {
-		l.cache.heal(ctx, l.parts) // unlike the classic store, containerd's does not verify the digests of layers
+		l.cache.removeCorrupt(ctx, l.parts) // unlike the classic store, containerd's does not verify the digests of layers
 	}
-	base, all := l.known(l.draft.Base, l.draft.Under), l.known(l.draft.Base, l.draft.Under, l.draft.Previous)
+	base, all := l.knownLayers(l.draft.Base, l.draft.Under), l.knownLayers(l.draft.Base, l.draft.Under, l.draft.Previous)
 	err := l.try(ctx, all)
-	if err != nil && ctx.Err() == nil && (l.cache.heal(ctx, l.parts) || all > base) {
+	if err != nil && ctx.Err() == nil && (l.cache.removeCorrupt(ctx, l.parts) || all > base) {
 		err = l.try(ctx, base) // the previous image is gone
 	}
 	// Another build may have taken a layer out of the launch cache.
 	if err != nil && ctx.Err() == nil && (base > 0 || errors.Is(err, fs.ErrNotExist)) {
 		err = l.try(ctx, 0)
 	}
-	if err == nil && !l.there(ctx) {
-		err = fmt.Errorf("loading into the docker daemon at %s: it made another image than %s", l.daemon.DaemonHost(), l.id)
+	if err == nil && !l.exists(ctx) {
+		err = fmt.Errorf("loading into the docker daemon at %s: it created another image than %s", l.daemon.DaemonHost(), l.id)
 	}
 	return err
 }
 
-// there reports whether the daemon already has the image, for example if the build changed
+// exists reports whether the daemon already has the image, for example if the build changed
 // nothing.
-func (l *loading) there(ctx context.Context) bool {
+func (l *daemonLoad) exists(ctx context.Context) bool {
 	found, err := l.daemon.ImageInspect(ctx, l.id.String())
 	return err == nil && found.ID == l.id.String()
 }
 
-// known returns how many of the bottom layers the daemon has, in the same order, in one of the
+// knownLayers returns how many of the bottom layers the daemon has, in the same order, in one of the
 // images.
-func (l *loading) known(images ...*Image) int {
+func (l *daemonLoad) knownLayers(images ...*Image) int {
 	if l.containerd {
 		return 0
 	}
@@ -197,7 +197,7 @@ func (l *loading) known(images ...*Image) int {
 }
 
 // try sends the image without the known layers.
-func (l *loading) try(ctx context.Context, known int) error {
+func (l *daemonLoad) try(ctx context.Context, known int) error {
 	if err := l.save(ctx, known); err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func (l *loading) try(ctx context.Context, known int) error {
 		if err := l.describe(); err != nil {
 			return err
 		}
-		if l.there(ctx) {
+		if l.exists(ctx) {
 			return nil
 		}
 	}
@@ -229,7 +229,7 @@ func (l *loading) try(ctx context.Context, known int) error {
 
 var errNotWanted = errors.New("the docker daemon stopped reading")
 
-func (l *loading) stream(ctx context.Context, r io.Reader) error {
+func (l *daemonLoad) stream(ctx context.Context, r io.Reader) error {
 	resp, err := l.daemon.ImageLoad(ctx, r, client.ImageLoadWithQuiet(true))
 	if err != nil {
 		return fmt.Errorf("loading into the docker daemon at %s: %w", l.daemon.DaemonHost(), err)
@@ -253,7 +253,7 @@ func (l *loading) stream(ctx context.Context, r io.Reader) error {
 	}
 }
 
-func (l *loading) clean() {
+func (l *daemonLoad) clean() {
 	if l.temp != "" {
 		_ = os.RemoveAll(l.temp)
 	}

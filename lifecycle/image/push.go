@@ -23,7 +23,7 @@ const jobs = 4
 // push writes to registries: first all blobs, then the manifests.
 func (w *Writer) push(ctx context.Context, d *Draft, names []reference.Reference) (*Written, error) {
 	if d.Base.Image == nil {
-		return nil, fmt.Errorf("reading base image %s: it is in the docker daemon, and can only be a base there", registry.Redact(d.Base.Name.String()))
+		return nil, fmt.Errorf("reading base image %s: it is in the docker daemon and can only be the base of an image there", registry.Redact(d.Base.Name.String()))
 	}
 	tags, err := w.tags(names)
 	if err != nil {
@@ -59,7 +59,7 @@ func (w *Writer) tags(names []reference.Reference) ([]name.Tag, error) {
 		}
 		tag, ok := ref.(name.Tag)
 		if !ok {
-			return nil, fmt.Errorf("writing %s: a digest cannot be chosen, name a tag", registry.Redact(n.String()))
+			return nil, fmt.Errorf("writing %s: the content determines the digest; use a tag", registry.Redact(n.String()))
 		}
 		tags = append(tags, tag)
 	}
@@ -77,12 +77,12 @@ type upload struct {
 }
 
 func (u *upload) run(ctx context.Context, tags []name.Tag, names []reference.Reference) (*Written, error) {
-	there, err := u.there(ctx, tags[0])
+	exists, err := u.exists(ctx, tags[0])
 	if err != nil {
 		return nil, err
 	}
 	// Other repositories of the same registry mount the blobs of the first.
-	done := map[name.Repository]bool{tags[0].Repository: there}
+	done := map[name.Repository]bool{tags[0].Repository: exists}
 	for _, tag := range tags {
 		if done[tag.Repository] {
 			continue
@@ -98,7 +98,7 @@ func (u *upload) run(ctx context.Context, tags []name.Tag, names []reference.Ref
 	}
 	var errs []error
 	for n, tag := range tags {
-		if n > 0 || !there {
+		if n > 0 || !exists {
 			if err := u.pusher.Put(ctx, tag, u.image); err != nil {
 				errs = append(errs, fmt.Errorf("writing manifest of %s to registry %s: %w", tag, tag.RegistryStr(), u.writer.Registry.Refused(tag.Context(), err)))
 				continue
@@ -126,9 +126,9 @@ func describeImage(img v1.Image) (*Written, error) {
 	return &w, err
 }
 
-// there reports whether the tag already refers to the image, for example if the build changed
+// exists reports whether the tag already refers to the image, for example if the build changed
 // nothing. It only asks the registry if no layer is new.
-func (u *upload) there(ctx context.Context, tag name.Tag) (bool, error) {
+func (u *upload) exists(ctx context.Context, tag name.Tag) (bool, error) {
 	for _, p := range u.parts {
 		if p.desc == nil {
 			return false, nil
@@ -239,7 +239,7 @@ func (p *part) describe() error {
 }
 
 // errNoContent is wrapped by errors of layers without a source.
-var errNoContent = errors.New("it is in no image that is at hand; the previous image may have been removed since it was analyzed")
+var errNoContent = errors.New("no available image has it; the previous image may have been removed since it was analyzed")
 
 // content returns the layer, or an absent one, which the destination must already have.
 func (p *part) content() v1.Layer {

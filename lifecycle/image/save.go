@@ -22,7 +22,7 @@ import (
 
 // save gets the missing layers above the known ones by docker save, from an image that contains
 // them. It saves each image at most once and keeps only the layers needed.
-func (l *loading) save(ctx context.Context, known int) error {
+func (l *daemonLoad) save(ctx context.Context, known int) error {
 	missing := map[v1.Hash]bool{}
 	for _, p := range l.parts[known:] {
 		if _, saved := l.files[p.diffID]; p.layer == nil && !saved && !l.cache.has(p.diffID) {
@@ -54,7 +54,7 @@ func anyOf(ids []v1.Hash, wanted map[v1.Hash]bool) bool {
 	return false
 }
 
-func (l *loading) saveFrom(ctx context.Context, img *Image, missing map[v1.Hash]bool) error {
+func (l *daemonLoad) saveFrom(ctx context.Context, img *Image, missing map[v1.Hash]bool) error {
 	stream, err := l.daemon.ImageSave(ctx, []string{img.Digest.String()})
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func (l *loading) saveFrom(ctx context.Context, img *Image, missing map[v1.Hash]
 
 // saveFile keeps a file of docker save if it is a missing layer. File names depend on the
 // daemon's version, so layers are identified by digest.
-func (l *loading) saveFile(ctx context.Context, name string, r io.Reader, missing map[v1.Hash]bool) error {
+func (l *daemonLoad) saveFile(ctx context.Context, name string, r io.Reader, missing map[v1.Hash]bool) error {
 	in := bufio.NewReaderSize(r, 64<<10)
 	start, err := in.Peek(4)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -102,7 +102,7 @@ func (l *loading) saveFile(ctx context.Context, name string, r io.Reader, missin
 	if err != nil {
 		return errors.Join(err, f.Close())
 	}
-	_, err = io.CopyBuffer(io.MultiWriter(f, sum), until{ctx, content}, make([]byte, 256<<10))
+	_, err = io.CopyBuffer(io.MultiWriter(f, sum), contextReader{ctx, content}, make([]byte, 256<<10))
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func indexTar(f *os.File) (tarFS, error) {
 			break
 		}
 		if errors.Is(err, tar.ErrHeader) {
-			return nil, fmt.Errorf("%w (a compressed one has to be decompressed first)", err)
+			return nil, fmt.Errorf("%w (decompress the file first if it is compressed)", err)
 		}
 		if err != nil {
 			return nil, err

@@ -50,7 +50,7 @@ func (w *Writer) Write(ctx context.Context, d Draft, names ...reference.Referenc
 	var all []string
 	for _, name := range names {
 		if name.Kind != names[0].Kind && name.Err() == nil && names[0].Err() == nil {
-			return nil, &imageError{"writing", registry.Redact(name.String()), fmt.Errorf("%s goes elsewhere, write them one by one", registry.Redact(names[0].String()))}
+			return nil, &imageError{"writing", registry.Redact(name.String()), fmt.Errorf("%s is stored elsewhere; write them separately", registry.Redact(names[0].String()))}
 		}
 		all = append(all, name.String())
 	}
@@ -59,7 +59,7 @@ func (w *Writer) Write(ctx context.Context, d Draft, names ...reference.Referenc
 	case reference.Daemon:
 		write = w.load
 	case reference.Layout:
-		write = w.lay
+		write = w.writeLayouts
 	}
 	written, err := write(ctx, &d, names)
 	if err != nil {

@@ -229,7 +229,7 @@ func (r *search) readPart(ctx context.Context, a artifact, p part) (f Finding, o
 			return Finding{}, false
 		}
 		a.Signature = by
-		if err := r.speaksOfUs(s, by); err != nil {
+		if err := r.namesSubject(s, by); err != nil {
 			return a.failed(ctx, err), true
 		}
 		if data, err = decodePredicate(s.Predicate); err != nil {
@@ -241,7 +241,7 @@ func (r *search) readPart(ctx context.Context, a artifact, p part) (f Finding, o
 			}
 		}
 	}
-	f = r.believe(ctx, a.Finding, data)
+	f = r.evaluate(ctx, a.Finding, data)
 	if f.Unbound && f.Result == Found {
 		r.warn(fmt.Sprintf("SBOM %s counts although the bytes that %s signed do not name the image", f.Reference, f.By()))
 	}
@@ -260,14 +260,14 @@ func (r *search) attested(ctx context.Context, data []byte) (*statement, Signatu
 		return nil, by, err
 	}
 	if r.trust.restricted() {
-		by, err = r.trust.attestation(ctx, att, r.about(s))
+		by, err = r.trust.attestation(ctx, att, r.signedDigest(s))
 	}
 	return s, by, err
 }
 
-// about returns the digest in a statement to verify the signature for: the image's, or any if
+// signedDigest returns the digest in a statement to verify the signature for: the image's, or any if
 // the image's is missing, so that the signer can be reported.
-func (r *search) about(s *statement) string {
+func (r *search) signedDigest(s *statement) string {
 	digests := s.digests()
 	if i := slices.IndexFunc(digests, r.isSubject); i >= 0 {
 		return digests[i]
@@ -278,12 +278,12 @@ func (r *search) about(s *statement) string {
 	return r.Digest.String()
 }
 
-func (r *search) speaksOfUs(s *statement, by Signature) error {
+func (r *search) namesSubject(s *statement, by Signature) error {
 	digests := s.digests()
 	if slices.ContainsFunc(digests, r.isSubject) {
 		return nil
 	}
-	of := "no digest at all"
+	of := "no digest"
 	if len(digests) > 0 {
 		of = clip(strings.Join(digests, ", "))
 	}
@@ -293,8 +293,8 @@ func (r *search) speaksOfUs(s *statement, by Signature) error {
 	return &trustError{WrongSubject, "its statement is about " + of}
 }
 
-// believe decodes an SBOM and checks whether it can describe the image.
-func (r *search) believe(ctx context.Context, f Finding, data []byte) Finding {
+// evaluate decodes an SBOM and checks whether it can describe the image.
+func (r *search) evaluate(ctx context.Context, f Finding, data []byte) Finding {
 	doc, err := format.Decode(bytes.NewReader(data), f.Reference)
 	if err != nil {
 		f.Result, f.Detail = Unreadable, clip(err.Error())

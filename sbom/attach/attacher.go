@@ -100,9 +100,9 @@ func (a *Attacher) Attach(ctx context.Context, ref name.Reference, o Options) ([
 	if err != nil {
 		return nil, err
 	}
-	var pen *signer
+	var s *signer
 	if o.Sign != nil {
-		if pen, err = newSigner(o.Sign); err != nil {
+		if s, err = newSigner(o.Sign); err != nil {
 			return nil, err
 		}
 	}
@@ -112,7 +112,7 @@ func (a *Attacher) Attach(ctx context.Context, ref name.Reference, o Options) ([
 		if err != nil {
 			return nil, fmt.Errorf("attaching to %s: %w", t.Ref, err)
 		}
-		if plans[i], err = newPlan(t, m, o, pen); err != nil {
+		if plans[i], err = newPlan(t, m, o, s); err != nil {
 			return nil, fmt.Errorf("attaching to %s: %w", t.Ref, err)
 		}
 	}
@@ -147,10 +147,10 @@ func (o *Options) check() error {
 	case AsReferrer, AsCosign:
 	case AsLayer:
 		if o.Sign != nil {
-			return errors.New("attaching as a layer: a layer carries no signature: sign the image itself, or attach as a referrer")
+			return errors.New("attaching as a layer: a layer has no signature; sign the image itself, or attach as a referrer")
 		}
 	default:
-		return fmt.Errorf("attaching: %q is no form: want %s, %s or %s", o.As, AsReferrer, AsCosign, AsLayer)
+		return fmt.Errorf("attaching: unknown form %q; want %s, %s or %s", o.As, AsReferrer, AsCosign, AsLayer)
 	}
 	if o.Material == nil {
 		return errors.New("attaching: no material is given")

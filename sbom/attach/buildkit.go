@@ -23,24 +23,24 @@ const (
 // buildkit reads the attestation manifests that the index lists for the image.
 func (r *search) buildkit(ctx context.Context) []Finding {
 	if r.Index == nil {
-		return []Finding{{Carrier: BuildKit, Result: None, Detail: "the image is in no index"}}
+		return []Finding{{Carrier: BuildKit, Result: None, Detail: "the image is not in an index"}}
 	}
 	var from store = layoutStore{r.Index, r.limits.Metadata}
 	at := func(digest string) string { return digest }
 	if r.repo != nil {
 		from, at = r.repo, r.repo.at
 	}
-	about := artifact{store: from, Finding: Finding{Carrier: BuildKit, Subject: r.index, Reference: at(r.index.String())}}
+	list := artifact{store: from, Finding: Finding{Carrier: BuildKit, Subject: r.index, Reference: at(r.index.String())}}
 	index, err := r.Index.IndexManifest()
 	if err != nil {
-		return []Finding{about.failed(ctx, err)}
+		return []Finding{list.failed(ctx, err)}
 	}
 	var all []Finding
 	for _, d := range index.Manifests {
 		if d.Annotations[annotationReferenceType] != attestationManifest || d.Annotations[annotationReferenceDigest] != r.Digest.String() {
 			continue
 		}
-		a := about
+		a := list
 		a.Digest, a.Reference = d.Digest, at(d.Digest.String())
 		if r.trust.restricted() && r.repo == nil {
 			all = append(all, a.with(Unsigned, "BuildKit signs nothing"))
@@ -56,7 +56,7 @@ func (r *search) buildkit(ctx context.Context) []Finding {
 		}
 	}
 	if len(all) == 0 {
-		all = append(all, about.with(None, ""))
+		all = append(all, list.with(None, ""))
 	}
 	return all
 }
@@ -117,5 +117,5 @@ func (s layoutStore) open(h v1.Hash) (io.ReadCloser, error) {
 			return layer.Compressed()
 		}
 	}
-	return nil, fmt.Errorf("no attestation of the index has it")
+	return nil, fmt.Errorf("no attestation in the index has it")
 }

@@ -28,7 +28,7 @@ func (t trust) bundles(ctx context.Context, repo *repository, of v1.Hash) (Signa
 	var all []ocispec.Descriptor
 	err := repo.Referrers(ctx, ocispec.Descriptor{Digest: digest.Digest(of.String())}, "", func(page []ocispec.Descriptor) error {
 		for _, d := range page {
-			if !says(d) || strings.HasPrefix(d.ArtifactType, typeBundlePrefix) {
+			if !hasType(d) || strings.HasPrefix(d.ArtifactType, typeBundlePrefix) {
 				all = append(all, d)
 			}
 		}
@@ -81,7 +81,7 @@ func (t trust) bundle(ctx context.Context, repo *repository, d ocispec.Descripto
 		return Signature{}, err
 	}
 	if !slices.Contains(signingPredicates, s.PredicateType) {
-		return Signature{}, &trustError{Unsigned, fmt.Sprintf("carries no signature: an attestation of type %s is none", clip(s.PredicateType))}
+		return Signature{}, &trustError{Unsigned, fmt.Sprintf("carries no signature: an attestation of type %s is not one", clip(s.PredicateType))}
 	}
 	by, err := t.attestation(ctx, a, of)
 	if err != nil {

@@ -76,7 +76,7 @@ func TestFindOtherArchitecture(t *testing.T) {
 			if r.Found != nil {
 				f = *r.Found
 			}
-			if f.Result != c.want || c.want == WrongSubject && !strings.Contains(f.Detail, "for arm64, and the image is for amd64") {
+			if f.Result != c.want || c.want == WrongSubject && !strings.Contains(f.Detail, "for arm64, but the image is for amd64") {
 				t.Errorf("got %s %q, want %s", f.Result, f.Detail, c.want)
 			}
 		})
@@ -173,7 +173,7 @@ func TestFindOrigin(t *testing.T) {
 		_, s := setUp(t, false)
 		s.Origin = func(ctx context.Context) (Subject, error) { <-ctx.Done(); return Subject{}, ctx.Err() }
 		r := must((&Finder{Limits: Limits{Origin: 10 * time.Millisecond}}).Find(shortCtx(t), s))(t)
-		if f := r.Searched[1]; r.Found != nil || f.Result != Unreachable || !strings.Contains(f.Detail, "no answer within 10ms") {
+		if f := r.Searched[1]; r.Found != nil || f.Result != Unreachable || !strings.Contains(f.Detail, "no response within 10ms") {
 			t.Errorf("got %v", r.Missing("run"))
 		}
 	})

@@ -229,7 +229,7 @@ func (r *search) stages() []stage {
 
 // run runs a stage with its time limit.
 func (r *search) run(ctx context.Context, s stage) []Finding {
-	ctx, cancel := context.WithTimeoutCause(ctx, r.limits.Stage, fmt.Errorf("no answer within %s", r.limits.Stage))
+	ctx, cancel := context.WithTimeoutCause(ctx, r.limits.Stage, fmt.Errorf("no response within %s", r.limits.Stage))
 	defer cancel()
 	return s(ctx)
 }

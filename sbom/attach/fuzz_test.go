@@ -113,7 +113,7 @@ func FuzzAttestation(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if s.speaksOfUs(st, Signature{}) == nil && !strings.Contains(strings.ToLower(strings.Join(st.digests(), " ")), fuzzSubject.Hex) {
+		if s.namesSubject(st, Signature{}) == nil && !strings.Contains(strings.ToLower(strings.Join(st.digests(), " ")), fuzzSubject.Hex) {
 			t.Error("believed about another subject")
 		}
 		predicate, err := decodePredicate(st.Predicate)

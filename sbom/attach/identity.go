@@ -50,7 +50,7 @@ func matches(exact, pattern, value string) bool {
 }
 
 // errNoRoot is the reason why no identity can count.
-var errNoRoot = &trustError{Unsigned, "is signed with a certificate, which nothing verifies here: give Sigstore's trusted root (CNB_TRUSTED_ROOT, trusted-root in the policy, --trusted-root)"}
+var errNoRoot = &trustError{Unsigned, "is signed with a certificate, which cannot be verified without Sigstore's trusted root (CNB_TRUSTED_ROOT, trusted-root in the policy, --trusted-root)"}
 
 // certificate verifies a bundle that was signed with a certificate.
 func (t trust) certificate(ctx context.Context, bundle []byte, digest string) (Signature, error) {
@@ -69,7 +69,7 @@ func (t trust) certificate(ctx context.Context, bundle []byte, digest string) (S
 			return Signature{Identity: &Identity{Issuer: signer.Issuer, Subject: signer.Subject}}, nil
 		}
 	}
-	return Signature{}, &trustError{Unsigned, fmt.Sprintf("is signed by %s (%s), which is none of the identities given", clip(signer.Subject), clip(signer.Issuer))}
+	return Signature{}, &trustError{Unsigned, fmt.Sprintf("is signed by %s (%s), which matches none of the given identities", clip(signer.Subject), clip(signer.Issuer))}
 }
 
 // A VerifyBundle verifies the certificate and signature of a Sigstore bundle for a digest,

@@ -67,11 +67,11 @@ func TestIdentities(t *testing.T) {
 		"by patterns":     {trust: a.trust(Identity{IssuerPattern: `^https://token\.`, SubjectPattern: "^https://github.example/acme/run-images/.+$"}), want: Found},
 		"the second":      {trust: a.trust(Identity{Issuer: testIssuer, Subject: "other"}, exactly), want: Found},
 		"a key or this":   {trust: Trust{Keys: publicOf(ecdsaKey(t)), Identities: []Identity{exactly}, Verify: a.verify}, want: Found},
-		"another subject": {trust: a.trust(Identity{Issuer: testIssuer, Subject: testSubject + "x"}), want: Unsigned, detail: "is signed by " + testSubject + " (" + testIssuer + "), which is none of the identities given"},
-		"another issuer":  {trust: a.trust(Identity{Issuer: "https://token.example", Subject: testSubject}), want: Unsigned, detail: "none of the identities"},
-		"a part of it":    {trust: a.trust(Identity{Issuer: testIssuer, Subject: testSubject[:20]}), want: Unsigned, detail: "none of the identities"},
-		"another pattern": {trust: a.trust(Identity{Issuer: testIssuer, SubjectPattern: "^https://github.example/other/"}), want: Unsigned, detail: "none of the identities"},
-		"no trusted root": {trust: Trust{Identities: []Identity{exactly}}, want: Unsigned, detail: "give Sigstore's trusted root"},
+		"another subject": {trust: a.trust(Identity{Issuer: testIssuer, Subject: testSubject + "x"}), want: Unsigned, detail: "is signed by " + testSubject + " (" + testIssuer + "), which matches none of the given identities"},
+		"another issuer":  {trust: a.trust(Identity{Issuer: "https://token.example", Subject: testSubject}), want: Unsigned, detail: "none of the given identities"},
+		"a part of it":    {trust: a.trust(Identity{Issuer: testIssuer, Subject: testSubject[:20]}), want: Unsigned, detail: "none of the given identities"},
+		"another pattern": {trust: a.trust(Identity{Issuer: testIssuer, SubjectPattern: "^https://github.example/other/"}), want: Unsigned, detail: "none of the given identities"},
+		"no trusted root": {trust: Trust{Identities: []Identity{exactly}}, want: Unsigned, detail: "without Sigstore's trusted root"},
 		"another's root":  {trust: newAuthority(t).trust(exactly), want: Unsigned, detail: "its certificate or signature is not valid"},
 		"only a key":      {trust: Trust{Keys: publicOf(ecdsaKey(t))}, want: Unsigned, detail: "not by the key given"},
 		"no SCT": {a.trust(exactly), func(w *world) []byte {
@@ -80,7 +80,7 @@ func TestIdentities(t *testing.T) {
 		"of another image": {a.trust(exactly), func(*world) []byte { return a.bundle(keylesstest.Signing{}, predicate, raw(cdx), other) }, WrongSubject, "is signed by " + testSubject},
 		"by a key": {a.trust(exactly), func(w *world) []byte {
 			return sigstoreBundle(t, ecdsaKey(t), inToto(t, statementV1, predicate, raw(cdx), w.digest.String()))
-		}, Unsigned, "only identities are given"},
+		}, Unsigned, "only identities are accepted"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, ggcrRegistry(true))

@@ -46,7 +46,7 @@ func ParseKeys(data []byte, name string) ([]crypto.PublicKey, error) {
 			break
 		}
 		if strings.Contains(block.Type, "PRIVATE") {
-			return nil, fmt.Errorf("reading public keys from %s: it holds a private key: give its public half", name)
+			return nil, fmt.Errorf("reading public keys from %s: it contains a private key; use the public key", name)
 		}
 		key, err := x509.ParsePKIXPublicKey(block.Bytes)
 		if err != nil {
@@ -58,7 +58,7 @@ func ParseKeys(data []byte, name string) ([]crypto.PublicKey, error) {
 		keys = append(keys, key)
 	}
 	if len(keys) == 0 {
-		return nil, fmt.Errorf("reading public keys from %s: no PEM block \"PUBLIC KEY\" in it", name)
+		return nil, fmt.Errorf("reading public keys from %s: it has no PEM block \"PUBLIC KEY\"", name)
 	}
 	return keys, nil
 }
@@ -100,7 +100,7 @@ func newKeyring(keys []crypto.PublicKey) (keyring, error) {
 	seen := map[string]bool{}
 	for _, key := range keys {
 		if err := usable(key); err != nil {
-			return nil, fmt.Errorf("taking up a public key: %w", err)
+			return nil, fmt.Errorf("loading a public key: %w", err)
 		}
 		fingerprint, err := Fingerprint(key)
 		if err != nil {
@@ -112,7 +112,7 @@ func newKeyring(keys []crypto.PublicKey) (keyring, error) {
 		seen[fingerprint] = true
 		verifier, err := signature.LoadVerifier(key, crypto.SHA256)
 		if err != nil {
-			return nil, fmt.Errorf("taking up public key %s: %w", fingerprint, err)
+			return nil, fmt.Errorf("loading public key %s: %w", fingerprint, err)
 		}
 		ring = append(ring, trustedKey{key, verifier, fingerprint})
 	}
@@ -222,7 +222,7 @@ func (k keyring) manifest(ctx context.Context, repo *repository, digest v1.Hash)
 // simple verifies one signature layer: first the signature, then the payload.
 func (k keyring) simple(ctx context.Context, repo *repository, layer ocispec.Descriptor, digest string) (string, error) {
 	if layer.MediaType != typeSimpleSigning {
-		return "", &trustError{Unsigned, "carries no signature that is understood: " + clip(layer.MediaType)}
+		return "", &trustError{Unsigned, "has no supported signature: " + clip(layer.MediaType)}
 	}
 	sig, err := base64.StdEncoding.DecodeString(layer.Annotations[annotationSignature])
 	if err != nil || len(sig) == 0 {

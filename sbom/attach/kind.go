@@ -19,11 +19,11 @@ const (
 type kind int
 
 const (
-	foreign   kind = iota // unknown type: the content decides
-	unsaid                // the list has no type
-	bill                  // an SBOM, or an attestation that may be one
-	declaring             // a provides declaration
-	other                 // not an SBOM
+	foreign         kind = iota // unknown type: the content decides
+	untyped                     // the list has no type
+	sbomKind                    // an SBOM, or an attestation that may be one
+	declarationKind             // a provides declaration
+	other                       // not an SBOM
 )
 
 // others maps artifact types that are not SBOMs, or their prefixes, to descriptions. They are
@@ -55,20 +55,20 @@ var others = map[string]string{
 func kindOf(d ocispec.Descriptor) (k kind, f sbom.Format, attested bool, why string) {
 	t := mediaTypeOf(d.ArtifactType)
 	if d.ArtifactType == DeclarationType {
-		return declaring, "", false, ""
+		return declarationKind, "", false, ""
 	}
 	if t == typeInToto || t == typeEnvelope || t == typeBuildKit || strings.HasPrefix(t, typeBundlePrefix) {
 		f, ok := promised(d.Annotations)
 		if !ok {
 			return other, "", true, "its predicate is " + clip(predicateIn(d.Annotations))
 		}
-		return bill, f, true, ""
+		return sbomKind, f, true, ""
 	}
 	if f, ok := sbomFormat(t); ok {
-		return bill, f, false, ""
+		return sbomKind, f, false, ""
 	}
-	if !says(d) {
-		return unsaid, "", false, ""
+	if !hasType(d) {
+		return untyped, "", false, ""
 	}
 	for prefix, what := range others {
 		if strings.HasPrefix(t, prefix) {
@@ -78,9 +78,9 @@ func kindOf(d ocispec.Descriptor) (k kind, f sbom.Format, attested bool, why str
 	return foreign, "", false, ""
 }
 
-// says reports whether a list has the referrer's type. Some registries return the type of its
+// hasType reports whether a list has the referrer's type. Some registries return the type of its
 // configuration instead, or nothing.
-func says(d ocispec.Descriptor) bool {
+func hasType(d ocispec.Descriptor) bool {
 	return d.ArtifactType != "" && d.ArtifactType != typeEmpty && d.ArtifactType != ocispec.MediaTypeImageConfig
 }
 

@@ -254,7 +254,7 @@ func TestSizeLimit(t *testing.T) {
 		t.Errorf("attaching %d bytes: %v", len(large), err)
 	}
 	fits := append(slices.Clone(fixtures(t)[sbom.SPDX]), bytes.Repeat([]byte("\n"), format.MaxSize*7/8)...)
-	p := &plan{pen: must(newSigner(ecdsaKey(t)))(t)}
+	p := &plan{signer: must(newSigner(ecdsaKey(t)))(t)}
 	if _, err := p.pack(typeBundle, blobOf(typeBundle, append(fits, bytes.Repeat([]byte("\n"), format.MaxSize/4)...)), p.created, nil); err == nil || !strings.Contains(err.Error(), "128 MiB") {
 		t.Errorf("a bundle that no build reads is made: %v", err)
 	}

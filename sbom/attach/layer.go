@@ -36,7 +36,7 @@ func (r *search) layer(ctx context.Context) []Finding {
 		return []Finding{a.failed(ctx, err)}
 	}
 	if config == nil {
-		return []Finding{a.with(None, "the image's configuration was not given")}
+		return []Finding{a.with(None, "the image's configuration is unknown")}
 	}
 	label := config.Config.Labels[SBOMLabel]
 	if label == "" {
@@ -59,13 +59,13 @@ func (r *search) layer(ctx context.Context) []Finding {
 	for _, file := range files {
 		g := a.Finding
 		g.Reference = "/" + layerDir + "/" + file.name
-		all = append(all, r.believe(ctx, g, file.data))
+		all = append(all, r.evaluate(ctx, g, file.data))
 		if isFound(all[len(all)-1]) && !r.all && r.Archive == nil {
 			break
 		}
 	}
 	if r.Archive != nil {
-		doubtMixed(all)
+		rejectMixed(all)
 	}
 	if len(all) == 0 {
 		all = append(all, a.with(Unreadable, "the layer has no /cnb/sbom/*.{cdx,spdx,syft}.json"))
@@ -73,9 +73,9 @@ func (r *search) layer(ctx context.Context) []Finding {
 	return all
 }
 
-// doubtMixed rejects SBOMs that a daemon returns from one directory and that do not agree. The
+// rejectMixed rejects SBOMs that a daemon returns from one directory and that do not agree. The
 // directory merges all layers, so one SBOM may be left from the SBOM layer of a parent image.
-func doubtMixed(all []Finding) {
+func rejectMixed(all []Finding) {
 	agree := !slices.ContainsFunc(all, func(f Finding) bool {
 		if !isFound(f) {
 			return true
@@ -89,7 +89,7 @@ func doubtMixed(all []Finding) {
 	for i, f := range all {
 		if isFound(f) {
 			all[i].Result, all[i].Document, all[i].SBOM = Stale, nil, nil
-			all[i].Detail = fmt.Sprintf("the daemon has %d SBOMs in /%s that do not tell the same: some may be of an earlier layer", len(all), layerDir)
+			all[i].Detail = fmt.Sprintf("the daemon has %d SBOMs in /%s that disagree; some may be from an earlier layer", len(all), layerDir)
 		}
 	}
 }
@@ -159,7 +159,7 @@ func (r *search) openLayer(ctx context.Context, id v1.Hash) (io.ReadCloser, erro
 		return stream, err
 	}
 	if r.Image == nil {
-		return nil, unreadable("the image's layers were not given")
+		return nil, unreadable("the image's layers are not available")
 	}
 	layer, err := r.Image.LayerByDiffID(id)
 	if err != nil {

@@ -185,7 +185,7 @@ func TestHangingRegistry(t *testing.T) {
 			armed.Store(true)
 			f := &Finder{Limits: Limits{Stage: 100 * time.Millisecond, Total: time.Second}}
 			r := must(f.Find(shortCtx(t), w.subject()))(t)
-			if got := r.Searched[0]; r.Found != nil || got.Result != Unreachable || got.Detail != "no answer within 100ms" {
+			if got := r.Searched[0]; r.Found != nil || got.Result != Unreachable || got.Detail != "no response within 100ms" {
 				t.Errorf("got %s %q", got.Result, got.Detail)
 			}
 			err := r.Missing("run")

@@ -16,8 +16,8 @@ func (f *Finder) nearFirst(ctx context.Context, s Subject, find func(context.Con
 		return near, err
 	}
 	near.drop(func(f Finding) bool { return f.Carrier == BuildKit }) // searched in the registry instead
-	patience := f.Limits.orDefault().Origin
-	short, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %s", patience))
+	limit := f.Limits.orDefault().Origin
+	short, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no response within %s", limit))
 	defer cancel()
 	from, err := origin(short)
 	if err != nil {

@@ -34,14 +34,14 @@ type plan struct {
 	provides  []byte
 	created   time.Time
 	form      Form
-	pen       *signer // nil: unsigned
+	signer    *signer // nil: unsigned
 }
 
-func newPlan(t Target, m Material, o Options, pen *signer) (*plan, error) {
+func newPlan(t Target, m Material, o Options, s *signer) (*plan, error) {
 	if len(m.SBOMs) == 0 && m.Provides == nil {
-		return nil, errors.New("there is neither an SBOM nor a declaration to attach")
+		return nil, errors.New("neither an SBOM nor a declaration is given")
 	}
-	p := &plan{target: t, provides: m.Provides, created: o.Created, form: o.As, pen: pen}
+	p := &plan{target: t, provides: m.Provides, created: o.Created, form: o.As, signer: s}
 	config, err := t.Image.ConfigFile()
 	if err != nil {
 		return nil, fmt.Errorf("reading the image's configuration: %w", err)
@@ -56,7 +56,7 @@ func newPlan(t Target, m Material, o Options, pen *signer) (*plan, error) {
 			return nil, err
 		}
 		if slices.ContainsFunc(p.documents, func(e document) bool { return e.format == d.format }) {
-			return nil, fmt.Errorf("two SBOMs are %s: give one of each format", d.format)
+			return nil, fmt.Errorf("two SBOMs have the format %s; give one of each", d.format)
 		}
 		p.documents = append(p.documents, d)
 	}
@@ -88,7 +88,7 @@ func newDocument(data []byte, name, arch string) (document, error) {
 		return document{}, err
 	}
 	if other := otherArchitecture(doc, arch); other != "" {
-		return document{}, fmt.Errorf("reading %s: its packages are for %s, and the image is for %s", name, other, arch)
+		return document{}, fmt.Errorf("reading %s: its packages are for %s, but the image is for %s", name, other, arch)
 	}
 	f := Finding{Result: Found, Reference: name, Document: doc, SBOM: data}
 	if data, err = f.JSON(); err != nil {
@@ -103,7 +103,7 @@ func newDocument(data []byte, name, arch string) (document, error) {
 // readable rejects an SBOM that exceeds the limits of a Finder.
 func readable(data []byte) error {
 	if len(data) > format.MaxSize {
-		return fmt.Errorf("it has %d MiB, and no build reads more than %d MiB", len(data)>>20, format.MaxSize>>20)
+		return fmt.Errorf("it has %d MiB, but builds read at most %d MiB", len(data)>>20, format.MaxSize>>20)
 	}
 	return nil
 }
@@ -174,11 +174,11 @@ func (p *plan) publish(ctx context.Context, to *publisher) ([]Attached, error) {
 			return all, err
 		}
 	}
-	made, attached, err := p.referrers(ctx, to, referrers)
+	artifacts, attached, err := p.referrers(ctx, to, referrers)
 	if err != nil {
 		return all, err
 	}
-	changed, err := to.refer(ctx, p.target.Digest, referrers, made)
+	changed, err := to.refer(ctx, p.target.Digest, referrers, artifacts)
 	if err != nil {
 		return all, err
 	}
@@ -186,7 +186,7 @@ func (p *plan) publish(ctx context.Context, to *publisher) ([]Attached, error) {
 		attached[i].Changed = attached[i].Changed || changed[attached[i].Digest]
 	}
 	all = append(all, attached...)
-	if p.pen == nil || p.provides == nil {
+	if p.signer == nil || p.provides == nil {
 		return all, nil
 	}
 	declaration := attached[len(attached)-1]
@@ -197,17 +197,17 @@ func (p *plan) publish(ctx context.Context, to *publisher) ([]Attached, error) {
 // referrers creates the artifacts that are attached as referrers, the declaration last. It
 // skips those that already exist, even with other bytes.
 func (p *plan) referrers(ctx context.Context, to *publisher, listed *referrerList) ([]*packed, []Attached, error) {
-	var made []*packed
+	var artifacts []*packed
 	var all []Attached
 	add := func(a *packed, what string, f sbom.Format) {
-		made = append(made, a)
+		artifacts = append(artifacts, a)
 		all = append(all, p.attached(what, f, to.repo.at(a.desc.Digest.String()), hash(a.desc.Digest.String()), false))
 	}
 	for _, d := range p.documents {
 		if p.form != AsReferrer {
 			break
 		}
-		if p.pen == nil {
+		if p.signer == nil {
 			a, err := p.pack(d.format.MediaType(), blobOf(d.format.MediaType(), d.data), d.created, nil)
 			if err != nil {
 				return nil, nil, err
@@ -232,7 +232,7 @@ func (p *plan) referrers(ctx context.Context, to *publisher, listed *referrerLis
 		}
 		add(a, "provides", "")
 	}
-	return made, all, nil
+	return artifacts, all, nil
 }
 
 func (p *plan) attached(what string, f sbom.Format, reference string, digest v1.Hash, changed bool) Attached {

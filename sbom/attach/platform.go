@@ -26,7 +26,7 @@ func (r *search) platform(ctx context.Context) []Finding {
 	}
 	if !info.IsDir() {
 		if r.Switched {
-			return []Finding{a.with(None, "the file speaks of the image that the platform named, and the image was switched")}
+			return []Finding{a.with(None, "the file describes the image that the platform named, but the image was switched")}
 		}
 		return []Finding{r.file(ctx, a, at)}
 	}
@@ -84,5 +84,5 @@ func (r *search) file(ctx context.Context, a artifact, name string) Finding {
 	if int64(len(data)) > r.limits.SBOM {
 		return a.with(Unreadable, fmt.Sprintf("the file is over the limit of %s", bytesOf(r.limits.SBOM)))
 	}
-	return r.believe(ctx, a.Finding, data)
+	return r.evaluate(ctx, a.Finding, data)
 }

@@ -95,10 +95,10 @@ func (p *publisher) referrersOf(ctx context.Context, subject v1.Hash) (*referrer
 }
 
 // refer makes the artifacts referrers of the subject and reports which were new.
-func (p *publisher) refer(ctx context.Context, subject v1.Hash, listed *referrerList, made []*packed) (map[v1.Hash]bool, error) {
+func (p *publisher) refer(ctx context.Context, subject v1.Hash, listed *referrerList, artifacts []*packed) (map[v1.Hash]bool, error) {
 	changed := map[v1.Hash]bool{}
 	var entries []ocispec.Descriptor
-	for _, a := range made {
+	for _, a := range artifacts {
 		entries = append(entries, a.desc)
 		if slices.ContainsFunc(listed.entries, func(d ocispec.Descriptor) bool { return d.Digest == a.desc.Digest }) {
 			continue
@@ -111,7 +111,7 @@ func (p *publisher) refer(ctx context.Context, subject v1.Hash, listed *referrer
 	if listed.api || len(changed) == 0 {
 		return changed, nil
 	}
-	_, _, err := p.keep(ctx, digestTag(subject, ""), mergeReferrers(entries))
+	_, _, err := p.mergeInto(ctx, digestTag(subject, ""), mergeReferrers(entries))
 	return changed, err
 }
 
@@ -202,9 +202,9 @@ func packCosign(layers []ocispec.Descriptor, blobs []packedBlob) (*packed, error
 // writing serializes the publishers of this process.
 var writing sync.Map // repository and tag (string) to *sync.Mutex
 
-// keep merges into a tag that others may write concurrently, until the merge has
+// mergeInto merges into a tag that others may write concurrently, until the merge has
 // stood for a while; see [Attacher.Attach].
-func (p *publisher) keep(ctx context.Context, tag string, m merge) (at v1.Hash, changed bool, err error) {
+func (p *publisher) mergeInto(ctx context.Context, tag string, m merge) (at v1.Hash, changed bool, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("updating tag %s: %w", p.repo.tagged(tag), err)
@@ -218,7 +218,7 @@ func (p *publisher) keep(ctx context.Context, tag string, m merge) (at v1.Hash, 
 			return at, changed, err
 		case wrote || err != nil:
 			if writes++; writes > maxWrites {
-				return at, changed, errors.Join(fmt.Errorf("others write it too, or writing takes longer than %s: try again, or wait longer", p.settle/2), err)
+				return at, changed, errors.Join(fmt.Errorf("others write it too, or a write takes longer than %s: try again, or wait longer", p.settle/2), err)
 			}
 			if wrote { // the write may have happened: a slow registry may perform a write that returned an error
 				at, changed, written = now, true, time.Now()
@@ -264,7 +264,7 @@ func (p *publisher) mergeOnce(ctx context.Context, tag string, m merge) (at v1.H
 	return hash(next.desc.Digest.String()), true, cause(ctx, p.push(ctx, next, tag))
 }
 
-var errSlow = errors.New("the registry was slow to answer")
+var errSlow = errors.New("the registry was slow to respond")
 
 func cause(ctx context.Context, err error) error {
 	if err != nil && errors.Is(context.Cause(ctx), errSlow) {

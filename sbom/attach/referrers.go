@@ -84,7 +84,7 @@ func (r *search) list(ctx context.Context, subject v1.Hash) listing {
 		return nil
 	})
 	if errors.Is(l.err, errdef.ErrTooManyPages) {
-		l.err = unreadable("the list of referrers goes on after %d pages with %d entries: only those were looked at", r.limits.Pages, seen)
+		l.err = unreadable("the list of referrers is over the limit of %d pages: only the first %d entries were read", r.limits.Pages, seen)
 	}
 	return l
 }
@@ -92,11 +92,11 @@ func (r *search) list(ctx context.Context, subject v1.Hash) listing {
 // sort adds a candidate to the list of its kind.
 func (r *search) sort(l *listing, c candidate) {
 	switch c.kind {
-	case declaring:
+	case declarationKind:
 		r.declared(c)
-	case bill:
+	case sbomKind:
 		l.candidates = append(l.candidates, c)
-	case unsaid:
+	case untyped:
 		l.unknown = append(l.unknown, c)
 	case foreign:
 		l.foreign = append(l.foreign, c)
@@ -108,24 +108,24 @@ func (r *search) sort(l *listing, c candidate) {
 // bound limits the referrers of unknown type to the newest, and the number of those listed.
 func (r *search) bound(l *listing) {
 	for _, c := range r.trim(&l.foreign, maxForeign) {
-		c.why = fmt.Sprintf("of unknown types only the newest %d are looked into", maxForeign)
+		c.why = fmt.Sprintf("only the newest %d of unknown types are read", maxForeign)
 		l.others = append(l.others, c)
 	}
 	l.unnamed += len(r.trim(&l.others, maxPassed))
 }
 
 // trim keeps the best candidates and returns the others.
-func (r *search) trim(all *[]candidate, keep int) []candidate {
+func (r *search) trim(all *[]candidate, n int) []candidate {
 	slices.SortStableFunc(*all, r.compare)
-	keep = min(len(*all), keep)
-	over := slices.Clone((*all)[keep:])
-	*all = (*all)[:keep]
+	n = min(len(*all), n)
+	over := slices.Clone((*all)[n:])
+	*all = (*all)[:n]
 	return over
 }
 
-// ask fetches concurrently the manifests of referrers whose type is not in the list, and
+// fetchUntyped fetches concurrently the manifests of referrers whose type is not in the list, and
 // returns those that may be SBOMs. It sorts the others by kind.
-func (r *search) ask(ctx context.Context, l *listing) []candidate {
+func (r *search) fetchUntyped(ctx context.Context, l *listing) []candidate {
 	unknown := l.unknown
 	manifests := make([]*ocispec.Manifest, len(unknown))
 	var group errgroup.Group
@@ -140,28 +140,28 @@ func (r *search) ask(ctx context.Context, l *listing) []candidate {
 		})
 	}
 	_ = group.Wait() // unreadable ones stay candidates, and reading them reports why
-	var told listing
+	var classified listing
 	for i, c := range unknown {
 		m := manifests[i]
 		if m == nil {
-			told.candidates = append(told.candidates, c)
+			classified.candidates = append(classified.candidates, c)
 			continue
 		}
 		c.desc.Annotations, c.desc.ArtifactType = m.Annotations, cmp.Or(m.ArtifactType, m.Config.MediaType)
 		known := candidateOf(c.desc, c.subject)
 		known.manifest = c.manifest
-		if known.kind == unsaid {
+		if known.kind == untyped {
 			known.kind = foreign
 			if len(parts(m, false)) > 0 {
-				known.kind = bill
+				known.kind = sbomKind
 			}
 		}
-		r.sort(&told, known)
+		r.sort(&classified, known)
 	}
-	l.foreign, l.others = append(l.foreign, told.foreign...), append(l.others, told.others...)
+	l.foreign, l.others = append(l.foreign, classified.foreign...), append(l.others, classified.others...)
 	r.bound(l)
-	slices.SortStableFunc(told.candidates, r.compare)
-	return told.candidates
+	slices.SortStableFunc(classified.candidates, r.compare)
+	return classified.candidates
 }
 
 // referrers reads those of the manifest, then of the index; see the package comment for when
@@ -216,31 +216,31 @@ func (r *search) readListed(ctx context.Context, subject v1.Hash, l listing) []F
 			case !done():
 				all = append(all, read(ctx, c)...)
 			case c.kind == foreign:
-				c.why = "it was not looked into, since an SBOM was found"
+				c.why = "it was not read, since an SBOM was found"
 				l.others = append(l.others, c)
 			}
 		}
 	}
 	read(l.candidates, r.readCandidate)
 	if len(l.unknown) > 0 && !done() {
-		read(r.ask(ctx, &l), r.readCandidate)
+		read(r.fetchUntyped(ctx, &l), r.readCandidate)
 	}
 	read(l.foreign, r.readForeign)
-	about := artifact{Finding: Finding{Carrier: Referrer, Subject: subject, Reference: r.repo.at(subject.String())}}
+	list := artifact{Finding: Finding{Carrier: Referrer, Subject: subject, Reference: r.repo.at(subject.String())}}
 	if l.passed > 0 && !done() {
-		all = append(all, about.with(Unreadable, fmt.Sprintf("%d more artifacts that may be SBOMs were not looked at: %d is the limit", l.passed, r.limits.Candidates)))
+		all = append(all, list.with(Unreadable, fmt.Sprintf("%d more artifacts that may be SBOMs were not read: the limit is %d", l.passed, r.limits.Candidates)))
 	}
 	for _, c := range l.others {
 		all = append(all, r.passedOver(c))
 	}
 	if l.unnamed > 0 {
-		all = append(all, about.notNamed(l.unnamed))
+		all = append(all, list.notNamed(l.unnamed))
 	}
 	if l.err != nil && !done() {
-		return append(all, about.failed(ctx, l.err))
+		return append(all, list.failed(ctx, l.err))
 	}
 	if len(all) == 0 {
-		all = append(all, about.with(None, r.side(subject)))
+		all = append(all, list.with(None, r.side(subject)))
 	}
 	return all
 }

@@ -180,21 +180,21 @@ func explain(ctx context.Context, err error) (Outcome, string) {
 		if len(resp.Errors) > 0 {
 			message = clip(resp.Errors.Error())
 		}
-		message = fmt.Sprintf("the registry answers %d: %s", resp.StatusCode, message)
+		message = fmt.Sprintf("the registry returned %d: %s", resp.StatusCode, message)
 		if isRefused {
 			message += " (" + clip(refused.Advice) + ")"
 		}
 		return Unreachable, message
 	}
 	if isRefused {
-		return Unreachable, fmt.Sprintf("the registry answers %d (%s)", refused.Status, clip(refused.Advice))
+		return Unreachable, fmt.Sprintf("the registry returned %d (%s)", refused.Status, clip(refused.Advice))
 	}
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		where := "the registry"
 		if u, err := url.Parse(e.URL); err == nil {
 			where = u.Host // a path may be long, a query secret
 		}
-		return Unreachable, fmt.Sprintf("asking %s: %s", where, clip(e.Err.Error()))
+		return Unreachable, fmt.Sprintf("accessing %s: %s", where, clip(e.Err.Error()))
 	}
 	if isContent(err) {
 		return Unreadable, clip(err.Error())

@@ -28,23 +28,23 @@ const layerHistory = "baseplan sbom attach"
 
 // layers pushes the image or index with the SBOM as the last layer of each image.
 func (a *Attacher) layers(ctx context.Context, ref name.Reference, r *resolved, plans []*plan, o Options) ([]Attached, error) {
-	made := map[v1.Hash]v1.Image{}
+	images := map[v1.Hash]v1.Image{}
 	var all []Attached
 	for _, p := range plans {
 		image, err := p.relayer()
 		if err != nil {
 			return nil, fmt.Errorf("attaching to %s: %w", p.target.Ref, err)
 		}
-		made[p.target.Digest] = image
+		images[p.target.Digest] = image
 		digest, err := image.Digest()
 		if err != nil {
 			return nil, fmt.Errorf("attaching to %s: %w", p.target.Ref, err)
 		}
 		all = append(all, p.attached("image", "", ref.Context().Digest(digest.String()).Name(), digest, digest != p.target.Digest))
 	}
-	var next remote.Taggable = made[r.desc.Digest]
+	var next remote.Taggable = images[r.desc.Digest]
 	if r.index != nil {
-		index, err := reindex(r.index, made)
+		index, err := reindex(r.index, images)
 		if err != nil {
 			return nil, fmt.Errorf("attaching to %s: %w", ref, err)
 		}
@@ -60,11 +60,11 @@ func (a *Attacher) layers(ctx context.Context, ref name.Reference, r *resolved, 
 func (a *Attacher) pushImage(ctx context.Context, ref name.Reference, next remote.Taggable, old v1.Hash, tag name.Tag) error {
 	raw, err := next.RawManifest()
 	if err != nil {
-		return fmt.Errorf("making the new image: %w", err)
+		return fmt.Errorf("creating the new image: %w", err)
 	}
 	digest, _, err := v1.SHA256(bytes.NewReader(raw))
 	if err != nil {
-		return fmt.Errorf("making the new image: %w", err)
+		return fmt.Errorf("creating the new image: %w", err)
 	}
 	var to name.Reference = ref.Context().Digest(digest.String())
 	if t, ok := ref.(name.Tag); ok {
@@ -190,7 +190,7 @@ func withoutSBOMLayer(image v1.Image) (v1.Image, error) {
 		adds = append(adds, mutate.Addendum{Layer: l, MediaType: d.MediaType, Annotations: d.Annotations, URLs: d.URLs})
 	}
 	if base, err = mutate.Append(base, adds...); err != nil {
-		return nil, fmt.Errorf("taking the SBOM layer off: %w", err)
+		return nil, fmt.Errorf("removing the SBOM layer: %w", err)
 	}
 	config = config.DeepCopy()
 	config.RootFS.DiffIDs = config.RootFS.DiffIDs[:len(layers)-1]
@@ -201,7 +201,7 @@ func withoutSBOMLayer(image v1.Image) (v1.Image, error) {
 		}
 	}
 	if base, err = mutate.ConfigFile(base, config); err != nil {
-		return nil, fmt.Errorf("taking the SBOM layer off: %w", err)
+		return nil, fmt.Errorf("removing the SBOM layer: %w", err)
 	}
 	if len(manifest.Annotations) > 0 {
 		base = mutate.Annotations(base, manifest.Annotations).(v1.Image)
@@ -211,14 +211,14 @@ func withoutSBOMLayer(image v1.Image) (v1.Image, error) {
 
 // reindex returns the index with images replaced. It drops their BuildKit attestations, which
 // name the old digests.
-func reindex(index v1.ImageIndex, made map[v1.Hash]v1.Image) (v1.ImageIndex, error) {
+func reindex(index v1.ImageIndex, images map[v1.Hash]v1.Image) (v1.ImageIndex, error) {
 	m, err := index.IndexManifest()
 	if err != nil {
 		return nil, err
 	}
 	next := mutate.IndexMediaType(empty.Index, m.MediaType)
 	changed := func(digest string) bool {
-		image, ok := made[hash(digest)]
+		image, ok := images[hash(digest)]
 		if !ok {
 			return false
 		}
@@ -230,7 +230,7 @@ func reindex(index v1.ImageIndex, made map[v1.Hash]v1.Image) (v1.ImageIndex, err
 			continue
 		}
 		add := mutate.IndexAddendum{Descriptor: v1.Descriptor{MediaType: d.MediaType, Platform: d.Platform, Annotations: d.Annotations, URLs: d.URLs, ArtifactType: d.ArtifactType}}
-		image, ours := made[d.Digest]
+		image, ours := images[d.Digest]
 		switch {
 		case ours:
 			add.Add = image

@@ -58,11 +58,11 @@ type signer struct {
 func newSigner(key crypto.Signer) (*signer, error) {
 	own, err := newKeyring([]crypto.PublicKey{key.Public()})
 	if err != nil {
-		return nil, fmt.Errorf("taking up the signing key: %w", err)
+		return nil, fmt.Errorf("loading the signing key: %w", err)
 	}
 	s, err := signature.LoadSigner(key, crypto.SHA256)
 	if err != nil {
-		return nil, fmt.Errorf("taking up the signing key: %w", err)
+		return nil, fmt.Errorf("loading the signing key: %w", err)
 	}
 	return &signer{s, key.Public(), own}, nil
 }
@@ -110,8 +110,8 @@ func (s *signer) bundle(envelope []byte) ([]byte, error) {
 	return compact.Bytes(), err
 }
 
-// made reports whether data is the same statement, signed by this key.
-func (s *signer) made(ctx context.Context, data, statement []byte) bool {
+// signed reports whether data is the statement, signed by this key.
+func (s *signer) signed(ctx context.Context, data, statement []byte) bool {
 	att, err := openAttestation(data)
 	if err != nil || !bytes.Equal(att.payload, statement) {
 		return false
@@ -142,22 +142,22 @@ func (p *plan) bundle(ctx context.Context, to *publisher, listed *referrerList, 
 		return nil, nil, err
 	}
 	for _, r := range listed.entries {
-		if says(r) && r.ArtifactType != typeBundle {
+		if hasType(r) && r.ArtifactType != typeBundle {
 			continue
 		}
 		if t := r.Annotations[annotationBundlePredicate]; t != "" && t != predicateOf(d.format) {
 			continue
 		}
-		if p.madeReferrer(ctx, to, r, statement) {
+		if p.isSignedReferrer(ctx, to, r, statement) {
 			h := hash(r.Digest.String())
 			return nil, &h, nil
 		}
 	}
-	envelope, err := p.pen.envelope(statement)
+	envelope, err := p.signer.envelope(statement)
 	if err != nil {
 		return nil, nil, err
 	}
-	data, err := p.pen.bundle(envelope)
+	data, err := p.signer.bundle(envelope)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -168,7 +168,7 @@ func (p *plan) bundle(ctx context.Context, to *publisher, listed *referrerList, 
 	return a, nil, err
 }
 
-func (p *plan) madeReferrer(ctx context.Context, to *publisher, r ocispec.Descriptor, statement []byte) bool {
+func (p *plan) isSignedReferrer(ctx context.Context, to *publisher, r ocispec.Descriptor, statement []byte) bool {
 	_, raw, err := to.repo.manifest(ctx, r.Digest.String())
 	if err != nil {
 		return false
@@ -179,19 +179,19 @@ func (p *plan) madeReferrer(ctx context.Context, to *publisher, r ocispec.Descri
 	}
 	return slices.ContainsFunc(m.Layers, func(l ocispec.Descriptor) bool {
 		data, err := to.repo.blob(ctx, l, to.repo.limits.SBOM)
-		return err == nil && p.pen.made(ctx, data, statement)
+		return err == nil && p.signer.signed(ctx, data, statement)
 	})
 }
 
 // publishTags attaches SBOMs as cosign does: to .att if signed, else .sbom.
 func (p *plan) publishTags(ctx context.Context, to *publisher) ([]Attached, error) {
 	var all []Attached
-	if p.pen == nil {
+	if p.signer == nil {
 		if len(p.documents) == 0 {
 			return nil, nil
 		}
 		tag := digestTag(p.target.Digest, sbomTagSuffix)
-		at, changed, err := to.keep(ctx, tag, p.sbomTag())
+		at, changed, err := to.mergeInto(ctx, tag, p.sbomTag())
 		for _, d := range p.documents {
 			all = append(all, p.attached("sbom", d.format, to.repo.tagged(tag), at, changed))
 		}
@@ -209,7 +209,7 @@ func (p *plan) publishTags(ctx context.Context, to *publisher) ([]Attached, erro
 		layers = append(layers, l)
 	}
 	tag := digestTag(p.target.Digest, attestationTagSuffix)
-	at, changed, err := to.keep(ctx, tag, appendLayers(layers...))
+	at, changed, err := to.mergeInto(ctx, tag, appendLayers(layers...))
 	for _, d := range p.documents {
 		all = append(all, p.attached("sbom", d.format, to.repo.tagged(tag), at, changed))
 	}
@@ -253,7 +253,7 @@ func (p *plan) attestationLayer(ctx context.Context, to *publisher, d document) 
 	if err != nil {
 		return layerToAdd{}, err
 	}
-	envelope, err := p.pen.envelope(statement)
+	envelope, err := p.signer.envelope(statement)
 	if err != nil {
 		return layerToAdd{}, err
 	}
@@ -267,7 +267,7 @@ func (p *plan) attestationLayer(ctx context.Context, to *publisher, d document) 
 			return false
 		}
 		data, err := to.repo.blob(ctx, l, to.repo.limits.SBOM)
-		return err == nil && p.pen.made(ctx, data, statement)
+		return err == nil && p.signer.signed(ctx, data, statement)
 	}}, nil
 }
 
@@ -281,15 +281,15 @@ func (p *plan) sign(ctx context.Context, to *publisher, of v1.Hash) (Attached, e
 	if err != nil {
 		return Attached{}, fmt.Errorf("encoding a signature: %w", err)
 	}
-	sig, err := p.pen.SignMessage(bytes.NewReader(payload))
+	sig, err := p.signer.SignMessage(bytes.NewReader(payload))
 	if err != nil {
 		return Attached{}, fmt.Errorf("signing %s: %w", of, err)
 	}
 	b := blobOf(typeSimpleSigning, payload)
 	b.desc.Annotations = map[string]string{annotationSignature: base64.StdEncoding.EncodeToString(sig)}
 	tag := digestTag(of, signatureTagSuffix)
-	at, changed, err := to.keep(ctx, tag, appendLayers(layerToAdd{b, func(l ocispec.Descriptor) bool {
-		_, err := p.pen.own.simple(ctx, to.repo, l, of.String())
+	at, changed, err := to.mergeInto(ctx, tag, appendLayers(layerToAdd{b, func(l ocispec.Descriptor) bool {
+		_, err := p.signer.own.simple(ctx, to.repo, l, of.String())
 		return err == nil
 	}}))
 	return p.attached("signature", sbom.Format(""), to.repo.tagged(tag), at, changed), err
@@ -321,7 +321,7 @@ func appendLayers(add ...layerToAdd) merge {
 			return nil, nil
 		}
 		if len(layers) > maxLayers {
-			return nil, fmt.Errorf("it is full: %d layers are the limit", maxLayers)
+			return nil, fmt.Errorf("it is full: the limit is %d layers", maxLayers)
 		}
 		return packCosign(layers, blobs)
 	}

@@ -33,7 +33,7 @@ func (r *search) doubt(ctx context.Context, from Carrier, doc *sbom.Document) (O
 	config, err := r.config()
 	if err == nil && config != nil {
 		if other := otherArchitecture(doc, config.Architecture); other != "" {
-			return WrongSubject, fmt.Sprintf("its packages are for %s, and the image is for %s", other, config.Architecture)
+			return WrongSubject, fmt.Sprintf("its packages are for %s, but the image is for %s", other, config.Architecture)
 		}
 	}
 	for _, about := range doc.About {
@@ -129,7 +129,7 @@ func (r *search) otherLayers(from Carrier, layers []string) string {
 	}
 	for _, layer := range layers {
 		if h := hash(layer); !slices.Contains(own, h) && !slices.Contains(blobs, h) {
-			return fmt.Sprintf("it is about an image with layer %s, which is none of the image's", clip(layer))
+			return fmt.Sprintf("it is about an image with layer %s, which the image does not have", clip(layer))
 		}
 	}
 	return fmt.Sprintf("it is about an image with %d of the image's %d layers", len(layers), len(own))

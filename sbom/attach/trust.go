@@ -94,7 +94,7 @@ func (t trust) attestation(ctx context.Context, a *attestation, digest string) (
 		return t.certificate(ctx, a.bundle, digest)
 	}
 	if len(t.keys) == 0 {
-		return Signature{}, &trustError{Unsigned, "carries no certificate of Sigstore, and only identities are given"}
+		return Signature{}, &trustError{Unsigned, "has no Sigstore certificate, and only identities are accepted"}
 	}
 	by, err := t.keys.envelope(ctx, a.envelope)
 	return Signature{SignedBy: by}, err

@@ -231,7 +231,7 @@ func TestParseKeys(t *testing.T) {
 		want string
 	}{
 		"nothing": {[]byte("hello"), `no PEM block "PUBLIC KEY"`},
-		"private": {private, "give its public half"},
+		"private": {private, "use the public key"},
 		"P-384":   {must(cryptoutils.MarshalPublicKeyToPEM(p384.Public()))(t), "want P-256"},
 		"RSA":     {must(cryptoutils.MarshalPublicKeyToPEM(rsaKey.Public()))(t), "want ECDSA P-256 or Ed25519"},
 	} {

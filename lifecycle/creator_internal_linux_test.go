@@ -9,9 +9,9 @@ import (
 // TestBuildImagesEnvironmentHasNoCredentials: in place, commands of extensions see what the creator knows of
 // the build image's environment.
 func TestBuildImagesEnvironmentHasNoCredentials(t *testing.T) {
-	s := SelfExtender{Environ: []string{"JAVA_HOME=/opt/java"}}
+	s := SelfExtender{Extender: Extender{Environ: []string{"JAVA_HOME=/opt/java"}}}
 	for _, name := range []string{"AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "DOCKER_CONFIG", "CNB_REGISTRY_AUTH", "MY_secret"} {
-		s.Environ = append(s.Environ, name+"=leaked")
+		s.Extender.Environ = append(s.Extender.Environ, name+"=leaked")
 	}
 	env := s.buildConfig().Config.Env
 	if got := strings.Join(env, "\n"); strings.Contains(got, "leaked") {

@@ -20,14 +20,13 @@ import (
 // A SelfExtender applies Dockerfiles in the container of a [Creator], which takes root: to the build image in place, to the
 // run image in a root of its own (docs/design.md, "Sandbox").
 type SelfExtender struct {
-	Extender Extender // without image and root, which are filled in; Env is for the run image
+	Extender Extender // without image and root, which are filled in
 	Images   *image.Opener
 	Locator  reference.Locator // of the run image
 	// Scan reads the packages of the extended run image, to check that it still has what the build relies on.
 	Scan func(context.Context, *image.Image) (*sbom.Document, error)
 
 	User    string   // of the build image
-	Environ []string // of this container
 	Exclude []string // directories of the build image that do not belong to the image
 	Spool   string   // directory for layers, which have to last until the export
 }
@@ -39,7 +38,7 @@ func (s *SelfExtender) Extend(ctx context.Context, made *Generation, host buildp
 		e := s.extender(extensions.Build, made)
 		e.Image, e.Cache = reference.Parse("build-image"), "" // the base image of this container is unknown
 		e.Config = s.buildConfig()
-		e.Root, e.Env = apply.Root{Dir: "/", Exclude: s.Exclude}, s.Environ
+		e.Root = apply.Root{Dir: "/", Exclude: s.Exclude}
 		if err := os.MkdirAll(e.Spool, 0o755); err != nil {
 			return nil, err
 		}
@@ -63,7 +62,7 @@ func (s *SelfExtender) Extend(ctx context.Context, made *Generation, host buildp
 // buildConfig returns the parts of the build image's configuration that this container has. Its environment cannot be
 // told from variables that the platform added, so credentials and the like are left out.
 func (s *SelfExtender) buildConfig() v1.ConfigFile {
-	return v1.ConfigFile{OS: "linux", Config: v1.Config{User: s.User, Env: apply.Inherited(s.Environ)}}
+	return v1.ConfigFile{OS: "linux", Config: v1.Config{User: s.User, Env: apply.Inherited(s.Extender.Environ)}}
 }
 
 // extender returns the extender of an image, with a directory for its layers.

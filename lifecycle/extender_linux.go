@@ -38,7 +38,10 @@ type Extender struct {
 	Cache    string        // directory for layers reused by later builds; empty: none
 	CacheTTL time.Duration // how long cached layers are valid
 	Spool    string        // directory for layers that are not cached; has to exist as long as they are used
-	Env      []string      // of commands, see [apply.Applier]
+
+	// Environ is the environment of this container. Commands in the build image inherit it without credentials, those in
+	// the run image only the variables of proxies.
+	Environ []string
 
 	Stdout, Stderr io.Writer    // of commands; nil: discarded
 	Log            *slog.Logger // nil: silent
@@ -75,7 +78,7 @@ func (e *Extender) Run(ctx context.Context) (*Extended, error) {
 	}
 	a := apply.Applier{
 		Root: e.Root, Image: e.Image.String(), Digest: e.Digest, Generated: filepath.Dir(e.Generated), App: e.App,
-		Cache: e.Cache, TTL: e.CacheTTL, Spool: e.Spool, Env: e.Env,
+		Cache: e.Cache, TTL: e.CacheTTL, Spool: e.Spool, Env: e.Environ, OnlyProxies: e.Kind == extensions.Run,
 		Stdout: sink(e.Stdout), Stderr: sink(e.Stderr), Log: e.Log,
 	}
 	result, err := a.Apply(ctx, files, e.Config.Config)

@@ -2,14 +2,11 @@ package lifecycle
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 
 	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/platform"
-	"github.com/baseplan/baseplan/provides"
-	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
 	"github.com/baseplan/baseplan/sbom/reference"
 )
@@ -21,7 +18,7 @@ func (x *rebase) checkRequirements(ctx context.Context) error {
 	if label == "" || x.Check == "off" || x.Reader == nil {
 		return nil
 	}
-	required, err := DecodeRequirements(label)
+	required, err := platform.DecodeRequirements(label)
 	if err != nil {
 		return x.lacking([]error{fmt.Errorf("reading label %s of %s: %w", platform.RequirementsLabel, x.app.Name, err)})
 	}
@@ -42,31 +39,14 @@ func (x *rebase) checkRequirements(ctx context.Context) error {
 			x.log.Debug(fmt.Sprintf("%s is met: %s", req.Name, answer.Reason))
 			continue
 		}
-		missing = append(missing, fmt.Errorf("%s: the run image is %s: %s", Relies(req), x.name, answer.Reason))
+		missing = append(missing, fmt.Errorf("%s: the run image is %s: %s", relies(req), x.name, answer.Reason))
 	}
 	x.compare(ctx, run)
 	return x.lacking(missing)
 }
 
-// DecodeRequirements decodes the label [platform.RequirementsLabel].
-func DecodeRequirements(label string) ([]platform.RunImageRequirement, error) {
-	var r platform.Requirements
-	if err := json.Unmarshal([]byte(label), &r); err != nil {
-		return nil, err
-	}
-	if err := sbom.CheckFileVersion(r.Version); err != nil {
-		return nil, err
-	}
-	for _, req := range r.Requirements {
-		if _, err := provides.ParseConstraint(req.Constraint); err != nil {
-			return nil, fmt.Errorf("requirement %q: %w", req.Name, err)
-		}
-	}
-	return r.Requirements, nil
-}
-
-// Relies describes a requirement and who needs it.
-func Relies(req platform.RunImageRequirement) string {
+// relies describes a requirement and who needs it.
+func relies(req platform.RunImageRequirement) string {
 	what := strings.TrimSpace(req.Name + " " + req.Constraint)
 	if req.ProvedByEffect != "" {
 		return fmt.Sprintf("%s, for which the extension %s was skipped", what, req.ProvedByEffect)

@@ -7,8 +7,7 @@
 // if the inventory backs it. What the inventory cannot show is unknown, not absent.
 //
 // Versions are compared by the rules of the package's ecosystem ([Compare]) under a
-// [Constraint]; [MatchPin] evaluates the version pins of package managers.
-// [Set.Recheck] judges a requirement on another image. Package resolver resolves a
+// [Constraint]. [Set.Recheck] judges a requirement on another image. Package resolver resolves a
 // build plan with the answers.
 //
 // The API is stable from version 1.0 on; see docs/library.md.

@@ -4,24 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
-
-	"github.com/baseplan/baseplan/sbom"
 )
-
-// MatchPattern reports whether a package matches a version-free pattern
-// ([Evidence].Pattern): by its package URL, or for "file:/path" by owning the file.
-// An invalid pattern matches nothing.
-func MatchPattern(pattern string, pkg sbom.Package) bool {
-	if file, ok := strings.CutPrefix(pattern, "file:"); ok {
-		return holds(pkg.Files, file)
-	}
-	p, err := ParsePattern(pattern)
-	if err != nil {
-		return false
-	}
-	_, ok := p.Match(pkg)
-	return ok
-}
 
 // Recheck judges a requirement on another inventory, using the patterns of the
 // evidence that met it before: those of one provide, Answer.By[0]. It does not need

@@ -361,38 +361,3 @@ func purlVersion(pkg sbom.Package) string {
 	}
 	return p.Version
 }
-
-// Installed returns the operating system packages of that type and name for the
-// image's own architecture. "name:arch" selects another architecture.
-func (s *Set) Installed(t sbom.Type, name string) []sbom.Package {
-	if s == nil {
-		return nil
-	}
-	name, arch, asked := strings.Cut(name, ":")
-	packages := s.native
-	if asked {
-		packages = slices.Concat(s.native, s.foreign)
-	}
-	var found []sbom.Package
-	for _, pkg := range packages {
-		if pkg.Type == t && pkg.Name == name && (!asked || pkg.Arch == arch) {
-			found = append(found, pkg)
-		}
-	}
-	return found
-}
-
-// Providing returns the packages of that type that provide a virtual package. An
-// empty result may mean that the inventory does not list them ([sbom.Virtual]).
-func (s *Set) Providing(t sbom.Type, name string) []sbom.Package {
-	if s == nil {
-		return nil
-	}
-	var found []sbom.Package
-	for _, pkg := range s.native {
-		if pkg.Type == t && slices.ContainsFunc(pkg.Provides, func(v sbom.VirtualPackage) bool { return v.Name == name }) {
-			found = append(found, pkg)
-		}
-	}
-	return found
-}

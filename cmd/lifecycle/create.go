@@ -120,7 +120,7 @@ func (x *creation) extend(ctx context.Context, made *lifecycle.Generation, host 
 	}
 	s := lifecycle.SelfExtender{
 		Extender: x.extender(), Images: x.opener, Locator: x.Locate, Scan: scanImage,
-		User: fmt.Sprintf("%d:%d", x.UID, x.GID), Environ: os.Environ(), Exclude: x.notInImage(), Spool: x.spool,
+		User: fmt.Sprintf("%d:%d", x.UID, x.GID), Exclude: x.notInImage(), Spool: x.spool,
 	}
 	if out, err = s.Extend(ctx, made, host); err != nil {
 		return nil, err

@@ -128,7 +128,6 @@ func (c *command) extendBuild(ctx context.Context, group platform.Group, analyze
 // environment.
 func (c *command) applyInPlace(ctx context.Context, e *lifecycle.Extender, host buildpack.Host) (buildpack.Host, error) {
 	e.Root = apply.Root{Dir: "/", Exclude: c.notInImage()}
-	e.Env = os.Environ()
 	if err := c.makeSpool(e); err != nil {
 		return host, err
 	}
@@ -143,11 +142,10 @@ func (c *command) applyInPlace(ctx context.Context, e *lifecycle.Extender, host 
 // notInImage returns the directories of this container that are not part of the build image.
 func (c *command) notInImage() []string { return []string{c.Layers, c.App, c.Platform, c.Buildpacks} }
 
-// extender returns the extender for either image, without the image. Commands get only the proxy settings of the
-// environment.
+// extender returns the extender for either image, without the image.
 func (c *command) extender() lifecycle.Extender {
 	return lifecycle.Extender{
-		Generated: c.Generated, App: c.App, Cache: c.extenderCache(), CacheTTL: c.KanikoCacheTTL, Env: apply.Proxies(os.Environ()),
+		Generated: c.Generated, App: c.App, Cache: c.extenderCache(), CacheTTL: c.KanikoCacheTTL, Environ: os.Environ(),
 		Stdout: c.stdout, Stderr: c.stderr, Log: c.log,
 	}
 }

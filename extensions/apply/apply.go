@@ -41,10 +41,11 @@ type Applier struct {
 	Spool string
 
 	// Env is the environment of this process. Commands inherit it, except for CNB_* and
-	// variables that look like credentials; in an isolated root, they inherit only the proxy
-	// variables. The image's environment and build args take precedence. Env is not part of the
-	// cache key.
-	Env []string
+	// variables that look like credentials; in an isolated root, or with OnlyProxies, they inherit
+	// only the proxy variables. The image's environment and build args take precedence. Env is not
+	// part of the cache key.
+	Env         []string
+	OnlyProxies bool
 
 	BuildID string       // the build arg build_id, a UUID; empty: a random one
 	Client  *http.Client // for ADD of a URL; nil: http.DefaultClient

@@ -505,10 +505,10 @@ func TestEnvironmentOfCommands(t *testing.T) {
 		"SSH_AUTH_SOCK=/x", "GITHUB_TOKEN=x", "CI_JOB_TOKEN=x", "KUBECONFIG=/x", "client_SECRET=x", "HOME=/root", "USER=root", "PWD=/x", "malformed",
 	}
 	want := []string{"PATH=/bin", "HTTP_PROXY=http://proxy", "no_proxy=x", "LANG=C", "JAVA_HOME=/j", "MONKEY=1", "PASSAGE=1", "HOSTNAME=h"}
-	if diff := cmp.Diff(want, inherited(env, false)); diff != "" {
+	if diff := cmp.Diff(want, Inherited(env)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"HTTP_PROXY=http://proxy", "no_proxy=x"}, inherited(env, true)); diff != "" {
+	if diff := cmp.Diff([]string{"HTTP_PROXY=http://proxy", "no_proxy=x"}, proxies(env)); diff != "" {
 		t.Error(diff)
 	}
 }

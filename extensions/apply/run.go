@@ -120,17 +120,8 @@ func Inherited(env []string) (kept []string) {
 	return kept
 }
 
-// inherited returns the variables that a command inherits: in an isolated root, only the proxy
-// variables.
-func inherited(env []string, isolated bool) []string {
-	if isolated {
-		return Proxies(env)
-	}
-	return Inherited(env)
-}
-
-// Proxies returns the variables that configure network proxies.
-func Proxies(env []string) (kept []string) {
+// proxies returns the variables that configure network proxies.
+func proxies(env []string) (kept []string) {
 	for _, e := range env {
 		if name, _, ok := strings.Cut(e, "="); ok && strings.HasSuffix(strings.ToLower(name), "_proxy") {
 			kept = append(kept, e)
@@ -168,7 +159,11 @@ func (b *build) execute(ctx context.Context, spec string, c command) error {
 	for _, g := range u.Sgids {
 		c.Groups = append(c.Groups, uint32(g))
 	}
-	c.Env = mergeEnv(inherited(b.Env, b.Root.isolated()), c.Env)
+	env := Inherited(b.Env)
+	if b.OnlyProxies || b.Root.isolated() {
+		env = proxies(env)
+	}
+	c.Env = mergeEnv(env, c.Env)
 	c.Env = mergeEnv([]string{defaultPath, "HOME=" + u.Home}, c.Env)
 	if err := errors.Join(b.tree.mkdirAll(c.Dir, 0, 0), b.tree.setDirTimes()); err != nil {
 		return err

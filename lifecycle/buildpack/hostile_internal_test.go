@@ -79,7 +79,7 @@ func TestPlatformOfAnotherUser(t *testing.T) {
 	check(t, os.WriteFile(filepath.Join(dir, "B"), []byte("secret"), 0o600))
 	d := &Descriptor{Kind: resolver.Buildpack, ID: "acme/a", Version: "1", Dir: dir}
 	of := func(user *User) (string, error) {
-		e, err := Host{Platform: platform, User: user}.environment(d, env.Of(nil))
+		e, err := Host{Platform: platform, User: user}.environment(d, env.ForBuild(nil))
 		if err != nil {
 			return "", err
 		}

@@ -116,7 +116,7 @@ func (i *Image) Metadata(ctx context.Context) (Metadata, error) {
 	if err != nil || p.label == "" {
 		return Metadata{}, err
 	}
-	return DecodeMetadata([]byte(p.label), fmt.Sprintf("label %s of cache image %s", MetadataName, i.Ref))
+	return decodeMetadata([]byte(p.label), fmt.Sprintf("label %s of cache image %s", MetadataName, i.Ref))
 }
 
 // Open downloads a layer.

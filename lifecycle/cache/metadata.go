@@ -44,10 +44,10 @@ func (m Metadata) Encode() ([]byte, error) {
 	return data, nil
 }
 
-// DecodeMetadata decodes metadata of any lifecycle and ignores unknown keys. Errors name the source
+// decodeMetadata decodes metadata of any lifecycle and ignores unknown keys. Errors name the source
 // and wrap [ErrCorrupt] if the JSON is malformed, a digest is invalid, or the name of a layer is not
 // a valid directory name.
-func DecodeMetadata(data []byte, source string) (Metadata, error) {
+func decodeMetadata(data []byte, source string) (Metadata, error) {
 	var m Metadata
 	if err := json.Unmarshal(data, &m); err != nil {
 		return Metadata{}, fmt.Errorf("reading %s: %w: %w", source, ErrCorrupt, err)

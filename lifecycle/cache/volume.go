@@ -86,7 +86,7 @@ func (v *Volume) Metadata(context.Context) (Metadata, error) {
 	if err != nil {
 		return Metadata{}, fmt.Errorf("reading cache metadata: %w", err)
 	}
-	return DecodeMetadata(data, f.Name())
+	return decodeMetadata(data, f.Name())
 }
 
 // Open reads a layer. A layer that turns out to be corrupt is removed if possible, so that the

@@ -19,9 +19,9 @@ type Env struct {
 	vars map[string]string
 }
 
-// Of returns an Env with entries of the form NAME=VALUE, as in os.Environ. Of several
+// of returns an Env with entries of the form NAME=VALUE, as in os.Environ. Of several
 // entries with the same name the last counts; entries without a name are ignored.
-func Of(entries []string) *Env {
+func of(entries []string) *Env {
 	e := &Env{vars: make(map[string]string, len(entries)+8)}
 	for _, entry := range entries {
 		if name, value, ok := strings.Cut(entry, "="); ok && name != "" {
@@ -42,7 +42,7 @@ var inherited = []string{
 // ForBuild returns the variables of environ, in the form of os.Environ, that buildpacks see:
 // a fixed short list, so that credentials do not reach them.
 func ForBuild(environ []string) *Env {
-	e := Of(environ)
+	e := of(environ)
 	for name := range e.vars {
 		if !slices.Contains(inherited, name) {
 			delete(e.vars, name)
@@ -55,7 +55,7 @@ func ForBuild(environ []string) *Env {
 // sees: all but the launcher's inputs, and PATH without the hidden directories
 // (/cnb/process, /cnb/lifecycle).
 func ForLaunch(environ []string, hidden ...string) *Env {
-	e := Of(environ)
+	e := of(environ)
 	for _, name := range []string{"CNB_APP_DIR", "CNB_LAYERS_DIR", "CNB_PROCESS_TYPE", "CNB_PLATFORM_API", "CNB_DEPRECATION_MODE"} {
 		delete(e.vars, name)
 	}
@@ -88,7 +88,7 @@ func (e *Env) List() []string {
 }
 
 // Clone returns an independent copy of e.
-func (e *Env) Clone() *Env { return Of(e.List()) }
+func (e *Env) Clone() *Env { return of(e.List()) }
 
 // prepend puts value before the value of name, with delimiter between the two if name has a value.
 func (e *Env) prepend(name, value, delimiter string) {

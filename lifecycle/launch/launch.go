@@ -52,7 +52,7 @@ func (l *Launcher) Run(self string, args []string) error {
 }
 
 func (l *Launcher) run(self string, args []string) error {
-	m, err := ReadMetadata(l.Layers)
+	m, err := readMetadata(l.Layers)
 	if err != nil {
 		return err
 	}

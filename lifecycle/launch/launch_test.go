@@ -215,11 +215,11 @@ func TestBuildpackAPIs(t *testing.T) {
 // TestReadMetadata: the command is a string or a list, and what could not be started is an error.
 func TestReadMetadata(t *testing.T) {
 	dir := t.TempDir()
-	if m, err := ReadMetadata(dir); err != nil || len(m.Processes) > 0 {
+	if m, err := readMetadata(dir); err != nil || len(m.Processes) > 0 {
 		t.Errorf("no file: got %v, %v", m, err)
 	}
 	write(t, dir, map[string]string{"config/metadata.toml": "[[processes]]\ntype = \"a\"\ncommand = \"run it\"\n[[processes]]\ntype = \"b\"\ncommand = [\"run\", \"it\"]\nargs = [\"now\"]\n"})
-	m, err := ReadMetadata(dir)
+	m, err := readMetadata(dir)
 	want := []Process{{Type: "a", Command: Command{"run it"}}, {Type: "b", Command: Command{"run", "it"}, Args: []string{"now"}}}
 	if diff := cmp.Diff(want, m.Processes); diff != "" || err != nil {
 		t.Errorf("%v\n-want +got:\n%s", err, diff)

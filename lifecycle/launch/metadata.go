@@ -68,8 +68,8 @@ func (c *Command) UnmarshalTOML(v any) error {
 	return fmt.Errorf("key \"command\": want a string or a list of strings, not %T", v)
 }
 
-// ReadMetadata reads config/metadata.toml in a layers directory. It returns the zero value if there is no such file.
-func ReadMetadata(layers string) (Metadata, error) {
+// readMetadata reads config/metadata.toml in a layers directory. It returns the zero value if there is no such file.
+func readMetadata(layers string) (Metadata, error) {
 	path := filepath.Join(layers, "config", "metadata.toml")
 	data, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {

@@ -109,7 +109,8 @@ type Inputs struct {
 
 	EarlyFlags []string // messages about accepted flags of a later Platform API version
 
-	setBy map[string]string // see SetBy
+	// setBy has the flag ("-run-image") or variable ("CNB_RUN_IMAGE") that set an input, by the input's key.
+	setBy map[string]string
 }
 
 // ErrHelp is returned by [Parse] for -help.
@@ -155,11 +156,6 @@ func Parse(p Phase, v api.Version, args []string, getenv func(string) string) (I
 	in.expand()
 	return in, fail.As(fail.InvalidArgs, "", in.check(p, fs.Args()))
 }
-
-// SetBy returns the flag ("-run-image") or variable ("CNB_RUN_IMAGE") that set an input, or ""
-// if neither did and the default or a file applies. The key is the input's variable, or its
-// flag if it has none ("-tag").
-func (in *Inputs) SetBy(key string) string { return in.setBy[key] }
 
 // key identifies an input: two flags with the same variable are one input.
 func (r input) key() string {

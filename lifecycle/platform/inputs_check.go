@@ -91,9 +91,9 @@ func (in *Inputs) checkTags([]string) error {
 func (in *Inputs) checkLayout([]string) error {
 	switch {
 	case in.Layout && in.Daemon:
-		return fmt.Errorf("%s and %s are mutually exclusive", in.SetBy("CNB_USE_LAYOUT"), in.SetBy("CNB_USE_DAEMON"))
+		return fmt.Errorf("%s and %s are mutually exclusive", in.setBy["CNB_USE_LAYOUT"], in.setBy["CNB_USE_DAEMON"])
 	case in.Layout && in.LayoutDir == "":
-		return fmt.Errorf("%s requires -layout-dir (CNB_LAYOUT_DIR)", in.SetBy("CNB_USE_LAYOUT"))
+		return fmt.Errorf("%s requires -layout-dir (CNB_LAYOUT_DIR)", in.setBy["CNB_USE_LAYOUT"])
 	}
 	return nil
 }
@@ -102,9 +102,9 @@ func (in *Inputs) checkLayout([]string) error {
 func (in *Inputs) checkUser([]string) error {
 	switch {
 	case in.UID >= 0 && in.GID < 0:
-		return fmt.Errorf("%s requires a group as well: -gid (CNB_GROUP_ID)", in.SetBy("CNB_USER_ID"))
+		return fmt.Errorf("%s requires a group as well: -gid (CNB_GROUP_ID)", in.setBy["CNB_USER_ID"])
 	case in.GID >= 0 && in.UID < 0:
-		return fmt.Errorf("%s requires a user as well: -uid (CNB_USER_ID)", in.SetBy("CNB_GROUP_ID"))
+		return fmt.Errorf("%s requires a user as well: -uid (CNB_USER_ID)", in.setBy["CNB_GROUP_ID"])
 	}
 	return nil
 }

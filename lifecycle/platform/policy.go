@@ -70,8 +70,8 @@ func stricter[T ~string](a, b T, ascending ...T) T {
 
 // lowerAge returns the smaller of two ages; an empty age does not count.
 func lowerAge(a, b string) string {
-	ageA, errA := ParseAge(a)
-	ageB, errB := ParseAge(b)
+	ageA, errA := parseAge(a)
+	ageB, errB := parseAge(b)
 	if a == "" || errA == nil && errB == nil && b != "" && ageB < ageA {
 		return b
 	}
@@ -89,7 +89,7 @@ func (p Policy) Rule(c *extensions.Case, built time.Time) {
 		c.Proofs[x.ID] = x.Proof
 	}
 	var err error
-	if c.MaxAge, err = ParseAge(p.MaxImageAge); err != nil {
+	if c.MaxAge, err = parseAge(p.MaxImageAge); err != nil {
 		c.MaxAge = time.Nanosecond // an invalid age accepts nothing
 	}
 }

@@ -1,9 +1,12 @@
 package platform
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/sbom"
 )
 
@@ -61,4 +64,21 @@ func (r *Resolution) RunImageRequirements() *Requirements {
 func (r RunImageRequirement) equal(other RunImageRequirement) bool {
 	return r.Name == other.Name && r.Constraint == other.Constraint && r.Rule == other.Rule &&
 		slices.Equal(r.Evidence, other.Evidence) && r.RequiredBy == other.RequiredBy && r.ProvedByEffect == other.ProvedByEffect
+}
+
+// DecodeRequirements decodes the label [RequirementsLabel].
+func DecodeRequirements(label string) ([]RunImageRequirement, error) {
+	var r Requirements
+	if err := json.Unmarshal([]byte(label), &r); err != nil {
+		return nil, err
+	}
+	if err := sbom.CheckFileVersion(r.Version); err != nil {
+		return nil, err
+	}
+	for _, req := range r.Requirements {
+		if _, err := provides.ParseConstraint(req.Constraint); err != nil {
+			return nil, fmt.Errorf("requirement %q: %w", req.Name, err)
+		}
+	}
+	return r.Requirements, nil
 }

@@ -69,10 +69,10 @@ func (r Requirement) OnlyRunImage() bool {
 // Requirer returns the module in required-by. If its parts are not recorded, it is a buildpack
 // with the text as its ID.
 func (r Requirement) Requirer() resolver.Module {
-	if r.By == nil || r.By.Module().String() != r.RequiredBy {
+	if r.By == nil || r.By.module().String() != r.RequiredBy {
 		return resolver.Module{Kind: resolver.Buildpack, ID: r.RequiredBy}
 	}
-	return r.By.Module()
+	return r.By.module()
 }
 
 // Modules returns the modules in met-by, which follow the images there, or nil if their parts
@@ -84,10 +84,10 @@ func (r Requirement) Modules() []resolver.Module {
 	}
 	var all []resolver.Module
 	for i, p := range r.Providers {
-		if p.Module().String() != r.MetBy[first+i] {
+		if p.module().String() != r.MetBy[first+i] {
 			return nil
 		}
-		all = append(all, p.Module())
+		all = append(all, p.module())
 	}
 	return all
 }
@@ -105,7 +105,7 @@ func ResolvedModuleOf(m resolver.Module) *ResolvedModule {
 }
 
 // Module is the inverse of [ResolvedModuleOf].
-func (m ResolvedModule) Module() resolver.Module {
+func (m ResolvedModule) module() resolver.Module {
 	return resolver.Module{Kind: resolver.Kind(m.Kind), ID: m.ID, Version: m.Version}
 }
 

@@ -42,7 +42,7 @@ type Policy struct {
 	ExtendInCreator string           `toml:"extend-in-creator,omitempty" json:"extend-in-creator,omitempty"` // auto (default), never
 
 	// MaxImageAge is how old an image may be for unpinned installs to count as satisfied, see
-	// [ParseAge]; empty: unlimited.
+	// parseAge; empty: unlimited.
 	MaxImageAge string `toml:"max-image-age,omitempty" json:"max-image-age,omitempty"`
 
 	// Built is the build time, in resolution.toml only.
@@ -116,7 +116,7 @@ func (p Policy) Check() error {
 			return fmt.Errorf("key %q: %w", key, err)
 		}
 	}
-	if _, err := ParseAge(p.MaxImageAge); err != nil {
+	if _, err := parseAge(p.MaxImageAge); err != nil {
 		return fmt.Errorf("key \"max-image-age\": %w", err)
 	}
 	return nil
@@ -149,9 +149,9 @@ func proofs() []string {
 	return all
 }
 
-// ParseAge parses max-image-age: a Go duration ("720h") or days ("30d"). Empty means unlimited
+// parseAge parses max-image-age: a Go duration ("720h") or days ("30d"). Empty means unlimited
 // and returns 0.
-func ParseAge(text string) (time.Duration, error) {
+func parseAge(text string) (time.Duration, error) {
 	if text == "" {
 		return 0, nil
 	}

@@ -117,7 +117,7 @@ func (r *rebaseCheck) recheck(ctx context.Context, label string) error {
 	if label == "" {
 		return nil
 	}
-	required, err := lifecycle.DecodeRequirements(label)
+	required, err := platform.DecodeRequirements(label)
 	if err != nil {
 		return fmt.Errorf("reading label %s of %s: %w", platform.RequirementsLabel, r.app.Name, err)
 	}

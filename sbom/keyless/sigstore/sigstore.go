@@ -51,12 +51,6 @@ func Verify(_ context.Context, r keyless.Request) (keyless.Signer, error) {
 	return keyless.Signer{Issuer: c.Issuer, Subject: c.SubjectAlternativeName}, nil
 }
 
-// CheckRoot says what is wrong with a trusted root; nil: it can be used.
-func CheckRoot(trustedRoot []byte) error {
-	_, err := newVerifier(trustedRoot)
-	return err
-}
-
 func newVerifier(trustedRoot []byte) (*verify.Verifier, error) {
 	material, err := root.NewTrustedRootFromJSON(trustedRoot)
 	if err != nil {

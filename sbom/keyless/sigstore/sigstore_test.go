@@ -74,13 +74,6 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-func TestCheckRoot(t *testing.T) {
-	check(t, sigstore.CheckRoot(trusted(t, authority(t))))
-	if err := sigstore.CheckRoot([]byte(`{"mediaType": "text/plain"}`)); err == nil {
-		t.Error("text is a trusted root")
-	}
-}
-
 func several(t *testing.T, a *keylesstest.Authority) []byte {
 	statement, err := keylesstest.Statement("https://spdx.dev/Document", map[string]string{}, "sha256:"+strings.Repeat("0", 64), digest)
 	check(t, err)

@@ -1,0 +1,4 @@
+package env
+
+// Of is for tests of the package.
+var Of = of

@@ -22,7 +22,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
@@ -61,7 +60,7 @@ func (i *Image) read(ctx context.Context) (*previous, error) {
 		return i.previous, nil
 	}
 	img, err := remote.Image(i.Ref, i.options(ctx)...)
-	if t, ok := errors.AsType[*transport.Error](err); ok && t.StatusCode == http.StatusNotFound {
+	if registry.Status(err) == http.StatusNotFound {
 		i.previous = &previous{}
 		return i.previous, nil
 	}
@@ -100,9 +99,8 @@ func describe(img v1.Image) (*previous, error) {
 // cancellation.
 func classified(err error) error {
 	var network net.Error
-	_, answer := errors.AsType[*transport.Error](err)
 	_, request := errors.AsType[*url.Error](err)
-	if answer || request || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) ||
+	if registry.Status(err) != 0 || request || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrCorrupt) {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/moby/moby/client"
 
 	"github.com/baseplan/baseplan/sbom/reference"
@@ -65,10 +64,7 @@ func (w *Writer) canPull(ctx context.Context, name reference.Reference) error {
 		return err
 	}
 	_, err = remote.Head(ref, w.Registry.Options(ctx, ref.Context())...)
-	if t, ok := errors.AsType[*transport.Error](err); ok && t.StatusCode == http.StatusNotFound {
-		return nil
-	}
-	if err != nil {
+	if err != nil && registry.Status(err) != http.StatusNotFound {
 		return fmt.Errorf("accessing registry %s: %w", ref.Context().RegistryStr(), w.Registry.Refused(ref.Context(), err))
 	}
 	return nil
@@ -80,7 +76,7 @@ func (w *Writer) canPush(ctx context.Context, name reference.Reference) error {
 		return err
 	}
 	if err := w.Registry.CheckWrite(ctx, ref); err != nil {
-		return fmt.Errorf("beginning an upload to registry %s: %w", ref.Context().RegistryStr(), w.Registry.Refused(ref.Context(), err))
+		return fmt.Errorf("beginning an upload to registry %s: %w", ref.Context().RegistryStr(), err)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package image
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -11,7 +10,6 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/baseplan/baseplan/sbom/reference"
 	"github.com/baseplan/baseplan/sbom/registry"
@@ -66,7 +64,7 @@ func (o *Opener) openRegistry(ctx context.Context, ref reference.Reference) (*Im
 
 // orNotFound adds [ErrNotFound] to a registry's 404 response.
 func orNotFound(err error) error {
-	if t, ok := errors.AsType[*transport.Error](err); ok && t.StatusCode == http.StatusNotFound {
+	if registry.Status(err) == http.StatusNotFound {
 		return fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
 	return err

@@ -95,52 +95,44 @@ type Subject struct {
 // Find searches the carriers in order and stops at the first usable SBOM. If there is none,
 // Result.Found is nil, Searched has the reasons, and the error is nil. An error means that the
 // search could not be started or that ctx ended.
-func (f *Finder) Find(ctx context.Context, s Subject) (*Result, error) {
-	if s.Origin != nil {
-		return f.nearFirst(ctx, s, f.Find, false)
-	}
-	r, err := f.begin(s)
-	if err != nil {
-		return nil, err
-	}
-	total, cancel := context.WithTimeoutCause(ctx, r.limits.Total, fmt.Errorf("the search took longer than %s", r.limits.Total))
-	defer cancel()
-	result := &Result{}
-	for _, stage := range r.stages() {
-		if result.add(r.run(total, stage)); result.Found != nil {
-			break
-		}
-	}
-	result.Warnings = r.warnings
-	r.declare(total, result)
-	return result, ended(ctx)
-}
+func (f *Finder) Find(ctx context.Context, s Subject) (*Result, error) { return f.find(ctx, s, false) }
 
 // FindAll reads every carrier, even after it found an SBOM. Found is the SBOM that Find
 // returns.
 func (f *Finder) FindAll(ctx context.Context, s Subject) (*Result, error) {
+	return f.find(ctx, s, true)
+}
+
+func (f *Finder) find(ctx context.Context, s Subject, all bool) (*Result, error) {
 	if s.Origin != nil {
-		return f.nearFirst(ctx, s, f.FindAll, true)
+		return f.nearFirst(ctx, s, all)
 	}
 	r, err := f.begin(s)
 	if err != nil {
 		return nil, err
 	}
-	r.all = true
+	r.all = all
 	total, cancel := context.WithTimeoutCause(ctx, r.limits.Total, fmt.Errorf("the search took longer than %s", r.limits.Total))
 	defer cancel()
-	stages := r.stages()
-	findings := make([][]Finding, len(stages))
-	var wg sync.WaitGroup
-	for i, stage := range stages {
-		wg.Go(func() { findings[i] = r.run(total, stage) })
-	}
-	wg.Wait()
 	result := &Result{}
-	for _, found := range findings {
-		result.add(found)
+	if stages := r.stages(); all {
+		findings := make([][]Finding, len(stages))
+		var wg sync.WaitGroup
+		for i, stage := range stages {
+			wg.Go(func() { findings[i] = r.run(total, stage) })
+		}
+		wg.Wait()
+		for _, found := range findings {
+			result.add(found)
+		}
+		slices.Sort(r.warnings)
+	} else {
+		for _, stage := range stages {
+			if result.add(r.run(total, stage)); result.Found != nil {
+				break
+			}
+		}
 	}
-	slices.Sort(r.warnings)
 	result.Warnings = r.warnings
 	r.declare(total, result)
 	return result, ended(ctx)

@@ -8,10 +8,10 @@ import (
 
 // nearFirst searches the daemon, then for a short time the registry that the image was pulled
 // from.
-func (f *Finder) nearFirst(ctx context.Context, s Subject, find func(context.Context, Subject) (*Result, error), all bool) (*Result, error) {
+func (f *Finder) nearFirst(ctx context.Context, s Subject, all bool) (*Result, error) {
 	origin := s.Origin
 	s.Origin = nil
-	near, err := find(ctx, s)
+	near, err := f.find(ctx, s, all)
 	if err != nil || near.Found != nil && !all {
 		return near, err
 	}
@@ -28,7 +28,7 @@ func (f *Finder) nearFirst(ctx context.Context, s Subject, find func(context.Con
 	from.Config, from.HasDatabase, from.Switched = s.Config, s.HasDatabase, s.Switched
 	from.Names = append(slices.Clone(s.Names), s.Digest.String())
 	from.Image, from.Archive, from.Origin = nil, nil, nil
-	far, err := find(short, from)
+	far, err := f.find(short, from, all)
 	if far == nil {
 		return nil, err
 	}

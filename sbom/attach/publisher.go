@@ -20,7 +20,6 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/errdef"
-	"oras.land/oras-go/v2/registry/remote/errcode"
 
 	"github.com/baseplan/baseplan/sbom/registry"
 )
@@ -279,11 +278,9 @@ func again(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	if resp, ok := errors.AsType[*errcode.ErrorResponse](err); ok {
-		switch resp.StatusCode {
-		case http.StatusConflict, http.StatusPreconditionFailed, http.StatusLocked:
-			return true
-		}
+	switch registry.Status(err) {
+	case http.StatusConflict, http.StatusPreconditionFailed, http.StatusLocked:
+		return true
 	}
 	return errors.Is(err, errSlow) || registry.Temporary(err)
 }

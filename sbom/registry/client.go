@@ -84,6 +84,33 @@ func (c *Client) insecure(r name.Repository) bool {
 	return slices.ContainsFunc(c.Insecure, func(entry string) bool { return ParsePlace(entry).Contains(r) })
 }
 
+// A Place is a registry, or its repositories at and below a path.
+type Place struct{ Host, Path string }
+
+// ParsePlace parses "host" or "host/path". It ignores a scheme and the paths of the registry
+// API, and maps Docker Hub's other addresses.
+func ParsePlace(text string) Place {
+	if _, rest, ok := strings.Cut(text, "://"); ok {
+		text = rest
+	}
+	host, path, _ := strings.Cut(strings.TrimSpace(text), "/")
+	path = strings.Trim(path, "/")
+	if path == "v1" || path == "v2" {
+		path = ""
+	}
+	host = strings.ToLower(host)
+	if host == "docker.io" || host == "registry-1.docker.io" {
+		host = name.DefaultRegistry
+	}
+	return Place{host, path}
+}
+
+// Contains reports whether a registry or repository is at or below the place.
+func (p Place) Contains(r authn.Resource) bool {
+	path := strings.TrimPrefix(r.String(), r.RegistryStr())
+	return p.Host == r.RegistryStr() && (p.Path == "" || strings.HasPrefix(path+"/", "/"+p.Path+"/"))
+}
+
 func loopback(hostport string) bool {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {
@@ -115,7 +142,7 @@ func (c *Client) CheckWrite(ctx context.Context, ref name.Reference) error {
 		keychain = authn.NewMultiKeychain() // anonymous
 	}
 	t := transport.NewUserAgent(withContext{c.transport(ref.Context()), ctx}, userAgent)
-	return remote.CheckPushPermission(ref, forRepository{keychain, ref.Context()}, t)
+	return c.Refused(ref.Context(), remote.CheckPushPermission(ref, forRepository{keychain, ref.Context()}, t))
 }
 
 // forRepository is a keychain for one repository: CheckPushPermission only asks for credentials

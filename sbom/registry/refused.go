@@ -30,11 +30,8 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 // Refused returns a [RefusedError] if a registry refused access to the repository, and other
 // errors as they are. Errors of a [Client.Repository] are of that type already.
 func (c *Client) Refused(r name.Repository, err error) error {
-	status := statusOf(err)
-	if status != http.StatusUnauthorized && status != http.StatusForbidden {
-		return err
-	}
-	if _, ok := errors.AsType[*RefusedError](err); ok {
+	status := Status(err)
+	if _, done := errors.AsType[*RefusedError](err); done || status != http.StatusUnauthorized && status != http.StatusForbidden {
 		return err
 	}
 	why := ""
@@ -53,8 +50,8 @@ func (c *Client) Refused(r name.Repository, err error) error {
 	return &RefusedError{status, advice, err}
 }
 
-// statusOf returns the status of the response that an error is about; 0: none.
-func statusOf(err error) int {
+// Status returns the status of the response that an error of one of the libraries is about; 0: none.
+func Status(err error) int {
 	if e, ok := errors.AsType[*transport.Error](err); ok {
 		return e.StatusCode
 	}

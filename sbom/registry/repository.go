@@ -76,10 +76,16 @@ func (r *Repository) Dial(ctx context.Context) {
 // as go-containerregistry does.
 func (r *Repository) PushBlob(ctx context.Context, desc ocispec.Descriptor, data []byte) error {
 	backoff := r.client.backoff()
-	for attempts := backoff.Steps; ; attempts-- {
+	for {
 		err := r.Blobs().Push(ctx, desc, bytes.NewReader(data))
+		last := backoff.Steps <= 1
 		wait := backoff.Step()
-		if attempts <= 1 || !interrupted(err) || !endsAfter(ctx, wait) || sleep(ctx, wait) != nil {
+		if last || !interrupted(err) || !endsAfter(ctx, wait) {
+			return err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
 			return err
 		}
 	}

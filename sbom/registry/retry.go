@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"oras.land/oras-go/v2/registry/remote/errcode"
+	"oras.land/oras-go/v2/registry/remote/retry"
 
 	"github.com/baseplan/baseplan/sbom/registry/watch"
 )
@@ -39,53 +40,40 @@ type retrying struct {
 
 // RoundTrip implements [http.RoundTripper].
 func (t retrying) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx, backoff := req.Context(), t.backoff
-	for attempts := backoff.Steps; ; attempts-- {
-		resp, err := t.next.RoundTrip(req)
-		if attempts <= 1 || err != nil && !Temporary(err) || err == nil && !temporaryStatus(resp.StatusCode) || !repeatable(req, resp, err) {
-			return resp, err
-		}
-		wait := backoff.Step()
-		if asked, ok := retryAfter(resp, time.Now()); ok {
-			wait = asked
-		}
-		if wait > maxWait || !endsAfter(ctx, wait) {
-			return resp, err
-		}
-		next := req.WithContext(ctx) // a copy
-		if req.GetBody != nil {
-			body, bodyErr := req.GetBody()
-			if bodyErr != nil {
-				return resp, err
-			}
-			next.Body = body
-		}
-		req = next
-		if resp != nil {
-			_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // so that the connection can be used again
-			resp.Body.Close()
-		}
-		if err := sleep(ctx, wait); err != nil {
-			return nil, err
-		}
+	policy := func() retry.Policy { return &policy{req, t.backoff} }
+	return (&retry.Transport{Base: t.next, Policy: policy}).RoundTrip(req)
+}
+
+// A policy is for the attempts at one request.
+type policy struct {
+	*http.Request
+	backoff remote.Backoff
+}
+
+// Retry implements [retry.Policy].
+func (p *policy) Retry(_ int, resp *http.Response, err error) (time.Duration, error) {
+	const never = -1
+	again := Temporary(err)
+	if err == nil {
+		again = temporaryStatus(resp.StatusCode)
 	}
+	if !again || p.backoff.Steps <= 1 || !repeatable(p.Request, resp, err) {
+		return never, nil
+	}
+	wait := p.backoff.Step()
+	if asked, ok := retryAfter(resp, time.Now()); ok {
+		wait = asked
+	}
+	if wait > maxWait || !endsAfter(p.Context(), wait) {
+		return never, nil
+	}
+	return wait, nil
 }
 
 // endsAfter reports whether the context is still in use after a wait.
 func endsAfter(ctx context.Context, wait time.Duration) bool {
 	deadline, ok := ctx.Deadline()
 	return ctx.Err() == nil && (!ok || time.Until(deadline) > wait)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 func temporaryStatus(status int) bool {
@@ -101,7 +89,7 @@ func temporaryStatus(status int) bool {
 // Temporary reports whether a request that failed may succeed later: the registry was busy or
 // had an error of its own, or a connection was refused, broken or timed out.
 func Temporary(err error) bool {
-	if temporaryStatus(statusOf(err)) {
+	if temporaryStatus(Status(err)) {
 		return true
 	}
 	if errors.Is(err, watch.ErrStalled) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -119,12 +107,9 @@ func Temporary(err error) bool {
 	return false
 }
 
-// repeatable reports whether a request can be sent again: if that has the same effect, or if it
-// had none yet.
+// repeatable reports whether a request can be sent again, if its body can: if that has the same
+// effect, or if it had none yet.
 func repeatable(req *http.Request, resp *http.Response, err error) bool {
-	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
-		return false
-	}
 	if !uploads(req.Method, req.URL.Path) || resp != nil && resp.StatusCode == http.StatusTooManyRequests {
 		return true
 	}
@@ -140,7 +125,7 @@ func uploads(method, path string) bool {
 
 // interrupted reports whether an upload failed at a request that may succeed in a new upload.
 func interrupted(err error) bool {
-	if !Temporary(err) || statusOf(err) == http.StatusTooManyRequests {
+	if !Temporary(err) || Status(err) == http.StatusTooManyRequests {
 		return false
 	}
 	if e, ok := errors.AsType[*transport.Error](err); ok {

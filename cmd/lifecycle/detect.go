@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/baseplan/baseplan/cmd/internal/trust"
 	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/fail"
@@ -60,10 +61,10 @@ func (c *command) detector() (d lifecycle.Detector, g lifecycle.Generator, err e
 		return d, g, err
 	}
 	policy := c.policy()
-	if policy.Keys, err = pemOf(policy.Keys); err != nil {
+	if policy.Keys, err = trust.PEM(policy.Keys, keySetting); err != nil {
 		return d, g, err
 	}
-	if policy.TrustedRoot, err = trustedRoot(policy.TrustedRoot); err != nil {
+	if policy.TrustedRoot, err = trust.Root(policy.TrustedRoot, rootSetting); err != nil {
 		return d, g, err
 	}
 	d = lifecycle.Detector{

@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/baseplan/baseplan/cmd/internal/trust"
 	"github.com/baseplan/baseplan/lifecycle/files"
 )
 
@@ -16,10 +17,10 @@ func TestKeyFilesThatArePipes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, odd := range []string{pipe, "/dev/zero"} {
-		if _, err := readKeys([]string{odd}); !errors.Is(err, files.ErrNotRegular) {
+		if _, err := trust.Keys([]string{odd}, keySetting); !errors.Is(err, files.ErrNotRegular) {
 			t.Errorf("the key %s: %v", odd, err)
 		}
-		if _, err := trustedRoot(odd); !errors.Is(err, files.ErrNotRegular) {
+		if _, err := trust.Root(odd, rootSetting); !errors.Is(err, files.ErrNotRegular) {
 			t.Errorf("the trusted root %s: %v", odd, err)
 		}
 	}

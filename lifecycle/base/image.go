@@ -45,8 +45,8 @@ func (i Image) Generated() bool { return i.Carrier == attach.Generated || i.Carr
 // Document returns the inventory, or nil.
 func (i Image) Document() *sbom.Document { return i.Set.Document() }
 
-// resolved returns the image as recorded in resolution.toml.
-func (i Image) resolved() platform.ResolvedImage {
+// Resolved returns the image as recorded in resolution.toml.
+func (i Image) Resolved() platform.ResolvedImage {
 	return platform.ResolvedImage{Image: i.Reference.String(), Digest: i.Digest, Inventory: i.Inventory()}
 }
 

@@ -17,7 +17,7 @@ import (
 func (j *Judgement) Record() platform.Resolution {
 	r := platform.Resolution{
 		Version: sbom.FileVersion, Policy: j.Policy, Extensions: j.Policy.Extensions, Identities: j.Policy.Identities,
-		RunImage: j.Run.resolved(), Relies: j.Relied, Mapping: j.Mapping,
+		RunImage: j.Run.Resolved(), Relies: j.Relied, Mapping: j.Mapping,
 		Result: platform.Result{RunImage: j.RunImage, ExtendRun: j.ExtendRun, ExtendBuild: j.ExtendBuild},
 	}
 	for _, req := range j.Resolution.Requirements {

@@ -41,8 +41,8 @@ type Policy struct {
 	Select          string           `toml:"select,omitempty" json:"select,omitempty"`                       // off (default), auto
 	ExtendInCreator string           `toml:"extend-in-creator,omitempty" json:"extend-in-creator,omitempty"` // auto (default), never
 
-	// MaxImageAge is how old an image may be for unpinned installs to count as satisfied, see
-	// parseAge; empty: unlimited.
+	// MaxImageAge is how old an image may be for unpinned installs to count as satisfied: a Go
+	// duration ("720h") or days ("30d"); empty: unlimited.
 	MaxImageAge string `toml:"max-image-age,omitempty" json:"max-image-age,omitempty"`
 
 	// Built is the build time, in resolution.toml only.

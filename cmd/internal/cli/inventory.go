@@ -78,6 +78,8 @@ func (c *Console) source(cmd *cobra.Command) (*source, error) {
 	return s, nil
 }
 
+const proofHelp = "proof required to skip a Dockerfile: plan, installs, effect or strict (default installs)"
+
 // judging returns the source for a command that judges Dockerfiles, and the operator's policy with
 // defaults and the flag --proof applied.
 func (c *Console) judging(cmd *cobra.Command, proof string) (*source, platform.Policy, error) {

@@ -50,9 +50,8 @@ Exits 0 on success; with --exit-code, exits 3 if a Dockerfile remains to be appl
 	inventoryFlags(cmd)
 	fl := cmd.Flags()
 	fl.StringVar(&f.run, "run-image", "", "where to read the run image (default: the reference in analyzed.toml)")
-	fl.StringVar(&f.build, "build-image", "", "build image, to also judge build.Dockerfiles")
+	builderFlags(fl, &f.build, &f.extensions, "always-apply")
 	fl.StringVar(&f.generated, "generated", "", "directory of the Dockerfiles (default $CNB_GENERATED_DIR, else LAYERS_DIR/generated)")
-	fl.StringVar(&f.extensions, "extensions", "", "directory of the builder's extensions, to read always-apply (default $CNB_EXTENSIONS_DIR, else /cnb/extensions)")
 	fl.StringVar(&f.platformAPI, "platform-api", "", "Platform API version, which defines the layout of the directory (default $CNB_PLATFORM_API, else any)")
 	fl.StringVar(&f.proof, "proof", "", "effect, or strict: remove nothing (default effect)")
 	fl.BoolVar(&f.exitCode, "exit-code", false, "exit 3 if a Dockerfile remains to be applied")
@@ -103,7 +102,7 @@ type pruning struct {
 
 	analyzed *platform.Analyzed
 	group    *platform.Group
-	base     *base.Image // the run image; nil: not read or not readable
+	base     base.Image // the run image; without an inventory: not read or not readable
 	judged   *base.Judgement
 	out      []string // removed paths
 	turned   bool     // run-image.extend was changed from true to false
@@ -116,6 +115,7 @@ func (p *pruning) run(ctx context.Context) (err error) {
 	if p.analyzed.RunImage == nil {
 		return fmt.Errorf("reading %s: no run image is recorded", p.analyzedPath())
 	}
+	p.base = base.Image{Reference: reference.Parse(p.analyzed.RunImage.Name())}
 	if p.group, err = platform.ReadFileIn(p.flags.layers, filepath.Join(p.flags.layers, "group.toml"), platform.DecodeGroup); err != nil {
 		return layersHint(err)
 	}
@@ -193,7 +193,7 @@ func (p *pruning) checkLayout(d *extensions.Dockerfile) error {
 // question returns the question for the verdicts, without the plan. A switch by an extension is not undone.
 func (p *pruning) question(ctx context.Context, files []*extensions.Dockerfile) (base.Question, error) {
 	run := p.analyzed.RunImage
-	q := base.Question{Dockerfiles: files, Run: base.Image{Reference: reference.Parse(run.Name())}, Policy: p.policy, Built: p.source.console.now(), Log: p.source.console.log()}
+	q := base.Question{Dockerfiles: files, Run: p.base, Policy: p.policy, Built: p.source.console.now(), Log: p.source.console.log()}
 	if slices.ContainsFunc(files, func(d *extensions.Dockerfile) bool { return d.Image == extensions.Run && d.SwitchTo != "" }) {
 		q.SwitchedTo = []reference.Reference{reference.Parse(run.Image), reference.Parse(run.Reference)}
 	}
@@ -206,10 +206,8 @@ func (p *pruning) question(ctx context.Context, files []*extensions.Dockerfile) 
 	if p.policy.RunSBOM == platform.Off || !has(files, extensions.Run) {
 		return q, nil
 	}
-	if err = p.readRunImage(ctx); p.base != nil {
-		q.Run = *p.base
-		q.Run.Reference = reference.Parse(run.Name())
-	}
+	err = p.readRunImage(ctx)
+	q.Run = p.base
 	return q, err
 }
 
@@ -237,7 +235,8 @@ func (p *pruning) readRunImage(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	p.base = &found
+	found.Reference = p.base.Reference // as in analyzed.toml
+	p.base = found
 	digest := reference.Recorded(p.analyzed.RunImage.Reference).Digest
 	if digest != "" && img.Ref != nil && digest != img.Digest.String() && digest != img.Index.String() {
 		p.source.console.warn("%s is %s, but analyzed.toml names %s", ref, img.Digest, p.analyzed.RunImage.Reference)
@@ -272,11 +271,8 @@ type pruneDocument struct {
 
 func (p *pruning) document() pruneDocument {
 	d := pruneDocument{
-		RunImage: platform.ResolvedImage{Image: p.analyzed.RunImage.Name(), Inventory: "unknown"}, TakenOut: append([]string{}, p.out...),
+		RunImage: p.base.Resolved(), TakenOut: append([]string{}, p.out...),
 		ExtendRun: p.analyzed.RunImage.Extend && !p.turned, ExtendBuild: p.judged.ExtendBuild, Verdicts: []platform.Verdict{},
-	}
-	if p.base != nil {
-		d.RunImage.Digest, d.RunImage.Inventory = p.base.Digest, p.base.Inventory()
 	}
 	for _, v := range p.judged.Verdicts {
 		d.Verdicts = append(d.Verdicts, platform.VerdictOf(v))
@@ -286,8 +282,8 @@ func (p *pruning) document() pruneDocument {
 
 func (p *pruning) text(w io.Writer, width int) {
 	fmt.Fprintf(w, "run image  %s\n", p.analyzed.RunImage.Name())
-	if p.base != nil {
-		fmt.Fprintf(w, "inventory  %s, %d packages\n", p.source.console.provenance(*p.base), len(p.base.Document().Packages))
+	if p.base.Set != nil {
+		fmt.Fprintf(w, "inventory  %s, %d packages\n", p.source.console.provenance(p.base), len(p.base.Document().Packages))
 	}
 	verdicts := p.document().Verdicts
 	if len(verdicts) > 0 {

@@ -62,7 +62,7 @@ list, it also reports that the rebaser requires -force.`,
 type rebaseCheck struct {
 	source   *source
 	app, now *image.Image
-	base     *base.Image // the new run image with its inventory; nil: not read
+	base     base.Image // the new run image; without an inventory: not read
 	unsafe   []error
 	judged   []rechecked
 	change   *packageChange         // nil: a run image has no attached SBOM
@@ -90,6 +90,7 @@ func (r *rebaseCheck) run(ctx context.Context, app, now string) (err error) {
 		return err
 	}
 	defer r.now.Close()
+	r.base = base.Image{Reference: r.now.Name, Digest: r.now.Digest.String()}
 	labels := r.app.Config.Config.Labels
 	metadata, err := platform.DecodeAppMetadata(labels[platform.LifecycleMetadataLabel], app)
 	if err != nil {
@@ -121,20 +122,18 @@ func (r *rebaseCheck) recheck(ctx context.Context, label string) error {
 	if err != nil {
 		return fmt.Errorf("reading label %s of %s: %w", platform.RequirementsLabel, r.app.Name, err)
 	}
-	now, err := r.source.inventory(ctx, r.now)
-	if err != nil {
+	if r.base, err = r.source.inventory(ctx, r.now); err != nil {
 		return err
 	}
-	r.base = &now
 	for _, req := range required {
-		r.judged = append(r.judged, rechecked{req, now.Set.Recheck(req.Name, req.Constraint, req.Evidence)})
+		r.judged = append(r.judged, rechecked{req, r.base.Set.Recheck(req.Name, req.Constraint, req.Evidence)})
 	}
 	return nil
 }
 
 // compare compares the packages, if both run images have an SBOM.
 func (r *rebaseCheck) compare(ctx context.Context, old string) {
-	if r.base == nil || r.base.Generated() {
+	if r.base.Set == nil || r.base.Generated() {
 		return
 	}
 	attached := r.source.other()
@@ -180,10 +179,7 @@ type recheckedDocument struct {
 func (r *rebaseCheck) document() rebaseCheckDocument {
 	d := rebaseCheckDocument{
 		App: r.app.Name.String(), Safe: r.safe(), NeedsForce: !r.safe() || r.foreign(), Packages: r.change, Unsafe: []string{}, Requirements: []recheckedDocument{},
-		RunImage: platform.ResolvedImage{Image: r.now.Name.String(), Digest: r.now.Digest.String(), Inventory: "unknown"},
-	}
-	if r.base != nil {
-		d.RunImage.Inventory = r.base.Inventory()
+		RunImage: r.base.Resolved(),
 	}
 	for _, err := range r.unsafe {
 		d.Unsafe = append(d.Unsafe, err.Error())
@@ -196,8 +192,8 @@ func (r *rebaseCheck) document() rebaseCheckDocument {
 
 func (r *rebaseCheck) text(w io.Writer, width int) {
 	fmt.Fprintf(w, "app image  %s\nrun image  %s\n", r.app.Name, r.now.Name)
-	if r.base != nil {
-		fmt.Fprintf(w, "inventory  %s, %d packages\n\n", r.source.console.provenance(*r.base), len(r.base.Document().Packages))
+	if r.base.Set != nil {
+		fmt.Fprintf(w, "inventory  %s, %d packages\n\n", r.source.console.provenance(r.base), len(r.base.Document().Packages))
 	}
 	t := &table{width: width, head: []string{"RELIES ON", "FOR", "MET", "WHY"}}
 	for _, x := range r.judged {
@@ -236,7 +232,7 @@ func (r *rebaseCheck) conclusion() string {
 		return "A rebase would break the app: the new run image lacks what it relies on."
 	case len(r.unsafe) > 0:
 		return "A rebase would not be safe."
-	case r.base == nil:
+	case r.base.Set == nil:
 		return "The app image does not record any requirements, so a rebase is not refused."
 	}
 	return "A rebase is safe: the new run image has everything that the app image relies on."

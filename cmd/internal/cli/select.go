@@ -35,7 +35,7 @@ shown.`,
 	images := cmd.Flags().StringArray("run", nil, "run image (repeatable)")
 	names := cmd.Flags().StringArray("requires", nil, "requirement with an optional version constraint (repeatable)")
 	files := cmd.Flags().StringArray("dockerfile", nil, "run.Dockerfile of an extension that provides what is required (repeatable)")
-	proof := cmd.Flags().String("proof", "", "proof required to skip a Dockerfile: plan, installs, effect or strict (default installs)")
+	proof := cmd.Flags().String("proof", "", proofHelp)
 	_ = cmd.MarkFlagRequired("run")
 	_ = cmd.MarkFlagRequired("requires")
 	output := outputFlag(cmd)

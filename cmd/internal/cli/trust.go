@@ -2,14 +2,12 @@ package cli
 
 import (
 	"cmp"
-	"crypto"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/baseplan/baseplan/cmd/internal/trust"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/sbom/attach"
 	"github.com/baseplan/baseplan/sbom/keyless"
@@ -43,7 +41,7 @@ func (c *Console) trust(cmd *cobra.Command, p platform.Policy) (attach.Trust, er
 	if len(keys)+len(given) == 0 {
 		keys, t.Identities = p.Keys, p.Identities
 	}
-	if t.Keys, err = readKeys(keys); err != nil {
+	if t.Keys, err = trust.Keys(keys, "--key, or keys in the policy"); err != nil {
 		return t, err
 	}
 	if len(t.Identities) > 0 {
@@ -85,41 +83,14 @@ func (c *Console) verifier(root string) (attach.VerifyBundle, error) {
 		c.warn("identities are not trusted: no trusted root is set (--trusted-root, CNB_TRUSTED_ROOT, or trusted-root in the policy); baseplan trusted-root prints it")
 		return nil, nil
 	}
-	data := []byte(root)
-	if !strings.HasPrefix(strings.TrimSpace(root), "{") {
-		var err error
-		if data, err = os.ReadFile(root); err != nil {
-			return nil, fmt.Errorf("reading the trusted root: %w", err)
-		}
-	}
-	if err := keyless.CheckRoot(data); err != nil {
-		return nil, &hinted{fmt.Errorf("reading the trusted root %s: %w", root, err), "create one with baseplan trusted-root > FILE"}
+	data, err := trust.Root(root, "--trusted-root, CNB_TRUSTED_ROOT, or trusted-root in the policy")
+	if err != nil {
+		return nil, err
 	}
 	path, err := keyless.Beside()
 	if err != nil {
 		c.warn("identities are not trusted: %v", err)
 		return nil, nil
 	}
-	return (&keyless.Program{Path: path, TrustedRoot: data}).Verify, nil
-}
-
-// readKeys reads public keys, given as PEM or as paths of PEM files.
-func readKeys(given []string) ([]crypto.PublicKey, error) {
-	var keys []crypto.PublicKey
-	for _, key := range given {
-		data, name := []byte(key), "a key of baseplan.toml"
-		if !strings.Contains(key, "-----BEGIN") {
-			var err error
-			if data, err = os.ReadFile(key); err != nil {
-				return nil, fmt.Errorf("reading key: %w", err)
-			}
-			name = key
-		}
-		parsed, err := attach.ParseKeys(data, name)
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, parsed...)
-	}
-	return keys, nil
+	return (&keyless.Program{Path: path, TrustedRoot: []byte(data)}).Verify, nil
 }

@@ -8,9 +8,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 )
+
+// builderFlags defines the flags of what the builder has: its image, and the directory of its extensions with settings.
+func builderFlags(flags *pflag.FlagSet, image, extensions *string, settings string) {
+	flags.StringVar(image, "build-image", "", "build image, to also judge build.Dockerfiles")
+	flags.StringVar(extensions, "extensions", "", "directory of the builder's extensions, to read "+settings+" (default $CNB_EXTENSIONS_DIR, else /cnb/extensions)")
+}
 
 // extensionsFolder returns the directory of the builder's extensions.
 func (c *Console) extensionsFolder(flag string) string {

@@ -46,7 +46,7 @@ func New(cnbRegistryAuth string, warn func(string)) *Keychain {
 	azure := authn.NewKeychainFromHelper(credhelper.NewACRCredentialsHelper())
 	return &Keychain{
 		headers: parseAuth(cnbRegistryAuth),
-		clouds:  []authn.Keychain{google.Keychain, only(amazonHosts, amazon), only(azureHosts, azure)},
+		clouds:  []authn.Keychain{google.Keychain, limited{amazonHosts, amazon}, limited{azureHosts, azure}},
 		warn:    warn,
 		told:    map[string]bool{},
 		reasons: map[string][]string{},
@@ -177,12 +177,8 @@ var (
 	azureHosts  = regexp.MustCompile(`\.azurecr\.(io|cn|de|us)$`)
 )
 
-// only limits a keychain to matching registries. Some keychains contact a metadata service
-// before they look at the name.
-func only(hosts *regexp.Regexp, keychain authn.Keychain) authn.Keychain {
-	return limited{hosts, keychain}
-}
-
+// A limited keychain is only asked for matching registries. Some keychains contact a metadata
+// service before they look at the name.
 type limited struct {
 	hosts *regexp.Regexp
 	authn.Keychain

@@ -52,7 +52,7 @@ func (r *search) cosign(ctx context.Context) []Finding {
 	for i, a := range manifests {
 		switch {
 		case errors.Is(errs[i], errdef.ErrNotFound):
-			all = append(all, a.with(None, r.side(a.Subject)))
+			all = append(all, a.with(None, r.subjectName(a.Subject)))
 		case errs[i] != nil:
 			all = append(all, a.failed(ctx, errs[i]))
 		default:

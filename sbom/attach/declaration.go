@@ -23,8 +23,8 @@ const (
 // UnsignedLabel is the reason why a label is rejected if keys are given.
 const UnsignedLabel = "a label carries no signature: attach a signed declaration (baseplan sbom attach --provides FILE --sign KEY)"
 
-// declared records a declaration found in a list of referrers.
-func (r *search) declared(c candidate) {
+// addDeclaration records a declaration found in a list of referrers.
+func (r *search) addDeclaration(c candidate) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.declarations = append(r.declarations, c)
@@ -37,10 +37,10 @@ func (r *search) declared(c candidate) {
 	r.declarations = r.declarations[:min(len(r.declarations), maxDeclarations)]
 }
 
-// declare sets the publisher's declaration: one from the lists of referrers that were read
+// findDeclaration sets the publisher's declaration: one from the lists of referrers that were read
 // anyway, since it was attached after the image was built; otherwise the label's. With keys it
 // must be signed, which a label cannot be.
-func (r *search) declare(ctx context.Context, result *Result) {
+func (r *search) findDeclaration(ctx context.Context, result *Result) {
 	for _, c := range r.declarations {
 		data, by, err := r.readDeclaration(ctx, c)
 		if err == nil {

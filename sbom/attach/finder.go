@@ -105,7 +105,7 @@ func (f *Finder) FindAll(ctx context.Context, s Subject) (*Result, error) {
 
 func (f *Finder) find(ctx context.Context, s Subject, all bool) (*Result, error) {
 	if s.Origin != nil {
-		return f.nearFirst(ctx, s, all)
+		return f.searchDaemonFirst(ctx, s, all)
 	}
 	r, err := f.begin(s)
 	if err != nil {
@@ -134,7 +134,7 @@ func (f *Finder) find(ctx context.Context, s Subject, all bool) (*Result, error)
 		}
 	}
 	result.Warnings = r.warnings
-	r.declare(total, result)
+	r.findDeclaration(total, result)
 	return result, ended(ctx)
 }
 
@@ -210,9 +210,9 @@ func (r *search) stages() []stage {
 		all = append(all, r.layer)
 	}
 	if r.repo != nil {
-		all = append(all, r.asking(r.referrers), r.asking(r.cosign))
+		all = append(all, r.inRegistry(r.referrers), r.inRegistry(r.cosign))
 	}
-	all = append(all, r.asking(r.buildkit))
+	all = append(all, r.inRegistry(r.buildkit))
 	if r.Archive == nil {
 		all = append(all, r.layer)
 	}
@@ -226,8 +226,8 @@ func (r *search) run(ctx context.Context, s stage) []Finding {
 	return s(ctx)
 }
 
-// asking wraps a stage that accesses the registry.
-func (r *search) asking(s stage) stage {
+// inRegistry wraps a stage that accesses the registry.
+func (r *search) inRegistry(s stage) stage {
 	return func(ctx context.Context) []Finding {
 		if r.repo != nil {
 			r.repo.Dial(ctx)
@@ -248,8 +248,8 @@ func (r *search) isSubject(digest string) bool {
 	return slices.ContainsFunc(r.subjects(), func(h v1.Hash) bool { return h.String() == digest })
 }
 
-// side says which of two subjects a finding is for, or "" if there is only one.
-func (r *search) side(subject v1.Hash) string {
+// subjectName says which of two subjects a finding is for, or "" if there is only one.
+func (r *search) subjectName(subject v1.Hash) string {
 	switch {
 	case len(r.subjects()) == 1:
 		return ""

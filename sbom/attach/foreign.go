@@ -17,11 +17,11 @@ const (
 	maxForeign       = 4   // referrers of unknown types that are read, the newest
 	maxForeignLayers = 2   // layers read of each
 	maxPassed        = 64  // rejected referrers that are listed
-	peeked           = 512 // bytes to detect whether a blob may be an SBOM
+	sniffed          = 512 // bytes to detect whether a blob may be an SBOM
 )
 
-// passedOver returns the finding for a referrer that is no SBOM or was not read.
-func (r *search) passedOver(c candidate) Finding {
+// rejected returns the finding for a referrer that is no SBOM or was not read.
+func (r *search) rejected(c candidate) Finding {
 	a := r.artifactOf(c)
 	return a.with(UnknownType, typed(c.desc.ArtifactType, c.why))
 }
@@ -69,7 +69,7 @@ func (r *search) partsByContent(ctx context.Context, m *ocispec.Manifest) ([]par
 		if looked++; looked > maxForeignLayers {
 			break
 		}
-		data, err := r.repo.blobIf(ctx, layer, r.limits.SBOM, func(start []byte) bool { return promising(start, layer.MediaType) })
+		data, err := r.repo.blobIf(ctx, layer, r.limits.SBOM, func(start []byte) bool { return mayBeSBOM(start, layer.MediaType) })
 		if err != nil {
 			return nil, err
 		}
@@ -84,9 +84,9 @@ func (r *search) partsByContent(ctx context.Context, m *ocispec.Manifest) ([]par
 	return all, nil
 }
 
-// promising reports whether a blob that starts like this may be or contain an SBOM:
+// mayBeSBOM reports whether a blob that starts like this may be or contain an SBOM:
 // it is JSON, XML or tag-value, or compressed and not an archive.
-func promising(start []byte, mediaType string) bool {
+func mayBeSBOM(start []byte, mediaType string) bool {
 	start = bytes.TrimPrefix(start, []byte("\xef\xbb\xbf"))
 	if bytes.HasPrefix(start, []byte{0x1f, 0x8b}) || bytes.HasPrefix(start, []byte{0x28, 0xb5, 0x2f, 0xfd}) {
 		return !strings.Contains(strings.ToLower(mediaType), "tar")
@@ -95,8 +95,8 @@ func promising(start []byte, mediaType string) bool {
 	return slices.ContainsFunc([]string{"{", "<", "SPDXVersion:", "#"}, func(s string) bool { return bytes.HasPrefix(start, []byte(s)) })
 }
 
-// notNamed returns the finding for referrers that were passed over and are too many
+// unlisted returns the finding for referrers that were passed over and are too many
 // to list.
-func (a artifact) notNamed(n int) Finding {
+func (a artifact) unlisted(n int) Finding {
 	return a.with(UnknownType, fmt.Sprintf("%d more referrers are of other types", n))
 }

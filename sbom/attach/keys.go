@@ -52,7 +52,7 @@ func ParseKeys(data []byte, name string) ([]crypto.PublicKey, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading public keys from %s: a block %q: %w", name, block.Type, err)
 		}
-		if err := usable(key); err != nil {
+		if err := checkKey(key); err != nil {
 			return nil, fmt.Errorf("reading public keys from %s: %w", name, err)
 		}
 		keys = append(keys, key)
@@ -63,7 +63,7 @@ func ParseKeys(data []byte, name string) ([]crypto.PublicKey, error) {
 	return keys, nil
 }
 
-func usable(key crypto.PublicKey) error {
+func checkKey(key crypto.PublicKey) error {
 	switch k := key.(type) {
 	case ed25519.PublicKey:
 		return nil
@@ -99,7 +99,7 @@ func newKeyring(keys []crypto.PublicKey) (keyring, error) {
 	var ring keyring
 	seen := map[string]bool{}
 	for _, key := range keys {
-		if err := usable(key); err != nil {
+		if err := checkKey(key); err != nil {
 			return nil, fmt.Errorf("loading a public key: %w", err)
 		}
 		fingerprint, err := Fingerprint(key)

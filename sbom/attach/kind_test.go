@@ -266,10 +266,10 @@ func FuzzPromising(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) > peeked {
+		if len(data) > sniffed {
 			return // white space may fill what is looked at
 		}
-		if _, err := format.Identify(data); err == nil && !promising(data, "application/octet-stream") {
+		if _, err := format.Identify(data); err == nil && !mayBeSBOM(data, "application/octet-stream") {
 			t.Errorf("%q is an SBOM, and would not be looked into", data)
 		}
 	})

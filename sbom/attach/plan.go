@@ -94,14 +94,14 @@ func newDocument(data []byte, name, arch string) (document, error) {
 	if data, err = f.JSON(); err != nil {
 		return document{}, err
 	}
-	if err := readable(data); err != nil {
+	if err := checkSize(data); err != nil {
 		return document{}, fmt.Errorf("reading %s: as JSON %w", name, err)
 	}
 	return document{doc.Format, data, doc.Created}, nil
 }
 
-// readable rejects an SBOM that exceeds the limits of a Finder.
-func readable(data []byte) error {
+// checkSize rejects an SBOM that exceeds the limits of a Finder.
+func checkSize(data []byte) error {
 	if len(data) > format.MaxSize {
 		return fmt.Errorf("it has %d MiB, but builds read at most %d MiB", len(data)>>20, format.MaxSize>>20)
 	}
@@ -126,7 +126,7 @@ func blobOf(mediaType string, data []byte) packedBlob {
 
 // pack creates a referrer (image-spec, "Guidelines for Artifact Usage"). It is deterministic.
 func (p *plan) pack(artifactType string, layer packedBlob, created time.Time, annotations map[string]string) (*packed, error) {
-	if err := readable(layer.data); err != nil {
+	if err := checkSize(layer.data); err != nil {
 		return nil, fmt.Errorf("packing an artifact of type %s: %w", artifactType, err)
 	}
 	config := blobOf(typeEmpty, []byte("{}"))
@@ -178,7 +178,7 @@ func (p *plan) publish(ctx context.Context, to *publisher) ([]Attached, error) {
 	if err != nil {
 		return all, err
 	}
-	changed, err := to.refer(ctx, p.target.Digest, referrers, artifacts)
+	changed, err := to.addReferrers(ctx, p.target.Digest, referrers, artifacts)
 	if err != nil {
 		return all, err
 	}

@@ -93,8 +93,8 @@ func (p *publisher) referrersOf(ctx context.Context, subject v1.Hash) (*referrer
 	return l, nil
 }
 
-// refer makes the artifacts referrers of the subject and reports which were new.
-func (p *publisher) refer(ctx context.Context, subject v1.Hash, listed *referrerList, artifacts []*packed) (map[v1.Hash]bool, error) {
+// addReferrers makes the artifacts referrers of the subject and reports which were new.
+func (p *publisher) addReferrers(ctx context.Context, subject v1.Hash, listed *referrerList, artifacts []*packed) (map[v1.Hash]bool, error) {
 	changed := map[v1.Hash]bool{}
 	var entries []ocispec.Descriptor
 	for _, a := range artifacts {

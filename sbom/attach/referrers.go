@@ -66,7 +66,7 @@ type listing struct {
 	foreign    []candidate // the newest of unknown type
 	others     []candidate // rejected, to be listed
 	passed     int         // number of candidates over the limit
-	unnamed    int         // number of rejected referrers over the limit of others
+	unlisted   int         // number of rejected referrers over the limit of others
 	err        error       // reason why the list is incomplete
 }
 
@@ -93,7 +93,7 @@ func (r *search) list(ctx context.Context, subject v1.Hash) listing {
 func (r *search) sort(l *listing, c candidate) {
 	switch c.kind {
 	case declarationKind:
-		r.declared(c)
+		r.addDeclaration(c)
 	case sbomKind:
 		l.candidates = append(l.candidates, c)
 	case untyped:
@@ -111,7 +111,7 @@ func (r *search) bound(l *listing) {
 		c.why = fmt.Sprintf("only the newest %d of unknown types are read", maxForeign)
 		l.others = append(l.others, c)
 	}
-	l.unnamed += len(r.trim(&l.others, maxPassed))
+	l.unlisted += len(r.trim(&l.others, maxPassed))
 }
 
 // trim keeps the best candidates and returns the others.
@@ -231,16 +231,16 @@ func (r *search) readListed(ctx context.Context, subject v1.Hash, l listing) []F
 		all = append(all, list.with(Unreadable, fmt.Sprintf("%d more artifacts that may be SBOMs were not read: the limit is %d", l.passed, r.limits.Candidates)))
 	}
 	for _, c := range l.others {
-		all = append(all, r.passedOver(c))
+		all = append(all, r.rejected(c))
 	}
-	if l.unnamed > 0 {
-		all = append(all, list.notNamed(l.unnamed))
+	if l.unlisted > 0 {
+		all = append(all, list.unlisted(l.unlisted))
 	}
 	if l.err != nil && !done() {
 		return append(all, list.failed(ctx, l.err))
 	}
 	if len(all) == 0 {
-		all = append(all, list.with(None, r.side(subject)))
+		all = append(all, list.with(None, r.subjectName(subject)))
 	}
 	return all
 }

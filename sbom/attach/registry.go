@@ -72,9 +72,9 @@ func (r *repository) blobIf(ctx context.Context, desc ocispec.Descriptor, limit 
 		return nil, err
 	}
 	defer body.Close()
-	in := bufio.NewReaderSize(body, peeked)
+	in := bufio.NewReaderSize(body, sniffed)
 	if wanted != nil {
-		start, err := in.Peek(peeked)
+		start, err := in.Peek(sniffed)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, err
 		}

@@ -42,7 +42,7 @@ func ParseSigner(data []byte, name string, password func() ([]byte, error)) (cry
 	if !ok {
 		return nil, fmt.Errorf("reading a private key from %s: a key of type %T cannot sign", name, key)
 	}
-	if err := usable(s.Public()); err != nil {
+	if err := checkKey(s.Public()); err != nil {
 		return nil, fmt.Errorf("reading a private key from %s: %w", name, err)
 	}
 	return s, nil
@@ -257,7 +257,7 @@ func (p *plan) attestationLayer(ctx context.Context, to *publisher, d document) 
 	if err != nil {
 		return layerToAdd{}, err
 	}
-	if err := readable(envelope); err != nil {
+	if err := checkSize(envelope); err != nil {
 		return layerToAdd{}, fmt.Errorf("packing an attestation: %w", err)
 	}
 	b := blobOf(typeEnvelope, envelope)
@@ -298,13 +298,13 @@ func (p *plan) sign(ctx context.Context, to *publisher, of v1.Hash) (Attached, e
 // A layerToAdd is a layer to add to a tag unless an existing layer is equivalent.
 type layerToAdd struct {
 	packedBlob
-	there func(ocispec.Descriptor) bool
+	equals func(ocispec.Descriptor) bool
 }
 
 // appendLayers appends layers to a tag, except existing ones.
 func appendLayers(add ...layerToAdd) merge {
 	for i, l := range add {
-		add[i].there = remember(l)
+		add[i].equals = remember(l)
 	}
 	return func(old *tagged) (*packed, error) {
 		layers, err := old.layers()
@@ -313,7 +313,7 @@ func appendLayers(add ...layerToAdd) merge {
 		}
 		var blobs []packedBlob
 		for _, l := range add {
-			if !slices.ContainsFunc(layers, l.there) {
+			if !slices.ContainsFunc(layers, l.equals) {
 				layers, blobs = append(layers, l.desc), append(blobs, l.packedBlob)
 			}
 		}
@@ -332,7 +332,7 @@ func remember(l layerToAdd) func(ocispec.Descriptor) bool {
 	known := map[digest.Digest]bool{l.desc.Digest: true}
 	return func(d ocispec.Descriptor) bool {
 		if _, ok := known[d.Digest]; !ok {
-			known[d.Digest] = l.there(d)
+			known[d.Digest] = l.equals(d)
 		}
 		return known[d.Digest]
 	}

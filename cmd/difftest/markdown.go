@@ -15,12 +15,12 @@ func (e *Expected) markdown() string {
 	for _, k := range e.Kinds {
 		where := "`" + strings.NewReplacer(`\.`, ".", `\[\]`, "[]", "|", `\|`).Replace(k.Path) + "`"
 		if k.Failed {
-			where += " of builds that fail"
+			where += " of failed builds"
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", where, html.EscapeString(k.Reason), html.EscapeString(k.Clause))
 	}
 	for _, c := range e.CodesOnly {
-		fmt.Fprintf(&b, "\nOf the builds %s only the exit codes are compared: %s.\n", strings.Trim(fmt.Sprint(c.Seeds), "[]"), c.Reason)
+		fmt.Fprintf(&b, "\nOf builds %s, only the exit codes are compared: %s.\n", strings.Trim(fmt.Sprint(c.Seeds), "[]"), c.Reason)
 	}
 	return b.String()
 }

@@ -24,11 +24,10 @@ import (
 
 // An Analyzer reads the previous image and the run image before a build (platform.md, "analyzer").
 type Analyzer struct {
-	API      api.Version
-	Images   *image.Writer         // required: reads and writes images
-	Locator  reference.Locator     // of all images but the cache image
-	Names    []reference.Reference // of the app image; at least one
-	Registry string                // of the app image; empty: a docker daemon
+	API     api.Version
+	Images  *image.Writer         // required: reads and writes images
+	Locator reference.Locator     // of all images but the cache image
+	Names   []reference.Reference // of the app image; at least one
 
 	Previous   reference.Reference // zero: the first of Names
 	RunImage   reference.Reference // zero: from RunFile
@@ -137,6 +136,14 @@ func (a *Analyzer) granted(place reference.Reference) string {
 		return string(place.Kind)
 	}
 	return place.String()
+}
+
+// registryOf returns the registry of an app image; empty if the platform has it in a docker daemon.
+func registryOf(locator reference.Locator, name reference.Reference) string {
+	if locator.Locate(name).Kind == reference.Daemon {
+		return ""
+	}
+	return reference.Recorded(name.String()).Host()
 }
 
 // previousName returns the name of the previous image.
@@ -270,7 +277,7 @@ func (a *Analyzer) openRunImage(ctx context.Context) (*image.Image, reference.Re
 		}
 		var opened *image.Image
 		var reasons []error
-		name, err := a.RunFile.Images[0].Choose(a.Registry, func(ref reference.Reference) bool {
+		name, err := a.RunFile.Images[0].Choose(registryOf(a.Locator, a.Names[0]), func(ref reference.Reference) bool {
 			img, err := a.Images.Open(ctx, a.Locator.Locate(ref))
 			opened, reasons = img, append(reasons, err)
 			return err == nil

@@ -84,7 +84,7 @@ func TestAnalyzeFirstBuild(t *testing.T) {
 	host.Push("run:1", lifecycletest.Labelled(lifecycletest.Debian(), bookworm))
 	d := guard(t, host)
 	a := lifecycle.Analyzer{
-		API: version(t, "0.15"), Images: &image.Writer{Opener: amd64()}, Registry: d.name,
+		API: version(t, "0.15"), Images: &image.Writer{Opener: amd64()},
 		Names: refs(d.name+"/app:1", d.name+"/app:latest"), RunImage: reference.Parse(d.name + "/run:1"), Layers: "/layers", Root: t.TempDir(),
 	}
 	out, err := a.Run(t.Context())
@@ -210,7 +210,7 @@ func TestAnalyzeChoosesTheRunImage(t *testing.T) {
 				runFile.Images = []platform.RunImageNames{{Image: tt.image, Mirrors: tt.mirrors}, {Image: n + "/run:near"}}
 			}
 			a := lifecycle.Analyzer{
-				API: version(t, "0.15"), Images: &image.Writer{Opener: amd64()}, Names: refs(n + "/app:1"), Registry: n,
+				API: version(t, "0.15"), Images: &image.Writer{Opener: amd64()}, Names: refs(n + "/app:1"),
 				RunImage: reference.Parse(tt.given), RunFile: runFile, Layers: "/layers", Root: t.TempDir(),
 			}
 			out, err := a.Run(t.Context())

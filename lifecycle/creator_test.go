@@ -43,7 +43,7 @@ func newCreator(t *testing.T, packages ...string) *lifecycle.Creator {
 	images, names := &image.Writer{Opener: opener}, refs(d.door.name+"/app:1")
 	return &lifecycle.Creator{
 		Analyzer: lifecycle.Analyzer{
-			API: v, Images: images, Names: names, Registry: names[0].Host(), RunImage: reference.Parse(run), Layers: layers,
+			API: v, Images: images, Names: names, RunImage: reference.Parse(run), Layers: layers,
 			Reader: &base.Reader{Images: opener, Finder: &attach.Finder{}, Scan: scanned},
 		},
 		Detector:  lifecycle.Detector{API: v, Store: store, Host: host, Order: order, Experimental: "silent"},

@@ -97,7 +97,7 @@ func build(ctx context.Context, dir, run, name string) (*v1.ConfigFile, error) {
 	names := []reference.Reference{reference.Parse(name)}
 
 	creator := lifecycle.Creator{
-		Analyzer: lifecycle.Analyzer{API: version, Images: images, Names: names, Registry: names[0].Host(), RunImage: reference.Parse(run), Layers: layers},
+		Analyzer: lifecycle.Analyzer{API: version, Images: images, Names: names, RunImage: reference.Parse(run), Layers: layers},
 		Detector: lifecycle.Detector{API: version, Store: store, Host: host, Order: resolver.OrderFile{
 			Order: resolver.Order{{{Module: resolver.Module{ID: "acme/greeting", Version: "1.0.0"}}}},
 		}},

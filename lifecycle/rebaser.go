@@ -28,7 +28,6 @@ type Rebaser struct {
 	Locator reference.Locator // of all images
 
 	Names    []reference.Reference // of the rebased image; at least one
-	Registry string                // of Names; empty: a docker daemon
 	Previous reference.Reference   // the app image to rebase; zero: the first of Names
 	RunImage reference.Reference   // the new run image; zero: the one named by the app image
 	Force    bool                  // rebase even if it is not safe
@@ -135,7 +134,7 @@ func (x *rebase) openRunImage(ctx context.Context) error {
 		return errors.New("the app image does not name its run image: use -run-image")
 	}
 	var reasons []error
-	name, err := names.Choose(x.Registry, func(candidate reference.Reference) bool {
+	name, err := names.Choose(registryOf(x.Locator, x.Names[0]), func(candidate reference.Reference) bool {
 		img, err := x.Images.Open(ctx, x.Locator.Locate(candidate))
 		x.run, reasons = img, append(reasons, err)
 		return err == nil

@@ -50,7 +50,7 @@ func newRebasing(t *testing.T, old, next v1.Image, requirements string, change f
 	out := &rebasing{exporting: x, before: x.run()}
 	x.registry.Push("run:stable", labelledForRebase(t, next, change))
 	out.r = lifecycle.Rebaser{
-		API: version(t, "0.15"), Images: &image.Writer{Opener: x.opener}, Names: x.e.Names, Registry: x.registry.Name,
+		API: version(t, "0.15"), Images: &image.Writer{Opener: x.opener}, Names: x.e.Names,
 		Reader: &base.Reader{Images: x.opener, Finder: &attach.Finder{}, Scan: scanned, Log: out.said.log(slog.LevelInfo)},
 		Log:    out.said.log(slog.LevelInfo),
 	}
@@ -257,7 +257,7 @@ func TestRebaseOfAnUnsuitableImage(t *testing.T) {
 				app = host.Push("app:1", lifecycletest.Labelled(lifecycletest.Scratch(), map[string]string{
 					platform.LifecycleMetadataLabel: strings.ReplaceAll(tt.label, "HOST", host.Name)}))
 			}
-			r := lifecycle.Rebaser{API: version(t, "0.15"), Images: &image.Writer{Opener: amd64()}, Names: refs(app), Registry: host.Name}
+			r := lifecycle.Rebaser{API: version(t, "0.15"), Images: &image.Writer{Opener: amd64()}, Names: refs(app)}
 			if _, err := r.Run(t.Context()); fail.CodeOf(err) != fail.Rebase || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("code %d: %v", fail.CodeOf(err), err)
 			}

@@ -58,19 +58,11 @@ func (c *command) analyzer(opener *image.Opener, runFile *platform.RunFile) (lif
 	reader, err := c.reader(opener, c.policy())
 	uid, gid := c.user()
 	return lifecycle.Analyzer{
-		API: c.api, Images: &image.Writer{Opener: opener}, Locator: c.Locate, Names: c.Images, Registry: c.registry(),
+		API: c.api, Images: &image.Writer{Opener: opener}, Locator: c.Locate, Names: c.Images,
 		Previous: c.PreviousImage, RunImage: c.RunImage, RunFile: runFile, CacheImage: c.CacheImage,
 		Layers: c.Layers, UID: uid, GID: gid, SkipSBOM: c.SkipLayers || c.SkipSBOM || c.SkipRestore, LaunchCache: c.launchCache(),
 		Reader: reader, Log: c.log,
 	}, fail.As(fail.Analyze, "", err)
-}
-
-// registry returns the registry of the app image, or "" for a docker daemon.
-func (c *command) registry() string {
-	if c.Daemon {
-		return ""
-	}
-	return reference.Recorded(c.Images[0].String()).Host()
 }
 
 // inventoryCache is the subdirectory of a cache directory for generated inventories.

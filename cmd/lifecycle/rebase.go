@@ -27,7 +27,7 @@ func (c *command) rebaseOnly(ctx context.Context) error {
 		return err
 	}
 	r := lifecycle.Rebaser{
-		API: c.api, Images: &image.Writer{Opener: opener}, Locator: c.Locate, Names: c.Images, Registry: c.registry(),
+		API: c.api, Images: &image.Writer{Opener: opener}, Locator: c.Locate, Names: c.Images,
 		Previous: c.PreviousImage, RunImage: c.RunImage, Force: c.Force, Check: c.RebaseCheck, Reader: reader, Log: c.log,
 	}
 	report, err := r.Run(ctx)

@@ -169,36 +169,26 @@ func (r *search) fetchUntyped(ctx context.Context, l *listing) []candidate {
 func (r *search) referrers(ctx context.Context) []Finding {
 	subjects := r.subjects()
 	host := r.repo.Name.RegistryStr()
+	list := func(i int) listing { return r.list(ctx, subjects[i]) }
 	if _, known := r.finder.api.Load(host); known {
 		_ = r.repo.SetReferrersCapability(true)
 		if len(subjects) == 2 || r.all {
-			return r.referrersAtOnce(ctx, subjects)
+			lists := make([]listing, len(subjects))
+			var wg sync.WaitGroup
+			for i := range subjects {
+				wg.Go(func() { lists[i] = r.list(ctx, subjects[i]) })
+			}
+			wg.Wait()
+			list = func(i int) listing { return lists[i] }
 		}
 	}
 	var all []Finding
-	for _, subject := range subjects {
-		l := r.list(ctx, subject)
+	for i, subject := range subjects {
+		l := list(i)
 		if l.err == nil && r.repo.SetReferrersCapability(true) == nil {
 			r.finder.api.Store(host, true)
 		}
 		all = append(all, r.readListed(ctx, subject, l)...)
-		if slices.ContainsFunc(all, isFound) && !r.all {
-			break
-		}
-	}
-	return all
-}
-
-func (r *search) referrersAtOnce(ctx context.Context, subjects []v1.Hash) []Finding {
-	lists := make([]listing, len(subjects))
-	var wg sync.WaitGroup
-	for i, subject := range subjects {
-		wg.Go(func() { lists[i] = r.list(ctx, subject) })
-	}
-	wg.Wait()
-	var all []Finding
-	for i, subject := range subjects {
-		all = append(all, r.readListed(ctx, subject, lists[i])...)
 		if slices.ContainsFunc(all, isFound) && !r.all {
 			break
 		}

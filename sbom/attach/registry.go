@@ -174,20 +174,17 @@ func explain(ctx context.Context, err error) (Outcome, string) {
 	if e, ok := errors.AsType[*unreadableError](err); ok {
 		return Unreadable, clip(e.Error())
 	}
+	resp, isResponse := errors.AsType[*errcode.ErrorResponse](err)
 	refused, isRefused := errors.AsType[*registry.RefusedError](err)
-	if resp, ok := errors.AsType[*errcode.ErrorResponse](err); ok {
-		message := http.StatusText(resp.StatusCode)
-		if len(resp.Errors) > 0 {
+	if isResponse || isRefused {
+		message := http.StatusText(registry.Status(err))
+		if isResponse && len(resp.Errors) > 0 {
 			message = clip(resp.Errors.Error())
 		}
-		message = fmt.Sprintf("the registry returned %d: %s", resp.StatusCode, message)
 		if isRefused {
 			message += " (" + clip(refused.Advice) + ")"
 		}
-		return Unreachable, message
-	}
-	if isRefused {
-		return Unreachable, fmt.Sprintf("the registry returned %d (%s)", refused.Status, clip(refused.Advice))
+		return Unreachable, fmt.Sprintf("the registry returned %d: %s", registry.Status(err), message)
 	}
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		where := "the registry"

@@ -15,9 +15,8 @@ import (
 	"oras.land/oras-go/v2/registry/remote/errcode"
 )
 
-// A RefusedError is a response with status 401 or 403.
+// A RefusedError is a response with [Status] 401 or 403.
 type RefusedError struct {
-	Status int
 	Advice string // why, or what to do
 	Err    error
 }
@@ -47,7 +46,7 @@ func (c *Client) Refused(r name.Repository, err error) error {
 	case status == http.StatusUnauthorized:
 		advice = "credentials are missing or wrong; see CNB_REGISTRY_AUTH and docker's config.json"
 	}
-	return &RefusedError{status, advice, err}
+	return &RefusedError{advice, err}
 }
 
 // Status returns the status of the response that an error of one of the libraries is about; 0: none.

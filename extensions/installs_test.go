@@ -114,7 +114,7 @@ func TestInstalls(t *testing.T) {
 		want                       Outcome
 		reason                     string // one of them; empty: any
 	}{
-		{"another version of what is there", debian("RUN apt-get update && apt-get install -y openjdk-21-jre-headless && rm -rf /var/lib/apt/lists/*"), "jre", jre, Satisfied,
+		{"another version of an installed package", debian("RUN apt-get update && apt-get install -y openjdk-21-jre-headless && rm -rf /var/lib/apt/lists/*"), "jre", jre, Satisfied,
 			"unpinned installs do not look for newer versions: openjdk-17-jre-headless 1.2-3 is already installed"},
 		{"another version of the same package", debian("RUN apt-get install -y openjdk-17-jre-headless=9"), "jre", jre, Satisfied, ""},
 		{"and one more that is there", debian("RUN apt-get install -y openjdk-21-jre-headless curl"), "jre", jre, Satisfied,

@@ -111,7 +111,7 @@ func TestJudge(t *testing.T) {
 		{"needless switch behind a switch", "r:gd:-:x r:zlib:-:u", nil, "switch satisfied", "x", false},
 		{"switch behind what would be needless without it", "r:gd:-:u r:curl:-:x", nil, "superseded switch", "x", false},
 
-		{"needless switch with a rest behind what is there", "r:curl:-:x r:curl:copy r:gd:copy", nil, "switch apply apply", "x", true},
+		{"unnecessary switch, then a Dockerfile with an effect", "r:curl:-:x r:curl:copy r:gd:copy", nil, "switch apply apply", "x", true},
 
 		// pairs, the first one superseded
 		{"superseded superseded", "r:curl:copy r:gd:copy r:-:-:x", nil, "superseded superseded switch", "x", false},
@@ -160,8 +160,8 @@ func TestJudge(t *testing.T) {
 		{"needless switch, then apply", "r:curl:-:x r:gd:copy", nil, "switch apply", "x", true},
 		{"needless switch, then enough on its image", "r:curl:-:x r:zlib:copy", nil, "switch satisfied", "x", false},
 		{"needless switch, then apply on an unknown image", "r:curl:-:u r:gd:copy", nil, "switch pending", "u", true},
-		{"needless switch with a rest, then apply", "r:curl:install:x r:gd:copy", nil, "apply apply", "x", true},
-		{"what is before the switch is superseded", "r:curl:copy r:curl:-:x r:gd:copy", nil, "superseded switch apply", "x", true},
+		{"unnecessary switch that also installs, then apply", "r:curl:install:x r:gd:copy", nil, "apply apply", "x", true},
+		{"Dockerfiles before the switch are superseded", "r:curl:copy r:curl:-:x r:gd:copy", nil, "superseded switch apply", "x", true},
 		{"what goes along behind the switch", "r:gd:copy r:curl:-:x r:curl:install", nil, "superseded switch satisfied", "x", false},
 		{"the last of two needless switches", "r:curl:-:u r:curl:-:x r:gd:copy", nil, "superseded switch apply", "x", true},
 		{"only the first of two needless switches", "r:curl:-:x r:gd:copy r:curl:-:x", nil, "switch apply satisfied", "x", true},
@@ -169,7 +169,7 @@ func TestJudge(t *testing.T) {
 		{"a needless switch behind a made one", "r:zlib:-:x r:curl:-:u r:gd:copy", nil, "superseded switch pending", "u", true},
 
 		// installs
-		{"installs: what is there", "r:curl:install", with(Installs), "satisfied", "", false},
+		{"installs only installed packages", "r:curl:install", with(Installs), "satisfied", "", false},
 		{"installs: more than that", "r:curl:install+copy", with(Installs), "apply", "", true},
 		{"installs: is the default", "r:curl:install+copy", with(""), "apply", "", true},
 		{"installs: does nothing", "r:curl:-", with(""), "satisfied", "", false},
@@ -179,10 +179,10 @@ func TestJudge(t *testing.T) {
 		{"installs: a switch with a rest is none", "r:curl:install:x", with(""), "switch", "x", false},
 		{"installs: on the new image", "r:zlib:-:x r:zlib:copy", with(""), "switch apply", "x", true},
 		{"installs: pending", "r:curl:copy", func(c *Case) { unknown(c); c.Proof = "" }, "pending", "", true},
-		{"installs: the extension says by name", "r:curl:copy", func(c *Case) { c.Proof = ""; c.Dockerfiles[0].SatisfiedBy = ByName }, "satisfied", "", false},
-		{"the operator says otherwise", "r:curl:copy", func(c *Case) { c.Proof = Installs; c.Dockerfiles[0].SatisfiedBy = ByName }, "apply", "", true},
-		{"the operator says so of this one", "r:curl:copy", func(c *Case) { c.Proof, c.Proofs = Strict, map[string]Proof{"e/0": ByPlan} }, "satisfied", "", false},
-		{"the operator says so of another one", "r:curl:copy", func(c *Case) { c.Proof, c.Proofs = "", map[string]Proof{"e/1": ByPlan} }, "apply", "", true},
+		{"installs, satisfied-by = name", "r:curl:copy", func(c *Case) { c.Proof = ""; c.Dockerfiles[0].SatisfiedBy = ByName }, "satisfied", "", false},
+		{"the operator sets another proof", "r:curl:copy", func(c *Case) { c.Proof = Installs; c.Dockerfiles[0].SatisfiedBy = ByName }, "apply", "", true},
+		{"the operator sets it for this extension", "r:curl:copy", func(c *Case) { c.Proof, c.Proofs = Strict, map[string]Proof{"e/0": ByPlan} }, "satisfied", "", false},
+		{"the operator sets it for another extension", "r:curl:copy", func(c *Case) { c.Proof, c.Proofs = "", map[string]Proof{"e/1": ByPlan} }, "apply", "", true},
 		{"the operator is stricter with this one", "r:curl:copy", func(c *Case) {
 			c.Proofs = map[string]Proof{"e/0": ByEffect}
 			c.Dockerfiles[0].SatisfiedBy = ByName

@@ -209,8 +209,8 @@ func TestRestorePoisonedLayers(t *testing.T) {
 		"a hard link":                   {Typeflag: tar.TypeLink, Name: "/layers/acme_ruby/c/shadow", Linkname: "/etc/shadow"},
 		"capabilities":                  file(map[string]string{"SCHILY.xattr.security.capability": "\x01\x00\x00\x02"}),
 		"capabilities as bsdtar's":      file(map[string]string{"LIBARCHIVE.xattr.security.capability": "AQAAAg"}),
-		"what is another layer's":       {Typeflag: tar.TypeReg, Name: "/layers/acme_ruby/b-c/file"},
-		"what is elsewhere by a link":   {Typeflag: tar.TypeSymlink, Name: "/layers/acme_ruby/c-l", Linkname: "/etc"},
+		"file of another layer":         {Typeflag: tar.TypeReg, Name: "/layers/acme_ruby/b-c/file"},
+		"file behind a link":            {Typeflag: tar.TypeSymlink, Name: "/layers/acme_ruby/c-l", Linkname: "/etc"},
 		"a layer that is itself a link": {Typeflag: tar.TypeSymlink, Name: "/layers/acme_ruby/c", Linkname: "/etc"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -243,12 +243,12 @@ func TestRebaseOfAnUnsuitableImage(t *testing.T) {
 	host := lifecycletest.Registry()
 	defer host.Close()
 	for name, tt := range map[string]struct{ label, want string }{
-		"no app image": {"", "not an app image"},
-		"no JSON":      {"{", platform.LifecycleMetadataLabel},
-		"no run image": {`{"runImage": {"topLayer": "sha256:` + strings.Repeat("0", 64) + `"}}`, "-run-image"},
-		"lost layer":   {`{"runImage": {"image": "HOST/run:1", "topLayer": "sha256:` + strings.Repeat("0", 64) + `"}}`, "no layer"},
-		"odd layer":    {`{"runImage": {"image": "HOST/run:1", "topLayer": "x"}}`, platform.LifecycleMetadataLabel},
-		"no image":     {"lost", "no such image"},
+		"no app image":  {"", "not an app image"},
+		"no JSON":       {"{", platform.LifecycleMetadataLabel},
+		"no run image":  {`{"runImage": {"topLayer": "sha256:` + strings.Repeat("0", 64) + `"}}`, "-run-image"},
+		"lost layer":    {`{"runImage": {"image": "HOST/run:1", "topLayer": "sha256:` + strings.Repeat("0", 64) + `"}}`, "no layer"},
+		"invalid layer": {`{"runImage": {"image": "HOST/run:1", "topLayer": "x"}}`, platform.LifecycleMetadataLabel},
+		"no image":      {"lost", "no such image"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			host.Push("run:1", lifecycletest.Scratch())

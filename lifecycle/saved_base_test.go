@@ -105,7 +105,7 @@ func TestForgedBases(t *testing.T) {
 		"empty blobs": func(_ *testing.T, dir string) error {
 			return os.Truncate(filepath.Join(dir, "blobs/sha256", config), 0)
 		},
-		"an odd index": func(_ *testing.T, dir string) error {
+		"an invalid index": func(_ *testing.T, dir string) error {
 			return os.WriteFile(filepath.Join(dir, "index.json"), []byte(`{}`), 0o644)
 		},
 	} {

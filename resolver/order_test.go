@@ -62,7 +62,7 @@ func TestOrderExpansion(t *testing.T) {
 			map[string]resolver.Order{"O": {elements("A")}}, []string{"A F", "F"}},
 		{"extensions first (O P)", resolver.Selection{Order: resolver.Order{elements("E", "F"), elements("G", "H")}, Extensions: resolver.Order{elements("A", "B"), elements("C", "D")}},
 			nil, []string{"A B E F", "A B G H", "C D E F", "C D G H", "E F", "G H"}},
-		{"what is there already", resolver.Selection{Order: resolver.Order{elements("A", "O", "B")}},
+		{"already present", resolver.Selection{Order: resolver.Order{elements("A", "O", "B")}},
 			map[string]resolver.Order{"O": {elements("B", "A", "C")}}, []string{"A B C"}},
 		{"nested twice", resolver.Selection{Order: resolver.Order{elements("O")}},
 			map[string]resolver.Order{"O": {elements("P", "X")}, "P": {elements("A"), elements("B")}}, []string{"A X", "B X"}},

@@ -116,7 +116,7 @@ func TestReasons(t *testing.T) {
 		run, build resolver.Base
 		want       string
 	}{
-		{"neither has it", fakeBase{}, fakeBase{}, "requires curl, which no module before it provides; the run image has curl; the build image has curl"},
+		{"neither image has it", fakeBase{}, fakeBase{}, "requires curl, which no module before it provides; the run image has curl; the build image has curl"},
 		{"the build image lacks it", run, fakeBase{}, "requires curl, which no module before it provides; the build image has curl"},
 		{"the run image lacks it", fakeBase{}, run, "requires curl, which no module before it provides; the run image has curl"},
 	} {

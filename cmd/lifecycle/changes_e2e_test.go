@@ -47,10 +47,10 @@ func TestRebuildAfterLoss(t *testing.T) {
 			t.Errorf("without %s the image is %s, want %s\n%s", loss.what, got, id, b.Log)
 		}
 		if !b.Has(loss.log) {
-			t.Errorf("without %s nobody says %q:\n%s", loss.what, loss.log, b.Log)
+			t.Errorf("without %s the log lacks %q:\n%s", loss.what, loss.log, b.Log)
 		}
 	}
-	t.Run("the restorer is told to skip layers", func(t *testing.T) {
+	t.Run("with skip-layers", func(t *testing.T) {
 		p.SkipLayers = true
 		if b := built(t, p.FivePhases(app("one"))); b.Has("Restoring data") || s.imageID(p.Name) != id {
 			t.Errorf("got\n%s", b.Log)
@@ -123,7 +123,7 @@ func digestIn(t *testing.T, log string, s *site, name string) string {
 // skipped since the run image has curl.
 func TestRebase(t *testing.T) {
 	t.Parallel()
-	t.Run("plain", func(t *testing.T) {
+	t.Run("without skipped extensions", func(t *testing.T) {
 		s := newSite(t)
 		p := s.full("baseplan-e2e/app:rebase")
 		built(t, p.FivePhases(app("one")))

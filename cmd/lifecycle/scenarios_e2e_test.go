@@ -217,7 +217,7 @@ func TestRunImageIsExtended(t *testing.T) {
 			t.Errorf("the app prints %q", got)
 		}
 	})
-	t.Run("again", func(t *testing.T) {
+	t.Run("a second build", func(t *testing.T) {
 		s.Cache, s.LaunchCache, s.Kaniko = "", "", ""
 		s.five(t, extended)
 		id := s.site.imageID(s.Name)
@@ -297,7 +297,7 @@ func TestStaleSBOMLayer(t *testing.T) {
 	})
 }
 
-func TestLyingSBOM(t *testing.T) {
+func TestFalseSBOM(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "curl:launch", "curl")
 	s.RunImage = s.run("plain", "")
@@ -306,22 +306,22 @@ func TestLyingSBOM(t *testing.T) {
 	lie := filepath.Join(dir, "lie.cdx.json")
 	s.baseplan("sbom", "generate", honest, "--file", lie)
 	s.attach(s.RunImage, "--sbom", lie, "--force") // without, it is refused
-	t.Run("believed", func(t *testing.T) {
+	t.Run("used without keys", func(t *testing.T) {
 		s.five(t, plain)
 		s.prints(t, "no curl\nno tree")
 	})
-	t.Run("seen through", func(t *testing.T) {
+	t.Run("found by sbom find --verify", func(t *testing.T) {
 		var out, errs bytes.Buffer
 		cli.Run(context.Background(), []string{"sbom", "find", s.RunImage, "--verify"}, &cli.Console{Out: &out, Err: &errs})
 		if !strings.Contains(out.String(), "curl") {
 			t.Errorf("got\n%s%s", &out, &errs)
 		}
 	})
-	t.Run("refused", func(t *testing.T) {
+	t.Run("ignored with a key", func(t *testing.T) {
 		s.Env = []string{"CNB_RUN_SBOM_KEY=" + publicKey(t)}
 		s.both(t, extended, func(t *testing.T, b platformtest.Built) {
 			if !b.Has("unsigned") {
-				t.Errorf("nobody says that the SBOM is not signed:\n%s", b.Log)
+				t.Errorf("no warning about the unsigned SBOM:\n%s", b.Log)
 			}
 			s.prints(t, "/usr/bin/curl\nno tree")
 		})

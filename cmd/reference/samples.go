@@ -80,7 +80,7 @@ func resolved(root string) (resolution, names string, err error) {
 			return resolution, tables[0] + strings.TrimSuffix(table, "\n[[provides]]"), nil
 		}
 	}
-	return "", "", fmt.Errorf("looking for curl in what %s provides: it is not there", image)
+	return "", "", fmt.Errorf("%s does not provide curl", image)
 }
 
 // digestSample is not the digest of any image.

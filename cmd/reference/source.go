@@ -73,7 +73,7 @@ type key struct{ name, kind, meaning string }
 func (s *source) keys(typ, format, parent string) ([]key, error) {
 	t, ok := s.structs[typ]
 	if !ok {
-		return nil, fmt.Errorf("there is no struct type %s", typ)
+		return nil, fmt.Errorf("no struct type %s", typ)
 	}
 	pkg, _, _ := strings.Cut(typ, ".")
 	var all []key

@@ -22,7 +22,7 @@ func TestPlans(t *testing.T) {
 		want []Plan
 	}{
 		{"none", Problem{Images: 3}, []Plan{{Exact: true}}},
-		{"one image that has it all", Problem{Builds: builds[:4], Images: 1}, []Plan{
+		{"one image has everything", Problem{Builds: builds[:4], Images: 1}, []Plan{
 			{Exact: true},
 			{Images: []NewImage{{"noble", []string{"curl", "libgd3", "libonig5", "libzip4", "tree"}, 12}}, Served: 12, Spare: 5*4 + 3*3 + 4*2, Exact: true, AtMost: 12},
 		}},

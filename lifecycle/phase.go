@@ -1,9 +1,9 @@
 // Package lifecycle implements the phases of a build: analyzer, detector, restorer, extender,
 // builder, exporter, creator and rebaser (platform.md, "Lifecycle Interface").
 //
-// Start with [Analyzer], and with the example, which is a whole build. Each phase is a struct: its
-// fields are the inputs, and Run does the work and returns what a later phase needs as a value of
-// package platform. Phases read no flags, no environment and no files of the platform, and write
+// Start with [Creator], which runs a whole build, as in the example, or with [Analyzer], the first phase. Each
+// phase is a struct: its fields are the inputs, and Run does the work and returns what a later phase
+// needs as a value of package platform. Phases read no flags, no environment and no files of the platform, and write
 // none: cmd/lifecycle does that.
 //
 // The API is stable from version 1.0 on; see docs/library.md.

@@ -8,8 +8,8 @@ FUZZTIME = 20000x
 
 .PHONY: build dist tekton demo test race lint tidy cross bench fuzz mutate size compat e2e
 
-build: ## bin/baseplan, bin/lifecycle, bin/launcher, bin/baseplan-verifier
-	$(RELEASE) CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/ ./cmd/baseplan ./cmd/lifecycle ./cmd/launcher ./cmd/baseplan-verifier
+build: ## bin/baseplan, bin/lifecycle, bin/launcher, bin/baseplan-verifier, bin/sandbox
+	$(RELEASE) CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/ ./cmd/baseplan ./cmd/lifecycle ./cmd/launcher ./cmd/baseplan-verifier ./cmd/sandbox
 
 # VERSION=1.2.3 is that of the tag on this commit where there is one. PLATFORMS=linux/amd64 makes less; REGISTRY=host/repo:tag pushes the lifecycle image;
 # SETTINGS=baseplan.toml puts your policy into it.
@@ -59,9 +59,9 @@ mutate: ## mutation tests of the pure packages: fails with changes that no test 
 	go run ./cmd/mutate -n 60 -survivors cmd/mutate/survivors.txt $(PURE)
 
 size: build ## the stripped binaries as released and what they may weigh, and what they weigh as "go install" builds them
-	@mkdir -p bin/installed && CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/installed/ ./cmd/baseplan ./cmd/lifecycle ./cmd/launcher ./cmd/baseplan-verifier
+	@mkdir -p bin/installed && CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/installed/ ./cmd/baseplan ./cmd/lifecycle ./cmd/launcher ./cmd/baseplan-verifier ./cmd/sandbox
 	@check() { bytes=$$(stat -c %s bin/$$1); echo "bin/$$1: $$bytes bytes of at most $$2; with the graph of go.mod: $$(stat -c %s bin/installed/$$1)"; test $$bytes -le $$2; }; \
-	check baseplan 35000000 && check lifecycle 36000000 && check launcher 2900000 && check baseplan-verifier 20000000
+	check baseplan 35000000 && check lifecycle 36000000 && check launcher 2900000 && check baseplan-verifier 20000000 && check sandbox 40000000
 
 compat: build ## builds as another lifecycle was observed to do them, each in two ways, and as platforms call; needs root, Linux on amd64, a user 1000 and docker (INSTALL=--install)
 	@if [ "$$(id -u)" != 0 ]; then echo "compat: left out: it needs root, since phases run as user 1000"; \

@@ -39,6 +39,7 @@ type wall struct {
 
 var walls = []wall{
 	{"github.com/BurntSushi/toml", []string{"sbom/tomlfile"}, "its parser takes quadratic time on nested input: one package knows the bounds"},
+	{"gvisor.dev/gvisor/", []string{"cmd/sandbox"}, "a kernel weighs 30 MB, so a program of its own has it"},
 	{"github.com/anchore/syft/", []string{"sbom/scan", "cmd/dist"}, "syft is 80 MB whole and changes fast: one package adapts it, and imports three catalogers; cmd/dist describes our own binaries with it and is not published"},
 	{"modernc.org/sqlite", []string{"sbom/scan"}, "only the RPM database needs a SQL driver"},
 	{"github.com/CycloneDX/cyclonedx-go", []string{"sbom/format"}, "formats end where sbom.Document begins"},

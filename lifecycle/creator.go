@@ -29,10 +29,10 @@ type Creator struct {
 	// (CNB_RUN_IMAGE_PROVIDES and CNB_RUN_IMAGE_SBOM; empty: none). Nil: extensions are told nothing.
 	Provides func(run base.Image) (provides, sbom string, err error)
 
-	// Extend applies the Dockerfiles that remain to be applied. Nil: that is not possible, for the reason
-	// CannotExtend.
-	Extend       func(context.Context, *Generation, buildpack.Host) (*Extension, error)
-	CannotExtend string
+	// Extend applies the Dockerfiles that remain to be applied. MayExtend returns an error before any buildpack builds
+	// if that is not possible. Without Extend it never is; without MayExtend it always is.
+	MayExtend func(context.Context, *Generation) error
+	Extend    func(context.Context, *Generation, buildpack.Host) (*Extension, error)
 
 	// Begin is called before each phase, and End after it with what there is so far, for example to write files and
 	// to give up privileges. Nil: nothing is to be done.
@@ -61,7 +61,7 @@ func (c *Creator) Run(ctx context.Context) (*Creation, error) {
 		phase platform.Phase
 		code  fail.Code
 		run   func(context.Context) error
-		then  func() error // after End; may be nil
+		then  func(context.Context) error // after End; may be nil
 	}{
 		{platform.Analyze, fail.Analyze, x.analyze, nil},
 		{platform.Detect, fail.DetectOther, x.detect, x.check},
@@ -87,7 +87,7 @@ func (c *Creator) Run(ctx context.Context) (*Creation, error) {
 			}
 		}
 		if step.then != nil {
-			if err := step.then(); err != nil {
+			if err := step.then(ctx); err != nil {
 				return nil, fail.As(step.code, "", err)
 			}
 		}
@@ -156,16 +156,21 @@ func (x *creating) extends() bool {
 
 // check returns an error before any buildpack builds if the run image that was switched to lacks what the build relies
 // on, or if Dockerfiles cannot be applied.
-func (x *creating) check() error {
+func (x *creating) check(ctx context.Context) error {
 	judged := x.out.Generation.Judged
 	if err := judged.RecheckSwitch(); err != nil || !x.extends() {
 		return err
 	}
-	switch {
-	case x.Generator.Policy.ExtendInCreator == "never":
+	if x.Generator.Policy.ExtendInCreator == "never" {
 		return judged.Unapplied("CNB_EXTEND_IN_CREATOR is never")
-	case x.Extend == nil:
-		return judged.Unapplied(x.CannotExtend)
+	}
+	if x.Extend == nil {
+		return judged.Unapplied("this creator has no extender")
+	}
+	if x.MayExtend != nil {
+		if err := x.MayExtend(ctx, x.out.Generation); err != nil {
+			return judged.Unapplied(err.Error())
+		}
 	}
 	return nil
 }

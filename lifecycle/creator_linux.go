@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"context"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,10 +16,10 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// A SelfExtender applies Dockerfiles in the container of a [Creator], which takes root: to the build image in place, to the
-// run image in a root of its own (docs/design.md, "Sandbox").
+// A SelfExtender applies Dockerfiles in the container of a [Creator]: to the build image in place, which takes root, and to
+// the run image in a sandbox or in a root of its own, which takes root (docs/design.md, "Sandbox").
 type SelfExtender struct {
-	Extender Extender // without image and root, which are filled in
+	Extender Extender // without image and root, which are filled in; the sandbox is for the run image
 	Images   *image.Opener
 	Locator  reference.Locator // of the run image
 	// Scan reads the packages of the extended run image, to check that it still has what the build relies on.
@@ -37,7 +36,7 @@ func (s *SelfExtender) Extend(ctx context.Context, made *Generation, host buildp
 	if made.Judged.ExtendBuild {
 		e := s.extender(extensions.Build, made)
 		e.Image, e.Cache = reference.Parse("build-image"), "" // the base image of this container is unknown
-		e.Config = s.buildConfig()
+		e.Config, e.Sandbox = s.buildConfig(), nil
 		e.Root = apply.Root{Dir: "/", Exclude: s.Exclude}
 		if err := os.MkdirAll(e.Spool, 0o755); err != nil {
 			return nil, err
@@ -72,7 +71,7 @@ func (s *SelfExtender) extender(kind extensions.ImageKind, made *Generation) Ext
 	return e
 }
 
-// extendRun unpacks the run image into a directory and extends it there.
+// extendRun unpacks the run image into a directory or a sandbox and extends it there.
 func (s *SelfExtender) extendRun(ctx context.Context, made *Generation) (*image.Image, error) {
 	run, err := s.Images.Open(ctx, s.Locator.Locate(reference.Parse(made.Analyzed.RunImage.Reference)))
 	if err != nil {
@@ -86,11 +85,8 @@ func (s *SelfExtender) extendRun(ctx context.Context, made *Generation) (*image.
 	name := reference.Parse(made.Analyzed.RunImage.Name())
 	e := s.extender(extensions.Run, made)
 	e.Image, e.Digest, e.Config = name, run.Digest.String(), *whole.Config
-	e.Root = apply.Root{Dir: filepath.Join(s.Spool, "root")}
+	e.Base, e.Root = whole.Image, apply.Root{Dir: filepath.Join(s.Spool, "root")}
 	defer os.RemoveAll(e.Root.Dir)
-	if e.Root.Layers, err = contents(whole.Image); err != nil {
-		return nil, err
-	}
 	if err := os.MkdirAll(e.Spool, 0o755); err != nil {
 		return nil, err
 	}
@@ -108,17 +104,4 @@ func (s *SelfExtender) extendRun(ctx context.Context, made *Generation) (*image.
 	}
 	out := &image.Image{Name: reference.Recorded(name.String()), Image: img, Config: config}
 	return out, made.Judged.RecheckExtended(name, func() (*sbom.Document, error) { return s.Scan(ctx, out) }, e.Log)
-}
-
-// contents returns functions that open the layers of an image, the lowest first.
-func contents(img v1.Image) ([]func() (io.ReadCloser, error), error) {
-	layers, err := img.Layers()
-	if err != nil {
-		return nil, err
-	}
-	var all []func() (io.ReadCloser, error)
-	for _, l := range layers {
-		all = append(all, l.Uncompressed)
-	}
-	return all, nil
 }

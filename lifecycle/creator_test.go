@@ -1,6 +1,7 @@
 package lifecycle_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -96,11 +97,18 @@ func TestCreator(t *testing.T) {
 func TestCreatorCannotExtend(t *testing.T) {
 	for _, tt := range []struct{ name, policy, want string }{
 		{"no way", "", "the reason"},
+		{"no extender", "", "this creator has no extender"},
 		{"not wanted", "never", "CNB_EXTEND_IN_CREATOR is never"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newCreator(t)
-			c.Generator.Policy.ExtendInCreator, c.CannotExtend = tt.policy, "the reason"
+			c.Generator.Policy.ExtendInCreator = tt.policy
+			if tt.name != "no extender" {
+				c.MayExtend = func(context.Context, *lifecycle.Generation) error { return errors.New("the reason") }
+				c.Extend = func(context.Context, *lifecycle.Generation, buildpack.Host) (*lifecycle.Extension, error) {
+					panic("not permitted")
+				}
+			}
 			var last platform.Phase
 			c.End = func(p platform.Phase, made *lifecycle.Creation) error { last = p; return nil }
 			_, err := c.Run(t.Context())

@@ -32,7 +32,11 @@ type Extender struct {
 	Image  reference.Reference // of the base image
 	Digest string              // of the base image; empty: no caching
 	Config v1.ConfigFile       // of the base image
-	Root   apply.Root          // its file system
+	Base   v1.Image            // whose layers are unpacked into Root, or into the sandbox; nil: Root is its file system
+	Root   apply.Root
+
+	Sandbox   *apply.Sandbox // where to apply the Dockerfiles; nil: in Root
+	NoNetwork bool           // commands have no network
 
 	App      string        // default build context
 	Cache    string        // directory for layers reused by later builds; empty: none
@@ -76,8 +80,14 @@ func (e *Extender) Run(ctx context.Context) (*Extended, error) {
 		logger(e.Log).Info(fmt.Sprintf("No Dockerfiles to apply to the %s image", e.Kind))
 		return nil, nil
 	}
+	root := e.Root
+	if e.Base != nil {
+		if root.Layers, err = contents(e.Base); err != nil {
+			return nil, fail.As(fail.Extend, fmt.Sprintf("%s image", e.Kind), err)
+		}
+	}
 	a := apply.Applier{
-		Root: e.Root, Image: e.Image.String(), Digest: e.Digest, Generated: filepath.Dir(e.Generated), App: e.App,
+		Root: root, Sandbox: e.Sandbox, NoNetwork: e.NoNetwork, Image: e.Image.String(), Digest: e.Digest, Generated: filepath.Dir(e.Generated), App: e.App,
 		Cache: e.Cache, TTL: e.CacheTTL, Spool: e.Spool, Env: e.Environ, OnlyProxies: e.Kind == extensions.Run,
 		Stdout: sink(e.Stdout), Stderr: sink(e.Stderr), Log: e.Log,
 	}
@@ -110,4 +120,17 @@ func (x *Extended) Onto(base v1.Image) (v1.Image, error) {
 		}})
 	}
 	return mutate.Append(img, adds...)
+}
+
+// contents returns functions that open the layers of an image, the lowest first.
+func contents(img v1.Image) ([]func() (io.ReadCloser, error), error) {
+	layers, err := img.Layers()
+	if err != nil {
+		return nil, err
+	}
+	var all []func() (io.ReadCloser, error)
+	for _, l := range layers {
+		all = append(all, l.Uncompressed)
+	}
+	return all, nil
 }

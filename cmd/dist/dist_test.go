@@ -136,9 +136,13 @@ func shapes(files map[string]file) map[string]file {
 }
 
 // lifecycleFiles are what a lifecycle is made of, below a folder (docs/compatibility.md, "The distribution").
-func lifecycleFiles(folder string) map[string]file {
+func lifecycleFiles(folder, arch string) map[string]file {
 	all := map[string]file{}
-	for _, name := range []string{"lifecycle", "launcher", "baseplan-verifier"} {
+	programs := []string{"lifecycle", "launcher", "baseplan-verifier"}
+	if arch == "amd64" || arch == "arm64" {
+		programs = append(programs, "sandbox")
+	}
+	for _, name := range programs {
 		all[folder+name] = file{Mode: 0o755}
 		for _, format := range []string{"cdx", "spdx", "syft"} {
 			all[folder+name+".sbom."+format+".json"] = file{Mode: 0o644}
@@ -155,7 +159,7 @@ func TestLifecycleTarball(t *testing.T) {
 	made(t, r)
 	for _, arch := range []string{"amd64", "s390x"} {
 		files := unpacked(t, r, "lifecycle-"+version+"-linux-"+arch+".tgz")
-		want := lifecycleFiles("lifecycle/")
+		want := lifecycleFiles("lifecycle/", arch)
 		want["lifecycle/"], want["lifecycle.toml"] = file{Mode: 0o755}, file{Mode: 0o644}
 		if diff := cmp.Diff(want, shapes(files)); diff != "" {
 			t.Errorf("the tarball for %s (-want +got):\n%s", arch, diff)
@@ -243,6 +247,29 @@ func TestCommandTarball(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, shapes(unpacked(t, r, "baseplan-"+version+"-darwin-arm64.tgz"))); diff != "" {
 		t.Errorf("the tarball (-want +got):\n%s", diff)
+	}
+}
+
+// TestExtenderTarball: an extender for other lifecycles is the same binary under its name, and the sandbox.
+func TestExtenderTarball(t *testing.T) {
+	r := small(t, platforms("linux/amd64", "linux/s390x")...)
+	made(t, r)
+	want := map[string]file{}
+	for _, name := range []string{"extender", "sandbox"} {
+		want[name] = file{Mode: 0o755}
+		for _, extension := range []string{"cdx", "spdx", "syft"} {
+			want[name+".sbom."+extension+".json"] = file{Mode: 0o644}
+		}
+	}
+	files := unpacked(t, r, "extender-"+version+"-linux-amd64.tgz")
+	if diff := cmp.Diff(want, shapes(files)); diff != "" {
+		t.Errorf("the tarball (-want +got):\n%s", diff)
+	}
+	if files["extender"].Body != unpacked(t, r, "lifecycle-"+version+"-linux-amd64.tgz")["lifecycle/lifecycle"].Body {
+		t.Error("the extender is not the lifecycle's binary")
+	}
+	if _, err := os.Stat(filepath.Join(r.Out, "extender-"+version+"-linux-s390x.tgz")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("for an architecture without a sandbox: %v", err)
 	}
 }
 

@@ -64,7 +64,7 @@ func checkImage(t *testing.T, img v1.Image, p v1.Platform) {
 		t.Fatal(err)
 	}
 	last := content(t, all[len(all)-1])
-	want := lifecycleFiles("cnb/lifecycle/")
+	want := lifecycleFiles("cnb/lifecycle/", "amd64")
 	want["cnb/"], want["cnb/lifecycle/"] = file{Mode: 0o755}, file{Mode: 0o755}
 	if diff := cmp.Diff(want, shapes(last)); diff != "" {
 		t.Errorf("the last layer has to be exactly the lifecycle (-want +got):\n%s", diff)

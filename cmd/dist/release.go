@@ -99,9 +99,18 @@ func (r *release) selected(all []v1.Platform) []v1.Platform {
 
 // lifecycle builds the tarball and the image for one platform.
 func (r *release) lifecycle(ctx context.Context, p v1.Platform) (v1.Image, error) {
-	files, err := r.binaries(ctx, p, "lifecycle", "launcher", keyless.Name)
+	commands := []string{"lifecycle", "launcher", keyless.Name}
+	if sandboxed(p) {
+		commands = append(commands, "sandbox")
+	}
+	files, err := r.binaries(ctx, p, commands...)
 	if err != nil {
 		return nil, err
+	}
+	if sandboxed(p) {
+		if err := r.write("extender", p, extender(files)); err != nil {
+			return nil, err
+		}
 	}
 	files = append(files, phases()...)
 	described, err := describe(r.Version).TOML()
@@ -117,6 +126,25 @@ func (r *release) lifecycle(ctx context.Context, p v1.Platform) (v1.Image, error
 		return nil, fmt.Errorf("building the image: %w", err)
 	}
 	return img, nil
+}
+
+// extender returns the files of an extender for another lifecycle: a binary acts as the phase that it is named after.
+func extender(lifecycle []entry) (files []entry) {
+	for _, f := range lifecycle {
+		name, of := strings.CutPrefix(f.name, "lifecycle")
+		if of {
+			f.name = "extender" + name
+		}
+		if of || strings.HasPrefix(f.name, "sandbox") {
+			files = append(files, f)
+		}
+	}
+	return files
+}
+
+// sandboxed reports whether there is a sandbox for a platform: gVisor runs on two architectures.
+func sandboxed(p v1.Platform) bool {
+	return p.OS == "linux" && (p.Architecture == "amd64" || p.Architecture == "arm64")
 }
 
 // command builds the tarball of baseplan and its verifier for one platform.

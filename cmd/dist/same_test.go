@@ -108,7 +108,7 @@ func TestChecksums(t *testing.T) {
 		}
 		listed = append(listed, name)
 	}
-	want := []string{"baseplan-" + version + "-linux-arm64.tgz", "lifecycle-" + version + "-linux-arm64.tgz", "lifecycle-image/index.json"}
+	want := []string{"baseplan-" + version + "-linux-arm64.tgz", "extender-" + version + "-linux-arm64.tgz", "lifecycle-" + version + "-linux-arm64.tgz", "lifecycle-image/index.json"}
 	if !slices.Equal(listed, want) {
 		t.Errorf("listed %q, want %q", listed, want)
 	}

@@ -218,6 +218,7 @@ func (c *command) policy() platform.Policy {
 	p.Proof = cmp.Or(extensions.Proof(c.RunImageProof), p.Proof)
 	p.Select = cmp.Or(c.Selection, p.Select)
 	p.ExtendInCreator = cmp.Or(c.ExtendInCreate, p.ExtendInCreator)
+	p.ExtendNetwork = cmp.Or(c.ExtendNetwork, p.ExtendNetwork)
 	if len(c.RunSBOMKeys) > 0 {
 		p.Keys = c.RunSBOMKeys
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/baseplan/baseplan/extensions/apply"
 	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
 	"github.com/baseplan/baseplan/lifecycle/cache"
@@ -29,10 +30,11 @@ func (c *command) create(ctx context.Context) error {
 // A creation is one run of the creator.
 type creation struct {
 	*command
-	opener *image.Opener
-	kept   cache.Cache              // nil: none
-	spool  string                   // temporary directory of the extended run image, until it is exported
-	late   map[platform.Phase]error // why an input cannot be read, by the phase that reports it
+	opener  *image.Opener
+	kept    cache.Cache              // nil: none
+	sandbox *apply.Sandbox           // to extend the run image in; nil: an isolated root
+	spool   string                   // temporary directory of the extended run image, until it is exported
+	late    map[platform.Phase]error // why an input cannot be read, by the phase that reports it
 }
 
 func (x *creation) close() {
@@ -71,12 +73,10 @@ func (x *creation) prepare(ctx context.Context) (*lifecycle.Creator, error) {
 	c.Exporter, x.late[platform.Export] = x.exporter(x.opener)
 	c.Exporter.Cache = x.kept
 	c.Detector.Experimental = "silent" // the creator does not guard extensions by it (docs/compatibility.md, "Platforms")
-	if os.Geteuid() != 0 {
-		c.CannotExtend = fmt.Sprintf("the creator runs as user %d, and extending requires root", os.Geteuid())
-	} else { // bin/detect and bin/generate never run as root
+	c.MayExtend, c.Extend = x.mayExtend, x.extend
+	if os.Geteuid() == 0 { // bin/detect and bin/generate never run as root
 		host.User = &buildpack.User{UID: x.UID, GID: x.GID}
 		c.Generator.Settle = func() error { return killLeftovers(x.UID) }
-		c.Extend = x.extend
 	}
 	c.Detector.Host, c.Generator.Host = host, host
 	return c, nil
@@ -113,6 +113,19 @@ func (x *creation) end(phase platform.Phase, made *lifecycle.Creation) error {
 	return nil
 }
 
+// mayExtend decides how the remaining Dockerfiles are applied in this container. The error says why they cannot be.
+func (x *creation) mayExtend(ctx context.Context, made *lifecycle.Generation) (err error) {
+	switch {
+	case made.Judged.ExtendBuild && os.Geteuid() != 0:
+		return fmt.Errorf("the creator runs as user %d, and extending the build image requires root", os.Geteuid())
+	case made.Judged.ExtendBuild && x.noNetwork():
+		return errors.New("CNB_EXTEND_NETWORK is none, and the build image is extended in this container, which has a network")
+	case made.Judged.ExtendRun:
+		x.sandbox, err = x.runSandbox(ctx, apply.CanIsolate(ctx, x.noNetwork()))
+	}
+	return err
+}
+
 // extend applies the remaining Dockerfiles in this container.
 func (x *creation) extend(ctx context.Context, made *lifecycle.Generation, host buildpack.Host) (out *lifecycle.Extension, err error) {
 	if x.spool, err = os.MkdirTemp("", "baseplan-extended-*"); err != nil {
@@ -122,8 +135,9 @@ func (x *creation) extend(ctx context.Context, made *lifecycle.Generation, host 
 		Extender: x.extender(), Images: x.opener, Locator: x.Locate, Scan: scanImage,
 		User: fmt.Sprintf("%d:%d", x.UID, x.GID), Exclude: x.notInImage(), Spool: x.spool,
 	}
-	if out, err = s.Extend(ctx, made, host); err != nil {
-		return nil, err
+	s.Extender.Sandbox, s.Extender.NoNetwork = x.sandbox, x.noNetwork()
+	if out, err = s.Extend(ctx, made, host); err != nil || os.Geteuid() != 0 {
+		return out, err
 	}
 	return out, chownTree(x.spool, x.UID, x.GID)
 }

@@ -26,7 +26,7 @@ import (
 // extend runs the extender.
 func (c *command) extend(ctx context.Context) error {
 	group, err := c.group()
-	if err != nil {
+	if err = errors.Join(c.readSettings(), err); err != nil {
 		return fail.As(fail.Extend, "", err)
 	}
 	analyzed, err := c.analyzed()
@@ -57,7 +57,14 @@ func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed 
 	}
 	defer saved.Close()
 	e := c.extenderOf(group, extensions.Run, name, saved)
+	e.NoNetwork = c.noNetwork()
+	if e.Sandbox, err = c.runSandbox(ctx, c.mayExtendInPlace()); err != nil {
+		return err
+	}
 	e.Root = apply.Root{Dir: "/", Exclude: []string{c.Layers, c.App}}
+	if e.Sandbox != nil {
+		e.Base = saved.Image
+	}
 	if err := c.makeSpool(e); err != nil {
 		return err
 	}
@@ -66,15 +73,18 @@ func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed 
 	if err != nil {
 		return err
 	}
-	if r := c.resolution(); r != nil {
-		read := func() (*sbom.Document, error) { return scan.Dir(ctx, "/") } // this container is now the extended image
-		if err := base.FromRecord(r).RecheckExtended(reference.Parse(r.Result.RunImage), read, c.log); err != nil {
-			return err
-		}
-	}
 	img, err := extended.Onto(saved.Image)
 	if err != nil {
 		return err
+	}
+	if r := c.resolution(); r != nil {
+		read := func() (*sbom.Document, error) { return scan.Dir(ctx, "/") } // this container is now the extended image
+		if e.Sandbox != nil {
+			read = func() (*sbom.Document, error) { return scan.Image(ctx, img, scan.Options{}) }
+		}
+		if err := base.FromRecord(r).RecheckExtended(reference.Parse(r.Result.RunImage), read, c.log); err != nil {
+			return err
+		}
 	}
 	dir, err := c.extendedDir()
 	if err != nil {
@@ -85,6 +95,17 @@ func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed 
 		return err
 	}
 	return c.recordExtended(digest, img)
+}
+
+// mayExtendInPlace reports why the extender cannot extend this container, or nil.
+func (c *command) mayExtendInPlace() error {
+	switch {
+	case os.Geteuid() != 0:
+		return fmt.Errorf("the extender runs as user %d, and extending this container requires root", os.Geteuid())
+	case c.noNetwork():
+		return errors.New("CNB_EXTEND_NETWORK is none, and this container has a network")
+	}
+	return nil
 }
 
 // extendBuild extends the build image, in whose container it runs, and then builds as the

@@ -47,11 +47,19 @@ type Applier struct {
 	Env         []string
 	OnlyProxies bool
 
+	// Sandbox, if set, is where the Dockerfiles are applied. Root.Dir is not used then.
+	Sandbox *Sandbox
+
+	// NoNetwork runs commands without a network.
+	NoNetwork bool
+
 	BuildID string       // the build arg build_id, a UUID; empty: a random one
 	Client  *http.Client // for ADD of a URL; nil: http.DefaultClient
 
 	Stdout, Stderr io.Writer    // output of commands; nil: discarded
 	Log            *slog.Logger // nil: silent
+
+	guest *guest // nil: not in a sandbox
 }
 
 // A Result is an extended image: the configuration and the layers to add.
@@ -120,9 +128,13 @@ func (b *build) apply(ctx context.Context, dockerfiles []*extensions.Dockerfile)
 		if stages[i], err = newStage(b, d); err != nil {
 			return nil, err
 		}
+		stages[i].index = i
 		if i > 0 && d.SwitchTo != "" {
 			return nil, fmt.Errorf("applying %s: FROM %s: earlier Dockerfiles were applied to another image", d.Path, d.SwitchTo)
 		}
+	}
+	if b.Sandbox != nil {
+		return b.sandboxed(ctx, dockerfiles)
 	}
 	rebasable := true
 	for i, s := range stages {
@@ -164,8 +176,11 @@ type build struct {
 func (a *Applier) begin(config v1.Config) (*build, error) {
 	own := *a
 	b := &build{Applier: &own, config: *config.DeepCopy()}
-	if own.Root.Dir == "" {
+	if own.Root.Dir == "" && own.Sandbox == nil {
 		return nil, errors.New("applying Dockerfiles: no root is set")
+	}
+	if own.NoNetwork && own.Sandbox == nil && !own.Root.isolated() {
+		return nil, errors.New("applying Dockerfiles: commands that run in this container cannot be kept off its network")
 	}
 	if own.Spool == "" {
 		return nil, errors.New("applying Dockerfiles: no spool directory is set")
@@ -195,7 +210,7 @@ func (a *Applier) begin(config v1.Config) (*build, error) {
 		b.config.Labels = map[string]string{}
 	}
 	if own.Cache != "" && own.Digest != "" {
-		b.store = &store{dir: filepath.Join(own.Cache, storeName), ttl: own.TTL, log: own.Log}
+		b.store = &store{dir: filepath.Join(own.Cache, storeName), ttl: own.TTL, log: own.Log, guest: own.guest}
 		if err := os.MkdirAll(own.Cache, 0o755); err != nil {
 			own.Log.Warn("building without a layer cache", "error", err)
 			b.store = nil

@@ -56,6 +56,8 @@ type store struct {
 	dir string
 	ttl time.Duration
 	log *slog.Logger
+
+	guest *guest // in a sandbox: where the entries really are
 }
 
 // open creates the store and checks that only this user can write to it and to its parent
@@ -107,6 +109,7 @@ func (s *store) spool(fallback string) string {
 
 // load returns a usable entry. It removes one that is expired or damaged.
 func (s *store) load(key chain) (entry, bool) {
+	s.bring(string(key))
 	dir := filepath.Join(s.dir, string(key))
 	e, err := s.read(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -124,6 +127,25 @@ func (s *store) load(key chain) (entry, bool) {
 		return entry{}, false
 	}
 	return e, true
+}
+
+// bring gets an entry from outside of the sandbox.
+func (s *store) bring(name string) {
+	if s.guest == nil {
+		return
+	}
+	if err := s.guest.load(s, name); err != nil {
+		s.log.Warn("reading the layer cache", "error", err)
+		s.drop(filepath.Join(s.dir, name))
+	}
+}
+
+// replaced hands a new entry over to the outside of the sandbox.
+func (s *store) replaced(name string, ids *[2]int) error {
+	if s.guest == nil {
+		return nil
+	}
+	return s.guest.save(s, name, ids)
 }
 
 func (s *store) read(dir string) (e entry, err error) {
@@ -205,7 +227,10 @@ func (s *store) write(key chain, e entry, l *Layer) (err error) {
 	}
 	final := filepath.Join(s.dir, string(key))
 	if l == nil || l.file == "" {
-		return s.replace(tmp, final)
+		if err := s.replace(tmp, final); err != nil {
+			return err
+		}
+		return s.replaced(string(key), e.IDs)
 	}
 	if err := os.Link(l.file, filepath.Join(tmp, layerFile)); err != nil {
 		return err
@@ -214,7 +239,22 @@ func (s *store) write(key chain, e entry, l *Layer) (err error) {
 		return err
 	}
 	err, l.file = os.Remove(l.file), filepath.Join(final, layerFile)
-	return err
+	return errors.Join(err, s.replaced(string(key), nil))
+}
+
+// saveMount stores the content of a cache mount, and moves its file into the store.
+func (s *store) saveMount(name, file string) error {
+	tmp, err := os.MkdirTemp(s.dir, "new-")
+	if err == nil {
+		err = os.Rename(file, filepath.Join(tmp, layerFile))
+	}
+	if err == nil {
+		err = s.replace(tmp, filepath.Join(s.dir, name))
+	}
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(tmp))
+	}
+	return s.replaced(name, nil)
 }
 
 // replace renames tmp to final. It replaces an entry that a concurrent build has written, since

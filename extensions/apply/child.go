@@ -45,13 +45,27 @@ type outcome struct {
 	NotFound, NotPermitted, NoNamespace, NoProc bool
 }
 
-// Main runs the command of a RUN instruction if this process was started for that, and reports
-// whether it was. A program that applies Dockerfiles must call it first thing in main, and
-// return if it ran.
+// Main runs the command of a RUN instruction, or applies Dockerfiles in a sandbox, if this
+// process was started for that, and reports whether it was. A program that applies Dockerfiles
+// must call it first thing in main, and return if it ran.
 func Main() (ran bool) {
-	if len(os.Args) != 1 || os.Args[0] != childName {
+	if len(os.Args) != 1 {
 		return false
 	}
+	switch os.Args[0] {
+	case childName:
+		runCommand()
+	case guestName:
+		runGuest()
+	case testName:
+	default:
+		return false
+	}
+	return true
+}
+
+// runCommand runs the command that it reads.
+func runCommand() {
 	// The capability bounding set belongs to the thread and is inherited by its children.
 	runtime.LockOSThread()
 	closeOnExec()
@@ -66,7 +80,6 @@ func Main() (ran bool) {
 	if err := writeMessage(status, o); err != nil {
 		fmt.Fprintln(os.Stderr, "reporting to the parent process:", err)
 	}
-	return true
 }
 
 // closeOnExec keeps the command from inheriting descriptors of this process, including those

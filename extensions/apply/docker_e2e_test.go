@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path"
@@ -35,9 +36,13 @@ type daemon struct {
 	t       *testing.T
 	build   string // a docker command that builds with BuildKit
 	applier string // testdata/applier, linked statically
+	sandbox string // cmd/sandbox
 	dir     string
 	cache   string               // what containers find in /kaniko; empty: a new directory each time
 	kind    extensions.ImageKind // empty: run
+
+	disk, memory int64 // of a sandbox; 0: unlimited
+	noNetwork    bool
 }
 
 func newDaemon(t *testing.T) *daemon {
@@ -61,11 +66,13 @@ func newDaemon(t *testing.T) *daemon {
 	if d.build == "" {
 		t.Fatal("no docker command with BuildKit: install Debian's docker.io, or the buildx plugin")
 	}
-	d.applier = filepath.Join(d.dir, "applier")
-	cmd := exec.Command("go", "build", "-o", d.applier, "./testdata/applier")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building the applier: %v\n%s", err, out)
+	d.applier, d.sandbox = filepath.Join(d.dir, "applier"), filepath.Join(d.dir, "sandbox")
+	for program, pkg := range map[string]string{d.applier: "./testdata/applier", d.sandbox: "../../cmd/sandbox"} {
+		cmd := exec.Command("go", "build", "-o", program, pkg)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("building %s: %v\n%s", pkg, err, out)
+		}
 	}
 	return d
 }
@@ -272,7 +279,16 @@ var ways = []way{
 	{"isolated with namespaces", func(d *daemon, b *base, context, dockerfile string) (result, string) {
 		return d.apply(b, context, dockerfile, "/layers/root", "--network=host", "--cap-add=SYS_ADMIN", "--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined")
 	}},
+	{"in a sandbox without any privilege", func(d *daemon, b *base, context, dockerfile string) (result, string) {
+		return d.apply(b, context, dockerfile, inSandbox, append([]string{"--network=host"}, unprivileged...)...)
+	}},
 }
+
+// inSandbox is the directory of a root in a sandbox.
+const inSandbox = "sandbox"
+
+// unprivileged are docker's options for the least privileged container that platforms use.
+var unprivileged = []string{"--user=12345:0", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--read-only", "--tmpfs=/tmp"}
 
 // apply runs the applier in a container of the base image, with docker's default
 // capabilities and what options add; it gives what was written as well.
@@ -292,17 +308,21 @@ func (d *daemon) apply(b *base, context, dockerfile, dir string, options ...stri
 		}
 	}
 	spec := map[string]any{
-		"Dir": dir, "App": "/workspace", "Spool": "/layers", "Cache": "/kaniko", "Out": "/layers/result", "Dockerfile": dockerfile, "Image": kind, "Config": b.config,
+		"Dir": dir, "App": "/workspace", "Spool": "/layers", "Cache": "/kaniko", "Out": "/layers/result", "Dockerfile": dockerfile, "Image": kind, "Config": b.config, "NoNetwork": d.noNetwork,
 	}
 	if dir != "/" {
 		spec["Base"] = "/kaniko/base.tar"
+	}
+	if dir == inSandbox {
+		spec["Sandbox"], spec["Disk"], spec["Memory"] = "/cnb/lifecycle/sandbox", d.disk, d.memory
+		giveTo(d.t, 12345, context, work)
 	}
 	input, err := json.Marshal(spec)
 	if err != nil {
 		d.t.Fatal(err)
 	}
 	args := append([]string{"run", "--rm", "-i", "--user=0:0", "-w=/",
-		"-v", d.applier + ":/cnb/lifecycle/applier:ro", "-v", context + ":/workspace:ro", "-v", work + "/layers:/layers", "-v", cache + ":/kaniko", "-v", b.tar + ":/kaniko/base.tar:ro",
+		"-v", d.applier + ":/cnb/lifecycle/applier:ro", "-v", d.sandbox + ":/cnb/lifecycle/sandbox:ro", "-v", context + ":/workspace:ro", "-v", work + "/layers:/layers", "-v", cache + ":/kaniko", "-v", b.tar + ":/kaniko/base.tar:ro",
 		"-e", "CNB_REGISTRY_AUTH=secret-of-the-platform", "-e", "NPM_TOKEN=secret-of-the-user"}, options...)
 	output := d.docker(bytes.NewReader(input), append(args, b.ref, "/cnb/lifecycle/applier")...)
 	content, err := os.ReadFile(filepath.Join(work, "layers", "result"))
@@ -317,6 +337,29 @@ func (d *daemon) apply(b *base, context, dockerfile, dir string, options ...stri
 		r.Layers[i] = filepath.Join(work, "layers", filepath.Base(l))
 	}
 	return r, output
+}
+
+// giveTo gives files to a user.
+func giveTo(t *testing.T, uid int, dirs ...string) {
+	t.Helper()
+	for _, dir := range dirs {
+		err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			info, err := d.Info()
+			if err != nil {
+				return err
+			}
+			if err := os.Lchown(name, uid, 0); err != nil || info.Mode()&fs.ModeSymlink != 0 {
+				return err
+			}
+			return os.Chmod(name, info.Mode()) // chown removes setuid
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // extended gives the daemon an image of a base and layers that were applied to it.

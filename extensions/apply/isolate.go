@@ -3,11 +3,16 @@
 package apply
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -162,4 +167,43 @@ func makeDevice(name string, dev int) error {
 		return &fs.PathError{Op: "mknod", Path: name, Err: err}
 	}
 	return os.Chmod(name, 0o666)
+}
+
+// needed are the capabilities that an isolated root takes.
+var needed = map[uintptr]string{
+	unix.CAP_CHOWN: "CHOWN", unix.CAP_DAC_OVERRIDE: "DAC_OVERRIDE", unix.CAP_FOWNER: "FOWNER", unix.CAP_SETGID: "SETGID", unix.CAP_SETUID: "SETUID",
+	unix.CAP_SETPCAP: "SETPCAP", unix.CAP_SYS_CHROOT: "SYS_CHROOT", unix.CAP_MKNOD: "MKNOD",
+}
+
+// CanIsolate reports why this process may not use an isolated root, or nil. Its errors wrap
+// [ErrNotPermitted].
+func CanIsolate(ctx context.Context, noNetwork bool) error {
+	if uid := os.Geteuid(); uid != 0 {
+		return fmt.Errorf("%w: an isolated root requires root, and this is user %d", ErrNotPermitted, uid)
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return err
+	}
+	var missing []string
+	for c, name := range needed {
+		if data[0].Effective&(1<<c) == 0 {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		slices.Sort(missing)
+		return fmt.Errorf("%w: an isolated root requires capabilities that this container does not have: %s", ErrNotPermitted, strings.Join(missing, ", "))
+	}
+	if !noNetwork {
+		return nil
+	}
+	cmd := exec.CommandContext(ctx, "/proc/self/exe")
+	cmd.Args, cmd.Env = []string{testName}, []string{}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC}
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%w without a network: this container may not create a network namespace (%v)", ErrNotPermitted, err)
+	}
+	return nil
 }

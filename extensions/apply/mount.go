@@ -257,9 +257,9 @@ func (b *build) saveTree(ctx context.Context, real string, wantDir bool) (restor
 }
 
 // subtree lists a file, or a directory and everything in it.
-func subtree(parent *os.File, real string) ([]change, error) {
+func subtree(parent openDir, real string) ([]change, error) {
 	s := scanner{skip: map[string]bool{}}
-	if err := s.one(int(parent.Fd()), path.Dir(real), path.Base(real)); err != nil {
+	if err := s.one(parent.fd, path.Dir(real), path.Base(real)); err != nil {
 		return nil, err
 	}
 	var all []change
@@ -290,20 +290,13 @@ func (b *build) keepMount(name, real string) {
 		if err != nil {
 			return err
 		}
-		tmp, err := os.MkdirTemp(b.mountStore().dir, "new-")
+		file, _, _, err := spool(b.mountStore().dir, "content-*", func(w io.Writer) error {
+			return t.writeLayer(w, all.since(nil, nil), func(*file) bool { return false })
+		})
 		if err != nil {
 			return err
 		}
-		file, _, _, err := spool(tmp, "content-*", func(w io.Writer) error {
-			return t.writeLayer(w, all.since(nil, nil), func(*file) bool { return false })
-		})
-		if err == nil {
-			err = os.Rename(file, filepath.Join(tmp, layerFile))
-		}
-		if err != nil {
-			return errors.Join(err, os.RemoveAll(tmp))
-		}
-		return b.mountStore().replace(tmp, filepath.Join(b.mountStore().dir, name))
+		return b.mountStore().saveMount(name, file)
 	}()
 	if err != nil {
 		b.Log.Warn("saving the content of a cache mount", "error", err)
@@ -312,6 +305,7 @@ func (b *build) keepMount(name, real string) {
 
 // loadMount restores the content of a cache mount, or leaves it empty if it cannot be read.
 func (b *build) loadMount(ctx context.Context, name, real string) {
+	b.mountStore().bring(name)
 	dir := filepath.Join(b.mountStore().dir, name)
 	f, err := openRegular(filepath.Join(dir, layerFile))
 	if errors.Is(err, fs.ErrNotExist) {

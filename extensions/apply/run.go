@@ -168,6 +168,7 @@ func (b *build) execute(ctx context.Context, spec string, c command) error {
 	if err := errors.Join(b.tree.mkdirAll(c.Dir, 0, 0), b.tree.setDirTimes()); err != nil {
 		return err
 	}
+	defer b.tree.closeDir()
 	if !b.Root.isolated() {
 		return b.start(ctx, c, false)
 	}
@@ -181,6 +182,7 @@ func (b *build) execute(ctx context.Context, spec string, c command) error {
 		b.noNamespaces = true
 		err = b.start(ctx, c, false)
 	}
+	b.tree.closeDir()
 	return errors.Join(err, back())
 }
 
@@ -234,13 +236,18 @@ func (b *build) start(ctx context.Context, c command, namespaces bool) error {
 	if namespaces {
 		cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC
 	}
+	if b.NoNetwork {
+		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWNET
+	}
 	err = cmd.Start()
 	control.Close()
 	status.Close()
-	if err != nil {
-		if namespaces {
-			return errNoNamespace
-		}
+	switch {
+	case err != nil && namespaces:
+		return errNoNamespace
+	case err != nil && b.NoNetwork && errors.Is(err, unix.EPERM):
+		return fmt.Errorf("%w without a network: this container may not create a network namespace", ErrNotPermitted)
+	case err != nil:
 		return fmt.Errorf("starting a command: %w", err)
 	}
 	var o outcome
@@ -364,10 +371,10 @@ func (b *build) saveFile(name string) (existed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if err := b.tree.saveDirTime(b.tree.atReal, dir); err != nil {
+	if err := b.tree.saveDirTime(dir); err != nil {
 		return false, err
 	}
-	err = unix.Renameat(int(dir.Fd()), path.Base(name), unix.AT_FDCWD, b.savedPath(name))
+	err = unix.Renameat(dir.fd, path.Base(name), unix.AT_FDCWD, b.savedPath(name))
 	if errors.Is(err, unix.ENOENT) {
 		return false, nil
 	}
@@ -391,5 +398,5 @@ func (b *build) restoreFile(name string, existed bool) error {
 	if err != nil {
 		return err
 	}
-	return unix.Renameat(unix.AT_FDCWD, b.savedPath(name), int(dir.Fd()), path.Base(name))
+	return unix.Renameat(unix.AT_FDCWD, b.savedPath(name), dir.fd, path.Base(name))
 }

@@ -143,6 +143,14 @@ func (s *stage) context() (*buildContext, error) {
 // openContext opens the directory. An extension's own context is in [Applier.Generated], and
 // links cannot lead out of there.
 func (s *stage) openContext() (*buildContext, error) {
+	if s.b.guest != nil {
+		dir, err := s.b.guest.context(s.index)
+		if err != nil {
+			return nil, err
+		}
+		root, err := os.OpenRoot(dir)
+		return &buildContext{dir: dir, root: root}, err
+	}
 	base, below := s.b.App, ""
 	if s.d.Context != "" {
 		base, below = s.b.Generated, filepath.FromSlash(s.d.Context)

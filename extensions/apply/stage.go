@@ -26,6 +26,7 @@ import (
 type stage struct {
 	b        *build
 	d        *extensions.Dockerfile
+	index    int // of the Dockerfile
 	commands []instructions.Command
 	meta     []instructions.ArgCommand
 	lex      *shell.Lex

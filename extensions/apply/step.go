@@ -100,6 +100,8 @@ func (b *build) record(s step) error {
 	}
 	if b.store != nil && !b.volatile {
 		b.store.save(b.key, s.layer)
+	} else if b.guest != nil && len(changes) > 0 {
+		return b.guest.keep(s.layer)
 	}
 	return nil
 }

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,10 +37,7 @@ type tree struct {
 	// the machine's disks.
 	noDevices bool
 
-	at     *os.File // the directory opened last
-	atName string   // its name
-	atReal string   // its name without links
-
+	dirs  dirs
 	times map[string]time.Time // modification times to set on directories by setDirTimes, by real name
 	buf   []byte
 }
@@ -52,7 +51,7 @@ func openTree(dir string) (*tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tree{dir: dir, root: root, owners: os.Geteuid() == 0, times: map[string]time.Time{}, buf: make([]byte, 64<<10)}, nil
+	return &tree{dir: dir, root: root, dirs: dirs{root: dir}, owners: os.Geteuid() == 0, times: map[string]time.Time{}, buf: make([]byte, 64<<10)}, nil
 }
 
 func (t *tree) close() error {
@@ -60,12 +59,8 @@ func (t *tree) close() error {
 	return t.root.Close()
 }
 
-func (t *tree) closeDir() {
-	if t.at != nil {
-		t.at.Close()
-	}
-	t.at, t.atName, t.atReal = nil, "", ""
-}
+// closeDir forgets the directories that were opened, since others may have changed them.
+func (t *tree) closeDir() { t.dirs.close() }
 
 // resolve returns name with all links followed: "/a/b" without links. The path need not exist.
 func (t *tree) resolve(name string) (string, error) {
@@ -111,22 +106,7 @@ func (t *tree) readFile(name string, limit int64) ([]byte, error) {
 }
 
 // open opens a directory. It stays open until another one is opened.
-func (t *tree) open(name string) (*os.File, error) {
-	if t.at != nil && t.atName == name {
-		return t.at, nil
-	}
-	real, err := t.resolve(name)
-	if err != nil {
-		return nil, err
-	}
-	f, err := t.root.OpenFile(below(real), os.O_RDONLY|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return nil, err
-	}
-	t.closeDir()
-	t.at, t.atName, t.atReal = f, name, real
-	return f, nil
-}
+func (t *tree) open(name string) (openDir, error) { return t.dirs.open(name, t.resolve) }
 
 // mkdirAll creates a directory and its missing parents with the given owner.
 func (t *tree) mkdirAll(name string, uid, gid int) error {
@@ -154,30 +134,28 @@ func (t *tree) mkdirAll(name string, uid, gid int) error {
 
 // saveDirTime records a directory's modification time before its content changes, so that setDirTimes can
 // restore it.
-func (t *tree) saveDirTime(real string, dir *os.File) error {
-	if _, ok := t.times[real]; ok {
+func (t *tree) saveDirTime(dir openDir) error {
+	if _, ok := t.times[dir.real]; ok {
 		return nil
 	}
-	info, err := dir.Stat()
-	if err != nil {
+	var st unix.Stat_t
+	if err := unix.Fstat(dir.fd, &st); err != nil {
 		return err
 	}
-	t.times[real] = info.ModTime()
+	t.times[dir.real] = time.Unix(st.Mtim.Unix())
 	return nil
 }
 
 // setDirTimes sets the recorded modification times of directories.
 func (t *tree) setDirTimes() error {
-	for name, mtime := range t.times {
-		dir, err := t.root.OpenFile(below(name), os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	for _, name := range slices.Sorted(maps.Keys(t.times)) {
+		dir, err := t.dirs.walk(name)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 			continue // removed since
 		}
-		if err != nil {
-			return err
+		if err == nil {
+			err = setTime(dir.fd, ".", t.times[name])
 		}
-		err = setTime(dir, ".", mtime)
-		dir.Close()
 		if err != nil {
 			return &fs.PathError{Op: "utimensat", Path: name, Err: err}
 		}
@@ -186,9 +164,9 @@ func (t *tree) setDirTimes() error {
 	return nil
 }
 
-func setTime(dir *os.File, base string, mtime time.Time) error {
+func setTime(dir int, base string, mtime time.Time) error {
 	ts := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, unix.NsecToTimespec(mtime.UnixNano())}
-	return unix.UtimesNanoAt(int(dir.Fd()), base, ts, unix.AT_SYMLINK_NOFOLLOW)
+	return unix.UtimesNanoAt(dir, base, ts, unix.AT_SYMLINK_NOFOLLOW)
 }
 
 // put creates the file, directory, link or node that a tar header describes. An existing
@@ -213,13 +191,16 @@ func (t *tree) put(h *tar.Header, content io.Reader) error {
 	if err != nil {
 		return err
 	}
-	real := path.Join(t.atReal, base)
-	if err := t.saveDirTime(t.atReal, dir); err != nil {
+	real := path.Join(dir.real, base)
+	if err := t.saveDirTime(dir); err != nil {
 		return err
 	}
-	kept, err := t.clear(dir, base, real, h.Typeflag == tar.TypeDir)
-	if err == nil && !kept {
-		err = t.create(dir, base, h, content)
+	err = t.create(dir, base, h, content)
+	if errors.Is(err, unix.EEXIST) {
+		var kept bool
+		if kept, err = t.clear(dir, base, real, h.Typeflag == tar.TypeDir); err == nil && !kept {
+			err = t.create(dir, base, h, content)
+		}
 	}
 	if err == nil && h.Typeflag != tar.TypeLink {
 		err = t.setMetadata(dir, base, h)
@@ -246,9 +227,9 @@ func (t *tree) putRoot(h *tar.Header) error {
 }
 
 // clear removes what is in the way. kept reports that an existing directory was kept.
-func (t *tree) clear(dir *os.File, base, real string, keepDir bool) (kept bool, err error) {
+func (t *tree) clear(dir openDir, base, real string, keepDir bool) (kept bool, err error) {
 	var st unix.Stat_t
-	err = unix.Fstatat(int(dir.Fd()), base, &st, unix.AT_SYMLINK_NOFOLLOW)
+	err = unix.Fstatat(dir.fd, base, &st, unix.AT_SYMLINK_NOFOLLOW)
 	switch {
 	case errors.Is(err, unix.ENOENT):
 		return false, nil
@@ -259,11 +240,11 @@ func (t *tree) clear(dir *os.File, base, real string, keepDir bool) (kept bool, 
 	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
 		return false, t.root.RemoveAll(below(real))
 	}
-	return false, unix.Unlinkat(int(dir.Fd()), base, 0)
+	return false, unix.Unlinkat(dir.fd, base, 0)
 }
 
-func (t *tree) create(dir *os.File, base string, h *tar.Header, content io.Reader) error {
-	fd := int(dir.Fd())
+func (t *tree) create(dir openDir, base string, h *tar.Header, content io.Reader) error {
+	fd := dir.fd
 	switch h.Typeflag {
 	case tar.TypeReg:
 		return t.createFile(fd, base, content)
@@ -292,9 +273,25 @@ func (t *tree) createFile(dir int, base string, content io.Reader) error {
 	if err != nil {
 		return err
 	}
-	f := os.NewFile(uintptr(fd), base)
-	_, err = io.CopyBuffer(onlyWriter{f}, content, t.buf)
-	return errors.Join(err, f.Close())
+	_, err = io.CopyBuffer(onlyWriter{rawFile(fd)}, content, t.buf)
+	return errors.Join(err, unix.Close(fd))
+}
+
+// A rawFile is the descriptor of a file to write: an [os.File] takes more system calls.
+type rawFile int
+
+func (f rawFile) Write(p []byte) (n int, err error) {
+	for n < len(p) {
+		m, err := unix.Write(int(f), p[n:])
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return n, err
+		}
+		n += m
+	}
+	return n, nil
 }
 
 // onlyWriter makes [io.CopyBuffer] use its buffer instead of allocating one per file.
@@ -317,8 +314,8 @@ func (t *tree) link(target string, dir int, base string) error {
 
 // setMetadata sets a file's owner, mode, extended attributes and time, in that order, so that the
 // kernel does not undo any.
-func (t *tree) setMetadata(dir *os.File, base string, h *tar.Header) error {
-	fd := int(dir.Fd())
+func (t *tree) setMetadata(dir openDir, base string, h *tar.Header) error {
+	fd := dir.fd
 	if t.owners {
 		if err := unix.Fchownat(fd, base, h.Uid, h.Gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			return err
@@ -337,7 +334,7 @@ func (t *tree) setMetadata(dir *os.File, base string, h *tar.Header) error {
 	if h.Typeflag == tar.TypeDir {
 		return nil // set by setDirTimes, after the last change in it
 	}
-	return setTime(dir, base, h.ModTime)
+	return setTime(dir.fd, base, h.ModTime)
 }
 
 func setXattrs(dir int, base string, h *tar.Header) error {
@@ -374,8 +371,8 @@ func (t *tree) remove(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := t.saveDirTime(t.atReal, dir); err != nil {
+	if err := t.saveDirTime(dir); err != nil {
 		return err
 	}
-	return t.root.RemoveAll(below(path.Join(t.atReal, path.Base(name))))
+	return t.root.RemoveAll(below(path.Join(dir.real, path.Base(name))))
 }

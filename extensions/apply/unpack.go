@@ -42,7 +42,7 @@ func (t *tree) unpack(ctx context.Context, layer io.Reader) error {
 		if hidden, ok := strings.CutPrefix(path.Base(name), whiteout); ok {
 			err = t.applyWhiteout(path.Dir(name), hidden, mine)
 		} else if err = t.put(h, tr); err == nil {
-			for real := path.Join(t.atReal, path.Base(name)); !mine[real]; real = path.Dir(real) {
+			for real := path.Join(t.dirs.top().real, path.Base(name)); !mine[real]; real = path.Dir(real) {
 				mine[real] = true
 			}
 		}
@@ -80,8 +80,8 @@ func (t *tree) clearLower(name string, mine map[string]bool) error {
 	if err != nil {
 		return err
 	}
-	real := t.atReal
-	if err := t.saveDirTime(real, dir); err != nil {
+	real := dir.real
+	if err := t.saveDirTime(dir); err != nil {
 		return err
 	}
 	entries, err := fs.ReadDir(t.root.FS(), below(real))

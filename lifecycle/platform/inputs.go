@@ -105,6 +105,9 @@ type Inputs struct {
 	Settings       string // path of baseplan.toml
 	Selection      string
 	ExtendInCreate string
+	ExtendNetwork  string
+	ExtendDisk     int64 // bytes
+	ExtendMemory   int64 // bytes; 0: unlimited
 	RebaseCheck    string
 
 	EarlyFlags []string // messages about accepted flags of a later Platform API version

@@ -237,6 +237,8 @@ func values(value flag.Value) []string {
 		return []string{"11", "12"}
 	case duration:
 		return []string{"1h0m0s", "2h0m0s"}
+	case byteSize:
+		return []string{"1073741824", "2147483648"}
 	case moment:
 		return []string{"100", "200"}
 	case choice:
@@ -264,6 +266,8 @@ func value(of flag.Value) string {
 		return fmt.Sprint(*v.to)
 	case duration:
 		return v.to.String()
+	case byteSize:
+		return fmt.Sprint(*v.to)
 	case moment:
 		if *v.to == nil {
 			return ""
@@ -297,6 +301,8 @@ func TestFlagOverEnvironmentOverDefault(t *testing.T) {
 					want = value(r.to(&base))
 				} else if _, is := r.to(&Inputs{}).(duration); is {
 					want = "336h0m0s"
+				} else if _, is := r.to(&Inputs{}).(byteSize); is {
+					want = "21474836480"
 				}
 				partners(r, flagged == 1 || byEnv, env)
 				if byEnv {
@@ -341,5 +347,14 @@ func partners(r input, given bool, env map[string]string) {
 		env["CNB_GROUP_ID"] = "1"
 	case r.flag == "gid":
 		env["CNB_USER_ID"] = "1"
+	}
+}
+
+func TestByteSizes(t *testing.T) {
+	for text, want := range map[string]int64{"1": 1, "500M": 500 << 20, "20G": 20 << 30, "3K": 3072, "2T": 2 << 40, "9007199254740992K": 0, "-1": 0, "0": 0, "G": 0, "1MG": 0, "1.5G": 0, "20g": 0, "": 0} {
+		var got int64
+		if err := (byteSize{&got}).Set(text); got != want || (err == nil) != (want > 0) {
+			t.Errorf("%q: %d, %v; want %d", text, got, err, want)
+		}
 	}
 }

@@ -89,7 +89,7 @@ func TestParseInputs(t *testing.T) {
 		Images: []reference.Reference{reference.Parse("r.example/app"), reference.Parse("r.example/app:2")}, UID: 7, GID: 8, Insecure: []string{"a.example", "b.example:5000"}, Epoch: &epoch, SkipRestore: true,
 		App: "/workspace", Layers: "/l", Platform: "/platform", BuildConfig: "/cnb/build-config", Buildpacks: "/cnb/buildpacks", Extensions: "/cnb/extensions",
 		Generated: "/l/generated", Analyzed: "/l/analyzed.toml", Group: "/l/group.toml", Plan: "/l/plan.toml", System: "/cnb/system.toml", Run: "/cnb/run.toml",
-		ProjectMetadata: "/l/project-metadata.toml", Report: "/report.toml", Extended: "/l/extended", KanikoDir: "/kaniko", KanikoCacheTTL: 14 * 24 * time.Hour,
+		ProjectMetadata: "/l/project-metadata.toml", Report: "/report.toml", Extended: "/l/extended", KanikoDir: "/kaniko", KanikoCacheTTL: 14 * 24 * time.Hour, ExtendDisk: 20 << 30,
 		Launcher: "/cnb/lifecycle/launcher", LauncherSBOM: "/cnb/lifecycle", ExecEnv: "production", LogLevel: "info", Settings: "/cnb/baseplan.toml",
 	}
 	unexported := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".setBy" }, cmp.Ignore())

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ type (
 	boolean  struct{ to *bool }
 	number   struct{ to *int }
 	duration struct{ to *time.Duration }
+	byteSize struct{ to *int64 }
 	moment   struct{ to **time.Time }
 	list     struct{ to *[]string }
 	choice   struct {
@@ -89,6 +91,22 @@ func (v duration) Set(s string) error {
 	return nil
 }
 func (v duration) String() string { return "" }
+
+// units are the suffixes of a size, in bytes.
+var units = map[string]int64{"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+func (v byteSize) Set(s string) error {
+	number := strings.TrimRight(s, "KMGT")
+	n, err := strconv.ParseInt(number, 10, 64)
+	unit, ok := units[s[len(number):]]
+	if err != nil || !ok || n <= 0 || n > math.MaxInt64/unit {
+		return errors.New("must be a number of bytes such as 500M or 20G")
+	}
+	*v.to = n * unit
+	return nil
+}
+
+func (v byteSize) String() string { return "" }
 
 func (v moment) Set(s string) error {
 	seconds, err := strconv.ParseInt(s, 10, 64)

@@ -39,7 +39,8 @@ type Policy struct {
 	Unbound         *bool            `toml:"unbound,omitempty" json:"unbound,omitempty"`                     // whether cosign's .sbom tags count if keys are given; nil: not set
 	TrustedRoot     string           `toml:"trusted-root,omitempty" json:"trusted-root,omitempty"`           // path of Sigstore's trusted root; in resolution.toml its content
 	Select          string           `toml:"select,omitempty" json:"select,omitempty"`                       // off (default), auto
-	ExtendInCreator string           `toml:"extend-in-creator,omitempty" json:"extend-in-creator,omitempty"` // auto (default), never
+	ExtendInCreator string           `toml:"extend-in-creator,omitempty" json:"extend-in-creator,omitempty"` // auto (default), never, root, sandbox
+	ExtendNetwork   string           `toml:"extend-network,omitempty" json:"extend-network,omitempty"`       // host (default), none
 
 	// MaxImageAge is how old an image may be for unpinned installs to count as satisfied: a Go
 	// duration ("720h") or days ("30d"); empty: unlimited.
@@ -72,7 +73,8 @@ var allowed = map[string][]string{
 	"run-sbom":          {string(Auto), string(Generate), string(Attached), string(Off)},
 	"proof":             proofs(),
 	"select":            {"off", "auto"},
-	"extend-in-creator": {"auto", "never"},
+	"extend-in-creator": {"auto", "never", "root", "sandbox"},
+	"extend-network":    {"host", "none"},
 }
 
 // DecodeSettings decodes baseplan.toml. The name is used in errors.
@@ -111,7 +113,7 @@ func checkIdentities(all []attach.Identity) error {
 
 // Check returns an error that names the first key with an invalid value.
 func (p Policy) Check() error {
-	for _, key := range []string{"run-sbom", "proof", "select", "extend-in-creator"} {
+	for _, key := range []string{"run-sbom", "proof", "select", "extend-in-creator", "extend-network"} {
 		if err := p.checkKey(key); err != nil {
 			return fmt.Errorf("key %q: %w", key, err)
 		}
@@ -175,6 +177,7 @@ const maxDays = int64(math.MaxInt64 / (24 * time.Hour))
 func (p Policy) checkKey(key string) error {
 	value := map[string]string{
 		"run-sbom": string(p.RunSBOM), "proof": string(p.Proof), "select": p.Select, "extend-in-creator": p.ExtendInCreator,
+		"extend-network": p.ExtendNetwork,
 	}[key]
 	if value != "" && !slices.Contains(allowed[key], value) {
 		return fmt.Errorf("%q is not one of %s", value, strings.Join(allowed[key], ", "))

@@ -12,14 +12,15 @@ import (
 // the first use and kept between builds, except the layers.
 type Platform struct {
 	Docker
-	API       string // Platform API
-	Builder   string // image in the daemon
-	Lifecycle string // image in the daemon
-	RunImage  string // in the daemon for daemon builds, else in a registry
-	Publish   bool   // to a registry instead of the daemon
-	Auth      string // CNB_REGISTRY_AUTH, for the phases that get it
-	Config    string // volume with docker's config.json, for phases that access images
-	User      string // "1000:1000", for all phases; empty: each phase's own user
+	API       string   // Platform API
+	Builder   string   // image in the daemon
+	Lifecycle string   // image in the daemon
+	RunImage  string   // in the daemon for daemon builds, else in a registry
+	Publish   bool     // to a registry instead of the daemon
+	Auth      string   // CNB_REGISTRY_AUTH, for the phases that get it
+	Config    string   // volume with docker's config.json, for phases that access images
+	User      string   // "1000:1000", for all phases; empty: each phase's own user
+	Options   []string // additional options of "docker run", for all phases
 
 	Name     string   // of the app image
 	Tags     []string // additional names
@@ -91,6 +92,7 @@ func (p *Platform) run(b *Built, phase, image, user string, mounts, env, args []
 	if user != "" {
 		all = append(all, "--user", user)
 	}
+	all = append(all, p.Options...)
 	for _, m := range mounts {
 		all = append(all, "-v", m)
 	}

@@ -18,6 +18,9 @@ import (
 
 type spec struct {
 	Dir, Base, App, Spool, Cache, Out string
+	Sandbox                           string // path of the sandbox program; empty: none
+	Disk, Memory                      int64
+	NoNetwork                         bool
 	Dockerfile                        string
 	Image                             extensions.ImageKind
 	Args                              []extensions.Arg
@@ -59,7 +62,11 @@ func run(s spec) (r result) {
 	}
 	a := &apply.Applier{
 		Root: apply.Root{Dir: s.Dir}, Digest: "sha256:base", App: s.App, Spool: s.Spool, Cache: s.Cache, Env: os.Environ(),
-		Stdout: os.Stdout, Stderr: os.Stdout, // one stream, so that its order is kept
+		NoNetwork: s.NoNetwork,
+		Stdout:    os.Stdout, Stderr: os.Stdout, // one stream, so that its order is kept
+	}
+	if s.Sandbox != "" {
+		a.Root.Dir, a.Sandbox = "", &apply.Sandbox{Program: s.Sandbox, Disk: s.Disk, Memory: s.Memory}
 	}
 	if s.Base != "" {
 		a.Root.Layers = append(a.Root.Layers, func() (io.ReadCloser, error) { return os.Open(s.Base) })
@@ -67,7 +74,7 @@ func run(s spec) (r result) {
 	got, err := a.Apply(context.Background(), []*extensions.Dockerfile{d}, s.Config)
 	if err != nil {
 		r.Error = err.Error()
-		for name, sentinel := range map[string]error{"root-user": apply.ErrRootUser, "not-permitted": apply.ErrNotPermitted} {
+		for name, sentinel := range map[string]error{"root-user": apply.ErrRootUser, "not-permitted": apply.ErrNotPermitted, "no-sandbox": apply.ErrNoSandbox} {
 			if errors.Is(err, sentinel) {
 				r.Code = name
 			}

@@ -146,7 +146,7 @@ func capabilities() {
 		data[c/32].Effective |= bit
 		data[c/32].Permitted |= bit
 		data[c/32].Inheritable |= bit
-		if unix.Capset(&header, &data[0]) == nil {
+		if unix.Capset(&header, &data[0]) == nil && unix.Capget(&header, &data[0]) == nil && (data[c/32].Effective|data[c/32].Permitted|data[c/32].Inheritable)&bit != 0 {
 			fmt.Println("regained: set", c)
 		}
 	}

@@ -58,7 +58,7 @@ type question struct {
 	Keep    string // add a layer to the result; its tar follows
 	Get     string // download a URL
 
-	HasLayer bool // for Save: a layer follows
+	HasLayer bool    // for Save: a layer follows
 	IDs      *[2]int // for Save of a user lookup
 }
 

@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -43,6 +44,7 @@ type daemon struct {
 
 	disk, memory int64 // of a sandbox; 0: unlimited
 	noNetwork    bool
+	timeout      time.Duration
 }
 
 func newDaemon(t *testing.T) *daemon {
@@ -308,7 +310,7 @@ func (d *daemon) apply(b *base, context, dockerfile, dir string, options ...stri
 		}
 	}
 	spec := map[string]any{
-		"Dir": dir, "App": "/workspace", "Spool": "/layers", "Cache": "/kaniko", "Out": "/layers/result", "Dockerfile": dockerfile, "Image": kind, "Config": b.config, "NoNetwork": d.noNetwork,
+		"Dir": dir, "App": "/workspace", "Spool": "/layers", "Cache": "/kaniko", "Out": "/layers/result", "Dockerfile": dockerfile, "Image": kind, "Config": b.config, "NoNetwork": d.noNetwork, "Timeout": d.timeout,
 	}
 	if dir != "/" {
 		spec["Base"] = "/kaniko/base.tar"

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -82,8 +83,10 @@ func TestSandboxLimits(t *testing.T) {
 	for _, c := range []struct {
 		name, command, want string
 		disk, memory        int64
+		timeout             time.Duration
 		options             []string
 	}{
+		{name: "time", command: "trap '' TERM; setsid sleep 1000 & while :; do sleep 1000; done", want: "deadline exceeded", timeout: 5 * time.Second},
 		{name: "disk", command: "dd if=/dev/zero of=/big bs=1M count=300", want: "exit code 1", disk: 100 << 20},
 		{name: "disk in many files", command: "mkdir /many; i=0; while dd if=/dev/zero of=/many/$i bs=1M count=10; do i=$((i+1)); done 2>&1 | grep -m1 'No space'; exit 3", want: "exit code 3", disk: 100 << 20},
 		{name: "memory", command: "dd if=/dev/zero of=/dev/null bs=300M count=100", want: "more than 104857600 bytes of memory", memory: 100 << 20},
@@ -92,7 +95,7 @@ func TestSandboxLimits(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := *d
-			d.t, d.disk, d.memory = t, c.disk, c.memory
+			d.t, d.disk, d.memory, d.timeout = t, c.disk, c.memory, c.timeout
 			options := append(append([]string{"--network=none"}, unprivileged...), c.options...)
 			r, output := d.apply(alpine, t.TempDir(), "ARG base_image\nFROM ${base_image}\nUSER root\nRUN "+c.command+"\nUSER 1000:1000\n", inSandbox, options...)
 			if r.Error == "" || !strings.Contains(r.Error, c.want) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1"
 
@@ -21,6 +22,7 @@ type spec struct {
 	Sandbox                           string // path of the sandbox program; empty: none
 	Disk, Memory                      int64
 	NoNetwork                         bool
+	Timeout                           time.Duration // zero: none
 	Dockerfile                        string
 	Image                             extensions.ImageKind
 	Args                              []extensions.Arg
@@ -71,7 +73,13 @@ func run(s spec) (r result) {
 	if s.Base != "" {
 		a.Root.Layers = append(a.Root.Layers, func() (io.ReadCloser, error) { return os.Open(s.Base) })
 	}
-	got, err := a.Apply(context.Background(), []*extensions.Dockerfile{d}, s.Config)
+	ctx := context.Background()
+	if s.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.Timeout)
+		defer cancel()
+	}
+	got, err := a.Apply(ctx, []*extensions.Dockerfile{d}, s.Config)
 	if err != nil {
 		r.Error = err.Error()
 		for name, sentinel := range map[string]error{"root-user": apply.ErrRootUser, "not-permitted": apply.ErrNotPermitted, "no-sandbox": apply.ErrNoSandbox} {

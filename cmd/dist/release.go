@@ -209,7 +209,7 @@ func (r *release) write(product string, p v1.Platform, files []entry) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(r.Out, name), data, 0o644); err != nil { //nolint:gosec // G306: it is to be published
+	if err := os.WriteFile(filepath.Join(r.Out, name), data, 0o644); err != nil { // it is to be published
 		return err
 	}
 	r.wrote(name, int64(len(data)))
@@ -231,5 +231,5 @@ func (r *release) checksums() error {
 		}
 		fmt.Fprintf(&lines, "%x  %s\n", sha256.Sum256(data), name)
 	}
-	return os.WriteFile(filepath.Join(r.Out, "checksums.txt"), []byte(lines.String()), 0o644) //nolint:gosec // G306: it is to be published
+	return os.WriteFile(filepath.Join(r.Out, "checksums.txt"), []byte(lines.String()), 0o644) // it is to be published
 }

@@ -23,10 +23,7 @@ func (c *command) analyze(ctx context.Context) error {
 	if err = errors.Join(c.readSettings(), err); err != nil {
 		return fail.As(fail.Analyze, "", err)
 	}
-	opener, err := c.images(namesOf(runFile)...)
-	if err != nil {
-		return fail.As(fail.Analyze, "", err)
-	}
+	opener := c.images(namesOf(runFile)...)
 	if err := c.drop(opener, append(c.layoutTargets(), c.Layers, c.LaunchCache)...); err != nil {
 		return fail.As(fail.Analyze, "", err)
 	}

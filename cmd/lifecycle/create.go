@@ -55,9 +55,7 @@ func (x *creation) prepare(ctx context.Context) (*lifecycle.Creator, error) {
 	if err != nil {
 		return nil, fail.As(fail.Analyze, "", err)
 	}
-	if x.opener, err = x.images(namesOf(runFile)...); err != nil {
-		return nil, fail.As(fail.Analyze, "", err)
-	}
+	x.opener = x.images(namesOf(runFile)...)
 	if os.Geteuid() == 0 && (x.UID <= 0 || x.GID < 0) {
 		return nil, fail.As(fail.InvalidArgs, "", errors.New("buildpacks must not run as root; set the build image's user with CNB_USER_ID and CNB_GROUP_ID, or -uid and -gid"))
 	}

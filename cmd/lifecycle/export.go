@@ -40,10 +40,7 @@ func (c *command) exportOnly(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	opener, err := c.images(reference.Parse(analyzed.RunImage.Reference))
-	if err != nil {
-		return err
-	}
+	opener := c.images(reference.Parse(analyzed.RunImage.Reference))
 	extended, err := c.extendedImage(ctx, opener, analyzed, group) // before drop changes its owner, which is checked
 	if err != nil {
 		return err

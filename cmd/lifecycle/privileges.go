@@ -21,7 +21,7 @@ import (
 
 // images returns an opener for this phase's images. It reads the credentials of their
 // registries now, while this process may still do so.
-func (c *command) images(more ...reference.Reference) (*image.Opener, error) {
+func (c *command) images(more ...reference.Reference) *image.Opener {
 	var keychain authn.Keychain = credentials.New(c.RegistryAuth, func(warning string) { c.log.Warn(warning) })
 	if os.Geteuid() == 0 && c.UID > 0 { // otherwise credentials are read on demand
 		refs := append([]reference.Reference{c.CacheImage, c.BuildImage}, more...)
@@ -34,7 +34,7 @@ func (c *command) images(more ...reference.Reference) (*image.Opener, error) {
 	if c.transfers != nil {
 		opener.Registry.Wrap = c.transfers.Wrap
 	}
-	return opener, nil
+	return opener
 }
 
 // defaultSocket is the docker daemon's socket if DOCKER_HOST is unset.

@@ -15,8 +15,8 @@ func (c *command) rebase(ctx context.Context) error {
 }
 
 func (c *command) rebaseOnly(ctx context.Context) error {
-	opener, err := c.images()
-	if err = errors.Join(c.readSettings(), err); err != nil {
+	opener := c.images()
+	if err := c.readSettings(); err != nil {
 		return err
 	}
 	if err := c.drop(opener); err != nil {

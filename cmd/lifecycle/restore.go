@@ -36,10 +36,7 @@ func (c *command) restoreOnly(ctx context.Context) error {
 	if analyzed.RunImage != nil {
 		refs = append(refs, reference.Parse(analyzed.RunImage.Reference), reference.Parse(analyzed.RunImage.Image))
 	}
-	opener, err := c.images(refs...)
-	if err != nil {
-		return err
-	}
+	opener := c.images(refs...)
 	if err := c.drop(opener, c.Layers, c.CacheDir, c.savedBases()); err != nil {
 		return err
 	}

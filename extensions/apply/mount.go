@@ -47,7 +47,7 @@ func (s *stage) mounts(c *instructions.RunCommand) (all []mount, keys []string, 
 				id = one.target
 			}
 			one.cache = "mount-" + string(chain("").next(id))
-			one.uid, one.gid, one.mode = int(number64(m.UID, 0)), int(number64(m.GID, 0)), int64(number64(m.Mode, 0o755)) //nolint:gosec // of 32 bits
+			one.uid, one.gid, one.mode = int(number64(m.UID, 0)), int(number64(m.GID, 0)), int64(number64(m.Mode, 0o755)) // of 32 bits
 		default:
 			if one.bind, err = s.bindSource(m.Source); err != nil {
 				return nil, nil, fmt.Errorf("RUN --mount=type=bind: %w", err)

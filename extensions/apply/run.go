@@ -93,7 +93,7 @@ func (s *stage) command(c *instructions.RunCommand) (argv []string, inline scrip
 // (image_extension.md, "Dockerfile Requirements").
 func (s *stage) environment(text string) (env, keyed []string) {
 	vars := s.variables()
-	for _, name := range variables(vars[1:]).Keys() {
+	for _, name := range vars[1:].Keys() {
 		if _, ok := vars[0][name]; ok {
 			continue
 		}

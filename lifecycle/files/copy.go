@@ -136,7 +136,7 @@ func RemoveTree(dir string) error {
 	}
 	_ = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if d != nil && d.IsDir() && err == nil {
-			err = os.Chmod(name, 0o700) //nolint:gosec // it is removed next
+			err = os.Chmod(name, 0o700) // it is removed next
 		}
 		return err
 	})

@@ -139,7 +139,7 @@ func writeFrame(w io.Writer, v any) error {
 	if len(data) > maxFrame {
 		return fmt.Errorf("a frame of %d bytes is over the limit of %d", len(data), maxFrame)
 	}
-	if err := binary.Write(w, binary.BigEndian, uint32(len(data))); err != nil { //nolint:gosec // G115: checked above
+	if err := binary.Write(w, binary.BigEndian, uint32(len(data))); err != nil { // checked above
 		return err
 	}
 	_, err = w.Write(data)

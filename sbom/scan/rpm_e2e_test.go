@@ -45,7 +45,7 @@ func TestRealWriteAheadLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer reader.Rollback() //nolint:errcheck // it only reads
+	defer reader.Rollback() // it only reads
 	var n int
 	if err := reader.QueryRow("SELECT count(*) FROM Packages").Scan(&n); err != nil || n != 0 {
 		t.Fatalf("%d packages, %v", n, err)

@@ -266,7 +266,7 @@ func (a *Authority) sct(bare, issuer *x509.Certificate) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	sct := ct.SignedCertificateTimestamp{SCTVersion: ct.V1, Timestamp: uint64(time.Now().UnixMilli())} //nolint:gosec // G115: it is after 1970
+	sct := ct.SignedCertificateTimestamp{SCTVersion: ct.V1, Timestamp: uint64(time.Now().UnixMilli())} // it is after 1970
 	copy(sct.LogID.KeyID[:], id)
 	entry := ct.LogEntry{Leaf: ct.MerkleTreeLeaf{Version: ct.V1, LeafType: ct.TimestampedEntryLeafType, TimestampedEntry: &ct.TimestampedEntry{
 		Timestamp: sct.Timestamp, EntryType: ct.PrecertLogEntryType,
@@ -285,7 +285,7 @@ func (a *Authority) sct(bare, issuer *x509.Certificate) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := append([]byte{byte((len(data) + 2) >> 8), byte(len(data) + 2), byte(len(data) >> 8), byte(len(data))}, data...) //nolint:gosec // G115: an SCT is short
+	list := append([]byte{byte((len(data) + 2) >> 8), byte(len(data) + 2), byte(len(data) >> 8), byte(len(data))}, data...) // an SCT is short
 	return asn1.Marshal(list)
 }
 

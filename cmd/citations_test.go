@@ -13,8 +13,8 @@ import (
 )
 
 // cited matches a citation of a page of this project in a comment, with the section if it has one:
-// docs/design.md, "Resolution".
-var cited = regexp.MustCompile(`\b((?:docs/[\w/.-]+|SECURITY|CONTRIBUTING)\.md)(?:, "([^"]+)")?`)
+// docs/design.md, "Resolution". A section without quotes is the last group.
+var cited = regexp.MustCompile(`\b((?:docs/[\w/.-]+|SECURITY|CONTRIBUTING)\.md)(?:, (?:"([^"]+)"|([A-Z]\w*)))?`)
 
 // TestCitations makes sure that the pages and sections that comments cite exist.
 func TestCitations(t *testing.T) {
@@ -22,13 +22,15 @@ func TestCitations(t *testing.T) {
 	headings := map[string][]string{}
 	check := func(file, comment string) {
 		for _, c := range cited.FindAllStringSubmatch(strings.Join(strings.Fields(comment), " "), -1) {
-			page, section := c[1], c[2]
+			page, section, unquoted := c[1], c[2], c[3] != ""
 			if _, known := headings[page]; !known {
 				headings[page] = headingsOf(t, page)
 			}
 			switch {
 			case headings[page] == nil:
 				t.Errorf("%s cites %s, which does not exist", file, page)
+			case unquoted:
+				t.Errorf("%s cites %s without quotes around the section: %q", file, page, c[0])
 			case section != "" && !slices.Contains(headings[page], section):
 				t.Errorf("%s cites %s, %q, a section that does not exist", file, page, section)
 			case section != "":

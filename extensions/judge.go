@@ -17,8 +17,8 @@ type Base struct {
 	Config    *Config       // nil: unknown
 }
 
-// A Config is what of an image's configuration decides about an effect (OCI
-// image specification, "config"), as run-image.toml has it.
+// A Config holds the parts of an image's configuration that verdicts depend on
+// (OCI image specification, "config"), as written to run-image.toml.
 type Config struct {
 	User       string            `toml:"user"`
 	WorkingDir string            `toml:"working-dir,omitempty"`
@@ -91,21 +91,16 @@ func (c *Case) proof(d *Dockerfile) Proof {
 // Judge returns a verdict for every Dockerfile: the first outcome, in the order of
 // the constants, that holds.
 //
-// - Switches are judged first. A switch is satisfied like any other Dockerfile if
-// its extension
-//
-//	has nothing left to provide; then it is not made. The last remaining switch selects the run
-//	image: run.Dockerfiles before it are superseded, later ones extend the new image.
-//
-// - All or nothing: if one Dockerfile of an image (run or build) is left to apply,
-// those that are
-//
-//	only satisfied or have no effect are applied too, since Dockerfiles build on one another.
-//
-// - If a Dockerfile after a satisfied switch is left to apply, the switch is made
-// after all, and
-//
-//	the Dockerfiles after it are judged again, against its image.
+//   - Switches are judged first. A switch is satisfied like any other Dockerfile
+//     if its extension has nothing left to provide; then it is not made. The last
+//     remaining switch selects the run image: run.Dockerfiles before it are
+//     superseded, later ones extend the new image.
+//   - All or nothing: if one Dockerfile of an image (run or build) is left to
+//     apply, those that are only satisfied or have no effect are applied too,
+//     since Dockerfiles build on one another.
+//   - If a Dockerfile after a satisfied switch is left to apply, the switch is
+//     made after all, and the Dockerfiles after it are judged again, against its
+//     image.
 func Judge(c Case) GroupVerdict {
 	r := c.judgeAll(-1)
 	if made := r.needed(); made >= 0 {

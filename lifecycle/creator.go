@@ -26,7 +26,7 @@ type Creator struct {
 	Exporter  Exporter
 
 	// Provides writes what the run image provides to files for bin/detect and bin/generate, and returns their paths
-	// (CNB_RUN_IMAGE_PROVIDES and CNB_RUN_IMAGE_SBOM; empty: none). Nil: extensions are told nothing.
+	// (CNB_RUN_IMAGE_PROVIDES and CNB_RUN_IMAGE_SBOM; empty: none). Nil: neither variable is set.
 	Provides func(run base.Image) (provides, sbom string, err error)
 
 	// Extend applies the Dockerfiles that remain to be applied. MayExtend returns an error before any buildpack builds
@@ -34,8 +34,8 @@ type Creator struct {
 	MayExtend func(context.Context, *Generation) error
 	Extend    func(context.Context, *Generation, buildpack.Host) (*Extension, error)
 
-	// Begin is called before each phase, and End after it with what there is so far, for example to write files and
-	// to give up privileges. Nil: nothing is to be done.
+	// Begin is called before each phase, and End after it with the results so far, for example to write files and
+	// to drop privileges; nil: no hook.
 	Begin func(platform.Phase) error
 	End   func(platform.Phase, *Creation) error
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// A SelfExtender applies Dockerfiles in the container of a [Creator]: to the build image in place, which takes root, and to
-// the run image in a sandbox or in a root of its own, which takes root (docs/design.md, "Sandbox").
+// A SelfExtender applies Dockerfiles in the container of a [Creator]: to the build image in place (requires root),
+// and to the run image in a sandbox, or in an isolated root (requires root) (docs/design.md, "Sandbox").
 type SelfExtender struct {
 	Extender Extender // without image and root, which are filled in; the sandbox is for the run image
 	Images   *image.Opener

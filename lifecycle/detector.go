@@ -34,7 +34,7 @@ type Detector struct {
 	Policy   platform.Policy
 	RunImage base.Image // the zero value provides nothing
 	// Inventory generates the inventory of the run image. It is called only if the run image has none and every
-	// group has failed; nil: not possible here (docs/design.md, Resolution).
+	// group has failed; nil: not possible here (docs/design.md, "Resolution").
 	Inventory func(context.Context) (base.Image, error)
 
 	Log    *slog.Logger // nil: silent
@@ -128,7 +128,7 @@ func (r *detecting) inExecEnv(order resolver.Order) resolver.Order {
 
 // choose tries the groups. Under the policy auto a generated inventory takes no part, so that
 // detection never depends on a cache. It is used only if every group has failed without it
-// (docs/design.md, Resolution).
+// (docs/design.md, "Resolution").
 func (r *detecting) choose(ctx context.Context, order resolver.OrderFile) (*resolver.Selected, error) {
 	search := resolver.Selection{
 		Order: order.Order, Extensions: order.Extensions,

@@ -23,7 +23,7 @@ import (
 
 // A Generator runs bin/generate of the extensions in a group, selects the run image and judges which Dockerfiles
 // remain to be applied (image_extension.md, "Phase: Generation"; platform.md, "detector"; docs/design.md,
-// Resolution). It is a part of the detector that also serves groups without extensions.
+// "Resolution"). It is a part of the detector that also serves groups without extensions.
 type Generator struct {
 	API       api.Version // of the platform
 	Host      buildpack.Host
@@ -94,7 +94,7 @@ func (g *Generator) Run(ctx context.Context) (*Generation, error) {
 		return nil, fail.As(fail.Generate, "extending the run image", err)
 	}
 	if _, err := Prune(filepath.Dir(g.Generated), out.Judged.Verdicts); err != nil {
-		return nil, fail.As(fail.Generate, "leaving out Dockerfiles", err)
+		return nil, fail.As(fail.Generate, "skipping Dockerfiles", err)
 	}
 	out.Analyzed = g.analyzed(out.Judged)
 	if !g.off() {
@@ -168,7 +168,7 @@ func (g *Generator) read() ([]*extensions.Dockerfile, error) {
 		return nil, err
 	}
 	for _, f := range files {
-		f.Options = g.Detection.modules[f.Extension].Wishes
+		f.Options = g.Detection.modules[f.Extension].Options
 		for _, w := range f.Warnings {
 			logger(g.Log).Warn(w)
 		}
@@ -183,11 +183,11 @@ func (g *Generator) applicable(judged *base.Judgement) error {
 	}
 	for _, v := range judged.Verdicts {
 		if v.Dockerfile.Image == extensions.Run && v.Outcome == extensions.Pending {
-			return fmt.Errorf("%s: Platform API %s can only switch the run image, and whether this has to be applied is not known, since no SBOM is attached to it: attach one (baseplan sbom attach), set CNB_RUN_SBOM=generate, or use Platform API %s",
+			return fmt.Errorf("%s: Platform API %s can only switch the run image, and baseplan cannot tell whether this Dockerfile must be applied, because the run image has no SBOM; attach one (baseplan sbom attach), set CNB_RUN_SBOM=generate, or use Platform API %s",
 				v.Dockerfile.Path, g.API, api.RunImageExtension.Since)
 		}
 		if v.Dockerfile.Image == extensions.Run && v.Outcome.Left() {
-			return fmt.Errorf("%s: Platform API %s can only switch the run image, and this has to be applied: use Platform API %s, or a run image that has what is asked for",
+			return fmt.Errorf("%s: Platform API %s can only switch the run image, and this Dockerfile must be applied; use Platform API %s, or a run image that has what is asked for",
 				v.Dockerfile.Path, g.API, api.RunImageExtension.Since)
 		}
 	}

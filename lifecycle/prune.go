@@ -23,7 +23,7 @@ func Prune(root string, verdicts []extensions.Verdict) (out []string, err error)
 			continue
 		}
 		if err := setAside(filepath.Join(root, filepath.FromSlash(v.Dockerfile.Path)), v.Dockerfile.Image); err != nil {
-			return out, fmt.Errorf("leaving out a Dockerfile of %s: %w", v.Dockerfile.Extension.ID, err)
+			return out, fmt.Errorf("skipping a Dockerfile of %s: %w", v.Dockerfile.Extension.ID, err)
 		}
 		out = append(out, v.Dockerfile.Path)
 	}

@@ -21,7 +21,7 @@ import (
 )
 
 // A Rebaser moves an app image to another run image without a build (platform.md, "rebaser"), and checks that the
-// new run image has what the app relies on (docs/design.md, Verdicts).
+// new run image has what the app relies on (docs/design.md, "Verdicts").
 type Rebaser struct {
 	API     api.Version
 	Images  *image.Writer     // required: reads and writes images

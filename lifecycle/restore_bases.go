@@ -20,7 +20,7 @@ import (
 )
 
 // A BaseRestorer is the second part of the restorer: it completes what the detector left open about the
-// base images, and saves those to be extended (platform.md, "restorer"; docs/design.md, Resolution).
+// base images, and saves those to be extended (platform.md, "restorer"; docs/design.md, "Resolution").
 // It accesses a registry only if something is open.
 type BaseRestorer struct {
 	API     api.Version
@@ -91,7 +91,7 @@ func (x *bases) complete(ctx context.Context) error {
 	return x.saveBuildImage(ctx)
 }
 
-// judge re-evaluates pending verdicts with registry access (docs/design.md, Resolution).
+// judge re-evaluates pending verdicts with registry access (docs/design.md, "Resolution").
 func (x *bases) judge(ctx context.Context) error {
 	if x.Resolution == nil || x.Reader == nil {
 		return nil

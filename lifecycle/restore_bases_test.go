@@ -315,17 +315,17 @@ func TestRestorerAppliesThePolicy(t *testing.T) {
 	}
 }
 
-// TestRestorerHonoursEverySetting: what the detector recorded of proofs, wishes and ages decides in the restorer too.
+// TestRestorerHonoursEverySetting: what the detector recorded of proofs, options and ages decides in the restorer too.
 func TestRestorerHonoursEverySetting(t *testing.T) {
 	const more = "ARG base_image\nFROM ${base_image}\nUSER root\nRUN apt-get install -y curl\nCOPY x /\nARG user_id\nUSER ${user_id}\n"
 	created := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	plan, strict := []platform.ExtensionProof{{ID: "acme/curl", Proof: extensions.ByPlan}}, []platform.ExtensionProof{{ID: "acme/curl", Proof: extensions.Strict}}
 	for _, tt := range []struct {
-		name               string
-		dockerfile, wishes string
-		detector, restorer platform.Policy
-		built, later       time.Time
-		want               string
+		name                string
+		dockerfile, options string
+		detector, restorer  platform.Policy
+		built, later        time.Time
+		want                string
 	}{
 		{name: "installs is the default", dockerfile: more, want: "apply"},
 		{name: "plan, said there", dockerfile: more, detector: platform.Policy{Proof: extensions.ByPlan}, want: "satisfied"},
@@ -333,9 +333,9 @@ func TestRestorerHonoursEverySetting(t *testing.T) {
 		{name: "plan of this one, said there", dockerfile: more, detector: platform.Policy{Extensions: plan}, want: "satisfied"},
 		{name: "plan of this one there, strict here", dockerfile: more, detector: platform.Policy{Extensions: plan}, restorer: platform.Policy{Proof: extensions.Strict}, want: "apply"},
 		{name: "strict of this one, said there", dockerfile: installCurl, detector: platform.Policy{Extensions: strict}, want: "apply"},
-		{name: "satisfied by the name", dockerfile: more, wishes: "satisfied-by = \"name\"", want: "satisfied"},
-		{name: "satisfied by the name, but installs is said", dockerfile: more, wishes: "satisfied-by = \"name\"", restorer: platform.Policy{Proof: extensions.Installs}, want: "apply"},
-		{name: "always wins", dockerfile: more, wishes: "satisfied-by = \"name\"\nalways-apply = true", detector: platform.Policy{Extensions: plan}, want: "apply"},
+		{name: "satisfied by the name", dockerfile: more, options: "satisfied-by = \"name\"", want: "satisfied"},
+		{name: "satisfied by the name, but installs is said", dockerfile: more, options: "satisfied-by = \"name\"", restorer: platform.Policy{Proof: extensions.Installs}, want: "apply"},
+		{name: "always wins", dockerfile: more, options: "satisfied-by = \"name\"\nalways-apply = true", detector: platform.Policy{Extensions: plan}, want: "apply"},
 		{name: "young enough", dockerfile: installCurl, detector: platform.Policy{MaxImageAge: "30d"}, built: created.AddDate(0, 0, 29), want: "satisfied"},
 		{name: "too old", dockerfile: installCurl, detector: platform.Policy{MaxImageAge: "30d"}, built: created.AddDate(0, 0, 31), want: "apply"},
 		{name: "too old by the smaller age", dockerfile: installCurl, detector: platform.Policy{MaxImageAge: "30d"}, restorer: platform.Policy{MaxImageAge: "24h"}, built: created.AddDate(0, 0, 2), want: "apply"},
@@ -346,8 +346,8 @@ func TestRestorerHonoursEverySetting(t *testing.T) {
 			d := newDetectedBuild(t)
 			d.policy, d.built = tt.detector, tt.built
 			ext := extension("acme/curl", "curl", tt.dockerfile)
-			if tt.wishes != "" {
-				ext.TOML = "[metadata.baseplan]\n" + tt.wishes + "\n"
+			if tt.options != "" {
+				ext.TOML = "[metadata.baseplan]\n" + tt.options + "\n"
 			}
 			img, err := mutate.CreatedAt(withUser(t, lifecycletest.Debian("curl")), v1.Time{Time: created})
 			check(t, err)

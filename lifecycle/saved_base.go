@@ -47,8 +47,8 @@ func isSaved(ctx context.Context, dir, digest string) bool {
 	return true
 }
 
-// OpenSavedBase opens the base image with a digest that a restorer saved in a directory. Whatever the directory says,
-// it is the image with that digest: manifest, configuration and, while they are read, layers are held against it.
+// OpenSavedBase opens the base image with the given digest that a restorer saved in a directory. The directory is not
+// trusted: manifest, configuration and layers are verified against the digest.
 func OpenSavedBase(ctx context.Context, dir, digest string) (*image.Image, error) {
 	if _, err := v1.NewHash(digest); err != nil { // else it would be taken for a part of the directory's name
 		return nil, fmt.Errorf("opening the base image in %s: %w", dir, err)

@@ -224,7 +224,7 @@ func (w *walk) try(group []Element) (Status, error) {
 	default:
 		w.found, t.Err = Resolve(Problem{Candidates: candidates, Run: w.Run, Build: w.Build, Limit: w.Limit})
 	}
-	w.tell(t)
+	w.record(t)
 	switch {
 	case t.Err == nil:
 		return Pass, nil
@@ -239,8 +239,8 @@ func (w *walk) unfit(e Element) bool {
 	return !e.Optional && w.Mismatch != nil && w.Mismatch(e.Module)
 }
 
-// record adds a try; the last one is always kept.
-func (w *walk) tell(t Try) {
+// record adds a try. The last one is always kept.
+func (w *walk) record(t Try) {
 	w.tried++
 	if len(w.tries) == maxTries {
 		w.tries = w.tries[:maxTries-1]

@@ -87,7 +87,7 @@ func (s *search) ruleOut() (found bool) {
 			last = lastAsked
 		}
 		e.eachHopeful(func(sec *section) {
-			own, used := e.own(sec)
+			own, used := e.providedAndUsed(sec)
 			unmet := func(r require) bool { return !r.met && !own[r.name] && !offered[r.name] }
 			unused := func(name int) bool { return !used[name] && last[name] <= i }
 			sec.hopeless = slices.ContainsFunc(sec.requires, unmet) || slices.ContainsFunc(sec.provides, unused)
@@ -110,8 +110,8 @@ func (e *element) eachHopeful(f func(*section)) {
 	}
 }
 
-// own returns what a section provides, and which of that it requires itself.
-func (e *element) own(sec *section) (offers, uses map[int]bool) {
+// providedAndUsed returns what a section provides, and which of that it requires itself.
+func (e *element) providedAndUsed(sec *section) (offers, uses map[int]bool) {
 	offers, uses = make(map[int]bool, len(sec.provides)), make(map[int]bool, len(sec.requires))
 	for _, name := range sec.provides {
 		offers[name] = true
@@ -133,7 +133,7 @@ func (s *search) index() {
 		e := &s.elements[i]
 		first := true
 		e.eachHopeful(func(sec *section) {
-			offers, uses := e.own(sec)
+			offers, uses := e.providedAndUsed(sec)
 			wants := map[int]bool{}
 			for _, name := range sec.provides {
 				note(s.offeredBy, name, i)

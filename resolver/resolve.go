@@ -71,19 +71,17 @@ func (e *UnresolvedError) Error() string {
 // the alternatives (buildpack.md, "Phase #1: Detection"; docs/compatibility.md,
 // "Detection", lists what the specification leaves open):
 //
-// - A module whose require is provided by neither an earlier module nor itself is
-// excluded if optional;
-//
-//	otherwise the trial fails. The same holds for a provide that neither a later module nor itself requires.
-//
-// - A trial without a buildpack fails.
-// - An optional module counts as required in each of its alternatives but the last.
-// - A base image is equivalent to optional extensions, one for each name, in front
-// of the group.
-//
-//	It meets requirements and never makes another provide unused. With Base.Prefers, extensions
-//	but not buildpacks receive a launch-only requirement that it meets, if every buildpack that
-//	may provide the name is optional.
+//   - A module whose require is provided by neither an earlier module nor itself
+//     is excluded if optional; otherwise the trial fails. The same holds for a
+//     provide that neither a later module nor itself requires.
+//   - A trial without a buildpack fails.
+//   - An optional module counts as required in each of its alternatives but the
+//     last.
+//   - A base image is equivalent to optional extensions, one for each name, in
+//     front of the group. It meets requirements and never makes another provide
+//     unused. With Base.Prefers, extensions but not buildpacks receive a
+//     launch-only requirement that it meets, if every buildpack that may provide
+//     the name is optional.
 //
 // If no trial succeeds, the error is an *[UnresolvedError].
 func Resolve(p Problem) (*Resolution, error) {

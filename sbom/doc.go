@@ -1,5 +1,5 @@
-// Package sbom describes the contents of an image: a [Document] with its [Distro]
-// and its [Package]s, independent of the SBOM format.
+// Package sbom describes the contents of an image: a [Document] lists each [Package] and
+// names the [Distro], independent of the SBOM format.
 //
 // Start with [Document]. The package imports the standard library only. Sibling
 // packages do the work: sbom/format reads and writes the formats, sbom/scan

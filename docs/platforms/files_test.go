@@ -131,7 +131,7 @@ func parsed(t *testing.T, phase, version string, args []string, env map[string]s
 	t.Helper()
 	of, known := platform.PhaseOf(phase)
 	if !known {
-		t.Fatalf("%s is no phase", phase)
+		t.Fatalf("unknown phase %s", phase)
 	}
 	v, err := api.Parse(version)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 // alternatives looks for other run images to which no run.Dockerfile has to be applied, if the current one needs
-// any: fewest packages first, then in their order (docs/design.md, Resolution). If the policy selects automatically,
+// any: fewest packages first, then in their order (docs/design.md, "Resolution"). If the policy selects automatically,
 // the best one replaces the run image, as if an extension had switched to it.
 func (x *judging) alternatives(ctx context.Context) {
 	if !x.out.ExtendRun || x.off() || x.Alternatives == nil || ctx.Err() != nil {

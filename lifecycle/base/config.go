@@ -9,7 +9,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/image"
 )
 
-// configOf returns what Dockerfiles are judged by of an image's configuration.
+// configOf returns the parts of an image's configuration that verdicts depend on.
 func configOf(img *image.Image) *extensions.Config {
 	c := img.Config.Config
 	out := &extensions.Config{

@@ -78,7 +78,8 @@ func nameOf(img *image.Image) reference.Reference {
 }
 
 // ProvidesOf returns what an inventory provides, with the operator's mapping and the publisher's
-// declaration. A declared name that the inventory does not support is refused with a warning, which says what it is of.
+// declaration. It logs a warning for each declared name that the inventory does not support. The warning names
+// the image with of.
 func ProvidesOf(doc *sbom.Document, mapping []provides.Mapping, declared *platform.Declared, of string, log *slog.Logger) *provides.Set {
 	log = orDiscard(log)
 	var declaration *provides.Declaration

@@ -17,7 +17,7 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// A Reader reads the inventories of base images (docs/design.md, Evidence).
+// A Reader reads the inventories of base images (docs/design.md, "Evidence").
 type Reader struct {
 	Images  *image.Opener
 	Locator reference.Locator  // of the images that are opened by name

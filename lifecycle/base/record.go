@@ -133,7 +133,7 @@ func (j *Judgement) Open() bool { return j.pending(extensions.Run) || j.Switched
 // The other verdicts and the recorded policy stay.
 func (j *Judgement) Continue(ctx context.Context, left []*extensions.Dockerfile, final Image, policy platform.Policy) (*Judgement, error) {
 	for _, d := range left {
-		d.AlwaysApply = true // unless the detector recorded its wishes
+		d.AlwaysApply = true // unless the detector recorded its options
 		if v := j.verdict(d.Path); v != nil {
 			d.Options = v.Dockerfile.Options
 		}

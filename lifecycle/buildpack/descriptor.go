@@ -38,7 +38,7 @@ type Descriptor struct {
 	Order       Order    // of a composite buildpack
 	Targets     []Target
 	Stacks      []string           // IDs; "*" matches any
-	Wishes      extensions.Options // of an extension
+	Options     extensions.Options // of an extension
 }
 
 // An Order is the order of a composite buildpack.
@@ -208,7 +208,7 @@ func (s Store) describe(m resolver.Module, dir, path string, f descriptorFile) (
 		if err != nil {
 			return nil, err
 		}
-		if d.Wishes, err = extensions.DecodeOptions(data, path); err != nil {
+		if d.Options, err = extensions.DecodeOptions(data, path); err != nil {
 			return nil, err
 		}
 	}

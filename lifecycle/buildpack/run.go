@@ -29,7 +29,7 @@ type Host struct {
 	User        *User            // who runs the executables; nil: the current user
 
 	// RunImageProvides and RunImageSBOM are paths of files for image extensions; empty:
-	// the run image has no inventory (docs/design.md, Resolution).
+	// the run image has no inventory (docs/design.md, "Resolution").
 	RunImageProvides, RunImageSBOM string
 
 	// Unknown is called for keys of a file that the specification does not define; nil: ignored.

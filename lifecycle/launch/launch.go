@@ -44,9 +44,9 @@ type Launcher struct {
 	Warn        func(string)        // called with a warning about a deprecated API; may be nil
 }
 
-// Run replaces the current process by the one that self, the launcher's argv[0], and args, its arguments,
-// select. It returns only if it fails, with exit code 12 if the API of a buildpack is not
-// supported, and 82 otherwise. It may have changed the working directory then.
+// Run executes the process selected by self (argv[0]) and args, replacing the current process. It returns only if it
+// fails, with exit code 12 if the API of a buildpack is not supported, and 82 otherwise. The working directory may
+// have changed by then.
 func (l *Launcher) Run(self string, args []string) error {
 	return fail.As(fail.Launch, "", l.run(self, args))
 }

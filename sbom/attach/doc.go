@@ -3,7 +3,7 @@
 //
 // Start with [Finder], a struct literal: Find stops at the first carrier with a valid, fresh
 // and (if keys are given) signed SBOM; FindAll reads every carrier. Both report every carrier
-// searched and its outcome as [Finding]s, which phases write to <layers>/run-image.toml. An
+// searched and its outcome as a [Finding], which phases write to <layers>/run-image.toml. An
 // [Attacher] attaches SBOMs.
 //
 // # Carriers, in search order

@@ -69,7 +69,7 @@ func (r *resolution) generated() ([]*extensions.Dockerfile, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.source.console.readWishes(files, r.flags.extensions, false); err != nil {
+	if err := r.source.console.readOptions(files, r.flags.extensions, false); err != nil {
 		return nil, err
 	}
 	for _, m := range r.extensions() {

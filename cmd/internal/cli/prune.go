@@ -171,7 +171,7 @@ func (p *pruning) dockerfiles() ([]*extensions.Dockerfile, error) {
 			return nil, err
 		}
 	}
-	return files, p.source.console.readWishes(files, p.flags.extensions, true)
+	return files, p.source.console.readOptions(files, p.flags.extensions, true)
 }
 
 // checkLayout returns an error for a file that is not in the layout of this Platform API: the extender would not

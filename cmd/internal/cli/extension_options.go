@@ -25,9 +25,9 @@ func (c *Console) extensionsFolder(flag string) string {
 	return firstOf(flag, c.env("CNB_EXTENSIONS_DIR"), "/cnb/extensions")
 }
 
-// readWishes reads the settings of the extensions in extension.toml. It warns of an extension that is not in the
+// readOptions reads the settings of the extensions in extension.toml. It warns of an extension that is not in the
 // directory, since it might ask to be applied always, if the directory exists or changes is set.
-func (c *Console) readWishes(files []*extensions.Dockerfile, dir string, changes bool) error {
+func (c *Console) readOptions(files []*extensions.Dockerfile, dir string, changes bool) error {
 	var missing []string
 	for _, d := range files {
 		file := filepath.Join(dir, platform.EscapeID(d.Extension.ID), d.Extension.Version, "extension.toml")

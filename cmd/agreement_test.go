@@ -41,6 +41,7 @@ type trial struct {
 	Exts     []extension // at most one for each name
 	RunSBOM  platform.RunSBOM
 	Proof    extensions.Proof
+	Always   []string // names whose extension has to be applied always
 }
 
 type extension struct{ Provides, Dockerfile string }
@@ -62,6 +63,7 @@ func drawTrial(t *rapid.T) trial {
 		RunSBOM:  rapid.SampledFrom([]platform.RunSBOM{platform.Auto, platform.Generate, platform.Generate, platform.Attached, platform.Off}).Draw(t, "run-sbom"),
 		Proof:    rapid.SampledFrom(extensions.Proofs()).Draw(t, "proof"),
 	}
+	x.Always = rapid.SampledFrom([][]string{nil, nil, {"curl"}, names}).Draw(t, "always")
 	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(names), 1, 2, rapid.ID).Draw(t, "extensions") {
 		x.Exts = append(x.Exts, extension{name, rapid.SampledFrom([]string{installs, installs, more, switches, away, both}).Draw(t, "dockerfile")})
 	}
@@ -94,12 +96,12 @@ func TestAllWaysGiveTheSameVerdicts(t *testing.T) {
 	scans := t.TempDir()
 	seen := map[string]int{}
 	trials := []trial{
-		{"run:attached", []string{"curl", "tree"}, []extension{{"curl", away}}, platform.Auto, extensions.ByEffect},
-		{"run:tools", []string{"curl", "tree"}, []extension{{"curl", switches}}, platform.Generate, extensions.Strict},
-		{"run:tools", []string{"curl"}, []extension{{"curl", both}}, platform.Generate, extensions.Installs},                                             // from the image that it is
-		{"run:attached", []string{"curl"}, []extension{{"curl", both}}, platform.Attached, extensions.ByEffect},                                          // to one that lacks an SBOM
-		{"run:attached", []string{"curl", "tree", "libcurl4"}, []extension{{"curl", away}, {"tree", described}}, platform.Attached, extensions.ByEffect}, // by way of one that lacks it
-		{"run:tools", []string{"curl"}, []extension{{"curl", switches}}, platform.Auto, extensions.ByPlan},                                               // that is not known yet
+		{"run:attached", []string{"curl", "tree"}, []extension{{"curl", away}}, platform.Auto, extensions.ByEffect, nil},
+		{"run:tools", []string{"curl", "tree"}, []extension{{"curl", switches}}, platform.Generate, extensions.Strict, nil},
+		{"run:tools", []string{"curl"}, []extension{{"curl", both}}, platform.Generate, extensions.Installs, nil},                                             // from the image that it is
+		{"run:attached", []string{"curl"}, []extension{{"curl", both}}, platform.Attached, extensions.ByEffect, nil},                                          // to one that lacks an SBOM
+		{"run:attached", []string{"curl", "tree", "libcurl4"}, []extension{{"curl", away}, {"tree", described}}, platform.Attached, extensions.ByEffect, nil}, // by way of one that lacks it
+		{"run:tools", []string{"curl"}, []extension{{"curl", switches}}, platform.Auto, extensions.ByPlan, nil},                                               // that is not known yet
 	}
 	for n := range 75 {
 		trials = append(trials, rapid.Custom(drawTrial).Example(n))
@@ -170,7 +172,11 @@ func (b *bed) write() {
 		id := "acme/" + e.Provides
 		provides := fmt.Sprintf("[[provides]]\nname = %q\n", e.Provides)
 		dockerfile := strings.NewReplacer("NAME", e.Provides, "HOST", b.host).Replace(e.Dockerfile)
-		lifecycletest.Module{Extension: true, ID: id, Version: "1", Files: map[string]string{
+		var always string
+		if slices.Contains(b.Always, e.Provides) {
+			always = "[metadata.baseplan]\nalways-apply = true\n"
+		}
+		lifecycletest.Module{Extension: true, ID: id, Version: "1", TOML: always, Files: map[string]string{
 			"bin/detect":   "#!/bin/sh\ncat >\"$CNB_BUILD_PLAN_PATH\" <<'END'\n" + provides + "END\n",
 			"bin/generate": "#!/bin/sh\ncat >\"$CNB_OUTPUT_DIR/run.Dockerfile\" <<'END'\n" + dockerfile + "END\n",
 		}}.Write(b.t, b.path("extensions"))
@@ -376,7 +382,15 @@ func (b *bed) prune(creator answer) {
 		b.must(err)
 		b.file("layers/"+name, string(data))
 	}
-	runCLI(b.t, cli.Enough, "prune", layers, "--extensions", b.path("extensions"), "--baseplan", b.path("baseplan.toml"))
+	var out, errs bytes.Buffer
+	code := cli.Run(b.t.Context(), []string{"prune", layers, "--extensions", b.path("extensions"), "--baseplan", b.path("baseplan.toml")}, &cli.Console{Out: &out, Err: &errs})
+	refused := code == cli.Failure && b.RunSBOM == platform.Attached && strings.Contains(errs.String(), "no usable SBOM")
+	if code != cli.Enough && !(refused && len(b.Always) > 0) { // the creator needs no SBOM for what is always applied
+		b.t.Fatalf("%+v: baseplan prune: exit %d: %s", b.trial, code, errs.String())
+	}
+	if refused {
+		return
+	}
 	for id, verdict := range creator.Verdicts {
 		_, err := os.Stat(filepath.Join(layers, "generated", strings.ReplaceAll(id, "/", "_"), "run.Dockerfile.ignore"))
 		out := err == nil

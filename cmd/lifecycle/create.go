@@ -126,7 +126,11 @@ func (x *creation) mayExtend(ctx context.Context, made *lifecycle.Generation) (e
 
 // extend applies the remaining Dockerfiles in this container.
 func (x *creation) extend(ctx context.Context, made *lifecycle.Generation, host buildpack.Host) (out *lifecycle.Extension, err error) {
-	if x.spool, err = os.MkdirTemp("", "baseplan-extended-*"); err != nil {
+	dir := ""
+	if x.sandbox != nil { // of /tmp, such containers often have little
+		dir = x.Layers
+	}
+	if x.spool, err = os.MkdirTemp(dir, ".extending-*"); err != nil {
 		return nil, err
 	}
 	s := lifecycle.SelfExtender{

@@ -119,6 +119,9 @@ func (c *command) extendBuild(ctx context.Context, group platform.Group, analyze
 	if len(left) == 0 {
 		c.log.Info("No Dockerfiles to apply to the build image")
 	} else {
+		if c.noNetwork() {
+			return errors.New("CNB_EXTEND_NETWORK is none, and the build image is extended in this container, which has a network")
+		}
 		if analyzed.BuildImage == nil {
 			return fmt.Errorf("%s has no build image; run the restorer with -build-image", c.Analyzed)
 		}

@@ -29,7 +29,6 @@ var plain = []string{"analyzer", "detector", "restorer", "builder", "exporter"}
 type stage struct {
 	site *site
 	platformtest.Platform
-	user string // of the creator; empty: root
 }
 
 // newStage has a builder with extensions, for an app that requires something: NAME:CONTEXT,….
@@ -226,15 +225,6 @@ func TestRunImageIsExtended(t *testing.T) {
 		}
 		if got := s.site.imageID(s.Name); got != id {
 			t.Errorf("the second build makes %s, want %s", got, id)
-		}
-	})
-	t.Run("not root", func(t *testing.T) {
-		s.Cache, s.LaunchCache, s.API = "", "", "0.12"
-		s.Publish, s.Name = true, s.site.registry.Name+"/app:user"
-		s.User = "1000:1000"
-		b := s.Creator(platformtest.Files{"main.sh": ""})
-		if b.Exit != 22 || b.Has("BUILDING") || !b.Has("e2e/curl@1.0.0 has to extend the run image") || !b.Has("has no curl") {
-			t.Errorf("exit code %d\n%s", b.Exit, b.Log)
 		}
 	})
 }

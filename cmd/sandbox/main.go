@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"runtime/metrics"
 	"strconv"
 	"strings"
 	"time"
@@ -60,7 +61,7 @@ type options struct {
 func main() {
 	var o options
 	flag.Int64Var(&o.disk, "disk", 0, "`bytes` that may be written; 0: any number")
-	flag.Int64Var(&o.memory, "memory", 0, "`bytes` of memory for all processes together; 0: any number")
+	flag.Int64Var(&o.memory, "memory", 0, "`bytes` of memory for all processes and the kernel together; 0: any number")
 	flag.BoolVar(&o.noNetwork, "no-network", false, "without a network")
 	flag.BoolVar(&o.debug, "debug", false, "log what the sandbox does")
 	flag.Parse()
@@ -96,13 +97,11 @@ func (o *options) run() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if o.memory > 0 {
-		fd, err := memoryFile()
-		if err != nil {
-			return 0, err
-		}
-		go o.watchMemory(fd)
+	fd, err := memoryFile()
+	if err != nil {
+		return 0, err
 	}
+	go o.watchMemory(fd)
 	// From here on, only what the filter of system calls permits is possible.
 	loader.WaitForStartSignal()
 	if err := loader.Run(); err != nil {
@@ -217,13 +216,26 @@ func memoryFile() (int, error) {
 	return 0, errors.New("the memory of the sandbox is not among the open files")
 }
 
-// watchMemory ends the sandbox when its processes take too much memory.
+// maxKernel is the size that the kernel's own objects may have: every file, process and socket is some.
+const maxKernel = 1 << 30
+
+// watchMemory ends the sandbox when its processes, or the kernel on their behalf, take too much memory.
 func (o *options) watchMemory(fd int) {
+	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	for range time.Tick(20 * time.Millisecond) {
+		metrics.Read(heap)
+		kernel := int64(heap[0].Value.Uint64())
+		if kernel > maxKernel {
+			exceeded("the files and processes of the commands take more than %d bytes of the kernel's memory", maxKernel)
+		}
 		var st unix.Stat_t
-		if unix.Fstat(fd, &st) == nil && st.Blocks*512 > o.memory {
-			fmt.Fprintf(os.Stderr, "sandbox: the commands take more than %d bytes of memory\n", o.memory)
-			os.Exit(1)
+		if o.memory > 0 && unix.Fstat(fd, &st) == nil && kernel+st.Blocks*512 > o.memory {
+			exceeded("the commands take more than %d bytes of memory", o.memory)
 		}
 	}
+}
+
+func exceeded(format string, limit int64) {
+	fmt.Fprintf(os.Stderr, "sandbox: "+format+"\n", limit)
+	os.Exit(1)
 }

@@ -220,6 +220,9 @@ func (a *Applier) begin(config v1.Config) (*build, error) {
 		}
 	}
 	b.key = newChain(own.Digest, own.Root.Exclude)
+	if own.NoNetwork {
+		b.key = b.key.next("no network")
+	}
 	return b, nil
 }
 

@@ -191,11 +191,13 @@ func (s *store) drop(dir string) {
 
 // save stores a layer and moves its file into the store. A layer without a file means that the
 // instruction changed nothing.
-func (s *store) save(key chain, l *Layer) {
+func (s *store) save(key chain, l *Layer) (ok bool) {
 	e := entry{DiffID: l.diffID, Created: time.Now().UTC()}
-	if err := s.write(key, e, l); err != nil {
+	err := s.write(key, e, l)
+	if err != nil {
 		s.log.Warn("writing the layer cache", "dir", s.dir, "error", err)
 	}
+	return err == nil
 }
 
 // saveIDs stores the result of a user lookup.

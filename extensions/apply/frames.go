@@ -26,12 +26,15 @@ const (
 	frameDone   = 'r' // from the sandbox, last: a report
 )
 
-// maxFrame bounds the body of a frame. The largest are jobs, which hold Dockerfiles, and
-// reports.
-const maxFrame = 64 << 20
-
-// chunk is the size of a part of a file.
+// chunk is the largest part of a file or of an output.
 const chunk = 128 << 10
+
+// limits are the largest bodies by kind. Only jobs, which hold Dockerfiles, may be large: the side
+// outside does not trust what it receives.
+var limits = map[byte]int{
+	frameJob: 64 << 20, frameAsk: 64 << 10, frameAnswer: 1 << 20, frameData: chunk, frameEnd: 64 << 10,
+	frameStdout: chunk, frameStderr: chunk, frameLog: 1 << 20, frameDone: 1 << 20,
+}
 
 // A link is one end of the pipes.
 type link struct {
@@ -41,8 +44,8 @@ type link struct {
 }
 
 func (l *link) send(kind byte, body []byte) error {
-	if len(body) > maxFrame {
-		return fmt.Errorf("frame of %d bytes exceeds the limit of %d", len(body), maxFrame)
+	if len(body) > limits[kind] {
+		return fmt.Errorf("frame %q of %d bytes exceeds the limit of %d", kind, len(body), limits[kind])
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -92,6 +95,7 @@ func (w *fileWriter) end(failure error) error {
 	var text []byte
 	if failure != nil {
 		text = []byte(failure.Error())
+		text = text[:min(len(text), limits[frameEnd])]
 	}
 	return w.to.send(frameEnd, text)
 }
@@ -116,8 +120,8 @@ func (l *link) head() (kind byte, n int, err error) {
 		return 0, 0, err
 	}
 	length := binary.BigEndian.Uint32(head[1:])
-	if length > maxFrame {
-		return 0, 0, fmt.Errorf("frame of %d bytes exceeds the limit of %d", length, maxFrame)
+	if limit, ok := limits[head[0]]; !ok || int64(length) > int64(limit) {
+		return 0, 0, fmt.Errorf("frame %q of %d bytes exceeds the limit of %d", head[0], length, limit)
 	}
 	return head[0], int(length), nil
 }

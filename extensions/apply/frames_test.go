@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sys/unix"
 
 	"bytes"
@@ -65,13 +66,15 @@ func FuzzFrames(f *testing.F) {
 	for _, seed := range []string{"", "d\x00\x00\x00\x02hie\x00\x00\x00\x00", "d\xff\xff\xff\xff", "e\x00\x00\x00\x01x", "r\x00\x00\x00\x02{}", "q\x00\x00\x00\x0b{\"Layer\":99}"} {
 		f.Add([]byte(seed))
 	}
+	spool := f.TempDir()
+	f.Add([]byte("q\x00\x00\x00\x0c{\"Keep\":\"x\"}d\x00\x00\x00\x02hie\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, wire []byte) {
 		l := &link{in: bytes.NewReader(wire), out: io.Discard}
 		if _, err := io.Copy(io.Discard, l.file()); errors.Is(err, io.EOF) {
 			t.Errorf("the end of the pipe is taken for the end of a file: %v", err)
 		}
 		s := &supervisor{Applier: &Applier{Stdout: io.Discard, Stderr: io.Discard}, build: &build{}, link: link{in: bytes.NewReader(wire), out: io.Discard}}
-		s.Log = discard
+		s.Log, s.Spool, s.NoNetwork, s.files, s.Sandbox = discard, spool, true, map[v1.Hash]string{}, &Sandbox{Disk: 1 << 20}
 		if r, err := s.serve(t.Context()); err == nil && r == nil {
 			t.Error("neither a report nor an error")
 		}
@@ -112,16 +115,22 @@ func TestEntryNames(t *testing.T) {
 	}
 }
 
-// TestTail keeps the end.
-func TestTail(t *testing.T) {
-	var got tail
-	for range 3 {
-		if _, err := got.Write(bytes.Repeat([]byte("x"), tailSize-1)); err != nil {
+// TestExcerpt keeps the beginning and the end.
+func TestExcerpt(t *testing.T) {
+	var got excerpt
+	if _, err := got.Write([]byte("panic: the cause\n")); err != nil {
+		t.Fatal(err)
+	}
+	for range 30 {
+		if _, err := got.Write(bytes.Repeat([]byte("x"), 1000)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := got.Write([]byte("end")); err != nil || len(got) != tailSize || !strings.HasSuffix(string(got), "xend") {
-		t.Errorf("%d bytes, %v", len(got), err)
+	if _, err := got.Write([]byte("end")); err != nil {
+		t.Fatal(err)
+	}
+	if text := got.String(); len(text) != 2*excerptSize || !strings.HasPrefix(text, "panic: the cause\n") || !strings.HasSuffix(text, "xend") {
+		t.Errorf("%d bytes", len(text))
 	}
 }
 

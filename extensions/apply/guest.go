@@ -115,7 +115,7 @@ func (in *guest) applier(j *job) *Applier {
 	a := &Applier{
 		Root:  Root{Dir: rootDir, Exclude: j.Exclude},
 		Image: j.Image, Digest: j.Digest, BuildID: j.BuildID, TTL: j.TTL,
-		Spool: spoolDir, Env: j.Env,
+		Spool: spoolDir, Env: j.Env, NoNetwork: j.NoNetwork,
 		Client: &http.Client{Transport: in},
 		Stdout: frameWriter{&in.link, frameStdout}, Stderr: frameWriter{&in.link, frameStderr},
 		Log:   slog.New(slog.NewJSONHandler(frameWriter{&in.link, frameLog}, &slog.HandlerOptions{Level: j.Level})),
@@ -157,7 +157,7 @@ type frameWriter struct {
 
 func (w frameWriter) Write(p []byte) (n int, err error) {
 	for len(p) > 0 {
-		part := p[:min(len(p), chunk)]
+		part := p[:min(len(p), limits[w.kind])]
 		if err := w.to.send(w.kind, part); err != nil {
 			return n, err
 		}
@@ -221,17 +221,20 @@ func (in *guest) give(q question, name string) error {
 	if err := in.sendJSON(frameAsk, q); err != nil {
 		return err
 	}
+	var sending error
 	if name != "" {
-		f, err := os.Open(name)
-		if err != nil {
-			return errors.Join(err, (&fileWriter{to: &in.link}).end(err))
-		}
-		if err := errors.Join(in.sendFile(f), f.Close(), os.Remove(name)); err != nil {
-			return err
-		}
+		sending = in.giveFile(name)
 	}
 	_, err := in.answer()
-	return err
+	return errors.Join(sending, err)
+}
+
+func (in *guest) giveFile(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return errors.Join(err, (&fileWriter{to: &in.link}).end(err))
+	}
+	return errors.Join(in.sendFile(f), f.Close(), os.Remove(name))
 }
 
 // keep hands over a layer that is not cached.
@@ -251,7 +254,7 @@ func (in *guest) load(s *store, name string) error {
 		return nil
 	}
 	dir := filepath.Join(s.dir, name)
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
 		return err
 	}
 	content, err := json.Marshal(a.Entry)
@@ -317,8 +320,8 @@ func (in *guest) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// packContext writes the files of a build context as a tar. Special files keep only that they
-// are special.
+// packContext writes the files of a build context as a tar. Of special files, and of those that
+// this user cannot read, only the names remain.
 func packContext(c *buildContext, w io.Writer) error {
 	tw := tar.NewWriter(w)
 	first := map[inode]string{}
@@ -349,7 +352,7 @@ func packFile(tw *tar.Writer, c *buildContext, name string, info fs.FileInfo, fi
 	case info.Mode().IsRegular():
 		h.Typeflag, h.Size = tar.TypeReg, info.Size()
 		if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink > 1 {
-			id := inode{uint64(st.Dev), st.Ino} //nolint:unconvert // its type depends on the architecture
+			id := inode{uint64(st.Dev), st.Ino} // its type depends on the architecture
 			if to, ok := first[id]; ok {
 				h.Typeflag, h.Size, h.Linkname = tar.TypeLink, 0, to
 			} else {
@@ -361,6 +364,10 @@ func packFile(tw *tar.Writer, c *buildContext, name string, info fs.FileInfo, fi
 		return tw.WriteHeader(h)
 	}
 	f, err := c.open(name, unix.O_NOFOLLOW)
+	if errors.Is(err, fs.ErrPermission) { // copying it is an error, having it is none
+		h.Typeflag, h.Size = tar.TypeFifo, 0
+		return tw.WriteHeader(h)
+	}
 	if err != nil {
 		return err
 	}

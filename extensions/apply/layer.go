@@ -294,7 +294,7 @@ func header(f *file) *tar.Header {
 		h.Typeflag = tar.TypeBlock
 	}
 	if h.Typeflag == tar.TypeChar || h.Typeflag == tar.TypeBlock {
-		h.Devmajor, h.Devminor = int64(unix.Major(uint64(st.Rdev))), int64(unix.Minor(uint64(st.Rdev))) //nolint:unconvert // its type depends on the architecture
+		h.Devmajor, h.Devminor = int64(unix.Major(uint64(st.Rdev))), int64(unix.Minor(uint64(st.Rdev))) // its type depends on the architecture
 	}
 	return h
 }

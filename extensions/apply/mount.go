@@ -211,7 +211,7 @@ func (b *build) removeEmpty(dir, top string) error {
 	for ; top != "" && (dir == top || strings.HasPrefix(dir, top+"/")); dir = path.Dir(dir) {
 		entries, err := fs.ReadDir(b.tree.root.FS(), below(dir))
 		if err != nil || len(entries) > 0 {
-			return nil //nolint:nilerr // the command removed it, or uses it
+			return nil // the command removed it, or uses it
 		}
 		if err := b.tree.remove(dir); err != nil {
 			return err

@@ -82,7 +82,7 @@ func (b *build) openRoot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.noDevices = b.Root.isolated()
+	t.noDevices, t.sandboxed = b.Root.isolated(), b.guest != nil
 	b.tree = t
 	for _, open := range b.Root.Layers {
 		if err := b.unpack(ctx, open); err != nil {

@@ -236,7 +236,7 @@ func (b *build) start(ctx context.Context, c command, namespaces bool) error {
 	if namespaces {
 		cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC
 	}
-	if b.NoNetwork {
+	if b.NoNetwork && b.guest == nil { // a sandbox has none
 		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWNET
 	}
 	err = cmd.Start()

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	neturl "net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sys/unix"
@@ -65,6 +67,8 @@ type supervisor struct {
 	build       *build
 	dockerfiles []*extensions.Dockerfile
 	files       map[v1.Hash]string // layers that are here
+	received    int64              // bytes of layers
+	talked      bool               // the program in the sandbox has sent something
 }
 
 // sandboxed applies Dockerfiles in a sandbox.
@@ -125,10 +129,10 @@ func (o *supervisor) run(ctx context.Context, j *job) (*report, error) {
 	defer p.close()
 	o.in, o.out = p.questions, p.answers
 	if err := o.sendJSON(frameJob, j); err != nil {
-		return nil, p.end(ctx, err)
+		return nil, p.end(ctx, err, o.talked)
 	}
 	r, err := o.serve(ctx)
-	if err := p.end(ctx, err); err != nil {
+	if err := p.end(ctx, err, o.talked); err != nil {
 		return nil, err
 	}
 	return r, r.Failure.err()
@@ -137,28 +141,45 @@ func (o *supervisor) run(ctx context.Context, j *job) (*report, error) {
 // A process is a running sandbox.
 type process struct {
 	cmd                *exec.Cmd
+	dir                string // for files of its start; removed at the end
 	questions, answers *os.File
-	stderr             tail
+	stderr             excerpt
 }
 
-// A tail keeps the end of what is written to it.
-type tail []byte
+// An excerpt keeps the beginning and the end of what is written to it.
+type excerpt struct{ head, tail []byte }
 
-const tailSize = 8 << 10
+const excerptSize = 4 << 10
 
-func (t *tail) Write(p []byte) (int, error) {
-	*t = append(*t, p[max(0, len(p)-tailSize):]...)
-	*t = (*t)[max(0, len(*t)-tailSize):]
+func (e *excerpt) Write(p []byte) (int, error) {
+	n := min(len(p), excerptSize-len(e.head))
+	e.head = append(e.head, p[:n]...)
+	e.tail = append(e.tail, p[n:]...)
+	e.tail = e.tail[max(0, len(e.tail)-excerptSize):]
 	return len(p), nil
 }
 
-func (o *supervisor) start(ctx context.Context, noNetwork bool) (*process, error) {
+func (e *excerpt) String() string { return string(e.head) + string(e.tail) }
+
+func (o *supervisor) start(ctx context.Context, noNetwork bool) (p *process, err error) {
+	dir, err := os.MkdirTemp(orElse(o.Dir, o.Spool), "sandbox-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
+	disk, err := o.space(dir)
+	if err != nil {
+		return nil, err
+	}
 	exe, err := os.Open("/proc/self/exe")
 	if err != nil {
 		return nil, err
 	}
 	defer exe.Close()
-	dir := orElse(o.Dir, o.Spool)
 	memory, err := o.memory(dir)
 	if err != nil {
 		return nil, err
@@ -177,8 +198,8 @@ func (o *supervisor) start(ctx context.Context, noNetwork bool) (*process, error
 	for _, f := range []*os.File{questions, answers} {
 		enlarge(f)
 	}
-	p := &process{questions: questions, answers: answers}
-	args := []string{"-disk", fmt.Sprint(o.Disk), "-memory", fmt.Sprint(o.Memory)}
+	p = &process{dir: dir, questions: questions, answers: answers}
+	args := []string{"-disk", fmt.Sprint(disk), "-memory", fmt.Sprint(o.Memory)}
 	if noNetwork {
 		args = append(args, "-no-network")
 	}
@@ -195,6 +216,19 @@ func (o *supervisor) start(ctx context.Context, noNetwork bool) (*process, error
 		return nil, err
 	}
 	return p, nil
+}
+
+// space returns the limit of the root file system: no more than is free.
+func (o *supervisor) space(dir string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, &pathError{"reading the free space of", dir, err}
+	}
+	free := int64(st.Bavail) * st.Bsize // its type depends on the architecture
+	if o.Disk <= 0 || free < o.Disk {
+		return max(free, 1), nil
+	}
+	return o.Disk, nil
 }
 
 // memory returns a new file without a name for the root file system. Programs are mapped from
@@ -236,21 +270,26 @@ func (p *process) close() {
 
 // end waits for the sandbox, and returns the error of serving it, or what the sandbox says
 // about its end.
-func (p *process) end(ctx context.Context, serving error) error {
+func (p *process) end(ctx context.Context, serving error, started bool) error {
 	p.close()
-	err := p.cmd.Wait()
+	kill := time.AfterFunc(2*killDelay, func() { _ = p.cmd.Process.Kill() })
+	err := errors.Join(p.cmd.Wait(), os.RemoveAll(p.dir))
+	kill.Stop()
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if serving == nil {
 		return nil
 	}
-	text := strings.TrimSpace(string(p.stderr))
+	text := strings.TrimSpace(p.stderr.String())
 	if !errors.Is(serving, io.EOF) && !errors.Is(serving, io.ErrUnexpectedEOF) && !errors.Is(serving, syscall.EPIPE) {
 		return serving
 	}
 	if text == "" && err != nil {
 		text = err.Error()
+	}
+	if started {
+		return fmt.Errorf("the sandbox ended early: %s", text)
 	}
 	return fmt.Errorf("%w: %s", ErrNoSandbox, orElse(text, "it ended early"))
 }
@@ -262,6 +301,7 @@ func (o *supervisor) serve(ctx context.Context) (*report, error) {
 		if err != nil {
 			return nil, err
 		}
+		o.talked = true
 		switch kind {
 		case frameStdout:
 			o.Stdout.Write(body)
@@ -293,7 +333,9 @@ func (o *supervisor) log(ctx context.Context, record []byte) {
 		Msg   string
 	}
 	var all map[string]any
-	if json.Unmarshal(record, &r) != nil || json.Unmarshal(record, &all) != nil {
+	decoder := json.NewDecoder(bytes.NewReader(record))
+	decoder.UseNumber()
+	if json.Unmarshal(record, &r) != nil || decoder.Decode(&all) != nil {
 		return
 	}
 	var attrs []slog.Attr
@@ -431,7 +473,11 @@ func (o *supervisor) store(q *question, content io.Reader) error {
 		return nil
 	}
 	file, digest, _, err := spool(dir, "layer-*.tar", func(w io.Writer) error {
-		_, err := io.CopyBuffer(w, onlyReader{content}, make([]byte, chunk))
+		n, err := io.CopyBuffer(onlyWriter{w}, onlyReader{o.limited(content)}, make([]byte, chunk))
+		o.received += n
+		if err == nil && o.Disk > 0 && o.received > o.Disk {
+			err = fmt.Errorf("the layers exceed the limit of %d bytes: %w", o.Disk, unix.ENOSPC)
+		}
 		return err
 	})
 	if err != nil {
@@ -448,10 +494,18 @@ func (o *supervisor) store(q *question, content io.Reader) error {
 	return nil
 }
 
+// limited returns a reader of little more than the layers may still have.
+func (o *supervisor) limited(r io.Reader) io.Reader {
+	if o.Disk <= 0 {
+		return r
+	}
+	return io.LimitReader(r, o.Disk-o.received+1)
+}
+
 // download answers with what a URL has.
 func (o *supervisor) download(ctx context.Context, url string) error {
 	if o.NoNetwork {
-		return o.reply(answer{}, errors.New("the network is disabled (CNB_EXTEND_NETWORK is none)"))
+		return o.reply(answer{}, errNoNetwork)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -459,6 +513,9 @@ func (o *supervisor) download(ctx context.Context, url string) error {
 	}
 	resp, err := o.Client.Do(req)
 	if err != nil {
+		if wrapped, ok := errors.AsType[*neturl.Error](err); ok {
+			err = wrapped.Err // the client inside names the URL
+		}
 		return o.reply(answer{}, err)
 	}
 	defer resp.Body.Close()

@@ -90,7 +90,9 @@ func TestSandboxLimits(t *testing.T) {
 		{name: "disk", command: "dd if=/dev/zero of=/big bs=1M count=300", want: "exit code 1", disk: 100 << 20},
 		{name: "disk in many files", command: "mkdir /many; i=0; while dd if=/dev/zero of=/many/$i bs=1M count=10; do i=$((i+1)); done 2>&1 | grep -m1 'No space'; exit 3", want: "exit code 3", disk: 100 << 20},
 		{name: "memory", command: "dd if=/dev/zero of=/dev/null bs=300M count=100", want: "more than 104857600 bytes of memory", memory: 100 << 20},
-		{name: "processes", command: "f() { f | f & }; f; wait; exit 3", want: "", options: []string{"--pids-limit=300"}},
+		{name: "files", command: "mkdir /many; i=0; while : > /many/$i; do i=$((i+1)); done 2>/dev/null; exit 3", want: "more than 157286400 bytes of memory", memory: 150 << 20},
+		{name: "layers", command: "dd if=/dev/zero of=/a bs=1M count=70\nRUN rm /a && dd if=/dev/zero of=/b bs=1M count=70\nRUN rm /b && dd if=/dev/zero of=/c bs=1M count=70", want: "the layers exceed the limit", disk: 200 << 20},
+		{name: "processes", command: "f() { f | f & }; f; wait; exit 3", want: "line 4: RUN f()", options: []string{"--pids-limit=300"}},
 		{name: "signals", command: "trap '' TERM; kill -TERM -1; kill -9 1; kill -9 $PPID; exit 3", want: "line 4: RUN trap"}, // the kernel of a sandbox lets a command kill the first process
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -98,7 +100,7 @@ func TestSandboxLimits(t *testing.T) {
 			d.t, d.disk, d.memory, d.timeout = t, c.disk, c.memory, c.timeout
 			options := append(append([]string{"--network=none"}, unprivileged...), c.options...)
 			r, output := d.apply(alpine, t.TempDir(), "ARG base_image\nFROM ${base_image}\nUSER root\nRUN "+c.command+"\nUSER 1000:1000\n", inSandbox, options...)
-			if r.Error == "" || !strings.Contains(r.Error, c.want) {
+			if r.Code == "no-sandbox" || !strings.Contains(r.Error, c.want) {
 				t.Errorf("got %q, want %q\n%s", r.Error, c.want, output)
 			}
 		})
@@ -157,10 +159,10 @@ func TestSandboxCache(t *testing.T) {
 	alpine := d.alpine()
 	d.cache = t.TempDir()
 	giveTo(t, 12345, d.cache)
-	text := "ARG base_image\nFROM ${base_image}\nUSER root\nRUN echo executed; rm /opt/kept/a; echo x > /x\nRUN --mount=type=cache,target=/var/cache/x echo executed; ls /var/cache/x; touch /var/cache/x/kept\n"
+	text := "ARG base_image\nFROM ${base_image}\nUSER root\nRUN echo executed; rm /opt/kept/a; echo x > /x\nRUN --mount=type=cache,target=/var/cache/x echo executed; ls /var/cache/x; touch /var/cache/x/kept\nRUN --mount=type=cache,target=/var/cache/x test -e /var/cache/x/kept && touch /var/cache/x/twice\n"
 	last := "USER app\n"
 	first, output := d.apply(alpine, t.TempDir(), text+last, inSandbox, unprivileged...)
-	if first.Error != "" || first.Executed != 2 || strings.Count(output, "executed") != 2 || strings.Contains(output, "kept") {
+	if first.Error != "" || first.Executed != 3 || strings.Count(output, "executed") != 2 || strings.Contains(output, "kept") {
 		t.Fatalf("%+v\n%s", first, output)
 	}
 	again, output := d.apply(alpine, t.TempDir(), text+last, inSandbox, unprivileged...)
@@ -172,8 +174,23 @@ func TestSandboxCache(t *testing.T) {
 			t.Errorf("layer %d: %q, want %q", i, got, want)
 		}
 	}
-	more, output := d.apply(alpine, t.TempDir(), text+"RUN --mount=type=cache,target=/var/cache/x cat /x; ls /var/cache/x; ! test -e /opt/kept/a\n"+last, inSandbox, unprivileged...)
+	more, output := d.apply(alpine, t.TempDir(), text+"RUN --mount=type=cache,target=/var/cache/x cat /x; ls /var/cache/x; test -e /var/cache/x/twice && ! test -e /opt/kept/a\n"+last, inSandbox, unprivileged...)
 	if more.Error != "" || more.Executed != 1 || !strings.Contains(output, "kept") {
 		t.Errorf("%+v\n%s", more, output)
+	}
+}
+
+// TestAttributesOfUnchangedFiles: a file that gets an attribute, and nothing else, is part of the layer.
+func TestAttributesOfUnchangedFiles(t *testing.T) {
+	d := newDaemon(t)
+	alpine := d.alpine()
+	for _, w := range isolated {
+		r, output := w.run(d, alpine, program(t, "kernel"), "ARG base_image\nFROM ${base_image}\nUSER root\nCOPY kernel /kernel\nRUN /kernel attribute /opt/one\nUSER 1000:1000\n")
+		if r.Error != "" || len(r.Layers) != 2 {
+			t.Fatalf("%s: %+v\n%s", w.name, r, output)
+		}
+		if got := namesIn(t, r.Layers[1]); !slices.Equal(got, []string{"opt/", "opt/one", "opt/two"}) {
+			t.Errorf("%s: the layer has %q", w.name, got)
+		}
 	}
 }

@@ -3,6 +3,7 @@
 package apply
 
 import (
+	"fmt"
 	"maps"
 	"path"
 	"path/filepath"
@@ -23,7 +24,7 @@ type snapshot []file // sorted; a directory precedes its content
 type file struct {
 	path  string // "/etc/passwd"
 	stat  unix.Stat_t
-	attrs string // extended attributes of a directory
+	attrs string // extended attributes of a directory, or of a file where the kernel does not note changes
 }
 
 func (f *file) kind() uint32 { return f.stat.Mode & unix.S_IFMT }
@@ -32,7 +33,7 @@ func (f *file) isDir() bool  { return f.kind() == unix.S_IFDIR }
 // An inode identifies a file regardless of its names.
 type inode struct{ dev, ino uint64 }
 
-func (f *file) inode() inode { return inode{uint64(f.stat.Dev), f.stat.Ino} } //nolint:unconvert // its type depends on the architecture
+func (f *file) inode() inode { return inode{uint64(f.stat.Dev), f.stat.Ino} } // its type depends on the architecture
 
 // linked reports whether the file may have other hard links.
 func (f *file) linked() bool { return !f.isDir() && f.stat.Nlink > 1 }
@@ -68,7 +69,7 @@ func skipped(dir string, paths []string) (map[string]bool, error) {
 
 // scan takes a snapshot.
 func (t *tree) scan(skip map[string]bool) (snapshot, error) {
-	s := scanner{skip: skip, files: make(snapshot, 0, 8<<10)}
+	s := scanner{skip: skip, sandboxed: t.sandboxed, files: make(snapshot, 0, 8<<10)}
 	fd, err := unix.Open(t.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
@@ -83,7 +84,9 @@ func (t *tree) scan(skip map[string]bool) (snapshot, error) {
 type scanner struct {
 	skip  map[string]bool
 	files snapshot
-	buf   [32 << 10]byte
+
+	sandboxed bool
+	buf       [32 << 10]byte
 }
 
 func (s *scanner) dir(fd int, name string) error {
@@ -110,6 +113,9 @@ func (s *scanner) one(fd int, dir, base string) error {
 	}
 	f.stat.Atim = unix.Timespec{}
 	if !f.isDir() {
+		if err := s.readAttrs(fd, base, &f); err != nil {
+			return &pathError{"reading", f.path, err}
+		}
 		s.files = append(s.files, f)
 		return nil
 	}
@@ -122,15 +128,39 @@ func (s *scanner) enter(parent int, base string, f file) error {
 		return &pathError{"reading", f.path, err}
 	}
 	defer unix.Close(fd)
-	attrs, err := xattrs(fd)
-	if err != nil {
+	if f.attrs, err = attrText(fd); err != nil {
 		return &pathError{"reading", f.path, err}
-	}
-	for _, name := range slices.Sorted(maps.Keys(attrs)) {
-		f.attrs += name + "\x00" + attrs[name] + "\x00"
 	}
 	s.files = append(s.files, f)
 	return s.dir(fd, f.path)
+}
+
+// readAttrs reads the extended attributes of a regular file in a sandbox, whose kernel does not
+// change the ctime with them.
+func (s *scanner) readAttrs(dir int, base string, f *file) error {
+	if !s.sandboxed || f.kind() != unix.S_IFREG {
+		return nil
+	}
+	size, err := unix.Llistxattr(fmt.Sprintf("/proc/self/fd/%d/%s", dir, base), nil)
+	if size <= 0 {
+		return ignoreUnsupported(err)
+	}
+	fd, err := unix.Openat(dir, base, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	f.attrs, err = attrText(fd)
+	return err
+}
+
+func attrText(fd int) (string, error) {
+	attrs, err := xattrs(fd)
+	var text strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(attrs)) {
+		text.WriteString(name + "\x00" + attrs[name] + "\x00")
+	}
+	return text.String(), err
 }
 
 func (s *scanner) names(fd int) ([]string, error) {

@@ -63,8 +63,13 @@ func digestOf(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+var errNoNetwork = errors.New("the network is disabled (CNB_EXTEND_NETWORK is none)")
+
 // download downloads a URL into the spool directory.
 func (s *stage) download(ctx context.Context, name string, t transfer) ([]source, error) {
+	if s.b.NoNetwork {
+		return nil, fmt.Errorf("downloading %s: %w", name, errNoNetwork)
+	}
 	u, err := url.Parse(name)
 	if err != nil {
 		return nil, err
@@ -307,7 +312,7 @@ func (c *buildContext) walk(top string) (entries []sourceFile, err error) {
 			held = held[:len(held)-1]
 		}
 		if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink > 1 && e.mode.IsRegular() {
-			id := inode{uint64(st.Dev), st.Ino} //nolint:unconvert // its type depends on the architecture
+			id := inode{uint64(st.Dev), st.Ino} // its type depends on the architecture
 			if e.hard = first[id]; e.hard == "" {
 				first[id] = name
 			}

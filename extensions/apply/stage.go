@@ -98,7 +98,7 @@ func supportedRun(c *instructions.RunCommand) error {
 		}
 	}
 	if err := c.Expand(func(word string) (string, error) { return word, nil }); err != nil {
-		return nil //nolint:nilerr // it may be right once variables are filled in
+		return nil // it may be right once variables are filled in
 	}
 	for _, m := range instructions.GetMounts(c) {
 		if err := supportedMount(m); err != nil {

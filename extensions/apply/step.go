@@ -98,9 +98,8 @@ func (b *build) record(s step) error {
 	if err != nil {
 		return fmt.Errorf("writing the layer: %w", err)
 	}
-	if b.store != nil && !b.volatile {
-		b.store.save(b.key, s.layer)
-	} else if b.guest != nil && len(changes) > 0 {
+	stored := b.store != nil && !b.volatile && b.store.save(b.key, s.layer)
+	if b.guest != nil && !stored && len(changes) > 0 {
 		return b.guest.keep(s.layer)
 	}
 	return nil

@@ -37,6 +37,9 @@ type tree struct {
 	// the machine's disks.
 	noDevices bool
 
+	// sandboxed reads the extended attributes of all files for a snapshot.
+	sandboxed bool
+
 	dirs  dirs
 	times map[string]time.Time // modification times to set on directories by setDirTimes, by real name
 	buf   []byte

@@ -173,7 +173,7 @@ func withoutSBOMLayer(image v1.Image) (v1.Image, error) {
 	}
 	id, err := v1.NewHash(config.Config.Labels[SBOMLabel])
 	if err != nil || len(config.RootFS.DiffIDs) == 0 || staleLayer(id, config.RootFS.DiffIDs) != "" {
-		return image, nil //nolint:nilerr // without a valid label there is no such layer
+		return image, nil // without a valid label there is no such layer
 	}
 	manifest, err := image.Manifest()
 	if err != nil {

@@ -1,4 +1,5 @@
-// The command kernel tries what a command may want from Linux, and prints the names of what works.
+// The command kernel tries what a command may want from Linux, and prints the names of what works. "kernel attribute FILE"
+// gives a file an extended attribute.
 package main
 
 import (
@@ -7,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -32,6 +34,10 @@ func pointer(s string) uintptr {
 const ioURingSetup = 425
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == "attribute" {
+		must(unix.Setxattr(os.Args[2], "user.x", []byte("1"), 0))
+		return
+	}
 	must(os.Chdir("/tmp"))
 	for _, name := range []string{"a", "b"} {
 		must(os.WriteFile(name, make([]byte, 8192), 0o644))
@@ -56,6 +62,21 @@ func main() {
 		{"netlink sockets", func() error { return only(unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)) }},
 		{"IPv6 sockets", func() error { return only(unix.Socket(unix.AF_INET6, unix.SOCK_STREAM, 0)) }},
 		{"vsock sockets", func() error { return only(unix.Socket(unix.AF_VSOCK, unix.SOCK_STREAM, 0)) }},
+		{"times after writing through memory", func() error {
+			before, err := f.Stat()
+			must(err)
+			time.Sleep(10 * time.Millisecond)
+			page, err := unix.Mmap(fd, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+			must(err)
+			page[0]++
+			must(errors.Join(unix.Msync(page, unix.MS_SYNC), unix.Munmap(page)))
+			after, err := f.Stat()
+			must(err)
+			if after.ModTime().Equal(before.ModTime()) {
+				return errors.New("the time is the old one")
+			}
+			return nil
+		}},
 		{"pipes with names", func() error { return unix.Mkfifo("fifo", 0o600) }},
 		{"device nodes", func() error { return unix.Mknod("disk", unix.S_IFBLK|0o600, int(unix.Mkdev(8, 0))) }},
 		{"mounts", func() error { return unix.Mount("none", "/mnt", "tmpfs", 0, "") }},

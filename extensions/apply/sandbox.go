@@ -224,7 +224,7 @@ func (o *supervisor) space(dir string) (int64, error) {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0, &pathError{"reading the free space of", dir, err}
 	}
-	free := int64(st.Bavail) * st.Bsize // its type depends on the architecture
+	free := int64(st.Bavail) * int64(st.Bsize) // the type of Bsize depends on the architecture
 	if o.Disk <= 0 || free < o.Disk {
 		return max(free, 1), nil
 	}

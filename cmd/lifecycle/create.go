@@ -117,7 +117,7 @@ func (x *creation) mayExtend(ctx context.Context, made *lifecycle.Generation) (e
 	case made.Judged.ExtendBuild && os.Geteuid() != 0:
 		return fmt.Errorf("the creator runs as user %d, and extending the build image requires root", os.Geteuid())
 	case made.Judged.ExtendBuild && x.noNetwork():
-		return errors.New("CNB_EXTEND_NETWORK is none, and the build image is extended in this container, which has a network")
+		return errNetwork
 	case made.Judged.ExtendRun:
 		x.sandbox, err = x.runSandbox(ctx, apply.CanIsolate(ctx, x.noNetwork()))
 	}
@@ -137,7 +137,7 @@ func (x *creation) extend(ctx context.Context, made *lifecycle.Generation, host 
 		Extender: x.extender(), Images: x.opener, Locator: x.Locate, Scan: scanImage,
 		User: fmt.Sprintf("%d:%d", x.UID, x.GID), Exclude: x.notInImage(), Spool: x.spool,
 	}
-	s.Extender.Sandbox, s.Extender.NoNetwork = x.sandbox, x.noNetwork()
+	s.Extender.Sandbox = x.sandbox
 	if out, err = s.Extend(ctx, made, host); err != nil || os.Geteuid() != 0 {
 		return out, err
 	}

@@ -57,7 +57,6 @@ func (c *command) extendRun(ctx context.Context, group platform.Group, analyzed 
 	}
 	defer saved.Close()
 	e := c.extenderOf(group, extensions.Run, name, saved)
-	e.NoNetwork = c.noNetwork()
 	if e.Sandbox, err = c.runSandbox(ctx, c.mayExtendInPlace()); err != nil {
 		return err
 	}
@@ -103,7 +102,7 @@ func (c *command) mayExtendInPlace() error {
 	case os.Geteuid() != 0:
 		return fmt.Errorf("the extender runs as user %d, and extending this container requires root", os.Geteuid())
 	case c.noNetwork():
-		return errors.New("CNB_EXTEND_NETWORK is none, and this container has a network")
+		return errNetwork
 	}
 	return nil
 }
@@ -120,7 +119,7 @@ func (c *command) extendBuild(ctx context.Context, group platform.Group, analyze
 		c.log.Info("No Dockerfiles to apply to the build image")
 	} else {
 		if c.noNetwork() {
-			return errors.New("CNB_EXTEND_NETWORK is none, and the build image is extended in this container, which has a network")
+			return errNetwork
 		}
 		if analyzed.BuildImage == nil {
 			return fmt.Errorf("%s has no build image; run the restorer with -build-image", c.Analyzed)
@@ -170,7 +169,7 @@ func (c *command) notInImage() []string { return []string{c.Layers, c.App, c.Pla
 func (c *command) extender() lifecycle.Extender {
 	return lifecycle.Extender{
 		Generated: c.Generated, App: c.App, Cache: c.extenderCache(), CacheTTL: c.KanikoCacheTTL, Environ: os.Environ(),
-		Stdout: c.stdout, Stderr: c.stderr, Log: c.log,
+		Stdout: c.stdout, Stderr: c.stderr, Log: c.log, NoNetwork: c.noNetwork(),
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,6 +49,9 @@ func (c *command) sandbox() (*apply.Sandbox, error) {
 	// <layers> is usually a volume: of /tmp, a container often has little, and may run no programs.
 	return &apply.Sandbox{Program: program, Dir: c.Layers, Disk: c.ExtendDisk, Memory: c.ExtendMemory}, ensureDir(c.Layers)
 }
+
+// errNetwork is returned where Dockerfiles would have to be applied in place.
+var errNetwork = errors.New("CNB_EXTEND_NETWORK is none, and commands in this container have its network")
 
 // noNetwork reports whether commands in Dockerfiles have no network.
 func (c *command) noNetwork() bool { return c.policy().ExtendNetwork == "none" }

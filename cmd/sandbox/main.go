@@ -33,8 +33,8 @@ import (
 	"gvisor.dev/gvisor/runsc/starttime"
 )
 
-// emptyRoot is the root file system: an EROFS image with the mount points and /etc, a link to
-// /work/etc. Gvisor's loader wants a root that is EROFS or served by a process of its own.
+// emptyRoot is the root file system: an EROFS image with the mount points and a link
+// from /etc to a directory of /work. gVisor's loader wants a root that is EROFS or served by a process of its own.
 //
 //go:generate ./mkroot root.erofs
 //go:embed root.erofs
@@ -120,7 +120,6 @@ func (o *options) newLoader(conf *config.Config) (*boot.Loader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("creating the control socket: %w", err)
 	}
-	defer control.close()
 	args, err := o.bootArgs(conf, control.fd)
 	if err != nil {
 		return nil, err

@@ -28,10 +28,12 @@ func (o *options) spec() *specs.Spec {
 	if o.disk > 0 {
 		work.Options = append(work.Options, fmt.Sprintf("size=%d", o.disk))
 	}
+	// One thread takes fewer system calls, which are dear here: a RUN that does nothing takes a third of the time.
+	env := []string{"PATH=/", "GOMAXPROCS=1", "GOGC=400"}
 	return &specs.Spec{
 		Version: specs.Version,
 		Process: &specs.Process{
-			Args: o.args, Env: []string{"PATH=/", "GOMAXPROCS=1", "GOGC=400"}, Cwd: "/",
+			Args: o.args, Env: env, Cwd: "/",
 			Capabilities: &specs.LinuxCapabilities{Bounding: capabilities, Effective: capabilities, Permitted: capabilities},
 		},
 		Root:     &specs.Root{Path: "/", Readonly: true},
@@ -51,7 +53,8 @@ type control struct {
 	dir string
 }
 
-// newControl creates the socket in a directory of this user alone, in the working directory.
+// newControl creates the socket in a directory of this user alone, in the working directory, which the parent process
+// removes at the end.
 func newControl() (*control, error) {
 	dir, err := os.MkdirTemp(".", "control-")
 	if err != nil {
@@ -60,7 +63,7 @@ func newControl() (*control, error) {
 	c := &control{dir: dir}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: c.path(), Net: "unix"})
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, err
 	}
 	l.SetUnlinkOnClose(false)
 	defer l.Close()
@@ -75,13 +78,10 @@ func newControl() (*control, error) {
 
 func (c *control) path() string { return filepath.Join(c.dir, "control") }
 
-// close removes the socket. Nobody can connect afterwards.
-func (c *control) close() error { return os.RemoveAll(c.dir) }
-
-// start connects to the loader, and tells it to start.
+// start connects to the loader, and tells it to start. Nobody else can connect afterwards.
 func (c *control) start() error {
 	conn, err := client.ConnectTo(c.path())
-	if err := errors.Join(err, c.close(), os.Chdir("/")); err != nil {
+	if err := errors.Join(err, os.RemoveAll(c.dir), os.Chdir("/")); err != nil {
 		return fmt.Errorf("connecting to the control socket: %w", err)
 	}
 	go startContainer(conn)

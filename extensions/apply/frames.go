@@ -61,6 +61,18 @@ func (l *link) sendJSON(kind byte, v any) error {
 	return l.send(kind, body)
 }
 
+// sendParts sends p in as many frames as it takes.
+func (l *link) sendParts(kind byte, p []byte) (n int, err error) {
+	for len(p) > 0 {
+		part := p[:min(len(p), limits[kind])]
+		if err := l.send(kind, part); err != nil {
+			return n, err
+		}
+		n, p = n+len(part), p[len(part):]
+	}
+	return n, nil
+}
+
 // sendFile sends the content of r. An error of r reaches the other end as an error of its file.
 func (l *link) sendFile(r io.Reader) error {
 	w := &fileWriter{to: l}
@@ -78,11 +90,8 @@ type fileWriter struct {
 }
 
 func (w *fileWriter) Write(p []byte) (n int, err error) {
-	for len(p) > 0 && w.err == nil {
-		part := p[:min(len(p), chunk)]
-		if w.err = w.to.send(frameData, part); w.err == nil {
-			n, p = n+len(part), p[len(part):]
-		}
+	if w.err == nil {
+		n, w.err = w.to.sendParts(frameData, p)
 	}
 	return n, w.err
 }

@@ -155,16 +155,7 @@ type frameWriter struct {
 	kind byte
 }
 
-func (w frameWriter) Write(p []byte) (n int, err error) {
-	for len(p) > 0 {
-		part := p[:min(len(p), limits[w.kind])]
-		if err := w.to.send(w.kind, part); err != nil {
-			return n, err
-		}
-		n, p = n+len(part), p[len(part):]
-	}
-	return n, nil
-}
+func (w frameWriter) Write(p []byte) (int, error) { return w.to.sendParts(w.kind, p) }
 
 // ask asks for a file. It must be closed before the next question.
 func (in *guest) ask(q question, to *answer) (io.ReadCloser, error) {

@@ -123,7 +123,7 @@ func (v *verified) Read(p []byte) (int, error) {
 
 // WriteTo keeps [io.Copy] from using the file's own WriteTo, which would bypass the digest.
 func (v *verified) WriteTo(w io.Writer) (int64, error) {
-	return io.CopyBuffer(w, struct{ io.Reader }{v}, make([]byte, 64<<10))
+	return io.CopyBuffer(w, onlyReader{v}, make([]byte, 64<<10))
 }
 
 // openRegular opens a regular file, not a link, and does not block on a named pipe.

@@ -13,7 +13,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
@@ -111,7 +110,7 @@ func (b *build) excludeMounts(mounts []mount) (include func(), err error) {
 			return nil, err
 		}
 		for p := range old {
-			if p == real || strings.HasPrefix(p, real+"/") || strings.HasPrefix(real, p+"/") {
+			if within(p, real) || within(real, p) {
 				return nil, fmt.Errorf("RUN --mount: invalid target %s: %s belongs to the platform or the container", m.target, p)
 			}
 		}
@@ -208,7 +207,7 @@ func (b *build) firstMissing(real string) (string, error) {
 
 // removeEmpty removes the empty directories that were created for a mount, from dir up to top.
 func (b *build) removeEmpty(dir, top string) error {
-	for ; top != "" && (dir == top || strings.HasPrefix(dir, top+"/")); dir = path.Dir(dir) {
+	for ; top != "" && within(dir, top); dir = path.Dir(dir) {
 		entries, err := fs.ReadDir(b.tree.root.FS(), below(dir))
 		if err != nil || len(entries) > 0 {
 			return nil // the command removed it, or uses it

@@ -4,6 +4,7 @@ package apply
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -162,7 +163,7 @@ func (e *excerpt) Write(p []byte) (int, error) {
 func (e *excerpt) String() string { return string(e.head) + string(e.tail) }
 
 func (o *supervisor) start(ctx context.Context, noNetwork bool) (p *process, err error) {
-	dir, err := os.MkdirTemp(orElse(o.Dir, o.Spool), "sandbox-")
+	dir, err := os.MkdirTemp(cmp.Or(o.Dir, o.Spool), "sandbox-")
 	if err != nil {
 		return nil, err
 	}
@@ -291,7 +292,7 @@ func (p *process) end(ctx context.Context, serving error, started bool) error {
 	if started {
 		return fmt.Errorf("the sandbox ended early: %s", text)
 	}
-	return fmt.Errorf("%w: %s", ErrNoSandbox, orElse(text, "it ended early"))
+	return fmt.Errorf("%w: %s", ErrNoSandbox, cmp.Or(text, "it ended early"))
 }
 
 // serve answers questions until the report arrives.
@@ -520,11 +521,4 @@ func (o *supervisor) download(ctx context.Context, url string) error {
 	}
 	defer resp.Body.Close()
 	return o.replyFile(answer{Status: resp.StatusCode, StatusText: resp.Status, LastModified: resp.Header.Get("Last-Modified")}, resp.Body)
-}
-
-func orElse(a, b string) string {
-	if a == "" {
-		return b
-	}
-	return a
 }

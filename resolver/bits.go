@@ -5,7 +5,30 @@ import "math/bits"
 // A bitset is a set of small numbers: positions in a group.
 type bitset []uint64
 
-func newBitset(n int) bitset { return make(bitset, (n+63)/64) }
+func newBitset(n int) bitset { return make(bitset, words(n)) }
+
+func words(n int) int { return (n + 63) / 64 }
+
+// An arena hands out the short-lived bitsets of a trial.
+type arena struct {
+	free []uint64
+	all  []uint64
+}
+
+// bitset returns an empty set of numbers below n, valid until reset.
+func (a *arena) bitset(n int) bitset {
+	size := words(n)
+	if len(a.free) < size {
+		a.all = make([]uint64, max(1024, 2*len(a.all), size)) // the sets in the old one stay valid
+		a.free = a.all
+	}
+	b := a.free[:size:size]
+	a.free = a.free[size:]
+	clear(b)
+	return b
+}
+
+func (a *arena) reset() { a.free = a.all }
 
 func (b bitset) add(i int)      { b[i/64] |= 1 << (i % 64) }
 func (b bitset) remove(i int)   { b[i/64] &^= 1 << (i % 64) }

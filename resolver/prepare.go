@@ -18,7 +18,7 @@ type element struct {
 type section struct {
 	provides     []int
 	provideNames []string // without repetition, in order
-	requires     []require
+	requires     []*require
 	hopeless     bool // it can never stay in a group
 }
 
@@ -88,7 +88,7 @@ func (s *search) ruleOut() (found bool) {
 		}
 		e.eachHopeful(func(sec *section) {
 			own, used := e.providedAndUsed(sec)
-			unmet := func(r require) bool { return !r.met && !own[r.name] && !offered[r.name] }
+			unmet := func(r *require) bool { return !r.met && !own[r.name] && !offered[r.name] }
 			unused := func(name int) bool { return !used[name] && last[name] <= i }
 			sec.hopeless = slices.ContainsFunc(sec.requires, unmet) || slices.ContainsFunc(sec.provides, unused)
 			found = found || sec.hopeless
@@ -157,7 +157,7 @@ func (s *search) index() {
 // usedBy reports whether a requirement uses what the element provides. A preferred
 // run image takes it from buildpacks only: an extension stays, and its Dockerfiles
 // are judged (docs/design.md, "Resolution").
-func (e *element) usedBy(r require) bool { return !r.consumed || e.extension }
+func (e *element) usedBy(r *require) bool { return !r.consumed || e.extension }
 
 // note adds an index to the list of a name, once.
 func note(lists [][]int, name, place int) {
@@ -195,9 +195,9 @@ func (s *search) section(plan Section, preferred func(string) bool) section {
 
 // require prepares a requirement. For base images alone, a requirement without a
 // flag is needed at launch.
-func (s *search) require(r Require, preferred func(string) bool) require {
+func (s *search) require(r Require, preferred func(string) bool) *require {
 	constraint, _ := r.Constraint()
-	req := require{require: r, name: s.number(r.Name), constraint: constraint, contexts: r.Contexts()}
+	req := &require{require: r, name: s.number(r.Name), constraint: constraint, contexts: r.Contexts()}
 	build, launch := slices.Contains(req.contexts, Build), slices.Contains(req.contexts, Launch)
 	req.run, req.build = r.ask(s.problem.Run, s.problem.Build)
 	req.met = (req.run.Met || !launch && build) && (req.build.Met || !build)

@@ -14,7 +14,7 @@ import (
 type Problem struct {
 	Candidates []Candidate
 	Run, Build Base // nil: unknown image, provides nothing
-	Limit      int  // maximum number of trials; 0 means 100,000. Hard large groups stop earlier, within seconds
+	Limit      int  // maximum number of trials; 0 means 100,000. Hard large groups stop earlier, within a second
 }
 
 const defaultLimit = 100_000

@@ -18,13 +18,18 @@ type cause struct {
 	unused        bool
 }
 
-// try runs the trial of the current choices. Excluding a module only removes
+// try runs the trial of the current choices, which is valid until the next one. Excluding a module only removes
 // provides and requires, so the result does not depend on the order.
 func (s *search) try() *trial {
-	t := &trial{alive: make([]bool, len(s.elements)), why: make([]bitset, len(s.elements))}
-	for i := range t.alive {
-		t.alive[i] = true
+	s.sets.reset()
+	t := &s.trial
+	if t.alive == nil {
+		t.alive, t.why = make([]bool, len(s.elements)), make([]bitset, len(s.elements))
 	}
+	for i := range t.alive {
+		t.alive[i], t.why[i] = true, nil
+	}
+	t.order, t.failed = t.order[:0], t.failed[:0]
 	for changed := true; changed && len(t.failed) == 0; {
 		changed = s.dropUnmet(t)
 		if len(t.failed) == 0 {
@@ -122,7 +127,7 @@ func (s *search) chosen(i int) *section { return &s.elements[i].sections[s.choic
 // explain returns positions such that, with the choices there, the module is in no
 // successful trial.
 func (s *search) explain(t *trial, c cause) bitset {
-	places := newBitset(len(s.elements))
+	places := s.sets.bitset(len(s.elements))
 	e := &s.elements[c.element]
 	if s.chosen(c.element).hopeless {
 		if slices.ContainsFunc(e.sections, func(sec section) bool { return !sec.hopeless }) {
@@ -158,7 +163,7 @@ func (s *search) explainHelpless(t *trial, c cause, j int, places bitset) {
 // blockedAll returns positions before j such that, with the choices there, no
 // alternative of j that would remove the cause can stay, or nil.
 func (s *search) blockedAll(t *trial, c cause, j int) bitset {
-	all := newBitset(len(s.elements))
+	all := s.sets.bitset(len(s.elements))
 	for v := range s.elements[j].sections {
 		if s.elements[j].sections[v].hopeless || !s.helps(j, v, c) {
 			continue
@@ -181,7 +186,7 @@ func (s *search) blocked(t *trial, j, v int) bitset {
 			continue
 		}
 		c := cause{element: j, name: r.name}
-		places := newBitset(len(s.elements))
+		places := s.sets.bitset(len(s.elements))
 		for _, k := range s.concerned(c) {
 			s.work++
 			switch offers := s.chosen(k).offers(r.name); {
@@ -225,7 +230,7 @@ func (s *search) helps(j, v int, c cause) bool {
 	if !c.unused {
 		return sec.offers(c.name)
 	}
-	return slices.ContainsFunc(sec.requires, func(r require) bool {
+	return slices.ContainsFunc(sec.requires, func(r *require) bool {
 		return r.name == c.name && s.elements[c.element].usedBy(r)
 	})
 }

@@ -5,31 +5,118 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/base"
+	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/sbom/attach"
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// checkRequirements checks that the new run image has what the app image relies on, according to its label. Without
-// the label there is nothing to check.
-func (x *rebase) checkRequirements(ctx context.Context) error {
-	label := x.app.Config.Config.Labels[platform.RequirementsLabel]
-	if label == "" || x.Check == "off" || x.Reader == nil {
-		return nil
+// A RebaseCheck compares an app image with a new run image, for the rebaser and `baseplan rebase-check`.
+type RebaseCheck struct {
+	App, New *image.Image        // New: the run image
+	Name     reference.Reference // of the new run image
+
+	Metadata *platform.AppMetadata // of the app image; set by Recorded
+}
+
+// Recorded returns the run image names in the app image, or an error if it has no app above a run image. Images of
+// older platforms have the names elsewhere.
+func (c *RebaseCheck) Recorded(v api.Version) (names platform.RunImageNames, err error) {
+	m, err := platform.DecodeAppMetadata(c.App.Config.Config.Labels[platform.LifecycleMetadataLabel], c.App.Name.String())
+	if err != nil {
+		return names, err
+	}
+	if c.Metadata = m; m.RunImage.TopLayer == "" {
+		return names, fmt.Errorf("%s is not an app image that can be rebased: its label %s does not record the run image's top layer", c.App.Name, platform.LifecycleMetadataLabel)
+	}
+	names = platform.RunImageNames{Image: m.RunImage.Image, Mirrors: m.RunImage.Mirrors}
+	if m.Stack != nil && (names.Image == "" || !api.TargetData.In(v)) && m.Stack.RunImage.Image != "" {
+		names = m.Stack.RunImage
+	}
+	return names, nil
+}
+
+// Unsafe returns why a rebase is not safe: the app image is not rebasable, or the run images differ in their targets.
+// Unknown values of the app image match any. The names of run images are left to the caller.
+func (c *RebaseCheck) Unsafe(ctx context.Context) ([]error, error) {
+	app, run, labels := c.App.Config, c.New.Config, c.App.Config.Config.Labels
+	var all []error
+	if labels[platform.RebasableLabel] == "false" {
+		all = append(all, fmt.Errorf("%s is not rebasable (label %s); build it again", c.App.Name, platform.RebasableLabel))
+	}
+	before := platform.Target{OS: app.OS, Arch: app.Architecture, Variant: app.Variant}
+	distro := platform.Distro{Name: labels[platform.DistroNameLabel], Version: labels[platform.DistroVersionLabel]}
+	now := &platform.Target{OS: run.OS, Arch: run.Architecture, Variant: run.Variant, Distro: &platform.Distro{}}
+	if distro != (platform.Distro{}) {
+		var err error
+		if now, err = targetOf(ctx, c.New); err != nil {
+			return nil, err
+		}
+		if now.Distro == nil {
+			now.Distro = &platform.Distro{}
+		}
+	}
+	for _, d := range []struct{ what, before, now string }{
+		{"os", before.OS, now.OS},
+		{"architecture", before.Arch, now.Arch},
+		{"variant", before.Variant, now.Variant},
+		{"distribution", distro.Name, now.Distro.Name},
+		{"version of the distribution", distro.Version, now.Distro.Version},
+	} {
+		if d.before != "" && d.before != d.now {
+			all = append(all, fmt.Errorf("the %s of %s is %q, but the app image was built for %q", d.what, c.Name, d.now, d.before))
+		}
+	}
+	return all, nil
+}
+
+// Required returns what the app image relies on, according to its label; without the label, nothing.
+func (c *RebaseCheck) Required() ([]platform.RunImageRequirement, error) {
+	label := c.App.Config.Config.Labels[platform.RequirementsLabel]
+	if label == "" {
+		return nil, nil
 	}
 	required, err := platform.DecodeRequirements(label)
 	if err != nil {
-		return x.lacking([]error{fmt.Errorf("reading label %s of %s: %w", platform.RequirementsLabel, x.app.Name, err)})
+		err = fmt.Errorf("reading label %s of %s: %w", platform.RequirementsLabel, c.App.Name, err)
+	}
+	return required, err
+}
+
+// Changed returns the packages that a rebase removes and adds, or an error if the old run image has no usable SBOM attached.
+func (c *RebaseCheck) Changed(ctx context.Context, now base.Image, reader *base.Reader) (removed, added []string, err error) {
+	reader = reader.Other()
+	reader.Policy = platform.Attached
+	before, err := reader.ReadReference(ctx, reference.Recorded(c.Metadata.RunImage.Reference))
+	if err != nil {
+		return nil, nil, err
+	}
+	removed, added = attach.Differ(before.Document(), now.Document())
+	return removed, added, nil
+}
+
+// checkRequirements checks that the new run image has what the app image relies on.
+func (x *rebase) checkRequirements(ctx context.Context) error {
+	if x.Check == "off" || x.Reader == nil {
+		return nil
+	}
+	required, err := x.Required()
+	if err != nil {
+		return x.lacking([]error{err})
+	}
+	if required == nil {
+		return nil
 	}
 	reader := x.Reader.Other()
 	reader.Mapping = nil // the label's evidence counts, not the names used here
-	run, err := reader.Read(ctx, x.run, x.name)
+	run, err := reader.Read(ctx, x.New, x.Name)
 	if err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		x.log.Warn(fmt.Sprintf("cannot read the packages of the run image %s, so what the app relies on is not checked: %v", x.name, err))
+		x.log.Warn(fmt.Sprintf("cannot read the packages of the run image %s, so what the app relies on is not checked: %v", x.Name, err))
 		return nil
 	}
 	var missing []error
@@ -39,7 +126,7 @@ func (x *rebase) checkRequirements(ctx context.Context) error {
 			x.log.Debug(fmt.Sprintf("%s is met: %s", req.Name, answer.Reason))
 			continue
 		}
-		missing = append(missing, fmt.Errorf("%s: the run image is %s: %s", relies(req), x.name, answer.Reason))
+		missing = append(missing, fmt.Errorf("%s: the run image is %s: %s", relies(req), x.Name, answer.Reason))
 	}
 	x.compare(ctx, run)
 	return x.lacking(missing)
@@ -70,24 +157,15 @@ func (x *rebase) compare(ctx context.Context, now base.Image) {
 	if now.Generated() {
 		return
 	}
-	before, err := x.Images.Open(ctx, x.Locator.Locate(reference.Parse(x.metadata.RunImage.Reference)))
+	removed, added, err := x.Changed(ctx, now, x.Reader)
 	if err != nil {
 		x.log.Debug(fmt.Sprintf("cannot compare with the old run image: %v", err))
 		return
 	}
-	defer before.Close()
-	old, err := x.Reader.Other().Attached(ctx, before, reference.Reference{})
-	if err != nil || old.Set == nil {
-		x.log.Debug(fmt.Sprintf("cannot compare with the old run image %s: it has no usable SBOM (%v)", before.Name, err))
-		return
+	if len(removed) > 0 {
+		x.log.Info("Packages removed: " + strings.Join(removed, ", "))
 	}
-	gone, come := attach.Differ(old.Document(), now.Document())
-	for _, list := range []struct {
-		what     string
-		packages []string
-	}{{"go", gone}, {"come", come}} {
-		if len(list.packages) > 0 {
-			x.log.Info(fmt.Sprintf("Packages that %s: %s", list.what, strings.Join(list.packages, ", ")))
-		}
+	if len(added) > 0 {
+		x.log.Info("Packages added: " + strings.Join(added, ", "))
 	}
 }

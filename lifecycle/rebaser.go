@@ -52,12 +52,10 @@ func (r *Rebaser) Run(ctx context.Context) (*platform.Report, error) {
 // A rebase is one run of a Rebaser.
 type rebase struct {
 	*Rebaser
+	RebaseCheck
 	log *slog.Logger
 
-	app, run *image.Image
-	metadata platform.AppMetadata
-	name     reference.Reference // of the new run image
-	known    bool                // name is one of those recorded in the app image
+	names platform.RunImageNames // recorded in the app image
 }
 
 func (x *rebase) rebase(ctx context.Context) (*platform.Report, error) {
@@ -81,7 +79,7 @@ func (x *rebase) rebase(ctx context.Context) (*platform.Report, error) {
 }
 
 func (x *rebase) close() {
-	for _, img := range []*image.Image{x.app, x.run} {
+	for _, img := range []*image.Image{x.App, x.New} {
 		if img == nil {
 			continue
 		}
@@ -92,54 +90,36 @@ func (x *rebase) close() {
 }
 
 // open opens the app image and the new run image.
-func (x *rebase) open(ctx context.Context) error {
+func (x *rebase) open(ctx context.Context) (err error) {
 	name := cmp.Or(x.Previous, x.Names[0])
-	var err error
-	if x.app, err = x.Images.Open(ctx, x.Locator.Locate(name)); err != nil {
+	if x.App, err = x.Images.Open(ctx, x.Locator.Locate(name)); err != nil {
 		return err
 	}
-	metadata, err := platform.DecodeAppMetadata(x.app.Config.Config.Labels[platform.LifecycleMetadataLabel], name.String())
-	if err != nil {
+	if x.names, err = x.Recorded(x.API); err != nil {
 		return err
 	}
-	if metadata.RunImage.TopLayer == "" {
-		return fmt.Errorf("%s is not an app image that can be rebased: its label %s does not record the run image's top layer", name, platform.LifecycleMetadataLabel)
-	}
-	x.metadata = *metadata
 	if err := x.openRunImage(ctx); err != nil {
 		return err
 	}
-	x.log.Info(fmt.Sprintf("Rebasing %s on run image %s", name, x.name))
+	x.log.Info(fmt.Sprintf("Rebasing %s on run image %s", name, x.Name))
 	return nil
 }
 
-// recorded returns the run image names in the app image. Images of older platforms have them elsewhere.
-func (x *rebase) recorded() platform.RunImageNames {
-	names := platform.RunImageNames{Image: x.metadata.RunImage.Image, Mirrors: x.metadata.RunImage.Mirrors}
-	if stack := x.metadata.Stack; stack != nil && (names.Image == "" || !api.TargetData.In(x.API)) && stack.RunImage.Image != "" {
-		names = stack.RunImage
-	}
-	return names
-}
-
-func (x *rebase) openRunImage(ctx context.Context) error {
-	names := x.recorded()
+func (x *rebase) openRunImage(ctx context.Context) (err error) {
 	if !x.RunImage.IsZero() {
-		x.name, x.known = x.RunImage, names.Has(x.RunImage)
-		var err error
-		x.run, err = x.Images.Open(ctx, x.Locator.Locate(x.RunImage))
+		x.Name = x.RunImage
+		x.New, err = x.Images.Open(ctx, x.Locator.Locate(x.RunImage))
 		return err
 	}
-	if names.Image == "" {
+	if x.names.Image == "" {
 		return errors.New("the app image does not name its run image: use -run-image")
 	}
 	var reasons []error
-	name, err := names.Choose(registryOf(x.Locator, x.Names[0]), func(candidate reference.Reference) bool {
+	x.Name, err = x.names.Choose(registryOf(x.Locator, x.Names[0]), func(candidate reference.Reference) bool {
 		img, err := x.Images.Open(ctx, x.Locator.Locate(candidate))
-		x.run, reasons = img, append(reasons, err)
+		x.New, reasons = img, append(reasons, err)
 		return err == nil
 	})
-	x.name, x.known = name, true
 	if err != nil {
 		return errors.Join(append([]error{err}, reasons...)...)
 	}
@@ -148,21 +128,15 @@ func (x *rebase) openRunImage(ctx context.Context) error {
 
 // checkSafe returns an error for what the specification allows only with force.
 func (x *rebase) checkSafe(ctx context.Context) error {
-	var unsafe []error
-	if !api.SafeRebase.In(x.API) {
-		unsafe = x.otherStack()
-	} else {
-		if x.app.Config.Config.Labels[platform.RebasableLabel] == "false" {
-			unsafe = append(unsafe, fmt.Errorf("%s is not rebasable (label %s); build it again", x.app.Name, platform.RebasableLabel))
-		}
-		if !x.known {
-			unsafe = append(unsafe, fmt.Errorf("%s is not the run image of the app image, which is %s", x.name, cmp.Or(reference.Join(x.recorded().All(), " or "), "not recorded")))
-		}
-		differs, err := OtherTarget(ctx, x.app, x.run, x.name)
-		if err != nil {
+	unsafe := x.otherStack()
+	if api.SafeRebase.In(x.API) {
+		var err error
+		if unsafe, err = x.Unsafe(ctx); err != nil {
 			return err
 		}
-		unsafe = append(unsafe, differs...)
+		if !x.names.Has(x.Name) {
+			unsafe = append(unsafe, fmt.Errorf("%s is not the run image of the app image, which is %s", x.Name, cmp.Or(reference.Join(x.names.All(), " or "), "not recorded")))
+		}
 	}
 	return x.forced("a rebase is not safe", unsafe)
 }
@@ -180,87 +154,56 @@ func (x *rebase) forced(what string, all []error) error {
 }
 
 func (x *rebase) otherStack() []error {
-	before, now := x.app.Config.Config.Labels[platform.StackIDLabel], x.run.Config.Config.Labels[platform.StackIDLabel]
+	before, now := x.App.Config.Config.Labels[platform.StackIDLabel], x.New.Config.Config.Labels[platform.StackIDLabel]
 	if before == "" || now == "" || before == now {
 		return nil
 	}
-	return []error{fmt.Errorf("%s has stack %s, but the app image %s", x.name, now, before)}
-}
-
-// OtherTarget compares the target of a new run image, called name, with the one of the app image, and returns an error
-// for each difference. Unknown values of the app image match any.
-func OtherTarget(ctx context.Context, app, run *image.Image, name reference.Reference) ([]error, error) {
-	labels := app.Config.Config.Labels
-	before := platform.Target{OS: app.Config.OS, Arch: app.Config.Architecture, Variant: app.Config.Variant}
-	distro := platform.Distro{Name: labels[platform.DistroNameLabel], Version: labels[platform.DistroVersionLabel]}
-	now := &platform.Target{OS: run.Config.OS, Arch: run.Config.Architecture, Variant: run.Config.Variant, Distro: &platform.Distro{}}
-	if distro != (platform.Distro{}) {
-		var err error
-		if now, err = targetOf(ctx, run); err != nil {
-			return nil, err
-		}
-		if now.Distro == nil {
-			now.Distro = &platform.Distro{}
-		}
-	}
-	var all []error
-	for _, d := range []struct{ what, before, now string }{
-		{"os", before.OS, now.OS},
-		{"architecture", before.Arch, now.Arch},
-		{"variant", before.Variant, now.Variant},
-		{"distribution", distro.Name, now.Distro.Name},
-		{"version of the distribution", distro.Version, now.Distro.Version},
-	} {
-		if d.before != "" && d.before != d.now {
-			all = append(all, fmt.Errorf("the %s of %s is %q, but the app image was built for %q", d.what, name, d.now, d.before))
-		}
-	}
-	return all, nil
+	return []error{fmt.Errorf("%s has stack %s, but the app image %s", x.Name, now, before)}
 }
 
 // draft returns the app image on its new run image.
 func (x *rebase) draft() (image.Draft, error) {
-	top, err := v1.NewHash(x.metadata.RunImage.TopLayer)
+	top, err := v1.NewHash(x.Metadata.RunImage.TopLayer)
 	if err != nil {
-		return image.Draft{}, fmt.Errorf("reading label %s of %s: %w", platform.LifecycleMetadataLabel, x.app.Name, err)
+		return image.Draft{}, fmt.Errorf("reading label %s of %s: %w", platform.LifecycleMetadataLabel, x.App.Name, err)
 	}
-	above, err := x.app.Above(top)
+	above, err := x.App.Above(top)
 	if err != nil {
 		return image.Draft{}, err
 	}
-	cfg := x.app.Config.DeepCopy()
-	run := x.run.Config
+	cfg := x.App.Config.DeepCopy()
+	run := x.New.Config
 	cfg.OS, cfg.OSVersion, cfg.Architecture, cfg.Variant = run.OS, run.OSVersion, run.Architecture, run.Variant
 	cfg.Created = v1.Time{Time: layers.Epoch}
 	if cfg.Config.Labels, err = x.labels(); err != nil {
 		return image.Draft{}, err
 	}
-	return image.Draft{Base: x.run, Layers: above, Previous: x.app, Config: *cfg}, nil
+	return image.Draft{Base: x.New, Layers: above, Previous: x.App, Config: *cfg}, nil
 }
 
 // labels returns the labels of the app image, with those of the run image replaced.
 func (x *rebase) labels() (map[string]string, error) {
 	labels := map[string]string{}
-	for k, v := range x.app.Config.Config.Labels {
+	for k, v := range x.App.Config.Config.Labels {
 		if !ofRunImage(k) {
 			labels[k] = v
 		}
 	}
-	for k, v := range x.run.Config.Config.Labels {
+	for k, v := range x.New.Config.Config.Labels {
 		if ofRunImage(k) {
 			labels[k] = v
 		}
 	}
-	m := x.metadata
-	ids := x.run.Config.RootFS.DiffIDs
+	m := *x.Metadata
+	ids := x.New.Config.RootFS.DiffIDs
 	if len(ids) == 0 {
-		return nil, fmt.Errorf("the run image %s has no layers", x.name)
+		return nil, fmt.Errorf("the run image %s has no layers", x.Name)
 	}
-	m.RunImage.TopLayer, m.RunImage.Reference = ids[len(ids)-1].String(), x.run.Reference().Record()
-	if !x.known && api.SafeRebase.In(x.API) {
-		m.RunImage.Image, m.RunImage.Mirrors = x.name.String(), nil
+	m.RunImage.TopLayer, m.RunImage.Reference = ids[len(ids)-1].String(), x.New.Reference().Record()
+	if !x.names.Has(x.Name) && api.SafeRebase.In(x.API) {
+		m.RunImage.Image, m.RunImage.Mirrors = x.Name.String(), nil
 		if m.Stack != nil {
-			m.Stack = &platform.Stack{RunImage: platform.RunImageNames{Image: x.name.String()}}
+			m.Stack = &platform.Stack{RunImage: platform.RunImageNames{Image: x.Name.String()}}
 		}
 	}
 	var err error
@@ -296,7 +239,7 @@ func (x *rebase) write(ctx context.Context, d image.Draft) (*platform.Report, er
 		}
 	}
 	if err == nil {
-		x.log.Info("Rebased on " + x.run.Reference().Record())
+		x.log.Info("Rebased on " + x.New.Reference().Record())
 	}
 	return report, err
 }

@@ -11,6 +11,8 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
@@ -320,10 +322,36 @@ func TestRebaseCheck(t *testing.T) {
 			if warned := strings.Contains(r.said.String(), "level=WARN"); warned != (tt.warn != "") || !strings.Contains(r.said.String(), tt.warn) {
 				t.Errorf("log:\n%s", r.said.String())
 			}
-			if lists := strings.Contains(r.said.String(), "Packages that go: deb curl"); lists != (tt.name == "lacks it, attached") {
+			if lists := strings.Contains(r.said.String(), "Packages removed: deb curl"); lists != (tt.name == "lacks it, attached") {
 				t.Errorf("lists packages: %t\n%s", lists, r.said.String())
 			}
 		})
+	}
+}
+
+// TestRebaseComparesWithTheRecordedImage: the reference of the old run image is read as the exporter records it, which
+// may be the path of a layout or an image ID.
+func TestRebaseComparesWithTheRecordedImage(t *testing.T) {
+	dir := t.TempDir()
+	path, err := layout.Write(dir, empty.Index)
+	check(t, err)
+	check(t, path.AppendImage(lifecycletest.Debian("curl")))
+	for recorded, want := range map[string]string{
+		dir:                                 "looking for the SBOM of oci:" + dir + ": no usable SBOM is attached",
+		"sha256:" + strings.Repeat("0", 64): "opening image docker://sha256:" + strings.Repeat("0", 64),
+	} {
+		r := newRebasing(t, lifecycletest.Debian("curl"), lifecycletest.Debian(), `{"version": "1.0", "requirements": [{"name": "tzdata", "evidence": ["pkg:deb/debian/tzdata"]}]}`, func(*v1.ConfigFile) {})
+		attached(t, r.registry.Name+"/run:stable", labelledForRebase(t, lifecycletest.Debian(), func(*v1.ConfigFile) {}))
+		r.before.meta.RunImage.Reference = recorded
+		label, err := platform.EncodeLabel(r.before.meta)
+		check(t, err)
+		r.registry.Push("app:1", lifecycletest.Labelled(r.before.image, map[string]string{platform.LifecycleMetadataLabel: label}))
+		r.r.Log = r.said.log(slog.LevelDebug)
+		_, err = r.r.Run(t.Context())
+		check(t, err)
+		if !strings.Contains(r.said.String(), "cannot compare with the old run image: "+want) {
+			t.Errorf("recorded as %s: %s", recorded, r.said.String())
+		}
 	}
 }
 

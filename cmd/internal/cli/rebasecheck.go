@@ -10,11 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/baseplan/baseplan/lifecycle"
+	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/base"
-	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/provides"
-	"github.com/baseplan/baseplan/sbom/attach"
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
@@ -60,13 +59,13 @@ list, it also reports that the rebaser requires -force.`,
 
 // A rebaseCheck is one run of `rebase-check`.
 type rebaseCheck struct {
-	source   *source
-	app, now *image.Image
-	base     base.Image // the new run image; without an inventory: not read
-	unsafe   []error
-	judged   []rechecked
-	change   *packageChange         // nil: a run image has no attached SBOM
-	names    platform.RunImageNames // the run image names in the app image
+	lifecycle.RebaseCheck
+	source *source
+	base   base.Image // the new run image; without an inventory: not read
+	unsafe []error
+	judged []rechecked
+	change *packageChange         // nil: a run image has no attached SBOM
+	names  platform.RunImageNames // the run image names in the app image
 }
 
 // A rechecked is a requirement of the app image, checked on the new run image.
@@ -82,70 +81,48 @@ type packageChange struct {
 }
 
 func (r *rebaseCheck) run(ctx context.Context, app, now string) (err error) {
-	if r.app, err = r.source.open(ctx, reference.Parse(app)); err != nil {
+	if r.App, err = r.source.open(ctx, reference.Parse(app)); err != nil {
 		return err
 	}
-	defer r.app.Close()
-	if r.now, err = r.source.open(ctx, reference.Parse(now)); err != nil {
+	defer r.App.Close()
+	if r.New, err = r.source.open(ctx, reference.Parse(now)); err != nil {
 		return err
 	}
-	defer r.now.Close()
-	r.base = base.Image{Reference: r.now.Name, Digest: r.now.Digest.String()}
-	labels := r.app.Config.Config.Labels
-	metadata, err := platform.DecodeAppMetadata(labels[platform.LifecycleMetadataLabel], app)
-	if err != nil {
+	defer r.New.Close()
+	r.Name = r.New.Name
+	r.base = base.Image{Reference: r.Name, Digest: r.New.Digest.String()}
+	if r.names, err = r.Recorded(api.Platform.Supported[len(api.Platform.Supported)-1]); err != nil {
+		return &hinted{err, "the app image comes first, then the run image"}
+	}
+	if r.unsafe, err = r.Unsafe(ctx); err != nil {
 		return err
 	}
-	if metadata.RunImage.TopLayer == "" {
-		return &hinted{fmt.Errorf("%s is not an app image that can be rebased: its label %s does not record the run image's top layer", app, platform.LifecycleMetadataLabel), "the app image comes first, then the run image"}
-	}
-	r.names = platform.RunImageNames{Image: metadata.RunImage.Image, Mirrors: metadata.RunImage.Mirrors}
-	if r.unsafe, err = lifecycle.OtherTarget(ctx, r.app, r.now, r.now.Name); err != nil {
+	required, err := r.Required()
+	if required == nil || err != nil {
 		return err
 	}
-	if labels[platform.RebasableLabel] == "false" {
-		r.unsafe = append(r.unsafe, fmt.Errorf("%s is not rebasable (label %s); build it again", app, platform.RebasableLabel))
-	}
-	if err := r.recheck(ctx, labels[platform.RequirementsLabel]); err != nil {
-		return err
-	}
-	r.compare(ctx, metadata.RunImage.Reference)
-	return nil
-}
-
-// recheck checks the requirements in the label on the new run image.
-func (r *rebaseCheck) recheck(ctx context.Context, label string) error {
-	if label == "" {
-		return nil
-	}
-	required, err := platform.DecodeRequirements(label)
-	if err != nil {
-		return fmt.Errorf("reading label %s of %s: %w", platform.RequirementsLabel, r.app.Name, err)
-	}
-	if r.base, err = r.source.inventory(ctx, r.now); err != nil {
+	r.source.mapping = nil // the label's evidence counts, not the names used here
+	if r.base, err = r.source.inventory(ctx, r.New); err != nil {
 		return err
 	}
 	for _, req := range required {
 		r.judged = append(r.judged, rechecked{req, r.base.Set.Recheck(req.Name, req.Constraint, req.Evidence)})
 	}
+	if !r.base.Generated() {
+		r.compare(ctx)
+	}
 	return nil
 }
 
-// compare compares the packages, if both run images have an SBOM.
-func (r *rebaseCheck) compare(ctx context.Context, old string) {
-	if r.base.Set == nil || r.base.Generated() {
-		return
-	}
-	attached := r.source.other()
-	attached.policy.RunSBOM = platform.Attached
-	before, err := attached.read(ctx, reference.Recorded(old))
+// compare compares the packages, if the old run image has an SBOM, too.
+func (r *rebaseCheck) compare(ctx context.Context) {
+	removed, added, err := r.Changed(ctx, r.base, r.source.reader())
 	if err != nil {
 		why, _, _ := strings.Cut(err.Error(), "; searched:") // what was found where is `sbom find`'s to tell
 		r.source.console.warn("cannot compare the packages of the run images: %s", why)
 		return
 	}
-	gone, come := attach.Differ(before.Document(), r.base.Document())
-	r.change = &packageChange{Gone: append([]string{}, gone...), Come: append([]string{}, come...)} // [], not null
+	r.change = &packageChange{Gone: append([]string{}, removed...), Come: append([]string{}, added...)} // [], not null
 }
 
 func (r *rebaseCheck) lacks() bool {
@@ -154,7 +131,7 @@ func (r *rebaseCheck) lacks() bool {
 
 // foreign reports whether the app image does not have the new run image among its run image names.
 func (r *rebaseCheck) foreign() bool {
-	return !r.names.Has(r.now.Name)
+	return !r.names.Has(r.Name)
 }
 
 func (r *rebaseCheck) safe() bool { return len(r.unsafe) == 0 && !r.lacks() }
@@ -178,7 +155,7 @@ type recheckedDocument struct {
 
 func (r *rebaseCheck) document() rebaseCheckDocument {
 	d := rebaseCheckDocument{
-		App: r.app.Name.String(), Safe: r.safe(), NeedsForce: !r.safe() || r.foreign(), Packages: r.change, Unsafe: []string{}, Requirements: []recheckedDocument{},
+		App: r.App.Name.String(), Safe: r.safe(), NeedsForce: !r.safe() || r.foreign(), Packages: r.change, Unsafe: []string{}, Requirements: []recheckedDocument{},
 		RunImage: r.base.Resolved(),
 	}
 	for _, err := range r.unsafe {
@@ -191,7 +168,7 @@ func (r *rebaseCheck) document() rebaseCheckDocument {
 }
 
 func (r *rebaseCheck) text(w io.Writer, width int) {
-	fmt.Fprintf(w, "app image  %s\nrun image  %s\n", r.app.Name, r.now.Name)
+	fmt.Fprintf(w, "app image  %s\nrun image  %s\n", r.App.Name, r.Name)
 	if r.base.Set != nil {
 		fmt.Fprintf(w, "inventory  %s, %d packages\n\n", r.source.console.provenance(r.base), len(r.base.Document().Packages))
 	}
@@ -205,14 +182,14 @@ func (r *rebaseCheck) text(w io.Writer, width int) {
 	}
 	t.write(w)
 	if r.change != nil {
-		writeChange(w, "go", r.change.Gone, width)
-		writeChange(w, "come", r.change.Come, width)
+		writeChange(w, "removed", r.change.Gone, width)
+		writeChange(w, "added", r.change.Come, width)
 	}
 	for _, err := range r.unsafe {
 		fmt.Fprintf(w, "\nnot safe: %v\n", err)
 	}
 	if r.foreign() {
-		note := fmt.Sprintf("%s is not the run image recorded in the app image (%s), so the rebaser accepts it only with -force.", r.now.Name, firstOf(r.names.Image, "not recorded"))
+		note := fmt.Sprintf("%s is not the run image recorded in the app image (%s), so the rebaser accepts it only with -force.", r.Name, firstOf(r.names.Image, "not recorded"))
 		fmt.Fprintf(w, "\n%s\n", strings.Join(wrap(note, width), "\n"))
 	}
 	fmt.Fprintf(w, "\n%s\n", r.conclusion())
@@ -221,7 +198,7 @@ func (r *rebaseCheck) text(w io.Writer, width int) {
 // writeChange lists removed or added packages.
 func writeChange(w io.Writer, what string, packages []string, width int) {
 	if len(packages) > 0 {
-		fmt.Fprintf(w, "\n%s\n", strings.Join(wrap(fmt.Sprintf("Packages that %s (%d): %s", what, len(packages), strings.Join(packages, ", ")), width), "\n"))
+		fmt.Fprintf(w, "\n%s\n", strings.Join(wrap(fmt.Sprintf("Packages %s (%d): %s", what, len(packages), strings.Join(packages, ", ")), width), "\n"))
 	}
 }
 

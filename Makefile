@@ -6,7 +6,7 @@ PURE     = ./sbom/tomlfile/... ./sbom ./sbom/format ./provides ./resolver ./reso
 # A count of inputs (or a time, but Go may take the end of that for a failure of what is being tried).
 FUZZTIME = 20000x
 
-.PHONY: build dist tekton demo test race lint tidy cross bench fuzz mutate size compat e2e
+.PHONY: build dist tekton demo test race lint golangci tidy cross bench fuzz mutate size compat e2e
 
 build: ## bin/baseplan, bin/lifecycle, bin/launcher, bin/baseplan-verifier, bin/sandbox
 	$(RELEASE) CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/ ./cmd/baseplan ./cmd/lifecycle ./cmd/launcher ./cmd/baseplan-verifier ./cmd/sandbox
@@ -29,14 +29,17 @@ demo: ## the main job on images made here: needs nothing but Go
 test: ## no docker, no network
 	$(RELEASE) go test ./...
 
-race:
-	go test -race $(PURE)
+race: ## the pure packages; what takes much memory is left out
+	go test -race -short $(PURE)
 
 lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w on these"; exit 1; }
 	go vet ./... && go vet -tags e2e ./...
 	go tool -modfile=.ci/tools.mod staticcheck ./...
 	go tool -modfile=.ci/tools.mod go-errorlint ./...
+
+golangci: ## golangci-lint with the linters of .golangci.yml: needs minutes and 4 GB
+	go tool -modfile=.ci/golangci.mod golangci-lint run
 
 tidy: ## go.mod, its go line, and the graph of the release
 	.ci/tidy

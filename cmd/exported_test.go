@@ -58,11 +58,11 @@ func TestPublicPackages(t *testing.T) {
 		}
 		dir := filepath.Join("..", filepath.FromSlash(p.name()))
 		comment := strings.Join(strings.Fields(packageComment(t, dir, p)), " ")
-		for what, any := range map[string][]string{
+		for what, phrases := range map[string][]string{
 			"what to start with":                {"Start with [", "Start with an ["},
 			"how stable it is: docs/library.md": {"The API is stable from version 1.0 on; see docs/library.md.", "The API serves baseplan itself and may change in any release; see docs/library.md."},
 		} {
-			if !slices.ContainsFunc(any, func(text string) bool { return strings.Contains(comment, text) }) {
+			if !slices.ContainsFunc(phrases, func(text string) bool { return strings.Contains(comment, text) }) {
 				t.Errorf("the comment of package %s does not say %s", p.name(), what)
 			}
 		}

@@ -264,7 +264,7 @@ func (c *Case) prove(v *Verdict, base Base) {
 		more = e.more(base, p.names, c.tooOld(base))
 	}
 	if p.met && (enough == ByPlan || enough == Installs && more == nil) {
-		v.Outcome, v.Reasons, v.relies = Satisfied, append(p.reasons, e.unpinned(p)...), p.relies
+		v.Outcome, v.Reasons, v.relies = Satisfied, slices.Concat(p.reasons, e.unpinned(p)), p.relies
 		return
 	}
 	v.Instructions = e.instructions
@@ -273,7 +273,7 @@ func (c *Case) prove(v *Verdict, base Base) {
 		v.Outcome, v.Reasons, v.relies = NoEffect, append([]string{nothingChanges}, e.unpinned(proof{})...), e.relies
 		return
 	case !e.effect && p.met:
-		v.Outcome, v.Reasons, v.relies = Satisfied, append(p.reasons, nothingChanges), append(p.relies, e.relies...)
+		v.Outcome, v.Reasons, v.relies = Satisfied, append(slices.Clone(p.reasons), nothingChanges), slices.Concat(p.relies, e.relies)
 		return
 	case base.Set == nil:
 		v.Outcome, v.Reasons = Pending, []string{"the image has no known inventory"}
@@ -283,7 +283,7 @@ func (c *Case) prove(v *Verdict, base Base) {
 	case p.met: // but the policy is strict
 		v.Outcome, v.Reasons = Apply, append(e.reasons(), p.reasons...)
 	default:
-		v.Outcome, v.Reasons = Apply, append(p.reasons, e.reasons()...)
+		v.Outcome, v.Reasons = Apply, slices.Concat(p.reasons, e.reasons())
 	}
 	v.Beyond = e.beyond(enough, p)
 }

@@ -81,7 +81,7 @@ func checkKeys(v any, under []string) error {
 		}
 	case map[string]any:
 		for _, name := range slices.Sorted(maps.Keys(v)) {
-			key := append(under[:len(under):len(under)], name)
+			key := append(slices.Clone(under), name)
 			if err := keys.Check(reflect.TypeFor[Declaration](), "json", key); err != nil {
 				return err
 			}

@@ -32,7 +32,7 @@ func TestRecheck(t *testing.T) {
 	if len(refused) > 0 {
 		t.Fatal(refused)
 	}
-	next := func(packages ...sbom.Package) *sbom.Document { return document(packages...) }
+	next := document
 	tree := owning(deb("debian", "tree", "2.2-1", "amd64"), "/usr/bin/tree")
 	for _, test := range []struct {
 		name, constraint string

@@ -179,7 +179,8 @@ func (b *build) fetch() (*image, error) {
 }
 
 func newImage(stored v1.Image, manifest *v1.Manifest) (*image, error) {
-	img, err := &image{Image: stored, manifest: manifest}, error(nil)
+	img := &image{Image: stored, manifest: manifest}
+	var err error
 	if img.raw, err = img.RawConfigFile(); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/x509roots/fallback/bundle"
@@ -30,7 +31,7 @@ func (r *release) baseFiles(ctx context.Context, described []byte) ([]entry, err
 	if err != nil {
 		return nil, fmt.Errorf("reading Go's time zones: %w", err)
 	}
-	all := append(zones, below("etc/ssl/certs", []entry{{name: "ca-certificates.crt", mode: 0o644, body: roots()}})...)
+	all := slices.Concat(zones, below("etc/ssl/certs", []entry{{name: "ca-certificates.crt", mode: 0o644, body: roots()}}))
 	all = append(all,
 		entry{name: "cnb/", mode: 0o755},
 		entry{name: "cnb/lifecycle.toml", mode: 0o644, body: described},

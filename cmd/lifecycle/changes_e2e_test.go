@@ -87,7 +87,7 @@ func TestPublish(t *testing.T) {
 	q := *p
 	q.Name, q.CacheImage, q.Cache = s.registry.Name+"/app:creator", "", ""
 	built(t, q.Creator(app("one")))
-	digests := map[string]bool{digestIn(t, first.Log, s, p.Name): true, digestIn(t, again.Log, s, q.Name): true}
+	digests := map[string]bool{digestIn(t, first.Log, p.Name): true, digestIn(t, again.Log, q.Name): true}
 	if len(digests) != 1 {
 		t.Errorf("five phases and the creator publish different images: %v", digests)
 	}
@@ -110,7 +110,7 @@ func TestPublish(t *testing.T) {
 }
 
 // digestIn is the digest of an image in the registry.
-func digestIn(t *testing.T, log string, s *site, name string) string {
+func digestIn(t *testing.T, log, name string) string {
 	t.Helper()
 	digest, err := lifecycletest.DigestOf(name)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 func (c *command) create(ctx context.Context) error {
 	x := creation{command: c, late: map[platform.Phase]error{}}
 	defer x.close()
-	creator, err := x.prepare(ctx)
+	creator, err := x.prepare()
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (x *creation) close() {
 }
 
 // prepare reads the inputs and isolates this process from its children.
-func (x *creation) prepare(ctx context.Context) (*lifecycle.Creator, error) {
+func (x *creation) prepare() (*lifecycle.Creator, error) {
 	if err := x.readSettings(); err != nil {
 		return nil, fail.As(fail.InvalidArgs, "", err)
 	}
@@ -66,7 +66,7 @@ func (x *creation) prepare(ctx context.Context) (*lifecycle.Creator, error) {
 	c := &lifecycle.Creator{Builder: x.builder(host), Provides: x.writeProvides, Begin: x.begin, End: x.end}
 	c.Analyzer, x.late[platform.Analyze] = x.analyzer(x.opener, runFile)
 	c.Detector, c.Generator, x.late[platform.Detect] = x.detector()
-	x.kept, x.late[platform.Restore] = x.cache(x.opener, ctx)
+	x.kept, x.late[platform.Restore] = x.cache(x.opener)
 	c.Restorer = x.restorer(x.kept)
 	c.Exporter, x.late[platform.Export] = x.exporter(x.opener)
 	c.Exporter.Cache = x.kept

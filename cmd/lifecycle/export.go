@@ -58,10 +58,10 @@ func (c *command) exportOnly(ctx context.Context) error {
 	if e.RunFile, err = c.runFile(); err != nil {
 		return err
 	}
-	if e.Cache, err = c.cache(opener, ctx); err != nil {
+	if e.Cache, err = c.cache(opener); err != nil {
 		return err
 	}
-	defer closeCache(e.Cache)
+	defer func() { _ = closeCache(e.Cache) }()
 	e.Analyzed, e.Group, e.Build, e.Extended, e.Resolution = analyzed, group, metadata, extended, c.resolution()
 	report, err := e.Run(ctx)
 	if err != nil {
@@ -112,7 +112,7 @@ func (c *command) layoutTargets() []string {
 }
 
 // cache returns the given cache, if any: an image takes precedence over a directory.
-func (c *command) cache(opener *image.Opener, ctx context.Context) (cache.Cache, error) {
+func (c *command) cache(opener *image.Opener) (cache.Cache, error) {
 	if !c.CacheImage.IsZero() {
 		ref, err := opener.Registry.Reference(c.CacheImage)
 		if err != nil {

@@ -40,7 +40,7 @@ func (c *command) restoreOnly(ctx context.Context) error {
 	if err := c.drop(opener, c.Layers, c.CacheDir, c.savedBases()); err != nil {
 		return err
 	}
-	kept, err := c.cache(opener, ctx)
+	kept, err := c.cache(opener)
 	if err != nil {
 		return err
 	}

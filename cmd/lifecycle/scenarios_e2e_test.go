@@ -69,14 +69,13 @@ func (s *stage) attach(ref string, args ...string) {
 	s.baseplan(append([]string{"sbom", "attach", ref}, args...)...)
 }
 
-func (s *stage) baseplan(args ...string) string {
+func (s *stage) baseplan(args ...string) {
 	s.T.Helper()
 	var out, errs bytes.Buffer
 	code := cli.Run(context.Background(), args, &cli.Console{Out: &out, Err: &errs, Getenv: os.Getenv})
 	if code != cli.Enough {
 		s.T.Fatalf("baseplan %q: exit code %d\n%s%s", args, code, &out, &errs)
 	}
-	return out.String() + errs.String()
 }
 
 // five builds with five phases, which have to be these.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -190,7 +191,7 @@ func TestGitHub(t *testing.T) {
 		more, _ := os.ReadFile(paths)
 		cmd := exec.CommandContext(t.Context(), "bash", "-e", "-c", here(step.Run))
 		cmd.Dir = checkout
-		cmd.Env = append(env, "PATH="+strings.TrimSpace(string(more))+":"+os.Getenv("PATH"))
+		cmd.Env = append(slices.Clone(env), "PATH="+strings.TrimSpace(string(more))+":"+os.Getenv("PATH"))
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", step.Name, err, out)

@@ -171,7 +171,7 @@ func (c *command) start(control, null, proc *os.File) outcome {
 
 // waitClosed returns when the other end of a pipe is closed: the parent has ended, or cancels
 // the command. Data written to the pipe has no effect.
-func waitClosed(pipe *os.File) { io.Copy(io.Discard, pipe) }
+func waitClosed(pipe *os.File) { _, _ = io.Copy(io.Discard, pipe) }
 
 func (c *command) startAs(file string, null *os.File, user *syscall.Credential) (*exec.Cmd, error) {
 	cmd := &exec.Cmd{Path: file, Args: c.Args, Env: c.Env, Dir: c.Dir, Stdin: null, Stdout: os.Stdout, Stderr: os.Stderr}

@@ -226,7 +226,7 @@ func readTree(r io.Reader) (map[string]node, error) {
 		names[target] = append(names[target], name)
 	}
 	for target, others := range names {
-		all := append(others, target)
+		all := append(slices.Clone(others), target)
 		slices.Sort(all)
 		for _, name := range all {
 			n := nodes[name]

@@ -91,7 +91,7 @@ func TestChangedContextFileIsAnError(t *testing.T) {
 	f.file(t, "a", "one")
 	b, err := f.begin(f.config)
 	check(t, err)
-	b.tree = newTree(t, filepath.Join(t.TempDir()))
+	b.tree = newTree(t, t.TempDir())
 	s, err := newStage(b, dockerfile(t, onBase+"COPY a /\n"))
 	check(t, err)
 	c, err := s.context()

@@ -203,7 +203,7 @@ func CanIsolate(ctx context.Context, noNetwork bool) error {
 	cmd.Args, cmd.Env = []string{testName}, []string{}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC}
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%w without a network: this container may not create a network namespace (%v)", ErrNotPermitted, err)
+		return fmt.Errorf("%w without a network: this container may not create a network namespace (%w)", ErrNotPermitted, err)
 	}
 	return nil
 }

@@ -285,7 +285,7 @@ const procDir = "/proc"
 
 func (w *watched) Write(p []byte) (int, error) {
 	if !w.proc {
-		seen := append(w.tail, p...)
+		seen := slices.Concat(w.tail, p)
 		w.proc = bytes.Contains(seen, []byte(procDir))
 		w.tail = bytes.Clone(seen[max(0, len(seen)-len(procDir)+1):])
 	}

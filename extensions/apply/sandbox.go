@@ -305,9 +305,9 @@ func (o *supervisor) serve(ctx context.Context) (*report, error) {
 		o.talked = true
 		switch kind {
 		case frameStdout:
-			o.Stdout.Write(body)
+			_, _ = o.Stdout.Write(body)
 		case frameStderr:
-			o.Stderr.Write(body)
+			_, _ = o.Stderr.Write(body)
 		case frameLog:
 			o.log(ctx, body)
 		case frameDone:
@@ -370,13 +370,14 @@ func (o *supervisor) answer(ctx context.Context, q *question) error {
 	}
 	err := o.store(q, body)
 	if err != nil {
-		io.Copy(io.Discard, body)
+		_, _ = io.Copy(io.Discard, body)
 	}
-	return o.reply(answer{}, err)
+	return o.reply(err)
 }
 
 // reply sends an answer without a file.
-func (o *supervisor) reply(a answer, err error) error {
+func (o *supervisor) reply(err error) error {
+	var a answer
 	if err != nil {
 		a.Error = err.Error()
 	}
@@ -393,11 +394,11 @@ func (o *supervisor) replyFile(a answer, r io.Reader) error {
 
 func (o *supervisor) sendLayer(i int) error {
 	if i < 0 || i >= len(o.Root.Layers) {
-		return o.reply(answer{}, fmt.Errorf("the image has no layer %d", i))
+		return o.reply(fmt.Errorf("the image has no layer %d", i))
 	}
 	r, err := o.Root.Layers[i]()
 	if err != nil {
-		return o.reply(answer{}, err)
+		return o.reply(err)
 	}
 	defer r.Close()
 	return o.replyFile(answer{}, r)
@@ -405,11 +406,11 @@ func (o *supervisor) sendLayer(i int) error {
 
 func (o *supervisor) sendContext(i int) error {
 	if i < 0 || i >= len(o.dockerfiles) {
-		return o.reply(answer{}, fmt.Errorf("there is no Dockerfile %d", i))
+		return o.reply(fmt.Errorf("there is no Dockerfile %d", i))
 	}
 	c, err := (&stage{b: o.build, d: o.dockerfiles[i]}).openContext()
 	if err != nil {
-		return o.reply(answer{}, err)
+		return o.reply(err)
 	}
 	defer c.root.Close()
 	if err := o.sendJSON(frameAnswer, answer{}); err != nil {
@@ -424,7 +425,7 @@ var entryName = regexp.MustCompile(`^(mount-)?[0-9a-f]{64}$`)
 
 func (o *supervisor) sendEntry(name string) error {
 	if !entryName.MatchString(name) || o.build.store == nil {
-		return o.reply(answer{}, fmt.Errorf("%q cannot be an entry of the layer cache", name))
+		return o.reply(fmt.Errorf("%q cannot be an entry of the layer cache", name))
 	}
 	e, file, ok := o.entry(name)
 	if !ok {
@@ -435,7 +436,7 @@ func (o *supervisor) sendEntry(name string) error {
 	}
 	f, err := openRegular(file)
 	if err != nil {
-		return o.reply(answer{}, err)
+		return o.reply(err)
 	}
 	defer f.Close()
 	return o.replyFile(answer{Found: true, Entry: e, HasLayer: true}, f)
@@ -506,18 +507,18 @@ func (o *supervisor) limited(r io.Reader) io.Reader {
 // download answers with what a URL has.
 func (o *supervisor) download(ctx context.Context, url string) error {
 	if o.NoNetwork {
-		return o.reply(answer{}, errNoNetwork)
+		return o.reply(errNoNetwork)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return o.reply(answer{}, err)
+		return o.reply(err)
 	}
 	resp, err := o.Client.Do(req)
 	if err != nil {
 		if wrapped, ok := errors.AsType[*neturl.Error](err); ok {
 			err = wrapped.Err // the client inside names the URL
 		}
-		return o.reply(answer{}, err)
+		return o.reply(err)
 	}
 	defer resp.Body.Close()
 	return o.replyFile(answer{Status: resp.StatusCode, StatusText: resp.Status, LastModified: resp.Header.Get("Last-Modified")}, resp.Body)

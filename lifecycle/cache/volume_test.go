@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -215,7 +216,7 @@ func TestKilledCommitsLeaveACache(t *testing.T) {
 			same[i] = layer(t, "same", strconv.Itoa(i))
 		}
 		for i := 0; ; i++ {
-			commit(t, &cache.Volume{Dir: dir}, append(same, layer(t, "other", strings.Repeat(strconv.Itoa(i%9), 50000)))...)
+			commit(t, &cache.Volume{Dir: dir}, append(slices.Clone(same), layer(t, "other", strings.Repeat(strconv.Itoa(i%9), 50000)))...)
 			_, _ = os.Stdout.WriteString("committed\n")
 		}
 	}

@@ -1,6 +1,7 @@
 package env
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -142,7 +143,7 @@ func (r reader) files(dir string) ([]file, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading environment files: %w", err)
 		}
-		if strings.ContainsRune(string(data), 0) || strings.ContainsRune(entry.Name(), '=') {
+		if bytes.ContainsRune(data, 0) || strings.ContainsRune(entry.Name(), '=') {
 			return nil, fmt.Errorf("reading environment files: %s: a name with \"=\" or a value with a NUL byte cannot be in an environment", path)
 		}
 		files = append(files, file{entry.Name(), string(data)})

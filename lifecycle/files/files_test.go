@@ -104,11 +104,11 @@ func TestParentsMustBeDirectories(t *testing.T) {
 		"a pipe":                  func(_ place, way string) error { return syscall.Mkfifo(way, 0o644) },
 		"a file":                  func(_ place, way string) error { return os.WriteFile(way, nil, 0o644) },
 	}
-	for name, make := range ways {
+	for name, replace := range ways {
 		t.Run(name, func(t *testing.T) {
 			p := newPlace(t)
 			check(t, os.Rename(filepath.Join(p.base, "a"), filepath.Join(p.base, "c")))
-			check(t, make(p, filepath.Join(p.base, "a")))
+			check(t, replace(p, filepath.Join(p.base, "a")))
 			file := filepath.Join(p.base, "a/b/file")
 			if data, err := files.ReadWithin(p.base, file); !errors.Is(err, files.ErrNotDirectory) {
 				t.Errorf("read %q, %v", data, err)

@@ -208,7 +208,7 @@ func TestRegistryFaults(t *testing.T) {
 	}
 	faults = append(faults, fault{send, "other bytes", 1, "DIGEST_INVALID"}, fault{send, "hangs", 1, "the transfer stalled: fewer than 64 bytes a second for 200ms"})
 	for _, tt := range faults {
-		t.Run(tt.on[:strings.Index(tt.on, "/")]+tt.on[len("PUT /v2/app/"):]+tt.answer, func(t *testing.T) {
+		t.Run(strings.SplitN(tt.on, "/", 2)[0]+tt.on[len("PUT /v2/app/"):]+tt.answer, func(t *testing.T) {
 			f.set(nil)
 			o := &image.Opener{Registry: registry.Client{Retry: quick}}
 			base := open(t, o, f.name+"/run:1")

@@ -3,6 +3,7 @@
 package image_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -42,7 +43,9 @@ func newSpy(t *testing.T) *spy {
 	daemon(t)
 	socket := strings.TrimPrefix(os.Getenv("DOCKER_HOST"), "unix://")
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "docker"})
-	proxy.Transport = &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", socket) }}
+	proxy.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}}
 	s := &spy{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()

@@ -12,7 +12,7 @@ import (
 )
 
 func TestImages(t *testing.T) {
-	for name, make := range map[string]func() v1.Image{
+	for name, build := range map[string]func() v1.Image{
 		"debian":     func() v1.Image { return lifecycletest.Debian("curl") },
 		"distroless": func() v1.Image { return lifecycletest.Distroless("libssl3") },
 		"alpine":     lifecycletest.Alpine,
@@ -22,7 +22,7 @@ func TestImages(t *testing.T) {
 		"scratch":    lifecycletest.Scratch,
 	} {
 		t.Run(name, func(t *testing.T) {
-			img := make()
+			img := build()
 			if err := validate.Image(img); err != nil {
 				t.Error(err)
 			}
@@ -30,7 +30,7 @@ func TestImages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			again, err := make().Digest()
+			again, err := build().Digest()
 			if err != nil || again != first {
 				t.Errorf("made again: %v, %v, want %v", again, err, first)
 			}

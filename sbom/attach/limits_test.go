@@ -359,12 +359,11 @@ func (keychain) Resolve(authn.Resource) (authn.Authenticator, error) {
 func withAuth(o *worldOptions) { o.keychain = keychain{} }
 
 // attachAs attaches one SBOM with our own attacher.
-func attachAs(t *testing.T, w *world, sboms ...[]byte) []Attached {
+func attachAs(t *testing.T, w *world, sboms ...[]byte) {
 	t.Helper()
 	a := &Attacher{Registry: registry.Client{Keychain: w.keychain}, Settle: 50 * time.Millisecond}
-	done := must(a.Attach(shortCtx(t), w.ref, Options{Material: material(Material{SBOMs: sboms})}))(t)
+	must(a.Attach(shortCtx(t), w.ref, Options{Material: material(Material{SBOMs: sboms})}))(t)
 	w.reset()
-	return done
 }
 
 func material(m Material) func(context.Context, Target) (Material, error) {

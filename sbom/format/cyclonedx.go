@@ -189,7 +189,7 @@ func decodeCycloneDX(r io.Reader) (*inventory, error) {
 func (c *cdxDocument) inventory() *inventory {
 	in := &inventory{doc: sbom.Document{Subject: c.Metadata.Component.Name, Databases: c.Metadata.Properties.list("baseplan:database", "")}}
 	in.doc.Unready = parseUnready(c.Metadata.Properties.list("baseplan:unready", ""))
-	if tools := append(c.Metadata.Tools.Components, c.Metadata.Tools.Tools...); len(tools) > 0 {
+	if tools := slices.Concat(c.Metadata.Tools.Components, c.Metadata.Tools.Tools); len(tools) > 0 {
 		t := tools[0]
 		in.doc.Tool = strings.TrimSpace(t.Name + " " + t.Version)
 	}

@@ -34,10 +34,10 @@ type head struct {
 }
 
 func (h head) String() string {
-	switch {
-	case h.format == sbom.SPDX:
+	switch h.format {
+	case sbom.SPDX:
 		return fmt.Sprintf("%s %s", h.spec, h.form)
-	case h.format == sbom.Syft:
+	case sbom.Syft:
 		return "Syft JSON " + h.spec
 	}
 	return fmt.Sprintf("CycloneDX %s %s", h.spec, h.form)

@@ -150,7 +150,8 @@ func (e *spdx3Element) pkg() spdxPackage {
 // relationships returns one SPDX 2 relationship for each target. Build, test and
 // optional dependencies point the other way in SPDX 2.
 func (e *spdx3Element) relationships() []spdxRelationship {
-	kind, turned := "", false
+	var kind string
+	var turned bool
 	switch e.Kind {
 	case "contains":
 		kind = "CONTAINS"

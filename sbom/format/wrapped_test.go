@@ -88,6 +88,9 @@ func TestEnvelopesAreUnwrapped(t *testing.T) {
 
 // TestBombs: what is small and grows is bounded by what it grows to.
 func TestBombs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("decompresses gigabytes, which takes minutes with the race detector")
+	}
 	pack := func(wrap func(io.Writer) io.WriteCloser, size int) io.Reader {
 		var b bytes.Buffer
 		w := wrap(&b)

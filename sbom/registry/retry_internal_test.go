@@ -168,7 +168,7 @@ func TestDeadline(t *testing.T) {
 		attempts := 0
 		c := &Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 			attempts++
-			return &http.Response{StatusCode: 503, Header: http.Header{"Retry-After": {"3"}}, Body: http.NoBody, Request: r}, nil
+			return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {"3"}}, Body: http.NoBody, Request: r}, nil
 		})}
 		get := func(ctx context.Context) error {
 			req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://registry.example/v2/", nil)

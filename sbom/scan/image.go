@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -140,15 +139,15 @@ const selectionVersion = "with the names of commands and libraries"
 // key returns the cache key of a layer for this selection.
 func (in *selection) key(diffID v1.Hash) string {
 	sum := sha256.New()
-	io.WriteString(sum, selectionVersion+"\n")
+	fmt.Fprintln(sum, selectionVersion)
 	for _, f := range slices.Sorted(maps.Keys(in.files)) {
-		io.WriteString(sum, f+"\n")
+		fmt.Fprintln(sum, f)
 	}
 	for _, d := range slices.Sorted(maps.Keys(in.dirs)) {
-		io.WriteString(sum, d+"/*"+strings.Join(in.dirs[d], ",")+"\n")
+		fmt.Fprintln(sum, d+"/*"+strings.Join(in.dirs[d], ","))
 	}
 	for _, d := range slices.Sorted(maps.Keys(in.names)) {
-		io.WriteString(sum, d+"/\n")
+		fmt.Fprintln(sum, d+"/")
 	}
 	return diffID.Algorithm + "-" + diffID.Hex + "-" + hex.EncodeToString(sum.Sum(nil)[:4])
 }

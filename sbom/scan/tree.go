@@ -68,14 +68,14 @@ func (t *tree) put(e entry) {
 	parent.children[base] = n
 }
 
-// folder returns the directory at a path, following symbolic links. If make is set,
-// it creates a missing one.
-func (t *tree) folder(name string, make bool) *node {
+// folder returns the directory at a path, following symbolic links. If create
+// is set, it creates a missing one.
+func (t *tree) folder(name string, create bool) *node {
 	n, real := resolve(t, name)
 	if n != nil && n.kind == dir {
 		return n
 	}
-	if n != nil || !make || real == "" {
+	if n != nil || !create || real == "" {
 		return nil
 	}
 	n = t.root

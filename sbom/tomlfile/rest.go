@@ -52,7 +52,7 @@ func pick(value any, at toml.Key, undecoded map[string]bool) any {
 	case map[string]any:
 		out := map[string]any{}
 		for k, v := range value {
-			key := append(at[:len(at):len(at)], k)
+			key := append(slices.Clone(at), k)
 			if undecoded[join(key)] {
 				out[k] = tables(v)
 			} else if below := pick(v, key, undecoded); below != nil {

@@ -60,9 +60,9 @@ func hostile() map[string]func() string {
 
 // BenchmarkHostile holds the bounds: each takes less than a second.
 func BenchmarkHostile(b *testing.B) {
-	for name, make := range hostile() {
+	for name, document := range hostile() {
 		b.Run(strings.ReplaceAll(name, " ", "-"), func(b *testing.B) {
-			data := make()
+			data := document()
 			for b.Loop() {
 				var v map[string]any
 				_ = tomlfile.Decode([]byte(data), "f", &v)
@@ -72,8 +72,8 @@ func BenchmarkHostile(b *testing.B) {
 }
 
 func TestBounds(t *testing.T) {
-	deep := func(open, close string, n int) string {
-		return strings.Repeat(open, n) + "1" + strings.Repeat(close, n)
+	deep := func(opening, closing string, n int) string {
+		return strings.Repeat(opening, n) + "1" + strings.Repeat(closing, n)
 	}
 	for _, tt := range []struct{ name, data, want string }{
 		{"nested inline tables", "\nx=1\na=" + deep("{a=", "}", 10000), "reading build.toml, line 3: nested more than 64 levels deep"},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -37,14 +38,32 @@ import (
 // A trial is one build whose base images are asked about in four ways.
 type trial struct {
 	Run      string      // repository and tag of the run image
+	Build    string      // of the build image
 	Requires []string    // names, at launch
 	Exts     []extension // at most one for each name
 	RunSBOM  platform.RunSBOM
 	Proof    extensions.Proof
 	Always   []string // names whose extension has to be applied always
+	AtBuild  bool     // the names are required at build, too
 }
 
-type extension struct{ Provides, Dockerfile string }
+// An extension generates a Dockerfile for the run image, and one for the build image if Build is not empty.
+type extension struct{ Provides, Dockerfile, Build string }
+
+// files returns the extension's Dockerfiles by name.
+func (e extension) files(host string) map[string]string {
+	pkg := map[string]string{"courier": "curl"}[e.Provides]
+	if pkg == "" {
+		pkg = e.Provides
+	}
+	files := map[string]string{}
+	for name, text := range map[string]string{"run.Dockerfile": e.Dockerfile, "build.Dockerfile": e.Build} {
+		if text != "" {
+			files[name] = strings.NewReplacer("NAME", pkg, "HOST", host).Replace(text)
+		}
+	}
+	return files
+}
 
 const (
 	installs  = "ARG base_image\nFROM ${base_image}\nUSER root\nRUN apt-get update && apt-get install -y NAME\nARG user_id\nUSER ${user_id}\n"
@@ -56,16 +75,18 @@ const (
 )
 
 func drawTrial(t *rapid.T) trial {
-	names := []string{"curl", "tree"}
+	names := []string{"curl", "tree", "courier"}
 	x := trial{
-		Run:      rapid.SampledFrom([]string{"run:plain", "run:curl", "run:tools", "run:tools", "run:attached", "run:attached"}).Draw(t, "run"),
+		Run:      rapid.SampledFrom([]string{"run:plain", "run:curl", "run:tools", "run:tools", "run:attached", "run:attached", "run:declares", "run:declares"}).Draw(t, "run"),
+		Build:    rapid.SampledFrom([]string{"build:plain", "build:tools"}).Draw(t, "build"),
 		Requires: rapid.SliceOfNDistinct(rapid.SampledFrom(names), 1, 2, rapid.ID).Draw(t, "requires"),
 		RunSBOM:  rapid.SampledFrom([]platform.RunSBOM{platform.Auto, platform.Generate, platform.Generate, platform.Attached, platform.Off}).Draw(t, "run-sbom"),
 		Proof:    rapid.SampledFrom(extensions.Proofs()).Draw(t, "proof"),
 	}
-	x.Always = rapid.SampledFrom([][]string{nil, nil, {"curl"}, names}).Draw(t, "always")
+	x.AtBuild = rapid.SampledFrom([]bool{false, false, false, true}).Draw(t, "at build")
+	x.Always = rapid.SampledFrom([][]string{nil, nil, {"curl"}, names[:2]}).Draw(t, "always")
 	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(names), 1, 2, rapid.ID).Draw(t, "extensions") {
-		x.Exts = append(x.Exts, extension{name, rapid.SampledFrom([]string{installs, installs, more, switches, away, both}).Draw(t, "dockerfile")})
+		x.Exts = append(x.Exts, extension{name, rapid.SampledFrom([]string{installs, installs, more, switches, away, both}).Draw(t, "dockerfile"), rapid.SampledFrom([]string{"", installs, more}).Draw(t, "build dockerfile")})
 	}
 	return x
 }
@@ -88,20 +109,24 @@ func TestAllWaysGiveTheSameVerdicts(t *testing.T) {
 	for name, img := range map[string]v1.Image{
 		"run:plain": lifecycletest.Debian(), "run:curl": lifecycletest.Debian("curl"), "run:tools": tools,
 		"run:attached": lifecycletest.Labelled(tools, map[string]string{"attached": "yes"}), "run:described": lifecycletest.Labelled(tools, map[string]string{"attached": "too"}),
+		"run:declares": lifecycletest.Labelled(tools, map[string]string{attach.ProvidesLabel: `{"version": "1.0", "provides": [{"name": "courier", "evidence": ["pkg:deb/debian/curl"]}]}`}),
+		"build:plain":  lifecycletest.Labelled(lifecycletest.Debian(), map[string]string{"build": "yes"}), "build:tools": lifecycletest.Labelled(tools, map[string]string{"build": "yes"}),
 	} {
 		host.Push(name, img)
 	}
-	runCLI(t, cli.Enough, "sbom", "attach", host.Name+"/run:attached")
-	runCLI(t, cli.Enough, "sbom", "attach", host.Name+"/run:described")
+	for _, name := range []string{"run:attached", "run:described", "run:declares", "build:plain", "build:tools"} {
+		runCLI(t, cli.Enough, "sbom", "attach", host.Name+"/"+name)
+	}
 	scans := t.TempDir()
 	seen := map[string]int{}
 	trials := []trial{
-		{"run:attached", []string{"curl", "tree"}, []extension{{"curl", away}}, platform.Auto, extensions.ByEffect, nil},
-		{"run:tools", []string{"curl", "tree"}, []extension{{"curl", switches}}, platform.Generate, extensions.Strict, nil},
-		{"run:tools", []string{"curl"}, []extension{{"curl", both}}, platform.Generate, extensions.Installs, nil},                                             // from the image that it is
-		{"run:attached", []string{"curl"}, []extension{{"curl", both}}, platform.Attached, extensions.ByEffect, nil},                                          // to one that lacks an SBOM
-		{"run:attached", []string{"curl", "tree", "libcurl4"}, []extension{{"curl", away}, {"tree", described}}, platform.Attached, extensions.ByEffect, nil}, // by way of one that lacks it
-		{"run:tools", []string{"curl"}, []extension{{"curl", switches}}, platform.Auto, extensions.ByPlan, nil},                                               // that is not known yet
+		{"run:attached", "build:plain", []string{"curl", "tree"}, []extension{{"curl", away, ""}}, platform.Auto, extensions.ByEffect, nil, false},
+		{"run:tools", "build:tools", []string{"curl", "tree"}, []extension{{"curl", switches, ""}}, platform.Generate, extensions.Strict, nil, false},
+		{"run:tools", "build:tools", []string{"curl"}, []extension{{"curl", both, ""}}, platform.Generate, extensions.Installs, nil, false},                                                 // from the image that it is
+		{"run:attached", "build:plain", []string{"curl"}, []extension{{"curl", both, ""}}, platform.Attached, extensions.ByEffect, nil, false},                                              // to one that lacks an SBOM
+		{"run:attached", "build:plain", []string{"curl", "tree", "libcurl4"}, []extension{{"curl", away, ""}, {"tree", described, ""}}, platform.Attached, extensions.ByEffect, nil, false}, // by way of one that lacks it
+		{"run:tools", "build:tools", []string{"tree"}, []extension{{"curl", away, more}}, platform.Generate, extensions.Strict, []string{"curl"}, true},                                     // whose build half only the build image has
+		{"run:tools", "build:tools", []string{"curl"}, []extension{{"curl", switches, ""}}, platform.Auto, extensions.ByPlan, nil, false},                                                   // that is not known yet
 	}
 	for n := range 75 {
 		trials = append(trials, rapid.Custom(drawTrial).Example(n))
@@ -157,7 +182,7 @@ func (b *bed) same(who string, want, got answer) {
 func (b *bed) write() {
 	var requires, order strings.Builder
 	for _, name := range b.Requires {
-		fmt.Fprintf(&requires, "[[requires]]\nname = %q\n[requires.metadata]\nlaunch = true\n", name)
+		fmt.Fprintf(&requires, "[[requires]]\nname = %q\n[requires.metadata]\nlaunch = true\nbuild = %t\n", name, b.AtBuild)
 	}
 	plan := requires.String()
 	lifecycletest.Module{ID: "acme/app", Version: "1", Files: map[string]string{
@@ -171,14 +196,17 @@ func (b *bed) write() {
 		}
 		id := "acme/" + e.Provides
 		provides := fmt.Sprintf("[[provides]]\nname = %q\n", e.Provides)
-		dockerfile := strings.NewReplacer("NAME", e.Provides, "HOST", b.host).Replace(e.Dockerfile)
+		generate := "#!/bin/sh\n"
+		for name, text := range e.files(b.host) {
+			generate += "cat >\"$CNB_OUTPUT_DIR/" + name + "\" <<'END'\n" + text + "END\n"
+		}
 		var always string
 		if slices.Contains(b.Always, e.Provides) {
 			always = "[metadata.baseplan]\nalways-apply = true\n"
 		}
 		lifecycletest.Module{Extension: true, ID: id, Version: "1", TOML: always, Files: map[string]string{
 			"bin/detect":   "#!/bin/sh\ncat >\"$CNB_BUILD_PLAN_PATH\" <<'END'\n" + provides + "END\n",
-			"bin/generate": "#!/bin/sh\ncat >\"$CNB_OUTPUT_DIR/run.Dockerfile\" <<'END'\n" + dockerfile + "END\n",
+			"bin/generate": generate,
 		}}.Write(b.t, b.path("extensions"))
 		b.file("plans/acme_"+e.Provides+".toml", provides)
 		fmt.Fprintf(&order, "[[order-extensions.group]]\nid = %q\nversion = \"1\"\noptional = true\n", id)
@@ -219,6 +247,9 @@ func (b *bed) phases(connected bool) answer {
 		Store: buildpack.Store{Buildpacks: b.path("buildpacks"), Extensions: b.path("extensions")},
 	}
 	c.Generator = lifecycle.Generator{API: version, Host: host, Generated: generated, Policy: policy}
+	c.Generator.BuildInventory = func(ctx context.Context) (base.Image, error) {
+		return reader.Other().ReadReference(ctx, reference.Parse(b.host+"/"+b.Build))
+	}
 	if connected {
 		return b.created(c)
 	}
@@ -312,10 +343,11 @@ func (b *bed) answer(r platform.Resolution, run *platform.RunImage, broken bool)
 	}
 	out := answer{Verdicts: map[string]string{}, RunImage: r.Result.RunImage, Extend: r.Result.ExtendRun}
 	for _, v := range r.Verdicts {
-		out.Verdicts[v.Extension] = v.Verdict
-		if spared(v.Verdict) { // the reason may be another: the restorer cannot undo a switch
-			out.Verdicts[v.Extension] = "skipped"
+		verdict := v.Verdict
+		if spared(verdict) { // the reason may be another: the restorer cannot undo a switch
+			verdict = "skipped"
 		}
+		out.Verdicts[v.Extension+"/"+v.Image] = verdict
 	}
 	if run != nil && run.Extend != out.Extend {
 		b.t.Errorf("analyzed.toml has extend = %t, resolution.toml %t", run.Extend, out.Extend)
@@ -331,7 +363,7 @@ func spared(verdict string) bool {
 // resolve asks baseplan resolve, with the Dockerfiles of the creator as a detector leaves them.
 func (b *bed) resolve() answer {
 	args := []string{
-		"resolve", "--run-image", b.host + "/" + b.Run, "--order", b.path("order.toml"), "--plans", b.path("plans"),
+		"resolve", "--run-image", b.host + "/" + b.Run, "--build-image", b.host + "/" + b.Build, "--order", b.path("order.toml"), "--plans", b.path("plans"),
 		"--extensions", b.path("extensions"), "--baseplan", b.path("baseplan.toml"), "--output", "json",
 	}
 	if _, err := os.Stat(b.path("creator/generated")); err == nil {
@@ -363,12 +395,15 @@ func (b *bed) prune(creator answer) {
 	analyzed := platform.Analyzed{RunImage: &platform.RunImage{Reference: b.host + "/" + b.Run, Image: b.host + "/" + b.Run}}
 	group.Buildpacks = []platform.Module{{ID: "acme/app", Version: "1", API: "0.10"}}
 	for _, e := range b.Exts {
-		if _, ok := creator.Verdicts["acme/"+e.Provides]; !ok {
+		if _, ok := creator.Verdicts["acme/"+e.Provides+"/run"]; !ok {
 			continue // the plan dropped it
 		}
 		group.Extensions = append(group.Extensions, platform.Module{ID: "acme/" + e.Provides, Version: "1", API: "0.10"})
-		text := strings.NewReplacer("NAME", e.Provides, "HOST", b.host).Replace(e.Dockerfile)
-		b.file("layers/generated/acme_"+e.Provides+"/run.Dockerfile", text)
+		files := e.files(b.host)
+		for name, text := range files {
+			b.file("layers/generated/acme_"+e.Provides+"/"+name, text)
+		}
+		text := files["run.Dockerfile"]
 		if ref, ok := strings.CutPrefix(strings.SplitN(text, "\n", 2)[0], "FROM "); ok {
 			analyzed.RunImage = &platform.RunImage{Reference: ref, Image: ref}
 		}
@@ -383,21 +418,18 @@ func (b *bed) prune(creator answer) {
 		b.file("layers/"+name, string(data))
 	}
 	var out, errs bytes.Buffer
-	code := cli.Run(b.t.Context(), []string{"prune", layers, "--extensions", b.path("extensions"), "--baseplan", b.path("baseplan.toml")}, &cli.Console{Out: &out, Err: &errs})
-	refused := code == cli.Failure && b.RunSBOM == platform.Attached && strings.Contains(errs.String(), "no usable SBOM")
-	if code != cli.Enough && !(refused && len(b.Always) > 0) { // the creator needs no SBOM for what is always applied
+	code := cli.Run(b.t.Context(), []string{"prune", layers, "--build-image", b.host + "/" + b.Build, "--extensions", b.path("extensions"), "--baseplan", b.path("baseplan.toml")}, &cli.Console{Out: &out, Err: &errs})
+	if code != cli.Enough {
 		b.t.Fatalf("%+v: baseplan prune: exit %d: %s", b.trial, code, errs.String())
 	}
-	if refused {
-		return
-	}
-	for id, verdict := range creator.Verdicts {
-		_, err := os.Stat(filepath.Join(layers, "generated", strings.ReplaceAll(id, "/", "_"), "run.Dockerfile.ignore"))
+	for of, verdict := range creator.Verdicts {
+		id, kind := path.Split(of)
+		_, err := os.Stat(filepath.Join(layers, "generated", strings.ReplaceAll(path.Clean(id), "/", "_"), kind+".Dockerfile.ignore"))
 		out := err == nil
 		spared := verdict == "skipped"
 		exact := b.Proof == extensions.ByEffect && b.RunSBOM != platform.Off
 		if verdict != string(extensions.Switch) && (out && !spared || exact && out != spared) {
-			b.t.Errorf("%+v: prune takes out the Dockerfile of %s: %t, its verdict is %s", b.trial, id, out, verdict)
+			b.t.Errorf("%+v: prune takes out the Dockerfile of %s: %t, its verdict is %s", b.trial, of, out, verdict)
 		}
 	}
 }

@@ -203,12 +203,17 @@ func (p *pruning) question(ctx context.Context, files []*extensions.Dockerfile) 
 			return q, err
 		}
 	}
-	if p.policy.RunSBOM == platform.Off || !has(files, extensions.Run) {
+	if p.policy.RunSBOM == platform.Off || !slices.ContainsFunc(files, removable) {
 		return q, nil
 	}
 	err = p.readRunImage(ctx)
 	q.Run = p.base
 	return q, err
+}
+
+// removable reports whether the run image's packages may show that a Dockerfile is not needed.
+func removable(d *extensions.Dockerfile) bool {
+	return d.Image == extensions.Run && !d.AlwaysApply && !d.OnlySwitches()
 }
 
 func has(files []*extensions.Dockerfile, image extensions.ImageKind) bool {

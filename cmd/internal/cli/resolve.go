@@ -141,7 +141,7 @@ func (r *resolution) resolve(ctx context.Context) error {
 // used, as in the creator.
 func (r *resolution) detect(d resolver.Selection) (err error) {
 	if r.policy.RunSBOM != platform.Off {
-		d.Run, d.Build = r.run.Provider(), r.build.Provider()
+		d.Run = r.run.Provider() // as in a build, whose detector reads the build image only for the verdicts
 	}
 	generated := r.policy.RunSBOM == platform.Auto && r.run.Generated()
 	if generated {

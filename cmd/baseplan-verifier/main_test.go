@@ -32,15 +32,11 @@ func program(t *testing.T, trustedRoot []byte) *keyless.Program {
 
 // TestVerifier runs the program as the lifecycle does.
 func TestVerifier(t *testing.T) {
-	a, err := keylesstest.New()
-	check(t, err)
-	root, err := a.TrustedRoot()
-	check(t, err)
-	statement, err := keylesstest.Statement("https://cyclonedx.org/bom", map[string]string{"large": strings.Repeat("large ", 1<<18)}, digest)
-	check(t, err)
+	a := keylesstest.New()
+	root := a.TrustedRoot()
+	statement := keylesstest.Statement("https://cyclonedx.org/bom", map[string]string{"large": strings.Repeat("large ", 1<<18)}, digest)
 	want := keyless.Signer{Issuer: "https://token.actions.example", Subject: "https://github.example/acme/run-images"}
-	signed, err := a.Sign(statement, keylesstest.Signing{Issuer: want.Issuer, Subject: want.Subject})
-	check(t, err)
+	signed := a.Sign(statement, keylesstest.Signing{Issuer: want.Issuer, Subject: want.Subject})
 	p := program(t, root)
 	if got, err := p.Verify(t.Context(), signed, digest); err != nil || got != want {
 		t.Errorf("got %v, %v, want %v", got, err, want)

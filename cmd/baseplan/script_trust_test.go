@@ -35,12 +35,9 @@ func cosignSBOM(ts *testscript.TestScript, _ bool, args []string) {
 // serveTUF serves a TUF repository at $TUF, with a trusted root of its own: tuf NAME. That root is in want.json as it
 // is printed; root.json and NAME.root.json are what the repository is trusted by.
 func serveTUF(ts *testscript.TestScript, _ bool, args []string) {
-	authority, err := keylesstest.New()
-	ts.Check(err)
-	trusted, err := authority.TrustedRoot()
-	ts.Check(err)
-	repository, err := keylesstest.NewRepository(trusted, time.Now().Add(time.Hour))
-	ts.Check(err)
+	authority := keylesstest.New()
+	trusted := authority.TrustedRoot()
+	repository := keylesstest.NewRepository(trusted, time.Now().Add(time.Hour))
 	server := httptest.NewServer(repository)
 	ts.Defer(server.Close)
 	ts.Setenv("TUF", server.URL)
@@ -51,10 +48,8 @@ func serveTUF(ts *testscript.TestScript, _ bool, args []string) {
 
 // attest attests what is in an image by a certificate of a Sigstore, whose trusted root is trusted.json: attest IMAGE SUBJECT.
 func attest(ts *testscript.TestScript, _ bool, args []string) {
-	authority, err := keylesstest.New()
-	ts.Check(err)
-	trusted, err := authority.TrustedRoot()
-	ts.Check(err)
+	authority := keylesstest.New()
+	trusted := authority.TrustedRoot()
 	ts.Check(os.WriteFile(ts.MkAbs("trusted.json"), trusted, 0o600))
 	ref, err := name.ParseReference(args[0])
 	ts.Check(err)
@@ -62,10 +57,8 @@ func attest(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	data, digest, err := described(img)
 	ts.Check(err)
-	statement, err := keylesstest.Statement("https://cyclonedx.org/bom", json.RawMessage(data), digest)
-	ts.Check(err)
-	bundle, err := authority.Sign(statement, keylesstest.Signing{Issuer: "https://token.actions.example", Subject: args[1]})
-	ts.Check(err)
+	statement := keylesstest.Statement("https://cyclonedx.org/bom", json.RawMessage(data), digest)
+	bundle := authority.Sign(statement, keylesstest.Signing{Issuer: "https://token.actions.example", Subject: args[1]})
 	ts.Check(lifecycletest.Refer(ref.Context().Digest(digest), keylesstest.BundleType, bundle))
 }
 

@@ -23,11 +23,11 @@ type authorityOf struct {
 }
 
 func newAuthority(t *testing.T) authorityOf {
-	return authorityOf{must(keylesstest.New())(t), t}
+	return authorityOf{keylesstest.New(), t}
 }
 
 func (a authorityOf) verify(ctx context.Context, bundle []byte, digest string) (keyless.Signer, error) {
-	return sigstore.Verify(ctx, keyless.Request{TrustedRoot: must(a.TrustedRoot())(a.t), Bundle: bundle, Digest: digest})
+	return sigstore.Verify(ctx, keyless.Request{TrustedRoot: a.TrustedRoot(), Bundle: bundle, Digest: digest})
 }
 
 func (a authorityOf) trust(identities ...Identity) Trust {
@@ -37,7 +37,7 @@ func (a authorityOf) trust(identities ...Identity) Trust {
 // bundle attests a predicate about digests.
 func (a authorityOf) bundle(s keylesstest.Signing, predicateType string, predicate any, digests ...string) []byte {
 	s.Issuer, s.Subject = testIssuer, testSubject
-	return must(a.Sign(must(keylesstest.Statement(predicateType, predicate, digests...))(a.t), s))(a.t)
+	return a.Sign(keylesstest.Statement(predicateType, predicate, digests...), s)
 }
 
 // attest pushes a bundle as GitHub's attestations and cosign do.

@@ -1,11 +1,12 @@
 // Package keylesstest is a Sigstore for tests. Start with [New]: an [Authority] issues
-// certificates, logs them, and signs as GitHub's attestations and cosign do.
+// certificates, logs them, and signs as GitHub's attestations and cosign do. Functions panic if something
+// cannot be made, which is an error in the test.
 //
 // The API serves baseplan itself and may change in any release; see docs/library.md.
 package keylesstest
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -18,8 +19,10 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"math/big"
 	"net/url"
+	"strings"
 	"time"
 
 	ct "github.com/google/certificate-transparency-go"
@@ -51,30 +54,32 @@ type Authority struct {
 }
 
 // New makes an authority.
-func New() (*Authority, error) {
-	virtual, err := ca.NewVirtualSigstore()
-	if err != nil {
-		return nil, err
-	}
-	a := &Authority{VirtualSigstore: virtual}
+func New() *Authority {
+	a := &Authority{VirtualSigstore: must(ca.NewVirtualSigstore()), ctKey: newKey()}
 	rootCert, rootKey, err := ca.GenerateRootCa()
-	if err != nil {
-		return nil, err
-	}
+	check(err)
 	a.root = rootCert
-	if a.intermediate, a.key, err = ca.GenerateFulcioIntermediate(rootCert, rootKey); err != nil {
-		return nil, err
+	a.intermediate, a.key, err = ca.GenerateFulcioIntermediate(rootCert, rootKey)
+	check(err)
+	return a
+}
+
+func newKey() *ecdsa.PrivateKey { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) }
+
+func must[T any](v T, err error) T {
+	check(err)
+	return v
+}
+
+func check(err error) {
+	if err != nil {
+		panic(fmt.Sprintf("keylesstest: %v", err))
 	}
-	a.ctKey, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	return a, err
 }
 
 // TrustedRoot is the authority's trusted root as JSON.
-func (a *Authority) TrustedRoot() ([]byte, error) {
-	id, err := keyID(a.ctKey.Public())
-	if err != nil {
-		return nil, err
-	}
+func (a *Authority) TrustedRoot() []byte {
+	id := keyID(a.ctKey.Public())
 	now := time.Now()
 	log := &root.TransparencyLog{
 		BaseURL: "https://ct.example", ID: id, ValidityPeriodStart: now.Add(-time.Hour), ValidityPeriodEnd: now.Add(time.Hour),
@@ -82,20 +87,15 @@ func (a *Authority) TrustedRoot() ([]byte, error) {
 	}
 	rekor := a.RekorLogs()
 	for id, l := range rekor {
-		if l.ID, err = hex.DecodeString(id); err != nil {
-			return nil, err
-		}
+		l.ID = must(hex.DecodeString(id))
 	}
 	authority := &root.FulcioCertificateAuthority{
 		Root: a.root, Intermediates: []*x509.Certificate{a.intermediate}, URI: "https://ca.example",
 		ValidityPeriodStart: now.Add(-time.Hour), ValidityPeriodEnd: now.Add(time.Hour),
 	}
-	trusted, err := root.NewTrustedRoot(root.TrustedRootMediaType01, []root.CertificateAuthority{authority},
-		map[string]*root.TransparencyLog{hex.EncodeToString(id): log}, a.TimestampingAuthorities(), rekor)
-	if err != nil {
-		return nil, err
-	}
-	return trusted.MarshalJSON()
+	trusted := must(root.NewTrustedRoot(root.TrustedRootMediaType01, []root.CertificateAuthority{authority},
+		map[string]*root.TransparencyLog{hex.EncodeToString(id): log}, a.TimestampingAuthorities(), rekor))
+	return must(trusted.MarshalJSON())
 }
 
 // A Signing is how something is signed, with everything that can be wrong with it.
@@ -113,114 +113,73 @@ type Signing struct {
 }
 
 // Sign signs an in-toto statement and gives the bundle as JSON.
-func (a *Authority) Sign(statement []byte, s Signing) ([]byte, error) {
-	issuer, logger, log := or(s.Certificate, a), or(s.SCT, a), or(s.Log, a)
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
+func (a *Authority) Sign(statement []byte, s Signing) []byte {
+	issuer, logger, log := cmp.Or(s.Certificate, a), cmp.Or(s.SCT, a), cmp.Or(s.Log, a)
 	if s.NoSCT {
 		logger = nil
 	}
-	leaf, err := issuer.leaf(s, key, logger)
-	if err != nil {
-		return nil, err
-	}
-	envelope, sig, err := sign(key, statement)
-	if err != nil {
-		return nil, err
-	}
+	key := newKey()
+	leaf := issuer.leaf(s, key, logger)
+	envelope, sig := sign(key, statement)
 	material := &protobundle.VerificationMaterial{
 		Content: &protobundle.VerificationMaterial_Certificate{Certificate: &protocommon.X509Certificate{RawBytes: leaf.Raw}},
 	}
 	if !s.NoLog {
 		logged, loggedSig := envelope, sig
 		if s.OtherEntry {
-			if logged, loggedSig, err = sign(key, append([]byte(" "), statement...)); err != nil {
-				return nil, err
-			}
+			logged, loggedSig = sign(key, append([]byte(" "), statement...))
 		}
-		entry, err := log.entry(leaf, logged, loggedSig, leaf.NotBefore.Add(s.LoggedAfter))
-		if err != nil {
-			return nil, err
+		entry := log.entry(leaf, logged, loggedSig, leaf.NotBefore.Add(s.LoggedAfter))
+		if s.NoLoggedTime {
+			entry.IntegratedTime, entry.InclusionPromise = 0, nil
 		}
 		material.TlogEntries = []*protorekor.TransparencyLogEntry{entry}
-		if s.NoLoggedTime {
-			material.TlogEntries[0].IntegratedTime, material.TlogEntries[0].InclusionPromise = 0, nil
-		}
 	}
 	if s.Timestamp != nil {
-		stamp, err := s.Timestamp.TimestampResponse(sig)
-		if err != nil {
-			return nil, err
-		}
+		stamp := must(s.Timestamp.TimestampResponse(sig))
 		material.TimestampVerificationData = &protobundle.TimestampVerificationData{Rfc3161Timestamps: []*protocommon.RFC3161SignedTimestamp{{SignedTimestamp: stamp}}}
 	}
-	return protojson.Marshal(&protobundle.Bundle{
+	return must(protojson.Marshal(&protobundle.Bundle{
 		MediaType: BundleType, VerificationMaterial: material,
 		Content: &protobundle.Bundle_DsseEnvelope{DsseEnvelope: &protodsse.Envelope{
 			Payload: statement, PayloadType: envelope.PayloadType, Signatures: []*protodsse.Signature{{Sig: sig}},
 		}},
-	})
+	}))
 }
 
 // entry is what the log of signatures has of one.
-func (a *Authority) entry(leaf *x509.Certificate, e *dsse.Envelope, sig []byte, at time.Time) (*protorekor.TransparencyLogEntry, error) {
-	logged, err := a.GenerateTlogEntry(leaf, e, sig, at.Unix(), true)
-	if err != nil {
-		return nil, err
-	}
-	out := logged.TransparencyLogEntry()
+func (a *Authority) entry(leaf *x509.Certificate, e *dsse.Envelope, sig []byte, at time.Time) *protorekor.TransparencyLogEntry {
+	out := must(a.GenerateTlogEntry(leaf, e, sig, at.Unix(), true)).TransparencyLogEntry()
 	var head struct{ Kind, APIVersion string }
-	if err := json.Unmarshal(out.CanonicalizedBody, &head); err != nil {
-		return nil, err
-	}
+	check(json.Unmarshal(out.CanonicalizedBody, &head))
 	out.KindVersion = &protorekor.KindVersion{Kind: head.Kind, Version: head.APIVersion}
-	promise, err := a.RekorSignPayload(tlog.RekorPayload{
+	out.InclusionPromise = &protorekor.InclusionPromise{SignedEntryTimestamp: must(a.RekorSignPayload(tlog.RekorPayload{
 		LogID: hex.EncodeToString(out.LogId.KeyId), IntegratedTime: out.IntegratedTime, LogIndex: out.LogIndex, Body: base64.StdEncoding.EncodeToString(out.CanonicalizedBody),
-	})
-	out.InclusionPromise = &protorekor.InclusionPromise{SignedEntryTimestamp: promise}
-	return out, err
-}
-
-func or(other, a *Authority) *Authority {
-	if other != nil {
-		return other
-	}
-	return a
+	}))}
+	return out
 }
 
 // Statement is an in-toto statement about digests, "sha256:…".
-func Statement(predicateType string, predicate any, digests ...string) ([]byte, error) {
+func Statement(predicateType string, predicate any, digests ...string) []byte {
 	type subject struct {
 		Name   string            `json:"name"`
 		Digest map[string]string `json:"digest"`
 	}
 	var subjects []subject
 	for _, d := range digests {
-		algorithm, text, _ := bytes.Cut([]byte(d), []byte(":"))
-		subjects = append(subjects, subject{"registry.example/run", map[string]string{string(algorithm): string(text)}})
+		algorithm, text, _ := strings.Cut(d, ":")
+		subjects = append(subjects, subject{"registry.example/run", map[string]string{algorithm: text}})
 	}
-	return json.Marshal(map[string]any{
+	return must(json.Marshal(map[string]any{
 		"_type": "https://in-toto.io/Statement/v1", "subject": subjects, "predicateType": predicateType, "predicate": predicate,
-	})
+	}))
 }
 
-func sign(key crypto.Signer, statement []byte) (*dsse.Envelope, []byte, error) {
-	signer, err := signature.LoadSigner(key, crypto.SHA256)
-	if err != nil {
-		return nil, nil, err
-	}
-	enveloped, err := dsse.NewEnvelopeSigner(&sigdsse.SignerAdapter{SignatureSigner: signer, Pub: key.Public()})
-	if err != nil {
-		return nil, nil, err
-	}
-	envelope, err := enveloped.SignPayload(context.Background(), "application/vnd.in-toto+json", statement)
-	if err != nil {
-		return nil, nil, err
-	}
-	sig, err := base64.StdEncoding.DecodeString(envelope.Signatures[0].Sig)
-	return envelope, sig, err
+func sign(key crypto.Signer, statement []byte) (*dsse.Envelope, []byte) {
+	signer := must(signature.LoadSigner(key, crypto.SHA256))
+	enveloped := must(dsse.NewEnvelopeSigner(&sigdsse.SignerAdapter{SignatureSigner: signer, Pub: key.Public()}))
+	envelope := must(enveloped.SignPayload(context.Background(), "application/vnd.in-toto+json", statement))
+	return envelope, must(base64.StdEncoding.DecodeString(envelope.Signatures[0].Sig))
 }
 
 // Extensions of certificates.
@@ -230,67 +189,41 @@ var (
 )
 
 // leaf issues a certificate for ten minutes, with an SCT of a log; nil: without.
-func (a *Authority) leaf(s Signing, key *ecdsa.PrivateKey, log *Authority) (*x509.Certificate, error) {
-	subject, err := url.Parse(s.Subject)
-	if err != nil {
-		return nil, err
-	}
+func (a *Authority) leaf(s Signing, key *ecdsa.PrivateKey, log *Authority) *x509.Certificate {
+	subject := must(url.Parse(s.Subject))
 	from := time.Now().Add(-time.Second).Truncate(time.Second)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), URIs: []*url.URL{subject}, NotBefore: from, NotAfter: from.Add(10 * time.Minute),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
 		ExtraExtensions: []pkix.Extension{{Id: oidIssuer, Value: []byte(s.Issuer)}},
 	}
-	issue := func() (*x509.Certificate, error) {
-		der, err := x509.CreateCertificate(rand.Reader, template, a.intermediate, key.Public(), a.key)
-		if err != nil {
-			return nil, err
-		}
-		return x509.ParseCertificate(der)
+	issue := func() *x509.Certificate {
+		return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, a.intermediate, key.Public(), a.key))))
 	}
-	bare, err := issue()
-	if err != nil || log == nil {
-		return bare, err
+	bare := issue()
+	if log == nil {
+		return bare
 	}
-	list, err := log.sct(bare, a.intermediate)
-	if err != nil {
-		return nil, err
-	}
-	template.ExtraExtensions = append(template.ExtraExtensions, pkix.Extension{Id: oidSCTs, Value: list})
+	template.ExtraExtensions = append(template.ExtraExtensions, pkix.Extension{Id: oidSCTs, Value: log.sct(bare, a.intermediate)})
 	return issue()
 }
 
 // sct is the extension by which a log promises to have a certificate (RFC 6962, section 3.3).
-func (a *Authority) sct(bare, issuer *x509.Certificate) ([]byte, error) {
-	id, err := keyID(a.ctKey.Public())
-	if err != nil {
-		return nil, err
-	}
+func (a *Authority) sct(bare, issuer *x509.Certificate) []byte {
 	sct := ct.SignedCertificateTimestamp{SCTVersion: ct.V1, Timestamp: uint64(time.Now().UnixMilli())} // it is after 1970
-	copy(sct.LogID.KeyID[:], id)
+	copy(sct.LogID.KeyID[:], keyID(a.ctKey.Public()))
 	entry := ct.LogEntry{Leaf: ct.MerkleTreeLeaf{Version: ct.V1, LeafType: ct.TimestampedEntryLeafType, TimestampedEntry: &ct.TimestampedEntry{
 		Timestamp: sct.Timestamp, EntryType: ct.PrecertLogEntryType,
 		PrecertEntry: &ct.PreCert{IssuerKeyHash: sha256.Sum256(issuer.RawSubjectPublicKeyInfo), TBSCertificate: bare.RawTBSCertificate},
 	}}}
-	input, err := ct.SerializeSCTSignatureInput(sct, entry)
-	if err != nil {
-		return nil, err
-	}
-	signed, err := cttls.CreateSignature(*a.ctKey, cttls.SHA256, input)
-	if err != nil {
-		return nil, err
-	}
-	sct.Signature = ct.DigitallySigned(signed)
-	data, err := cttls.Marshal(sct)
-	if err != nil {
-		return nil, err
-	}
+	input := must(ct.SerializeSCTSignatureInput(sct, entry))
+	sct.Signature = ct.DigitallySigned(must(cttls.CreateSignature(*a.ctKey, cttls.SHA256, input)))
+	data := must(cttls.Marshal(sct))
 	list := append([]byte{byte((len(data) + 2) >> 8), byte(len(data) + 2), byte(len(data) >> 8), byte(len(data))}, data...) // an SCT is short
-	return asn1.Marshal(list)
+	return must(asn1.Marshal(list))
 }
 
-func keyID(key crypto.PublicKey) ([]byte, error) {
-	der, err := x509.MarshalPKIXPublicKey(key)
-	sum := sha256.Sum256(der)
-	return sum[:], err
+func keyID(key crypto.PublicKey) []byte {
+	sum := sha256.Sum256(must(x509.MarshalPKIXPublicKey(key)))
+	return sum[:]
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -22,55 +21,32 @@ type Repository struct {
 
 // NewRepository signs a TUF repository, whose metadata expire at a time, with a
 // trusted root in it.
-func NewRepository(trustedRoot []byte, expires time.Time) (*Repository, error) {
+func NewRepository(trustedRoot []byte, expires time.Time) *Repository {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	signer, err := signature.LoadSigner(key, crypto.Hash(0))
-	if err != nil {
-		return nil, err
-	}
-	r := &Repository{Files: map[string][]byte{}}
+	check(err)
+	signer := must(signature.LoadSigner(key, crypto.Hash(0)))
 	root := metadata.Root(time.Now().Add(time.Hour))
-	public, err := metadata.KeyFromPublicKey(key.Public())
-	if err != nil {
-		return nil, err
-	}
+	public := must(metadata.KeyFromPublicKey(key.Public()))
 	for _, role := range []string{metadata.ROOT, metadata.TARGETS, metadata.SNAPSHOT, metadata.TIMESTAMP} {
-		if err := root.Signed.AddKey(public, role); err != nil {
-			return nil, err
-		}
+		check(root.Signed.AddKey(public, role))
 	}
 	targets := metadata.Targets(expires)
-	file, err := metadata.TargetFile().FromBytes("trusted_root.json", trustedRoot, "sha256")
-	if err != nil {
-		return nil, err
-	}
-	targets.Signed.Targets["trusted_root.json"] = file
+	targets.Signed.Targets["trusted_root.json"] = must(metadata.TargetFile().FromBytes("trusted_root.json", trustedRoot, "sha256"))
 	sum := sha256.Sum256(trustedRoot)
-	r.Files["/targets/"+hex.EncodeToString(sum[:])+".trusted_root.json"] = trustedRoot
-	if r.Root, err = signed(root, signer); err != nil {
-		return nil, err
+	r := &Repository{Root: signed(root, signer)}
+	r.Files = map[string][]byte{
+		"/targets/" + hex.EncodeToString(sum[:]) + ".trusted_root.json": trustedRoot,
+		"/1.root.json":     r.Root,
+		"/1.targets.json":  signed(targets, signer),
+		"/1.snapshot.json": signed(metadata.Snapshot(expires), signer),
+		"/timestamp.json":  signed(metadata.Timestamp(expires), signer),
 	}
-	r.Files["/1.root.json"] = r.Root
-	for path, m := range map[string]func() ([]byte, error){
-		"/1.targets.json":  func() ([]byte, error) { return signed(targets, signer) },
-		"/1.snapshot.json": func() ([]byte, error) { return signed(metadata.Snapshot(expires), signer) },
-		"/timestamp.json":  func() ([]byte, error) { return signed(metadata.Timestamp(expires), signer) },
-	} {
-		if r.Files[path], err = m(); err != nil {
-			return nil, fmt.Errorf("signing %s: %w", path, err)
-		}
-	}
-	return r, nil
+	return r
 }
 
-func signed[T metadata.Roles](m *metadata.Metadata[T], by signature.Signer) ([]byte, error) {
-	if _, err := m.Sign(by); err != nil {
-		return nil, err
-	}
-	return m.ToBytes(false)
+func signed[T metadata.Roles](m *metadata.Metadata[T], by signature.Signer) []byte {
+	must(m.Sign(by))
+	return must(m.ToBytes(false))
 }
 
 // ServeHTTP serves the files.

@@ -20,24 +20,21 @@ var digest = "sha256:" + strings.Repeat("1", 64)
 
 // TestVerify changes one thing of a good bundle at a time.
 func TestVerify(t *testing.T) {
-	ours, theirs := authority(t), authority(t)
+	ours, theirs := keylesstest.New(), keylesstest.New()
 	signed := func(s keylesstest.Signing) []byte {
 		t.Helper()
 		s.Issuer, s.Subject = issuer, subject
-		statement, err := keylesstest.Statement("https://cyclonedx.org/bom", map[string]string{"bomFormat": "CycloneDX"}, digest)
-		check(t, err)
-		bundle, err := ours.Sign(statement, s)
-		check(t, err)
-		return bundle
+		statement := keylesstest.Statement("https://cyclonedx.org/bom", map[string]string{"bomFormat": "CycloneDX"}, digest)
+		return ours.Sign(statement, s)
 	}
 	request := func(bundle []byte) keyless.Request {
-		return keyless.Request{TrustedRoot: trusted(t, ours), Bundle: bundle, Digest: digest}
+		return keyless.Request{TrustedRoot: ours.TrustedRoot(), Bundle: bundle, Digest: digest}
 	}
 	good := signed(keylesstest.Signing{})
 	for name, r := range map[string]keyless.Request{
 		"logged":               request(good),
 		"logged and timed":     request(signed(keylesstest.Signing{Timestamp: ours})),
-		"several subjects":     request(several(t, ours)),
+		"several subjects":     request(several(ours)),
 		"late, but still good": request(signed(keylesstest.Signing{LoggedAfter: 9 * time.Minute})),
 	} {
 		got, err := sigstore.Verify(t.Context(), r)
@@ -59,14 +56,14 @@ func TestVerify(t *testing.T) {
 		"logged when not yet valid":         {request(signed(keylesstest.Signing{LoggedAfter: -time.Minute})), "outside certificate validity"},
 		"no time":                           {request(signed(keylesstest.Signing{NoLoggedTime: true})), ""},
 		"timestamp of another authority":    {request(signed(keylesstest.Signing{NoLoggedTime: true, Timestamp: theirs})), ""},
-		"about another digest":              {keyless.Request{TrustedRoot: trusted(t, ours), Bundle: good, Digest: "sha256:" + strings.Repeat("2", 64)}, "does not match"},
+		"about another digest":              {keyless.Request{TrustedRoot: ours.TrustedRoot(), Bundle: good, Digest: "sha256:" + strings.Repeat("2", 64)}, "does not match"},
 		"changed statement":                 {request(bytes.Replace(good, []byte(`"payload":"`), []byte(`"payload":"IA`), 1)), ""},
-		"another's trusted root":            {keyless.Request{TrustedRoot: trusted(t, theirs), Bundle: good, Digest: digest}, ""},
+		"another's trusted root":            {keyless.Request{TrustedRoot: theirs.TrustedRoot(), Bundle: good, Digest: digest}, ""},
 		"trusted root that is not one":      {keyless.Request{TrustedRoot: []byte("{}"), Bundle: good, Digest: digest}, "reading the trusted root"},
 		"bundle that is not one":            {request([]byte("{}")), "reading the bundle"},
-		"digest that is not one":            {keyless.Request{TrustedRoot: trusted(t, ours), Bundle: good, Digest: "sha256:"}, "reading digest"},
-		"digest of an algorithm of no use":  {keyless.Request{TrustedRoot: trusted(t, ours), Bundle: good, Digest: "crc:00"}, ""},
-		"digest of the same length but sum": {keyless.Request{TrustedRoot: trusted(t, ours), Bundle: good, Digest: "sha512:" + strings.Repeat("1", 64)}, ""},
+		"digest that is not one":            {keyless.Request{TrustedRoot: ours.TrustedRoot(), Bundle: good, Digest: "sha256:"}, "reading digest"},
+		"digest of an algorithm of no use":  {keyless.Request{TrustedRoot: ours.TrustedRoot(), Bundle: good, Digest: "crc:00"}, ""},
+		"digest of the same length but sum": {keyless.Request{TrustedRoot: ours.TrustedRoot(), Bundle: good, Digest: "sha512:" + strings.Repeat("1", 64)}, ""},
 	} {
 		if got, err := sigstore.Verify(t.Context(), c.request); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, %v, want an error with %q", name, got, err, c.want)
@@ -74,31 +71,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-func several(t *testing.T, a *keylesstest.Authority) []byte {
-	statement, err := keylesstest.Statement("https://spdx.dev/Document", map[string]string{}, "sha256:"+strings.Repeat("0", 64), digest)
-	check(t, err)
-	bundle, err := a.Sign(statement, keylesstest.Signing{Issuer: issuer, Subject: subject})
-	check(t, err)
-	return bundle
-}
-
-func authority(t *testing.T) *keylesstest.Authority {
-	t.Helper()
-	a, err := keylesstest.New()
-	check(t, err)
-	return a
-}
-
-func trusted(t *testing.T, a *keylesstest.Authority) []byte {
-	t.Helper()
-	data, err := a.TrustedRoot()
-	check(t, err)
-	return data
-}
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+func several(a *keylesstest.Authority) []byte {
+	statement := keylesstest.Statement("https://spdx.dev/Document", map[string]string{}, "sha256:"+strings.Repeat("0", 64), digest)
+	return a.Sign(statement, keylesstest.Signing{Issuer: issuer, Subject: subject})
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"log"
 	"net/http/httptest"
 	"time"
 
@@ -14,18 +13,9 @@ import (
 
 // An operator with a Sigstore of their own names its repository, and the root.json by which it is verified.
 func ExampleFetch() {
-	authority, err := keylesstest.New()
-	if err != nil {
-		log.Fatal(err)
-	}
-	published, err := authority.TrustedRoot()
-	if err != nil {
-		log.Fatal(err)
-	}
-	repository, err := keylesstest.NewRepository(published, time.Now().Add(time.Hour))
-	if err != nil {
-		log.Fatal(err)
-	}
+	authority := keylesstest.New()
+	published := authority.TrustedRoot()
+	repository := keylesstest.NewRepository(published, time.Now().Add(time.Hour))
 	mirror := httptest.NewServer(repository)
 	defer mirror.Close()
 	fetched, err := trustedroot.Fetch(context.Background(), trustedroot.Options{Mirror: mirror.URL, Root: repository.Root})

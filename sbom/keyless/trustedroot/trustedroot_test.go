@@ -14,10 +14,10 @@ import (
 )
 
 func TestFetch(t *testing.T) {
-	authority := must(keylesstest.New())(t)
-	trusted := must(authority.TrustedRoot())(t)
+	authority := keylesstest.New()
+	trusted := authority.TrustedRoot()
 	tomorrow := time.Now().Add(24 * time.Hour)
-	other := must(keylesstest.NewRepository(trusted, tomorrow))(t)
+	other := keylesstest.NewRepository(trusted, tomorrow)
 	for name, c := range map[string]struct {
 		target  []byte
 		expires time.Time
@@ -34,7 +34,7 @@ func TestFetch(t *testing.T) {
 		"a target that is not one": {[]byte(`{"mediaType": "text/plain"}`), tomorrow, nil, `the media type is "text/plain"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := must(keylesstest.NewRepository(c.target, c.expires))(t)
+			r := keylesstest.NewRepository(c.target, c.expires)
 			if c.change != nil {
 				c.change(r)
 			}
@@ -53,7 +53,7 @@ func TestFetch(t *testing.T) {
 
 // TestFetchStops: a repository that does not answer is left when the context ends.
 func TestFetchStops(t *testing.T) {
-	r := must(keylesstest.NewRepository(nil, time.Now()))(t)
+	r := keylesstest.NewRepository(nil, time.Now())
 	ctx, cancel := context.WithCancelCause(t.Context())
 	release := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {

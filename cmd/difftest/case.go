@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"strconv"
 	"strings"
 )
@@ -75,56 +74,4 @@ func (c *Case) Before(minor int) bool { return minorOf(c.PlatformAPI) < minor }
 func minorOf(api string) int {
 	minor, _ := strconv.Atoi(strings.TrimPrefix(api, "0."))
 	return minor
-}
-
-// caseFields is Case without its method UnmarshalJSON.
-type caseFields Case
-
-// UnmarshalJSON distinguishes integers from other numbers, as TOML does.
-func (c *Case) UnmarshalJSON(data []byte) error {
-	dec := json.NewDecoder(strings.NewReader(string(data)))
-	dec.UseNumber()
-	if err := dec.Decode((*caseFields)(c)); err != nil {
-		return err
-	}
-	numbers(c.Project)
-	numbers(c.System)
-	for i := range c.Order {
-		c.Order[i] = numbers(c.Order[i])
-	}
-	for _, bp := range c.Composites {
-		numbers(bp.TOML)
-	}
-	for i := range c.Buildpacks {
-		bp := &c.Buildpacks[i]
-		for _, table := range []map[string]any{bp.TOML, bp.Plan, bp.Build.Launch, bp.Build.Build, bp.Build.Store} {
-			numbers(table)
-		}
-		for _, l := range bp.Build.Layers {
-			numbers(l.Types)
-			numbers(l.Meta)
-		}
-	}
-	return nil
-}
-
-// numbers replaces each json.Number in place with a type that the TOML encoder supports.
-func numbers(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		for key, value := range v {
-			v[key] = numbers(value)
-		}
-	case []any:
-		for i := range v {
-			v[i] = numbers(v[i])
-		}
-	case json.Number:
-		if n, err := v.Int64(); err == nil {
-			return n
-		}
-		f, _ := v.Float64()
-		return f
-	}
-	return v
 }

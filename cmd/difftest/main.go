@@ -38,8 +38,6 @@ func main() {
 	flag.StringVar(&o.against, "against", "", "`file` of recorded cases and observations to compare with, instead of a second lifecycle")
 	flag.StringVar(&o.record, "record", "", "`file` to write cases and observations of the lifecycle to, instead of comparing")
 	flag.BoolVar(&o.self, "self", false, "compare equivalent ways to use one lifecycle: five phases and the creator, a cache directory and a cache image, a registry and the docker daemon of DOCKER_HOST")
-	flag.StringVar(&o.cases, "cases", "", "`file` of cases, as written by -record (default: generated from seeds)")
-	flag.StringVar(&o.known, "known", "", "with -against, `file` of the allowed kinds of difference (default: cmd/difftest/known.toml)")
 	flag.Var(&o.seeds, "seeds", "`seeds` of the cases, such as 1-20,31")
 	flag.StringVar(&o.work, "work", "/tmp/observed/w", "work `directory`, which is emptied; digests of layers depend on its path")
 	flag.StringVar(&o.log, "log", "", "`file` to append the output of all commands to")
@@ -56,7 +54,7 @@ func main() {
 }
 
 type options struct {
-	against, record, cases, known, work, log string
+	against, record, work, log string
 
 	bins    []string
 	seeds   seeds
@@ -146,11 +144,20 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 		return o.recordAll(ctx, out, r, sides[0])
 	case o.against != "":
 		return o.replay(ctx, out, r, sides[0])
-	}
-	if o.self {
+	case o.self:
 		return o.compareSelf(ctx, out, r, sides[0])
 	}
-	return o.compareSides(ctx, out, r, sides)
+	if len(o.seeds) == 0 {
+		_ = o.seeds.Set("1-20")
+	}
+	report := &report{out: out, expected: &Expected{}, verbose: o.verbose}
+	return report.compare(o.allCases(), func(c *Case, second bool) (map[string]any, error) {
+		side := sides[0]
+		if second {
+			side = sides[1]
+		}
+		return r.Observe(ctx, c, side)
+	})
 }
 
 // newSide copies the binaries.

@@ -4,7 +4,6 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,7 +35,9 @@ func readRecords(path string, only seeds) ([]record, error) {
 	}
 	defer z.Close()
 	var all []record
-	for dec := json.NewDecoder(z); ; {
+	dec := json.NewDecoder(z)
+	dec.UseNumber() // integers differ from other numbers in TOML
+	for {
 		var r record
 		err := dec.Decode(&r)
 		if errors.Is(err, io.EOF) {
@@ -51,27 +52,16 @@ func readRecords(path string, only seeds) ([]record, error) {
 	}
 }
 
-// allCases returns the cases to run, from the file or from seeds.
-func (o *options) allCases() ([]*Case, error) {
+// allCases returns the cases to run.
+func (o *options) allCases() []*Case {
 	var all []*Case
-	if o.cases == "" {
-		for _, seed := range o.seeds {
-			all = append(all, Random(seed))
-		}
-		return all, nil
+	for _, seed := range o.seeds {
+		all = append(all, Random(seed))
 	}
-	records, err := readRecords(o.cases, o.seeds)
-	for _, r := range records {
-		all = append(all, r.Case)
-	}
-	return all, err
+	return all
 }
 
 func (o *options) recordAll(ctx context.Context, out io.Writer, r *Runner, side *Side) (err error) {
-	cases, err := o.allCases()
-	if err != nil {
-		return err
-	}
 	f, err := os.Create(o.record)
 	if err != nil {
 		return err
@@ -84,7 +74,7 @@ func (o *options) recordAll(ctx context.Context, out io.Writer, r *Runner, side 
 	defer func() { err = errors.Join(err, z.Close()) }()
 	lines := bufio.NewWriter(z)
 	defer func() { err = errors.Join(err, lines.Flush()) }()
-	for _, c := range cases {
+	for _, c := range o.allCases() {
 		result, err := r.Observe(ctx, c, side)
 		if err != nil {
 			return fmt.Errorf("seed %d: %w", c.Seed, err)
@@ -105,14 +95,7 @@ func (o *options) recordAll(ctx context.Context, out io.Writer, r *Runner, side 
 
 // replay compares the side with the recorded observations.
 func (o *options) replay(ctx context.Context, out io.Writer, r *Runner, side *Side) error {
-	known := knownTOML
-	if o.known != "" {
-		var err error
-		if known, err = os.ReadFile(o.known); err != nil {
-			return err
-		}
-	}
-	expected, err := parseExpected(known, cmp.Or(o.known, "known.toml"))
+	expected, err := parseExpected(knownTOML, "known.toml")
 	if err != nil {
 		return err
 	}
@@ -138,28 +121,20 @@ func (o *options) replay(ctx context.Context, out io.Writer, r *Runner, side *Si
 	return report.end()
 }
 
-// compareSides compares two lifecycles on cases from seeds.
-func (o *options) compareSides(ctx context.Context, out io.Writer, r *Runner, sides []*Side) error {
-	if len(o.seeds) == 0 {
-		_ = o.seeds.Set("1-20")
-	}
-	cases, err := o.allCases()
-	if err != nil {
-		return err
-	}
-	report := &report{out: out, expected: &Expected{}, verbose: o.verbose}
+// compare runs each case in two ways and reports the differences.
+func (r *report) compare(cases []*Case, observe func(c *Case, second bool) (map[string]any, error)) error {
 	for _, c := range cases {
-		var results []map[string]any
-		for _, side := range sides {
-			result, err := r.Observe(ctx, c, side)
-			if err != nil {
-				return fmt.Errorf("seed %d: %w", c.Seed, err)
-			}
-			results = append(results, result)
+		a, err := observe(c, false)
+		if err != nil {
+			return fmt.Errorf("seed %d: %w", c.Seed, err)
 		}
-		report.add(c, results[0], results[1])
+		b, err := observe(c, true)
+		if err != nil {
+			return fmt.Errorf("seed %d: %w", c.Seed, err)
+		}
+		r.add(c, a, b)
 	}
-	return report.end()
+	return r.end()
 }
 
 // A report collects differences.
@@ -169,31 +144,32 @@ type report struct {
 	verbose  bool
 	whole    bool // all cases were run, so each known kind must occur
 
-	cases, differences int
-	unexpected         map[string]int
+	cases, differences, known int
+	unexpected                map[string]int
 }
 
 func (r *report) add(c *Case, a, b map[string]any) {
 	r.cases++
-	differences := compare(a, b)
-	r.differences += len(differences)
 	printed := false
-	for _, d := range differences {
-		known := r.expected.match(d, d.failed(a))
-		if known == nil {
-			if r.unexpected == nil {
-				r.unexpected = map[string]int{}
-			}
-			r.unexpected[d.Kind()]++
+	for _, d := range compare(a, b) {
+		r.differences++
+		if r.expected.match(d, d.failed(a)) != nil {
+			r.known++
+			continue
 		}
-		if known == nil && (r.verbose || r.unexpected[d.Kind()] == 1) {
-			if !printed {
-				fmt.Fprintf(r.out, "seed %d, Platform API %s\n", c.Seed, c.PlatformAPI)
-				printed = true
-			}
-			left, right := d.short()
-			fmt.Fprintf(r.out, "   %s\n      A: %.400s\n      B: %.400s\n", d.Path, left, right)
+		if r.unexpected == nil {
+			r.unexpected = map[string]int{}
 		}
+		r.unexpected[d.Kind()]++
+		if !r.verbose && r.unexpected[d.Kind()] > 1 {
+			continue
+		}
+		if !printed {
+			fmt.Fprintf(r.out, "seed %d, Platform API %s\n", c.Seed, c.PlatformAPI)
+			printed = true
+		}
+		left, right := d.short()
+		fmt.Fprintf(r.out, "   %s\n      A: %.400s\n      B: %.400s\n", d.Path, left, right)
 	}
 }
 
@@ -210,7 +186,7 @@ func (r *report) end() error {
 			gone = append(gone, k.Path)
 		}
 	}
-	fmt.Fprintf(r.out, "%d cases, %d differences, %d of them of %d known kinds\n", r.cases, r.differences, r.differences-sum(r.unexpected), seen)
+	fmt.Fprintf(r.out, "%d cases, %d differences, %d of them of %d known kinds\n", r.cases, r.differences, r.known, seen)
 	for _, kind := range slices.SortedFunc(maps.Keys(r.unexpected), func(a, b string) int { return r.unexpected[b] - r.unexpected[a] }) {
 		fmt.Fprintf(r.out, "%5d %s\n", r.unexpected[kind], kind)
 	}
@@ -222,12 +198,4 @@ func (r *report) end() error {
 		errs = append(errs, fmt.Errorf("these known kinds no longer occur, so remove them: %q", gone))
 	}
 	return errors.Join(errs...)
-}
-
-func sum(counts map[string]int) int {
-	total := 0
-	for _, n := range counts {
-		total += n
-	}
-	return total
 }

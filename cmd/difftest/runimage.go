@@ -3,13 +3,12 @@
 package main
 
 import (
-	"bytes"
 	"embed"
-	"io"
 	"path"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
+	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
@@ -46,16 +45,5 @@ func (i *runImage) RawManifest() ([]byte, error)        { return i.manifest, nil
 func (i *runImage) RawConfigFile() ([]byte, error)      { return i.config, nil }
 func (i *runImage) MediaType() (types.MediaType, error) { return types.DockerManifestSchema2, nil }
 func (i *runImage) LayerByDigest(v1.Hash) (partial.CompressedLayer, error) {
-	return compressed(i.layer), nil
+	return static.NewLayer(i.layer, types.DockerLayer), nil
 }
-
-// compressed is a layer. It implements [partial.CompressedLayer].
-type compressed []byte
-
-func (c compressed) Digest() (v1.Hash, error) {
-	h, _, err := v1.SHA256(bytes.NewReader(c))
-	return h, err
-}
-func (c compressed) Compressed() (io.ReadCloser, error)  { return io.NopCloser(bytes.NewReader(c)), nil }
-func (c compressed) Size() (int64, error)                { return int64(len(c)), nil }
-func (c compressed) MediaType() (types.MediaType, error) { return types.DockerLayer, nil }

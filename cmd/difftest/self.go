@@ -68,10 +68,7 @@ func (o *options) compareSelf(ctx context.Context, out io.Writer, r *Runner, sid
 	if len(o.seeds) == 0 {
 		_ = o.seeds.Set(fmt.Sprintf("1-%d", ownSeeds))
 	}
-	cases, err := o.allCases()
-	if err != nil {
-		return err
-	}
+	cases := o.allCases()
 	cnb, err := user.LookupId(strconv.Itoa(cnbUser))
 	if err != nil {
 		return err
@@ -105,25 +102,17 @@ func (o *options) compareWays(ctx context.Context, out io.Writer, r *Runner, sid
 		}
 		defer remove()
 	}
-	report := &report{out: out, expected: known, verbose: o.verbose, whole: o.cases == "" && len(o.seeds) >= ownSeeds}
-	for _, c := range cases {
-		var results []map[string]any
-		for i, other := range []bool{false, true} {
-			changed, own := *c, *side
-			own.Name = fmt.Sprintf("%s%d", strings.ReplaceAll(v.name, " ", "-"), i) // separate names, so that no build finds the other's image
-			v.change(&changed, &own, other)
-			result, err := r.Observe(ctx, &changed, &own)
-			if err != nil {
-				return fmt.Errorf("seed %d: %w", c.Seed, err)
+	report := &report{out: out, expected: known, verbose: o.verbose, whole: len(o.seeds) >= ownSeeds}
+	return report.compare(cases, func(c *Case, other bool) (map[string]any, error) {
+		changed, own := *c, *side
+		own.Name = fmt.Sprintf("%s-%t", strings.ReplaceAll(v.name, " ", "-"), other) // separate names, so that no build finds the other's image
+		v.change(&changed, &own, other)
+		result, err := r.Observe(ctx, &changed, &own)
+		for _, build := range []string{"b1", "b2"} {
+			if b, ok := result[build].(map[string]any); ok {
+				v.same(b)
 			}
-			for _, build := range []string{"b1", "b2"} {
-				if b, ok := result[build].(map[string]any); ok {
-					v.same(b)
-				}
-			}
-			results = append(results, result)
 		}
-		report.add(c, results[0], results[1])
-	}
-	return report.end()
+		return result, err
+	})
 }

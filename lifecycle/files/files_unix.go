@@ -23,6 +23,15 @@ func Owner(info fs.FileInfo) (uid, gid int, ok bool) {
 	return int(st.Uid), int(st.Gid), true
 }
 
+// Identity returns the numbers of the device and of the file on it; zero if the system has none.
+func Identity(info fs.FileInfo) (device, inode uint64) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, 0
+	}
+	return uint64(st.Dev), uint64(st.Ino)
+}
+
 // TryLock locks a file until it is closed. The error is [ErrLocked] if another process has locked it, and wraps
 // [errors.ErrUnsupported] if the system or the file system has no locks.
 func TryLock(f *os.File) error {

@@ -17,7 +17,9 @@
 //     to be pushed and pulled again.
 //
 // A [Layer] is a v1.Layer of go-containerregistry. Its bytes are read from the files on
-// demand. They are hashed and compressed at most once.
+// demand. They are hashed and compressed at most once. A layer keeps no list of its files, so
+// that memory does not grow with them: it walks the directory each time, and recognizes a
+// change by a hash of each file's metadata.
 //
 // The exporter decides which directories become layers, and in which order.
 //

@@ -25,12 +25,12 @@ import (
 var Epoch = time.Date(1980, time.January, 1, 0, 0, 1, 0, time.UTC)
 
 // ErrChanged is wrapped by errors of a [Layer] whose files have changed since it was made.
-var ErrChanged = errors.New("the file changed while it was read")
+var ErrChanged = errors.New("it changed while it was read")
 
 // A Layer is a tar that is generated from its files whenever it is read, so the files must
 // not change. Its methods may be called concurrently.
 type Layer struct {
-	entries []entry
+	content content
 	spool   string // directory of the temporary file with the compressed layer
 
 	mu     sync.Mutex // guards the fields below, so that only one caller hashes or compresses
@@ -39,17 +39,30 @@ type Layer struct {
 	packed *packed    // nil: not compressed yet
 }
 
-// An entry is a header and, for a regular file, the path of its content.
-type entry struct {
-	header tar.Header
-	file   string      // on disk; empty: no content
-	info   fs.FileInfo // of file when the layer was made
+// content is what a layer has.
+type content interface {
+	// each calls emit for every entry in order, with the open file of a regular file. It may be
+	// called concurrently. Its errors name the entry.
+	each(emit func(*tar.Header, *os.File) error) error
+	empty() bool
 }
 
 var _ v1.Layer = (*Layer)(nil)
 
 // Empty reports whether the layer has no entries, such as a slice that matches no file.
-func (l *Layer) Empty() bool { return len(l.entries) == 0 }
+func (l *Layer) Empty() bool { return l.content.empty() }
+
+// fileWork is the number of bytes whose reading takes as long as opening a file.
+const fileWork = 16 << 10
+
+// Work estimates how long reading the layer takes, in the bytes of a single file that takes as
+// long. It does not read the files.
+func (l *Layer) Work() int64 {
+	if p, ok := l.content.(part); ok {
+		return p.work
+	}
+	return 0
+}
 
 // DiffID returns the digest of the uncompressed tar. The first call reads and hashes the files.
 func (l *Layer) DiffID() (v1.Hash, error) {
@@ -227,15 +240,19 @@ func digestOf(sum hash.Hash) v1.Hash {
 	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum.Sum(nil))}
 }
 
-// write writes the tar. It needs no lock, since it only reads l.entries, which never change.
+// write writes the tar. It needs no lock, since it only reads l.content, which never changes.
 func (l *Layer) write(w io.Writer) error {
 	tw := tar.NewWriter(w)
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
-	for i := range l.entries {
-		if err := l.entries[i].write(tw, *buf); err != nil {
-			return fmt.Errorf("archiving %s: %w", l.entries[i].header.Name, err)
+	err := l.content.each(func(h *tar.Header, f *os.File) error {
+		if err := tw.WriteHeader(h); err != nil || f == nil {
+			return err
 		}
+		return copyFile(tw, f, h.Size, *buf)
+	})
+	if err != nil {
+		return err
 	}
 	if err := tw.Close(); err != nil {
 		return fmt.Errorf("archiving: %w", err)
@@ -245,41 +262,84 @@ func (l *Layer) write(w io.Writer) error {
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
 
-func (e *entry) write(tw *tar.Writer, buf []byte) error {
-	if e.file == "" {
-		return tw.WriteHeader(&e.header)
+// copyFile copies so many bytes. It is ErrChanged if the file has less.
+func copyFile(w io.Writer, f *os.File, size int64, buf []byte) error {
+	for size > 0 {
+		n, err := f.Read(buf[:min(size, int64(len(buf)))])
+		if _, err := w.Write(buf[:n]); err != nil {
+			return err
+		}
+		size -= int64(n)
+		if errors.Is(err, io.EOF) {
+			return ErrChanged
+		}
+		if err != nil {
+			return err
+		}
 	}
-	// The file may have been replaced by a symbolic link or a pipe.
-	f, err := os.OpenFile(e.file, os.O_RDONLY|files.NoFollow, 0)
+	return nil
+}
+
+// A list is the content of a layer of few entries.
+type list []entry
+
+// An entry is a header and, for a regular file, the path of its content.
+type entry struct {
+	header tar.Header
+	file   string      // on disk; empty: no content
+	info   fs.FileInfo // of file when the layer was made
+}
+
+func (l list) empty() bool { return len(l) == 0 }
+
+func (l list) each(emit func(*tar.Header, *os.File) error) error {
+	for i := range l {
+		if err := l[i].pass(emit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pass passes the entry to emit.
+func (e *entry) pass(emit func(*tar.Header, *os.File) error) error {
+	err := e.open(func(f *os.File) error { return emit(&e.header, f) })
+	if err != nil {
+		return fmt.Errorf("archiving %s: %w", e.header.Name, err)
+	}
+	return nil
+}
+
+// open calls do with the open file, which must not have changed before or after; nil if it has no content.
+func (e *entry) open(do func(*os.File) error) error {
+	if e.file == "" {
+		return do(nil)
+	}
+	f, err := openFile(e.file)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := e.unchanged(f); err != nil {
+	if err := unchanged(f, e.info); err != nil {
 		return err
 	}
-	if err := tw.WriteHeader(&e.header); err != nil {
+	if err := do(f); err != nil {
 		return err
 	}
-	// The wrappers hide ReaderFrom and WriterTo, so that the buffer is used.
-	n, err := io.CopyBuffer(struct{ io.Writer }{tw}, struct{ io.Reader }{io.LimitReader(f, e.header.Size)}, buf)
-	if err != nil {
-		return err
-	}
-	if n < e.header.Size {
-		return ErrChanged
-	}
-	return e.unchanged(f)
+	return unchanged(f, e.info)
 }
 
-// unchanged returns ErrChanged if the file differs from when the layer was made. A layer is
+// openFile opens a file that may have been replaced by a symbolic link or a pipe.
+func openFile(file string) (*os.File, error) { return os.OpenFile(file, os.O_RDONLY|files.NoFollow, 0) }
+
+// unchanged returns ErrChanged if the file differs from when it was looked at. A layer is
 // read more than once but hashed only once.
-func (e *entry) unchanged(f *os.File) error {
+func unchanged(f *os.File, before fs.FileInfo) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	if !os.SameFile(info, e.info) || info.Size() != e.info.Size() || !info.ModTime().Equal(e.info.ModTime()) {
+	if !os.SameFile(info, before) || info.Size() != before.Size() || !info.ModTime().Equal(before.ModTime()) {
 		return ErrChanged
 	}
 	return nil

@@ -317,15 +317,24 @@ func TestLayerCanBeReadConcurrently(t *testing.T) {
 }
 
 func TestChangedFileIsAnError(t *testing.T) {
-	for name, change := range map[string]func(file string) error{
-		"longer":  func(f string) error { return os.WriteFile(f, []byte("puts 1; puts 2\n"), 0o644) },
-		"shorter": func(f string) error { return os.Truncate(f, 2) },
-		"replaced": func(f string) error {
+	const file, dir = "archiving /workspace/app.rb: it changed while it was read", "archiving /workspace: it changed while it was read"
+	for name, test := range map[string]struct {
+		change func(file string) error
+		want   string
+	}{
+		"longer":  {func(f string) error { return os.WriteFile(f, []byte("puts 1; puts 2\n"), 0o644) }, file},
+		"shorter": {func(f string) error { return os.Truncate(f, 2) }, file},
+		"touched": {func(f string) error { return os.Chtimes(f, time.Time{}, layers.Epoch) }, file},
+		"mode":    {func(f string) error { return os.Chmod(f, 0o600) }, file},
+		"replaced": {func(f string) error {
 			return errors.Join(os.WriteFile(f+"2", []byte("puts 2\n"), 0o644), os.Rename(f+"2", f))
-		},
-		"a link": func(f string) error { return errors.Join(os.Remove(f), os.Symlink("/etc/passwd", f)) },
-		"a pipe": func(f string) error { return errors.Join(os.Remove(f), syscall.Mkfifo(f, 0o644)) },
-		"gone":   os.Remove,
+		}, file},
+		"a link":      {func(f string) error { return errors.Join(os.Remove(f), os.Symlink("/etc/passwd", f)) }, file},
+		"a pipe":      {func(f string) error { return errors.Join(os.Remove(f), syscall.Mkfifo(f, 0o644)) }, file},
+		"a directory": {func(f string) error { return errors.Join(os.Remove(f), os.Mkdir(f, 0o755)) }, file},
+		"gone":        {os.Remove, dir},
+		"renamed":     {func(f string) error { return os.Rename(f, f+"2") }, dir},
+		"another":     {func(f string) error { return os.WriteFile(f+"2", nil, 0o644) }, dir},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := referenceTree(t)
@@ -333,11 +342,26 @@ func TestChangedFileIsAnError(t *testing.T) {
 			check(t, err)
 			_, err = l.DiffID()
 			check(t, err)
-			check(t, change(filepath.Join(root, "workspace/app.rb")))
-			if _, err := l.Digest(); err == nil || !strings.Contains(err.Error(), "/workspace/app.rb") {
+			check(t, test.change(filepath.Join(root, "workspace/app.rb")))
+			_, err = l.Digest()
+			if !errors.Is(err, layers.ErrChanged) || err.Error() != test.want {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// A layer of a slice reads only its own files, so others may change.
+func TestChangedFileOfAnotherSlice(t *testing.T) {
+	root := tree(t, map[string]string{"app/a": "a", "app/b": "b"})
+	all, err := layers.Source{Root: root}.App("/app", [][]string{{"a"}}, nil)
+	check(t, err)
+	check(t, os.WriteFile(filepath.Join(root, "app/a"), []byte("longer"), 0o644))
+	if _, err := all[0].DiffID(); !errors.Is(err, layers.ErrChanged) {
+		t.Errorf("the slice has other content: %v", err)
+	}
+	if _, err := all[1].DiffID(); err != nil {
+		t.Error(err)
 	}
 }
 

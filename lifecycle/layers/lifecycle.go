@@ -30,7 +30,7 @@ func Launcher(file string) (*Layer, error) {
 		return nil, fmt.Errorf("archiving launcher %s: %w", file, err)
 	}
 	header := tar.Header{Typeflag: tar.TypeReg, Name: launcherPath, Mode: 0o755, Size: info.Size(), ModTime: Epoch}
-	return &Layer{entries: []entry{
+	return &Layer{content: list{
 		rootDir("/cnb"), rootDir(path.Dir(launcherPath)), {header: header, file: file, info: info},
 	}}, nil
 }
@@ -38,7 +38,7 @@ func Launcher(file string) (*Layer, error) {
 // Processes returns the layer with a symbolic link to the launcher for each process type
 // (platform.md, "exporter").
 func Processes(types []string) (*Layer, error) {
-	entries := []entry{rootDir("/cnb"), rootDir(processDir)}
+	entries := list{rootDir("/cnb"), rootDir(processDir)}
 	for _, t := range slices.Compact(slices.Sorted(slices.Values(types))) {
 		if t == "" || t == "." || t == ".." || strings.ContainsAny(t, "/\x00") {
 			return nil, fmt.Errorf("archiving process types: %q is not a valid file name: rename the process", t)
@@ -47,7 +47,7 @@ func Processes(types []string) (*Layer, error) {
 			Typeflag: tar.TypeSymlink, Name: path.Join(processDir, t), Linkname: launcherPath, Mode: 0o755, ModTime: Epoch,
 		}})
 	}
-	return &Layer{entries: entries}, nil
+	return &Layer{content: entries}, nil
 }
 
 func rootDir(name string) entry {

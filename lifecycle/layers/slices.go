@@ -21,14 +21,19 @@ func (s Source) App(dir string, paths [][]string, outside func(slice int, glob s
 	if err != nil {
 		return nil, err
 	}
-	entries, err := s.tree(dir)
+	if len(globs) == 0 {
+		layer, err := s.Dir(dir)
+		return []*Layer{layer}, err
+	}
+	d := division{globs: globs}
+	t, err := s.tree(dir, d.assign)
 	if err != nil {
 		return nil, err
 	}
-	owner := assign(entries, dir, globs)
+	d.dropEmptied()
 	layers := make([]*Layer, len(paths)+1)
 	for i := range layers {
-		layers[i] = &Layer{entries: pick(entries, owner, i), spool: s.Spool}
+		layers[i] = &Layer{content: part{t, d.pick(int32(i))}, spool: s.Spool}
 	}
 	return layers, nil
 }
@@ -57,57 +62,67 @@ func sliceGlobs(dir string, slicePaths [][]string, outside func(int, string)) ([
 	return globs, nil
 }
 
-// assign returns the slice of each entry. Entries follow their parents, so the slice of a
-// directory is known before that of its content.
-func assign(entries []entry, dir string, globs [][]string) []int {
-	rest := len(globs)
-	slice := make(map[string]int, len(entries)) // by directory
-	owner := make([]int, len(entries))
-	for i, e := range entries {
-		name := e.header.Name
-		owner[i] = rest
-		if !within(name, dir) {
-			continue
-		}
-		if parent, ok := slice[path.Dir(name)]; ok {
-			owner[i] = parent
-		}
-		// An earlier slice wins over that of the directory.
-		for n := range globs[:owner[i]] {
-			if matches(globs[n], name) {
-				owner[i] = n
-				break
-			}
-		}
-		slice[name] = owner[i]
-		if name == dir {
-			owner[i] = rest // so that every image has it, even if a slice takes all its content
-		}
-	}
-	dropEmptied(entries, owner)
-	return owner
+// A division has the slice of each entry of a tree, by index. Directories come before their content.
+type division struct {
+	globs  [][]string // by slice; the rest comes after them
+	parent []int32    // index of the directory; -1: that of the app, whose index is 0
+	owner  []int32    // slice
+	inside []int32    // slice of a directory's content, unless it is in an earlier one
 }
 
 // parentOnly is the slice of a directory that other slices have only as a parent.
 const parentOnly = -1
 
+// assign sets the slice of the next entry.
+func (d *division) assign(n node) {
+	rest := int32(len(d.globs))
+	owner := rest
+	if n.parent >= 0 {
+		owner = d.inside[n.parent]
+	}
+	// An earlier slice wins over that of the directory.
+	for i := range d.globs[:owner] {
+		if matches(d.globs[i], n.name) {
+			owner = int32(i)
+			break
+		}
+	}
+	d.inside = append(d.inside, owner)
+	if n.parent < 0 {
+		owner = rest // so that every image has it, even if a slice takes all its content
+	}
+	d.parent, d.owner = append(d.parent, int32(n.parent)), append(d.owner, owner)
+}
+
 // dropEmptied removes a directory from its slice, or from the rest, if all its content is in earlier slices:
 // these have it as a parent. An empty directory stays.
-func dropEmptied(entries []entry, owner []int) {
-	type part struct {
-		dir   string
-		slice int
-	}
-	children, remaining := map[string]int{}, map[part]int{}
-	for i, e := range slices.Backward(entries) {
-		name := e.header.Name
-		children[path.Dir(name)]++
-		if children[name] > 0 && remaining[part{name, owner[i]}] == 0 {
-			owner[i] = parentOnly
-			continue
+func (d *division) dropEmptied() {
+	filled, remaining := newBits(len(d.owner)), newBits(len(d.owner))
+	for i, owner := range slices.Backward(d.owner) {
+		parent := int(d.parent[i])
+		if filled.has(i) && !remaining.has(i) {
+			d.owner[i] = parentOnly
+		} else if parent >= 0 && d.owner[parent] == owner {
+			remaining.add(parent)
 		}
-		remaining[part{path.Dir(name), owner[i]}]++
+		if parent >= 0 {
+			filled.add(parent)
+		}
 	}
+}
+
+// pick returns the entries of a slice with all their parents.
+func (d *division) pick(slice int32) bits {
+	wanted := newBits(len(d.owner))
+	for i, owner := range slices.Backward(d.owner) {
+		if owner == slice {
+			wanted.add(i)
+		}
+		if parent := int(d.parent[i]); parent >= 0 && wanted.has(i) {
+			wanted.add(parent)
+		}
+	}
+	return wanted
 }
 
 func matches(globs []string, name string) bool {
@@ -117,26 +132,6 @@ func matches(globs []string, name string) bool {
 		}
 	}
 	return false
-}
-
-// pick returns the entries of a slice with all their parents.
-func pick(entries []entry, owner []int, slice int) []entry {
-	wanted := map[string]bool{}
-	for i, e := range entries {
-		if owner[i] != slice {
-			continue
-		}
-		for name := e.header.Name; name != "/" && !wanted[name]; name = path.Dir(name) {
-			wanted[name] = true
-		}
-	}
-	var picked []entry
-	for _, e := range entries {
-		if wanted[e.header.Name] {
-			picked = append(picked, e)
-		}
-	}
-	return picked
 }
 
 func within(name, dir string) bool {

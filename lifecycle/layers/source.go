@@ -1,16 +1,10 @@
 package layers
 
 import (
-	"archive/tar"
-	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
-	"syscall"
 
 	"github.com/baseplan/baseplan/lifecycle/files"
 )
@@ -33,52 +27,11 @@ type Source struct {
 // Dir returns the layer of an absolute directory with its content and its parents.
 // The error wraps fs.ErrNotExist if the directory does not exist.
 func (s Source) Dir(dir string) (*Layer, error) {
-	entries, err := s.tree(dir)
+	t, err := s.tree(dir, nil)
 	if err != nil {
 		return nil, err
 	}
-	return &Layer{entries: entries, spool: s.Spool}, nil
-}
-
-// tree returns the entries of the parents of dir, of dir, and of its content.
-func (s Source) tree(dir string) ([]entry, error) {
-	if err := checkPath(dir); err != nil {
-		return nil, fmt.Errorf("archiving %q: %w", dir, err)
-	}
-	if err := s.checkLinks(dir); err != nil {
-		return nil, fmt.Errorf("archiving %s: %w", dir, err)
-	}
-	entries, err := s.parents(dir)
-	if err != nil {
-		return nil, fmt.Errorf("archiving %s: %w", dir, err)
-	}
-	root := s.onDisk(dir)
-	info, err := os.Lstat(root)
-	if err == nil && !info.IsDir() {
-		err = errors.New("not a directory")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("archiving %s: %w", dir, err)
-	}
-	err = filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		if info.Mode()&fs.ModeSocket != 0 {
-			return nil // a tar cannot hold sockets
-		}
-		e, err := s.entry(path.Join(dir, strings.TrimPrefix(file, root)), file, info)
-		entries = append(entries, e)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("archiving %s: %w", dir, err)
-	}
-	return entries, nil
+	return &Layer{content: part{tree: t}, spool: s.Spool}, nil
 }
 
 // checkLinks returns an error if the path from s.Base to a directory in it contains a symbolic link.
@@ -98,69 +51,30 @@ func (s Source) checkLinks(dir string) error {
 	return parent.Close()
 }
 
-func (s Source) parents(dir string) ([]entry, error) {
-	var parents []entry
+// above returns the parents of a directory.
+func (s Source) above(dir string) (list, error) {
+	var parents list
 	for p := path.Dir(dir); p != "/"; p = path.Dir(p) {
 		info, err := os.Stat(s.onDisk(p))
 		if err != nil {
 			return nil, err
 		}
-		e, err := s.entry(p, s.onDisk(p), info)
+		h, err := s.header(p, info)
 		if err != nil {
 			return nil, err
 		}
 		if uid, gid, ok := files.Owner(info); ok && (s.Base == "" || !within(p, s.Base)) {
-			e.header.Uid, e.header.Gid = uid, gid
+			h.Uid, h.Gid = uid, gid
 		}
-		parents = append(parents, e)
+		parents = append(parents, entry{header: h})
 	}
 	slices.Reverse(parents)
 	return parents, nil
 }
 
-func (s Source) onDisk(name string) string { return filepath.Join("/", s.Root, name) }
-
-func (s Source) entry(name, file string, info fs.FileInfo) (entry, error) {
-	e := entry{header: tar.Header{Name: name, Mode: modeBits(info.Mode()), Uid: s.UID, Gid: s.GID, ModTime: Epoch}}
-	switch mode := info.Mode(); {
-	case mode.IsRegular():
-		e.header.Typeflag, e.header.Size = tar.TypeReg, info.Size()
-		e.file, e.info = file, info
-	case mode.IsDir():
-		e.header.Typeflag = tar.TypeDir
-	case mode&fs.ModeSymlink != 0:
-		target, err := os.Readlink(file)
-		if err != nil {
-			return entry{}, err
-		}
-		e.header.Typeflag, e.header.Linkname = tar.TypeSymlink, target
-	case mode&fs.ModeNamedPipe != 0:
-		e.header.Typeflag = tar.TypeFifo
-	default:
-		return entry{}, fmt.Errorf("%s is a device (%s), which a layer cannot have: remove it", name, mode)
+func (s Source) onDisk(name string) string {
+	if s.Root == "" || s.Root == "/" {
+		return name
 	}
-	return e, nil
-}
-
-// modeBits returns the mode in the format of a tar header.
-func modeBits(m fs.FileMode) int64 {
-	bits := int64(m.Perm())
-	if m&fs.ModeSetuid != 0 {
-		bits |= syscall.S_ISUID
-	}
-	if m&fs.ModeSetgid != 0 {
-		bits |= syscall.S_ISGID
-	}
-	if m&fs.ModeSticky != 0 {
-		bits |= syscall.S_ISVTX
-	}
-	return bits
-}
-
-// checkPath refuses paths that may name another directory in an image.
-func checkPath(name string) error {
-	if !path.IsAbs(name) || path.Clean(name) != name || name == "/" || strings.ContainsRune(name, 0) {
-		return errors.New("the path must be absolute, without . or .. or a slash at the end, and must not be /")
-	}
-	return nil
+	return filepath.Join("/", s.Root, name)
 }

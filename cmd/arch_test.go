@@ -57,7 +57,7 @@ var walls = []wall{
 	{"github.com/sigstore/", []string{"sbom/attach", "sbom/keyless/keylesstest"}, "trust in an SBOM is decided where it is found"},
 	{"github.com/secure-systems-lab/", []string{"sbom/attach", "sbom/keyless/keylesstest"}, "trust in an SBOM is decided where it is found"},
 	{"github.com/google/go-containerregistry/pkg/v1/remote/transport", []string{"sbom/registry"}, "registries have one opener"},
-	{"github.com/google/go-containerregistry/pkg/v1/remote", []string{"sbom/registry", "sbom/registry/watch", "sbom/attach", "lifecycle/image", "lifecycle/cache", "lifecycle/lifecycletest", "cmd/dist", "cmd/difftest"}, "images in a registry are read and written in few places, with the options of sbom/registry; lifecycletest and difftest are for tests"},
+	{"github.com/google/go-containerregistry/pkg/v1/remote", []string{"sbom/registry", "sbom/registry/watch", "sbom/attach", "lifecycle/image", "lifecycle/cache", "lifecycle/lifecycletest", "cmd/dist", "cmd/difftest", "cmd/bench"}, "images in a registry are read and written in few places, with the options of sbom/registry; lifecycletest, difftest and bench are for tests"},
 	{"oras.land/oras-go/v2/registry/remote/errcode", []string{"sbom/registry", "sbom/attach"}, "its errors name the response's status"},
 	{"oras.land/oras-go/v2/registry", []string{"sbom/registry"}, "registries have one opener"},
 	{"oras.land/oras-go/", []string{"sbom/attach"}, "carriers in a registry are the work of one package"},

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -186,13 +187,19 @@ func (x *export) pieces() []*piece {
 
 // hash computes the diff IDs of all layers concurrently.
 func (x *export) hash(ctx context.Context) error {
-	var all []v1.Layer
+	var all []*layers.Layer
 	for _, p := range x.pieces() {
 		if p.layer != nil {
 			all = append(all, p.layer)
 		}
 	}
-	if err := x.Writer.Prepare(ctx, x.places[0], x.Previous, all...); err != nil {
+	// One that takes long must not begin last, or it keeps a single processor busy.
+	slices.SortStableFunc(all, func(a, b *layers.Layer) int { return cmp.Compare(b.Work(), a.Work()) })
+	hashed := make([]v1.Layer, len(all))
+	for n, l := range all {
+		hashed[n] = l
+	}
+	if err := x.Writer.Prepare(ctx, x.places[0], x.Previous, hashed...); err != nil {
 		return err
 	}
 	for _, p := range x.pieces() {

@@ -228,17 +228,12 @@ func optional(p resolver.Problem) resolver.Problem {
 }
 
 // TestSearchIsLimited has a large group in which trials are dear: the search gives
-// up before it has made as many as it may. Only what it learns takes new memory.
+// up before it has made as many as it may.
 func TestSearchIsLimited(t *testing.T) {
-	p := satisfiability(100, 0)
-	var err error
-	allocations := testing.AllocsPerRun(1, func() { _, err = resolver.Resolve(p) })
+	_, err := resolver.Resolve(satisfiability(100, 0))
 	unresolved, ok := errors.AsType[*resolver.UnresolvedError](err)
 	if !ok || !unresolved.GaveUp || unresolved.Trials != 39598 {
-		t.Fatalf("want to give up after 39598 trials, got %v", err)
-	}
-	if perTrial := allocations / float64(unresolved.Trials); perTrial > 2 {
-		t.Errorf("%.1f allocations a trial", perTrial)
+		t.Errorf("want to give up after 39598 trials, got %v", err)
 	}
 }
 

@@ -87,6 +87,7 @@ func (o *options) run() (int, error) {
 		return 0, err
 	}
 	o.setUpLog()
+	addCalls()
 	cpuid.Initialize()
 	ring0.InitDefault()
 	conf, err := o.config()

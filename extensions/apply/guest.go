@@ -38,6 +38,12 @@ const (
 	etcDir   = workDir + "/etc" // /etc is a link to it
 )
 
+// Descriptors of the pipes that link a guest to the [Applier] outside.
+const (
+	questionsFD = 3 + iota
+	answersFD
+)
+
 // A guest is the side in the sandbox of the link to the [Applier] outside.
 type guest struct {
 	link
@@ -48,10 +54,10 @@ type guest struct {
 // runGuest does the job of the [Applier] outside.
 func runGuest() {
 	closeOnExec()
-	in := &guest{link: link{in: os.NewFile(4, "answers"), out: os.NewFile(3, "questions")}, contexts: map[int]string{}}
+	in := &guest{link: link{in: os.NewFile(answersFD, "answers"), out: os.NewFile(questionsFD, "questions")}, contexts: map[int]string{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
-		waitHangUp(4)
+		waitHangUp(answersFD)
 		cancel()
 	}()
 	r, err := in.work(ctx)

@@ -84,13 +84,27 @@ func (b *build) openRoot(ctx context.Context) error {
 	}
 	t.noDevices, t.sandboxed = b.Root.isolated(), b.guest != nil
 	b.tree = t
-	for _, open := range b.Root.Layers {
-		if err := b.unpack(ctx, open); err != nil {
-			return fmt.Errorf("unpacking the image: %w", err)
-		}
+	if err := b.unpackImage(ctx); err != nil {
+		return fmt.Errorf("unpacking the image: %w", err)
 	}
 	b.skip, err = skipped(t.dir, b.exclude())
 	return err
+}
+
+func (b *build) unpackImage(ctx context.Context) error {
+	if b.guest != nil {
+		err := b.guest.unpackLayers(b.tree, len(b.Root.Layers))
+		if err == nil {
+			return nil
+		}
+		b.Log.Debug("the kernel of the sandbox does not unpack the image", "error", err)
+	}
+	for _, open := range b.Root.Layers {
+		if err := b.unpack(ctx, open); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // makeRoot creates the directory of an isolated root inside one that only its owner can enter,

@@ -14,11 +14,13 @@ import (
 // system calls otherwise is one here. The numbers are those of package apply.
 const (
 	callUnpack = 1900 + iota // unpack(dir, from): unpack the layer that arrives in frames at the descriptor from
+	callScan                 // scan(dir, to, skip, n): write the metadata of all files, without those at the paths in n bytes of skip
 )
 
 func addCalls() {
 	for _, table := range kernel.SyscallTables() {
 		table.Table[callUnpack] = syscalls.Supported("unpack", firstOnly(unpack))
+		table.Table[callScan] = syscalls.Supported("scan", firstOnly(scan))
 		table.Init()
 	}
 }

@@ -18,7 +18,6 @@ import (
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/abi/linux"
 	"gvisor.dev/gvisor/pkg/errors/linuxerr"
-	"gvisor.dev/gvisor/pkg/fspath"
 	"gvisor.dev/gvisor/pkg/log"
 	"gvisor.dev/gvisor/pkg/sentry/arch"
 	"gvisor.dev/gvisor/pkg/sentry/kernel"
@@ -37,7 +36,7 @@ func unpack(t *kernel.Task, args arch.SyscallArguments) error {
 		}
 		defer f.DecRef(t)
 	}
-	u := &unpacker{t: t, fs: t.Kernel().VFS(), root: dir.VirtualDentry(), times: map[string]time.Time{}, buf: make([]byte, 64<<10)}
+	u := &unpacker{walker: walker{t, t.Kernel().VFS(), dir.VirtualDentry()}, times: map[string]time.Time{}, buf: make([]byte, 64<<10)}
 	layer := &layerReader{t: t, from: from}
 	err := u.unpack(layer)
 	u.close()
@@ -126,10 +125,8 @@ func (r *layerReader) readFull(p []byte) error {
 
 // An unpacker unpacks one layer.
 type unpacker struct {
-	t    *kernel.Task
-	fs   *vfs.VirtualFilesystem
-	root vfs.VirtualDentry
-	buf  []byte
+	walker
+	buf []byte
 
 	dir        vfs.VirtualDentry // the directory opened last
 	name, real string            // its name, and the one without links
@@ -142,11 +139,6 @@ func (u *unpacker) close() {
 		u.dir.DecRef(u.t)
 		u.dir = vfs.VirtualDentry{}
 	}
-}
-
-// at names a file below a directory. Links do not lead out of the root.
-func (u *unpacker) at(dir vfs.VirtualDentry, name string) *vfs.PathOperation {
-	return &vfs.PathOperation{Root: u.root, Start: dir, Path: fspath.Parse(name)}
 }
 
 func (u *unpacker) unpack(layer io.Reader) error {
@@ -219,10 +211,6 @@ func (u *unpacker) openAll(name string) error {
 
 // epoch is the modification time of directories without one of their own.
 var epoch = time.Date(1980, time.January, 1, 0, 0, 1, 0, time.UTC)
-
-func (u *unpacker) stat(pop *vfs.PathOperation) (linux.Statx, error) {
-	return u.fs.StatAt(u.t, u.t.Credentials(), pop, &vfs.StatOptions{Mask: linux.STATX_BASIC_STATS})
-}
 
 // saveTime records the directory's modification time before its content changes.
 func (u *unpacker) saveTime() error {
@@ -334,21 +322,6 @@ func (u *unpacker) createFile(pop *vfs.PathOperation, content io.Reader) error {
 	return err
 }
 
-type fileWriter struct {
-	t  *kernel.Task
-	to *vfs.FileDescription
-}
-
-func (w fileWriter) Write(p []byte) (written int, err error) {
-	for written < len(p) {
-		n, err := w.to.Write(w.t, usermem.BytesIOSequence(p[written:]), vfs.WriteOptions{})
-		if written += int(n); err != nil {
-			return written, err
-		}
-	}
-	return written, nil
-}
-
 // setMetadata sets a file's owner, mode, time and extended attributes. The time of a directory is set at the end.
 func (u *unpacker) setMetadata(pop *vfs.PathOperation, h *tar.Header) error {
 	st := linux.Statx{Mask: linux.STATX_UID | linux.STATX_GID, UID: uint32(h.Uid), GID: uint32(h.Gid)}
@@ -368,7 +341,7 @@ func (u *unpacker) setMetadata(pop *vfs.PathOperation, h *tar.Header) error {
 	}
 	for record, value := range h.PAXRecords {
 		name, ok := strings.CutPrefix(record, "SCHILY.xattr.")
-		if !ok || name != "security.capability" && !strings.HasPrefix(name, "user.") && !strings.HasPrefix(name, "system.posix_acl_") {
+		if !ok || !keptXattr(name) {
 			continue
 		}
 		err := u.fs.SetXattrAt(u.t, u.t.Credentials(), pop, &vfs.SetXattrOptions{Name: name, Value: value})
@@ -432,50 +405,4 @@ func (u *unpacker) clearLower(real string, mine map[string]bool) error {
 		}
 	}
 	return nil
-}
-
-// removeAll removes a file, or a directory and everything in it, if it exists.
-func (u *unpacker) removeAll(pop *vfs.PathOperation) error {
-	st, err := u.stat(pop)
-	if linuxerr.Equals(linuxerr.ENOENT, err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if st.Mode&linux.S_IFMT != linux.S_IFDIR {
-		return u.fs.UnlinkAt(u.t, u.t.Credentials(), pop)
-	}
-	dir, err := u.fs.GetDentryAt(u.t, u.t.Credentials(), pop, &vfs.GetDentryOptions{})
-	if err != nil {
-		return err
-	}
-	defer dir.DecRef(u.t)
-	names, err := u.names(u.at(dir, ""))
-	if err != nil {
-		return err
-	}
-	for _, base := range names {
-		if err := u.removeAll(u.at(dir, base)); err != nil {
-			return err
-		}
-	}
-	return u.fs.RmdirAt(u.t, u.t.Credentials(), pop)
-}
-
-// names returns the names in a directory.
-func (u *unpacker) names(pop *vfs.PathOperation) ([]string, error) {
-	f, err := u.fs.OpenAt(u.t, u.t.Credentials(), pop, &vfs.OpenOptions{Flags: linux.O_RDONLY | linux.O_DIRECTORY})
-	if err != nil {
-		return nil, err
-	}
-	defer f.DecRef(u.t)
-	var names []string
-	err = f.IterDirents(u.t, vfs.IterDirentsCallbackFunc(func(d vfs.Dirent) error {
-		if d.Name != "." && d.Name != ".." {
-			names = append(names, d.Name)
-		}
-		return nil
-	}))
-	return names, err
 }

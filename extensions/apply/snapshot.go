@@ -3,7 +3,6 @@
 package apply
 
 import (
-	"fmt"
 	"maps"
 	"path"
 	"path/filepath"
@@ -69,7 +68,10 @@ func skipped(dir string, paths []string) (map[string]bool, error) {
 
 // scan takes a snapshot.
 func (t *tree) scan(skip map[string]bool) (snapshot, error) {
-	s := scanner{skip: skip, sandboxed: t.sandboxed, files: make(snapshot, 0, 8<<10)}
+	if t.sandboxed {
+		return t.scanByKernel(skip)
+	}
+	s := scanner{skip: skip, files: make(snapshot, 0, 8<<10)}
 	fd, err := unix.Open(t.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
@@ -84,9 +86,7 @@ func (t *tree) scan(skip map[string]bool) (snapshot, error) {
 type scanner struct {
 	skip  map[string]bool
 	files snapshot
-
-	sandboxed bool
-	buf       [32 << 10]byte
+	buf   [32 << 10]byte
 }
 
 func (s *scanner) dir(fd int, name string) error {
@@ -113,9 +113,6 @@ func (s *scanner) one(fd int, dir, base string) error {
 	}
 	f.stat.Atim = unix.Timespec{}
 	if !f.isDir() {
-		if err := s.readAttrs(fd, base, &f); err != nil {
-			return &pathError{"reading", f.path, err}
-		}
 		s.files = append(s.files, f)
 		return nil
 	}
@@ -133,25 +130,6 @@ func (s *scanner) enter(parent int, base string, f file) error {
 	}
 	s.files = append(s.files, f)
 	return s.dir(fd, f.path)
-}
-
-// readAttrs reads the extended attributes of a regular file in a sandbox, whose kernel does not
-// change the ctime with them.
-func (s *scanner) readAttrs(dir int, base string, f *file) error {
-	if !s.sandboxed || f.kind() != unix.S_IFREG {
-		return nil
-	}
-	size, err := unix.Llistxattr(fmt.Sprintf("/proc/self/fd/%d/%s", dir, base), nil)
-	if size <= 0 {
-		return ignoreUnsupported(err)
-	}
-	fd, err := unix.Openat(dir, base, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	f.attrs, err = attrText(fd)
-	return err
 }
 
 func attrText(fd int) (string, error) {

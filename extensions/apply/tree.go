@@ -37,7 +37,7 @@ type tree struct {
 	// the machine's disks.
 	noDevices bool
 
-	// sandboxed reads the extended attributes of all files for a snapshot.
+	// sandboxed lets the kernel of a sandbox take snapshots.
 	sandboxed bool
 
 	dirs  dirs

@@ -192,19 +192,28 @@ func (u *unpacker) open(name string) error {
 // openAll opens a directory, and creates it and its parents if they are missing.
 func (u *unpacker) openAll(name string) error {
 	err := u.open(name)
+	links := 0
 	for i := 1; linuxerr.Equals(linuxerr.ENOENT, err) && i <= len(name); i++ {
 		if i < len(name) && name[i] != '/' || u.open(name[:i]) == nil {
 			continue
 		}
-		if _, err := u.stat(u.at(u.root, name[:i])); err == nil {
-			return errors.New("a link to nowhere")
+		to, err := u.fs.ReadlinkAt(u.t, u.t.Credentials(), u.at(u.root, name[:i]))
+		if err == nil { // a link to nowhere: its target is created
+			if links++; links > 40 || slices.Contains(strings.Split(to, "/"), "..") {
+				return linuxerr.ELOOP
+			}
+			if !path.IsAbs(to) {
+				to = path.Join(path.Dir(name[:i]), to)
+			}
+			name, i = path.Join(to, name[i:]), 0
+			continue
 		}
 		if err := u.put(&tar.Header{Typeflag: tar.TypeDir, Name: name[:i], Mode: 0o755, ModTime: epoch}, nil); err != nil {
 			return err
 		}
-		if i == len(name) {
-			err = u.open(name)
-		}
+	}
+	if linuxerr.Equals(linuxerr.ENOENT, err) {
+		return u.open(name)
 	}
 	return err
 }

@@ -23,6 +23,9 @@ type dirs struct {
 	root  string
 	stack []openDir
 
+	// sandboxed distrusts O_NOFOLLOW, since with O_DIRECTORY the kernel of a sandbox follows links nevertheless.
+	sandboxed bool
+
 	// The link that the last name led through, so that it is resolved once for all files.
 	alias, aliasReal string
 }
@@ -73,13 +76,26 @@ func (d *dirs) walk(name string) (openDir, error) {
 		top := d.top()
 		base, _, _ := strings.Cut(strings.TrimPrefix(name[len(top.name):], "/"), "/")
 		next := path.Join(top.name, base)
-		fd, err := unix.Openat(top.fd, base, flags|unix.O_NOFOLLOW, 0)
+		fd, err := d.openat(top.fd, base, flags|unix.O_NOFOLLOW)
 		if err != nil {
 			return openDir{}, &pathError{"opening", next, err}
 		}
 		d.stack = append(d.stack, openDir{fd, next, path.Join(top.real, base)})
 	}
 	return d.top(), nil
+}
+
+func (d *dirs) openat(dir int, base string, flags int) (int, error) {
+	if d.sandboxed {
+		var st unix.Stat_t
+		if err := unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return -1, err
+		}
+		if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			return -1, unix.ENOTDIR
+		}
+	}
+	return unix.Openat(dir, base, flags, 0)
 }
 
 func (d *dirs) top() openDir { return d.stack[len(d.stack)-1] }

@@ -44,6 +44,7 @@ var attempts = []struct{ name, command, forbidden string }{
 	{"raw sockets", `/attack raw`, "opened"},
 	{"capabilities again", `/attack capabilities`, "regained"},
 	{"file handles", `/attack handle`, "opened"},
+	{"system calls of the program that started it", `/attack calls`, "answered"},
 	{"mounts", `mount -t tmpfs none /mnt 2>/dev/null && echo mounted; mount -o bind / /tmp 2>/dev/null && echo mounted; true`, "mounted"},
 	{"settings of the machine", `echo x > /proc/sys/kernel/hostname && echo written; echo core > /proc/sys/kernel/core_pattern && echo written; true`, "written"},
 	{"a way up", `cd /; cd ../../../../..; ls -d cnb/lifecycle kaniko 2>/dev/null; ls -d /../../cnb/lifecycle 2>/dev/null; true`, "lifecycle"},

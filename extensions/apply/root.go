@@ -83,6 +83,7 @@ func (b *build) openRoot(ctx context.Context) error {
 		return err
 	}
 	t.noDevices, t.sandboxed = b.Root.isolated(), b.guest != nil
+	t.dirs.sandboxed = t.sandboxed
 	b.tree = t
 	if err := b.unpackImage(ctx); err != nil {
 		return fmt.Errorf("unpacking the image: %w", err)

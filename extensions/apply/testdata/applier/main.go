@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"time"
 
@@ -19,6 +20,8 @@ import (
 
 type spec struct {
 	Dir, Base, App, Spool, Cache, Out string
+	Bases                             []string // instead of Base
+	Debug                             bool
 	Sandbox                           string // path of the sandbox program; empty: none
 	Disk, Memory                      int64
 	NoNetwork                         bool
@@ -70,8 +73,14 @@ func run(s spec) (r result) {
 	if s.Sandbox != "" {
 		a.Root.Dir, a.Sandbox = "", &apply.Sandbox{Program: s.Sandbox, Disk: s.Disk, Memory: s.Memory}
 	}
+	if s.Debug {
+		a.Log = slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
 	if s.Base != "" {
-		a.Root.Layers = append(a.Root.Layers, func() (io.ReadCloser, error) { return os.Open(s.Base) })
+		s.Bases = append(s.Bases, s.Base)
+	}
+	for _, base := range s.Bases {
+		a.Root.Layers = append(a.Root.Layers, func() (io.ReadCloser, error) { return os.Open(base) })
 	}
 	ctx := context.Background()
 	if s.Timeout > 0 {

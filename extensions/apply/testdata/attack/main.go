@@ -29,6 +29,8 @@ func main() {
 		capabilities()
 	case "handle":
 		handle()
+	case "calls":
+		calls()
 	}
 }
 
@@ -166,5 +168,14 @@ func handle() {
 	}{8, 1, [8]byte{2}}
 	if got, _, errno := unix.Syscall(unix.SYS_OPEN_BY_HANDLE_AT, uintptr(fd), uintptr(unsafe.Pointer(&h)), unix.O_RDONLY); errno == 0 {
 		fmt.Println("opened", got)
+	}
+}
+
+// calls tries the system calls that the kernel of a sandbox has for another process.
+func calls() {
+	for number := uintptr(1900); number < 1910; number++ {
+		if _, _, errno := unix.Syscall(number, 0, 1, 0); errno != unix.ENOSYS {
+			fmt.Println("answered", number, errno)
+		}
 	}
 }

@@ -1,12 +1,18 @@
 // The command kernel tries what a command may want from Linux, and prints the names of what works. "kernel attribute FILE"
-// gives a file an extended attribute.
+// gives a file an extended attribute, "kernel list DIR" lists all that is known of the files in a directory, without
+// those in proc, sys and dev.
 package main
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -36,6 +42,10 @@ const ioURingSetup = 425
 func main() {
 	if len(os.Args) == 3 && os.Args[1] == "attribute" {
 		must(unix.Setxattr(os.Args[2], "user.x", []byte("1"), 0))
+		return
+	}
+	if len(os.Args) == 3 && os.Args[1] == "list" {
+		must(list(os.Args[2]))
 		return
 	}
 	must(os.Chdir("/tmp"))
@@ -138,4 +148,68 @@ func must(err error) {
 		fmt.Println(err)
 		os.Exit(1)
 	}
+}
+
+func list(dir string) error {
+	first := map[uint64]string{}
+	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(dir, name)
+		if err != nil {
+			return err
+		}
+		if rel == "proc" || rel == "sys" || rel == "dev" {
+			return filepath.SkipDir
+		}
+		var st unix.Stat_t
+		if err := unix.Lstat(name, &st); err != nil {
+			return err
+		}
+		if !d.IsDir() && st.Nlink > 1 && first[st.Ino] == "" {
+			first[st.Ino] = rel
+		}
+		fmt.Printf("%q %o %d:%d %d.%09d %q", rel, st.Mode, st.Uid, st.Gid, st.Mtim.Sec, st.Mtim.Nsec, first[st.Ino])
+		switch {
+		case d.Type()&fs.ModeSymlink != 0:
+			to, err := os.Readlink(name)
+			fmt.Printf(" %q\n", to)
+			return err
+		case d.Type().IsRegular():
+			content, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			fmt.Printf(" %d %x", st.Size, sha256.Sum256(content))
+		case !d.IsDir():
+			fmt.Println()
+			return nil
+		}
+		attrs, err := attributes(name)
+		fmt.Println(attrs)
+		return err
+	})
+}
+
+func attributes(name string) (string, error) {
+	buf := make([]byte, 64<<10)
+	n, err := unix.Listxattr(name, buf)
+	if err != nil {
+		return "", err
+	}
+	names := strings.Split(strings.TrimSuffix(string(buf[:n]), "\x00"), "\x00")
+	slices.Sort(names)
+	var text strings.Builder
+	for _, attr := range names {
+		if attr == "" || strings.HasPrefix(attr, "security.selinux") {
+			continue
+		}
+		n, err := unix.Getxattr(name, attr, buf)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&text, " %s=%q", attr, buf[:n])
+	}
+	return text.String(), nil
 }

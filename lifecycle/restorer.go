@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"maps"
@@ -242,7 +241,7 @@ func (r *restoring) extract(ctx context.Context, sha, dir string) error {
 		return err
 	}
 	defer content.Close()
-	return layers.Source{Root: r.Root, Base: r.Layers, UID: r.UID, GID: r.GID}.Extract(until{ctx, content}, dir)
+	return layers.Source{Root: r.Root, Base: r.Layers, UID: r.UID, GID: r.GID}.Extract(files.Until(ctx, content), dir)
 }
 
 // restoreSBOMs puts the SBOMs of restored layers next to them: those of launch layers from the
@@ -322,16 +321,3 @@ func (r *restoring) copySBOMs(from string, to buildpack.LayersDir, layer string)
 
 // dropSBOMs removes the SBOMs of the earlier build, so that this build does not include them.
 func (r *restoring) dropSBOMs() error { return files.RemoveWithin(r.onDisk(r.Layers), "sbom") }
-
-// An until reads until the context is done.
-type until struct {
-	ctx context.Context
-	io.Reader
-}
-
-func (u until) Read(p []byte) (int, error) {
-	if err := context.Cause(u.ctx); err != nil {
-		return 0, err
-	}
-	return u.Reader.Read(p)
-}

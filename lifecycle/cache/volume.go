@@ -292,21 +292,8 @@ func write(ctx context.Context, dir *os.Root, name string, r io.Reader) (err err
 			err = errors.Join(err, dir.Remove(name))
 		}
 	}()
-	_, err = io.CopyBuffer(struct{ io.Writer }{f}, until{ctx, r}, make([]byte, 256<<10))
+	_, err = io.CopyBuffer(struct{ io.Writer }{f}, files.Until(ctx, r), make([]byte, 256<<10))
 	return err
-}
-
-// An until reads until the context is done.
-type until struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (u until) Read(p []byte) (int, error) {
-	if err := context.Cause(u.ctx); err != nil {
-		return 0, err
-	}
-	return u.r.Read(p)
 }
 
 // Commit writes the metadata and replaces committed with the staging directory.

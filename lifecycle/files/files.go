@@ -9,6 +9,7 @@
 package files
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -286,3 +287,17 @@ func RemoveWithin(base, rel string) error {
 	}
 	return errors.Join(dir.RemoveAll(filepath.Base(rel)), dir.Close())
 }
+
+// Until returns a reader that fails once the context is done.
+func Until(ctx context.Context, r io.Reader) io.Reader {
+	return readerFunc(func(p []byte) (int, error) {
+		if err := context.Cause(ctx); err != nil {
+			return 0, err
+		}
+		return r.Read(p)
+	})
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

@@ -12,6 +12,8 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/baseplan/baseplan/lifecycle/files"
 )
 
 // archive writes the input of docker load. For a daemon with containerd's image store, that is
@@ -173,7 +175,7 @@ func addFile(ctx context.Context, tw *tar.Writer, name string, size int64, r io.
 	if err := tw.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: size}); err != nil {
 		return err
 	}
-	n, err := io.CopyBuffer(struct{ io.Writer }{tw}, contextReader{ctx, r}, make([]byte, 256<<10))
+	n, err := io.CopyBuffer(struct{ io.Writer }{tw}, files.Until(ctx, r), make([]byte, 256<<10))
 	if err == nil && n < size {
 		err = io.ErrUnexpectedEOF
 	}

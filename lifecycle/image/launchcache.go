@@ -127,7 +127,7 @@ func copyVerified(ctx context.Context, w io.Writer, r io.Reader, want v1.Hash) e
 	if err != nil {
 		return err
 	}
-	if _, err := io.CopyBuffer(io.MultiWriter(w, sum), struct{ io.Reader }{contextReader{ctx, r}}, make([]byte, 256<<10)); err != nil {
+	if _, err := io.CopyBuffer(io.MultiWriter(w, sum), files.Until(ctx, r), make([]byte, 256<<10)); err != nil {
 		return err
 	}
 	if got := hashOf(sum); got != want {

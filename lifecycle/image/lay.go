@@ -261,7 +261,7 @@ func (l Layout) blob(ctx context.Context, h v1.Hash, size int64, r io.ReadCloser
 		return err
 	}
 	return writeFile(file, func(f io.Writer) error {
-		n, err := io.Copy(io.MultiWriter(f, sum), contextReader{ctx, r})
+		n, err := io.Copy(io.MultiWriter(f, sum), files.Until(ctx, r))
 		if err != nil {
 			return fmt.Errorf("copying blob %s: %w", h, err)
 		}
@@ -336,17 +336,4 @@ func writeFile(file string, write func(io.Writer) error) (err error) {
 		return err
 	}
 	return os.Rename(f.Name(), file)
-}
-
-// A contextReader fails once the context is done.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (r contextReader) Read(p []byte) (int, error) {
-	if err := context.Cause(r.ctx); err != nil {
-		return 0, err
-	}
-	return r.r.Read(p)
 }

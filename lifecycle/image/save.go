@@ -17,6 +17,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/sbom/registry"
 )
 
@@ -102,7 +103,7 @@ func (l *daemonLoad) saveFile(ctx context.Context, name string, r io.Reader, mis
 	if err != nil {
 		return errors.Join(err, f.Close())
 	}
-	_, err = io.CopyBuffer(io.MultiWriter(f, sum), contextReader{ctx, content}, make([]byte, 256<<10))
+	_, err = io.CopyBuffer(io.MultiWriter(f, sum), files.Until(ctx, content), make([]byte, 256<<10))
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}

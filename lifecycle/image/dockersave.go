@@ -1,6 +1,7 @@
 package image
 
 import (
+	"archive/tar"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -57,7 +58,7 @@ func (o *Opener) fromSaved(files tarFS) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	files[blob(digest)] = tarEntry{blob(digest), io.NewSectionReader(bytes.NewReader(raw), 0, size)}
+	files[blob(digest)] = tarEntry{(&tar.Header{Name: blob(digest), Size: size}).FileInfo(), io.NewSectionReader(bytes.NewReader(raw), 0, size)}
 	img := &Image{}
 	if img.Image, err = (layout{files}).image(v1.Descriptor{Digest: digest, MediaType: m.MediaType}); err != nil {
 		return nil, err
@@ -83,14 +84,14 @@ func (t tarFS) asBlob(name string, mediaType types.MediaType, diffID v1.Hash) (v
 	isCompressed := slices.ContainsFunc(compressed, func(magic []byte) bool { return bytes.HasPrefix(start, magic) })
 	if isCompressed || diffID == (v1.Hash{}) {
 		var err error
-		if hash, _, err = v1.SHA256(io.NewSectionReader(e.content, 0, e.Size())); err != nil {
+		if hash, _, err = v1.SHA256(io.NewSectionReader(e.content, 0, e.content.Size())); err != nil {
 			return v1.Descriptor{}, err
 		}
 	} else {
 		mediaType = types.DockerUncompressedLayer
 	}
 	t[blob(hash)] = e
-	return v1.Descriptor{MediaType: mediaType, Digest: hash, Size: e.Size()}, nil
+	return v1.Descriptor{MediaType: mediaType, Digest: hash, Size: e.content.Size()}, nil
 }
 
 func readJSON[T any](files tarFS, name string) (T, error) {

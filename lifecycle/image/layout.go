@@ -217,18 +217,6 @@ func (i *layoutImage) RawManifest() ([]byte, error)        { return i.manifest, 
 func (i *layoutImage) MediaType() (types.MediaType, error) { return i.mediaType, nil }
 func (i *layoutImage) Manifest() (*v1.Manifest, error)     { return partial.Manifest(i) }
 func (i *layoutImage) ConfigLayer() (v1.Layer, error)      { return partial.ConfigLayer(i) }
-func (i *layoutImage) descriptor(h v1.Hash) (*v1.Descriptor, error) {
-	m, err := i.Manifest()
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range append(m.Layers, m.Config) {
-		if d.Digest == h {
-			return &d, nil
-		}
-	}
-	return nil, fmt.Errorf("the manifest has no blob %s", h)
-}
 
 func (i *layoutImage) RawConfigFile() ([]byte, error) {
 	m, err := i.Manifest()
@@ -239,7 +227,7 @@ func (i *layoutImage) RawConfigFile() ([]byte, error) {
 }
 
 func (i *layoutImage) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {
-	desc, err := i.descriptor(h)
+	desc, err := partial.BlobDescriptor(i, h)
 	if err != nil {
 		return nil, err
 	}

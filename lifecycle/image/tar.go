@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"time"
 
 	"github.com/baseplan/baseplan/sbom/reference"
 )
@@ -50,7 +49,7 @@ func (o *Opener) fromTar(f *os.File) (*Image, error) {
 type tarFS map[string]tarEntry
 
 type tarEntry struct {
-	name    string
+	info    fs.FileInfo
 	content *io.SectionReader
 }
 
@@ -74,7 +73,7 @@ func indexTar(f *os.File) (tarFS, error) {
 		name := path.Clean(h.Name)
 		switch h.Typeflag {
 		case tar.TypeReg:
-			files[name] = tarEntry{name, io.NewSectionReader(f, at, h.Size)}
+			files[name] = tarEntry{h.FileInfo(), io.NewSectionReader(f, at, h.Size)}
 		case tar.TypeSymlink: // older versions of docker save link equal layers
 			links[name] = path.Join(path.Dir(name), h.Linkname)
 		case tar.TypeLink:
@@ -101,11 +100,4 @@ func (t tarFS) Open(name string) (fs.File, error) {
 
 func (e *tarEntry) Read(p []byte) (int, error) { return e.content.Read(p) }
 func (e *tarEntry) Close() error               { return nil }
-func (e *tarEntry) Stat() (fs.FileInfo, error) { return e, nil }
-
-func (e *tarEntry) Name() string       { return path.Base(e.name) }
-func (e *tarEntry) Size() int64        { return e.content.Size() }
-func (e *tarEntry) Mode() fs.FileMode  { return 0o444 }
-func (e *tarEntry) ModTime() time.Time { return time.Time{} }
-func (e *tarEntry) IsDir() bool        { return false }
-func (e *tarEntry) Sys() any           { return nil }
+func (e *tarEntry) Stat() (fs.FileInfo, error) { return e.info, nil }

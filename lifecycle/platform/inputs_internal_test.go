@@ -2,7 +2,6 @@ package platform
 
 import (
 	"cmp"
-	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -100,7 +99,7 @@ func flagName(r input) string {
 }
 
 func TestInputRowsDoNotOverlap(t *testing.T) {
-	seen, variables := map[string]bool{}, map[string]flag.Value{}
+	seen, variables := map[string]bool{}, map[string]setter{}
 	var in Inputs
 	each(table, func(p Phase, v api.Version, r input) {
 		name := fmt.Sprintf("%s %s ", p, v)
@@ -229,7 +228,7 @@ func listed(t *testing.T) []string {
 }
 
 // values are two valid values for each kind of input, other than any default.
-func values(value flag.Value) []string {
+func values(value setter) []string {
 	switch v := value.(type) {
 	case boolean:
 		return []string{"true", "false"}
@@ -250,7 +249,7 @@ func values(value flag.Value) []string {
 }
 
 // value reads an input back.
-func value(of flag.Value) string {
+func value(of setter) string {
 	switch v := of.(type) {
 	case text:
 		return *v.to

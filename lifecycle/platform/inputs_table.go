@@ -1,7 +1,6 @@
 package platform
 
 import (
-	"flag"
 	"slices"
 
 	"github.com/baseplan/baseplan/lifecycle/api"
@@ -14,7 +13,7 @@ type input struct {
 	in             Phase
 	from, until    uint // minor versions of the Platform API, until is exclusive; 0: unlimited
 	early          bool // the flag is accepted before from as well, with the same meaning
-	to             func(*Inputs) flag.Value
+	to             func(*Inputs) setter
 	help           string
 }
 
@@ -63,8 +62,8 @@ var specified = []input{
 	{flag: "group", env: "CNB_GROUP_PATH", def: "<layers>/group.toml", in: Detect | Restore | Extend | Build | Export, to: stringVar(func(i *Inputs) *string { return &i.Group }), help: "path of group.toml"},
 	{env: "CNB_GROUP_PATH", def: "<layers>/group.toml", in: Create, to: stringVar(func(i *Inputs) *string { return &i.Group }), help: "path of group.toml"},
 	{flag: "insecure-registry", env: "CNB_INSECURE_REGISTRIES", in: Analyze | Restore | Export | Create | Rebase, to: listVar(func(i *Inputs) *[]string { return &i.Insecure }), help: "registry (host or host/path) to access over HTTP, or HTTPS without verifying its certificate (repeatable)"},
-	{flag: "kaniko-cache-ttl", env: "CNB_KANIKO_CACHE_TTL", def: "336h", in: Extend, from: 10, to: func(i *Inputs) flag.Value { return duration{&i.KanikoCacheTTL} }, help: "how long layers in the extender's cache are valid"},
-	{flag: "kaniko-cache-ttl", env: "CNB_KANIKO_CACHE_TTL", def: "336h", in: Create, to: func(i *Inputs) flag.Value { return duration{&i.KanikoCacheTTL} }, help: "how long layers in the extender's cache are valid"},
+	{flag: "kaniko-cache-ttl", env: "CNB_KANIKO_CACHE_TTL", def: "336h", in: Extend, from: 10, to: func(i *Inputs) setter { return duration{&i.KanikoCacheTTL} }, help: "how long layers in the extender's cache are valid"},
+	{flag: "kaniko-cache-ttl", env: "CNB_KANIKO_CACHE_TTL", def: "336h", in: Create, to: func(i *Inputs) setter { return duration{&i.KanikoCacheTTL} }, help: "how long layers in the extender's cache are valid"},
 	{flag: "kaniko-dir", env: "CNB_KANIKO_DIR", def: "/kaniko", in: Restore | Extend | Export, from: 10, to: stringVar(func(i *Inputs) *string { return &i.KanikoDir }), help: "directory of the extender's cache"},
 	{flag: "kaniko-dir", env: "CNB_KANIKO_DIR", def: "/kaniko", in: Create, to: stringVar(func(i *Inputs) *string { return &i.KanikoDir }), help: "directory of the extender's cache"},
 	{flag: "kind", env: "CNB_EXTEND_KIND", def: "build", in: Extend, from: 10, to: choiceVar(func(i *Inputs) *string { return &i.Kind }, "build", "run"), help: "the image to extend: build or run"},
@@ -102,13 +101,13 @@ var specified = []input{
 	{env: "CNB_SKIP_SBOM", in: Analyze | Restore | Export | Create, to: boolVar(func(i *Inputs) *bool { return &i.SkipSBOM }), help: "neither create nor restore SBOM layers"},
 	{flag: "stack", env: "CNB_STACK_PATH", def: "/cnb/stack.toml", in: Analyze | Export | Create, until: 12, to: stringVar(func(i *Inputs) *string { return &i.Stack }), help: "path of stack.toml"},
 	{flag: "system", env: "CNB_SYSTEM_PATH", def: "/cnb/system.toml", in: Detect | Create, from: 15, to: stringVar(func(i *Inputs) *string { return &i.System }), help: "path of system.toml"},
-	{flag: "tag", in: Analyze | Create, to: func(i *Inputs) flag.Value { return imageNames{&i.Images} }, help: "additional name of the app image (repeatable)"},
+	{flag: "tag", in: Analyze | Create, to: func(i *Inputs) setter { return imageNames{&i.Images} }, help: "additional name of the app image (repeatable)"},
 	{flag: "uid", env: "CNB_USER_ID", in: Analyze | Restore | Extend | Export | Create | Rebase, to: idVar(func(i *Inputs) *int { return &i.UID }), help: "ID of the build image's user"},
 	{flag: "version", in: all, to: boolVar(func(i *Inputs) *bool { return &i.Version }), help: "print the version"},
 	{env: "CNB_EXEC_ENV", def: "production", in: Analyze | Detect | Restore | Extend | Build | Export | Create, from: 15, to: stringVar(func(i *Inputs) *string { return &i.ExecEnv }), help: "execution environment"},
 	{env: "CNB_REGISTRY_AUTH", in: Analyze | Restore | Export | Create | Rebase, to: stringVar(func(i *Inputs) *string { return &i.RegistryAuth }), help: "JSON object of Authorization headers (Basic, Bearer, X-Identity) by registry or repository"},
 	{env: "CNB_EXPERIMENTAL_MODE", in: all, to: choiceVar(func(i *Inputs) *string { return (*string)(&i.Experimental) }, "warn", "silent", "error"), help: "what to do about experimental features: warn, silent, error"},
-	{env: "SOURCE_DATE_EPOCH", in: Export | Create, from: 9, to: func(i *Inputs) flag.Value { return moment{&i.Epoch} }, help: "creation time of the app image, in seconds since 1970"},
+	{env: "SOURCE_DATE_EPOCH", in: Export | Create, from: 9, to: func(i *Inputs) setter { return moment{&i.Epoch} }, help: "creation time of the app image, in seconds since 1970"},
 }
 
 // added are baseplan's inputs (docs/design.md, "Policy").
@@ -123,31 +122,31 @@ var added = []input{
 	{env: "CNB_RUN_IMAGE_SELECTION", in: Create, to: choiceVar(func(i *Inputs) *string { return &i.Selection }, allowed["select"]...), help: "switch to another image of run.toml if that makes extending it unnecessary: auto, off (default from baseplan.toml, else off)"},
 	{env: "CNB_EXTEND_IN_CREATOR", in: Extend | Create, to: choiceVar(func(i *Inputs) *string { return &i.ExtendInCreate }, allowed["extend-in-creator"]...), help: "how to apply Dockerfiles in the creator: auto, never, root, sandbox (default from baseplan.toml, else auto); the extender takes never for auto"},
 	{env: "CNB_EXTEND_NETWORK", in: Extend | Create, to: choiceVar(func(i *Inputs) *string { return &i.ExtendNetwork }, allowed["extend-network"]...), help: "network of the commands in Dockerfiles: host, none (default from baseplan.toml, else host)"},
-	{env: "CNB_EXTEND_DISK", def: "20G", in: Extend | Create, to: func(i *Inputs) flag.Value { return byteSize{&i.ExtendDisk} }, help: "size that the run image and what its Dockerfiles write may have in a sandbox, such as 20G"},
-	{env: "CNB_EXTEND_MEMORY", in: Extend | Create, to: func(i *Inputs) flag.Value { return byteSize{&i.ExtendMemory} }, help: "memory of all commands in a sandbox together, such as 500M (default unlimited)"},
+	{env: "CNB_EXTEND_DISK", def: "20G", in: Extend | Create, to: func(i *Inputs) setter { return byteSize{&i.ExtendDisk} }, help: "size that the run image and what its Dockerfiles write may have in a sandbox, such as 20G"},
+	{env: "CNB_EXTEND_MEMORY", in: Extend | Create, to: func(i *Inputs) setter { return byteSize{&i.ExtendMemory} }, help: "memory of all commands in a sandbox together, such as 500M (default unlimited)"},
 	{env: "CNB_REBASE_CHECK", in: Rebase, to: choiceVar(func(i *Inputs) *string { return &i.RebaseCheck }, "fail", "warn", "off"), help: "what to do if the new run image lacks a requirement of the app: fail, warn, off (default fail)"},
 }
 
-func stringVar(field func(*Inputs) *string) func(*Inputs) flag.Value {
-	return func(i *Inputs) flag.Value { return text{field(i)} }
+func stringVar(field func(*Inputs) *string) func(*Inputs) setter {
+	return func(i *Inputs) setter { return text{field(i)} }
 }
 
-func boolVar(field func(*Inputs) *bool) func(*Inputs) flag.Value {
-	return func(i *Inputs) flag.Value { return boolean{field(i)} }
+func boolVar(field func(*Inputs) *bool) func(*Inputs) setter {
+	return func(i *Inputs) setter { return boolean{field(i)} }
 }
 
-func idVar(field func(*Inputs) *int) func(*Inputs) flag.Value {
-	return func(i *Inputs) flag.Value { return number{field(i)} }
+func idVar(field func(*Inputs) *int) func(*Inputs) setter {
+	return func(i *Inputs) setter { return number{field(i)} }
 }
 
-func listVar(field func(*Inputs) *[]string) func(*Inputs) flag.Value {
-	return func(i *Inputs) flag.Value { return &list{to: field(i)} }
+func listVar(field func(*Inputs) *[]string) func(*Inputs) setter {
+	return func(i *Inputs) setter { return &list{to: field(i)} }
 }
 
-func imageVar(field func(*Inputs) *reference.Reference) func(*Inputs) flag.Value {
-	return func(i *Inputs) flag.Value { return imageName{field(i)} }
+func imageVar(field func(*Inputs) *reference.Reference) func(*Inputs) setter {
+	return func(i *Inputs) setter { return imageName{field(i)} }
 }
 
-func choiceVar(field func(*Inputs) *string, of ...string) func(*Inputs) flag.Value {
-	return func(i *Inputs) flag.Value { return choice{field(i), of} }
+func choiceVar(field func(*Inputs) *string, of ...string) func(*Inputs) setter {
+	return func(i *Inputs) setter { return choice{field(i), of} }
 }

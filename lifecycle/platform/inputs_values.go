@@ -2,7 +2,6 @@ package platform
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"math"
 	"slices"
@@ -13,7 +12,10 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-// The types of flags and variables. Each is a flag.Value.
+// A setter parses the value of a flag or variable.
+type setter interface{ Set(string) error }
+
+// The types of flags and variables.
 type (
 	text     struct{ to *string }
 	boolean  struct{ to *bool }
@@ -30,10 +32,10 @@ type (
 	imageNames struct{ to *[]reference.Reference }
 )
 
-// optional wraps the value of a flag and ignores empty values, since platforms pass on empty
+// optional is the value of a flag. It ignores empty values, since platforms pass on empty
 // variables.
 type optional struct {
-	flag.Value
+	setter
 	given func()
 }
 
@@ -42,7 +44,7 @@ func (v optional) Set(s string) error {
 	if s == "" {
 		return nil
 	}
-	err := v.Value.Set(s)
+	err := v.setter.Set(s)
 	if err == nil {
 		v.given()
 	}
@@ -54,12 +56,14 @@ func (v optional) String() string { return "" }
 
 // IsBoolFlag reports whether the flag may be given without a value.
 func (v optional) IsBoolFlag() bool {
-	_, ok := v.Value.(boolean)
+	_, ok := v.setter.(boolean)
 	return ok
 }
 
-func (v text) Set(s string) error { *v.to = s; return nil }
-func (v text) String() string     { return "" }
+func (v text) Set(s string) error {
+	*v.to = s
+	return nil
+}
 
 func (v boolean) Set(s string) error {
 	b, err := strconv.ParseBool(s)
@@ -69,8 +73,6 @@ func (v boolean) Set(s string) error {
 	*v.to = b
 	return nil
 }
-func (v boolean) String() string   { return "" }
-func (v boolean) IsBoolFlag() bool { return true }
 
 func (v number) Set(s string) error {
 	n, err := strconv.ParseUint(s, 10, 31)
@@ -80,7 +82,6 @@ func (v number) Set(s string) error {
 	*v.to = int(n)
 	return nil
 }
-func (v number) String() string { return "" }
 
 func (v duration) Set(s string) error {
 	d, err := time.ParseDuration(s)
@@ -90,7 +91,6 @@ func (v duration) Set(s string) error {
 	*v.to = d
 	return nil
 }
-func (v duration) String() string { return "" }
 
 // units are the suffixes of a size, in bytes.
 var units = map[string]int64{"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -106,8 +106,6 @@ func (v byteSize) Set(s string) error {
 	return nil
 }
 
-func (v byteSize) String() string { return "" }
-
 func (v moment) Set(s string) error {
 	seconds, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {
@@ -117,7 +115,6 @@ func (v moment) Set(s string) error {
 	*v.to = &t
 	return nil
 }
-func (v moment) String() string { return "" }
 
 // Set appends to the list. Commas separate elements, except within a PEM block.
 func (v *list) Set(s string) error {
@@ -128,7 +125,6 @@ func (v *list) Set(s string) error {
 	}
 	return nil
 }
-func (v *list) String() string { return "" }
 
 // Set accepts one of the choices, ignoring case. An empty value counts as not given.
 func (v choice) Set(s string) error {
@@ -142,7 +138,6 @@ func (v choice) Set(s string) error {
 	*v.to = s
 	return nil
 }
-func (v choice) String() string { return "" }
 
 // Set accepts an image reference. It ignores empty ones, which platforms pass.
 func (v imageName) Set(s string) error {
@@ -154,7 +149,6 @@ func (v imageName) Set(s string) error {
 	*v.to = reference.Parse(s)
 	return nil
 }
-func (v imageName) String() string { return "" }
 
 // Set appends image references, which commas separate.
 func (v imageNames) Set(s string) error {
@@ -165,4 +159,3 @@ func (v imageNames) Set(s string) error {
 	}
 	return err
 }
-func (v imageNames) String() string { return "" }

@@ -48,15 +48,7 @@ Exits 0 if no build would then need an extension, 3 if some still would.`, advis
 			return err
 		}
 		h.plans = advise.Problem{Builds: h.builds, Images: *images, Packages: *packages}.Plans()
-		if *output == "json" {
-			err = c.json(h.document())
-		} else {
-			h.text(c.Out, c.width())
-		}
-		if err == nil && (h.left(h.last()) > 0 || h.files == 0) {
-			err = errNotEnough
-		}
-		return err
+		return c.answer(*output, h.document(), h.text, h.left(h.last()) == 0 && h.files > 0)
 	}
 	return cmd
 }
@@ -257,18 +249,12 @@ func (h *history) text(w io.Writer, width int) {
 	for _, img := range h.last().Images {
 		t.row(img.Base, fmt.Sprint(img.Builds), strings.Join(img.Packages, ", "))
 	}
-	if len(t.rows) > 0 {
-		fmt.Fprintln(w)
-	}
-	t.write(w)
+	t.writeBelow(w)
 	t = &table{width: width, head: []string{"NOT HELPED", "BUILDS", "WHY"}}
 	for _, x := range h.helpless {
 		t.row(x.Extension, fmt.Sprint(x.Builds), x.Why)
 	}
-	if len(t.rows) > 0 {
-		fmt.Fprintln(w)
-	}
-	t.write(w)
+	t.writeBelow(w)
 	if h.unknown > 0 {
 		note := fmt.Sprintf("Not counted, because the packages of their run images were unknown (verdict pending): %d. The restorer completes the file; use the one from the end of the build.", h.unknown)
 		fmt.Fprintf(w, "\n%s\n", strings.Join(wrap(note, width), "\n"))

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,24 +88,18 @@ type checkDocument struct {
 }
 
 func (c *Console) checked(v extensions.Verdict, b base.Image, output string) error {
-	var err error
-	if output == "json" {
-		err = c.json(checkDocument{b.Reference.String(), platform.VerdictOf(v)})
-	} else {
-		fmt.Fprintf(c.Out, "%s on %s: %s\n\n", v.Dockerfile.Path, b.Reference, v.Outcome)
-		t := &table{width: c.width(), head: []string{"LINE", "EFFECT", "INSTRUCTION", "WHY"}}
+	text := func(w io.Writer, width int) {
+		fmt.Fprintf(w, "%s on %s: %s\n\n", v.Dockerfile.Path, b.Reference, v.Outcome)
+		t := &table{width: width, head: []string{"LINE", "EFFECT", "INSTRUCTION", "WHY"}}
 		for _, i := range v.Instructions {
-			t.row(fmt.Sprint(i.Line), yesNo(i.Effect), shorten(i.Text, c.width()/3), i.Reason)
+			t.row(fmt.Sprint(i.Line), yesNo(i.Effect), shorten(i.Text, width/3), i.Reason)
 		}
-		t.write(c.Out)
+		t.write(w)
 		for _, reason := range v.Reasons {
-			fmt.Fprintf(c.Out, "\n%s\n", strings.Join(wrap(reason, c.width()), "\n"))
+			fmt.Fprintf(w, "\n%s\n", strings.Join(wrap(reason, width), "\n"))
 		}
 	}
-	if err == nil && v.Outcome.Left() {
-		err = errNotEnough
-	}
-	return err
+	return c.answer(output, checkDocument{b.Reference.String(), platform.VerdictOf(v)}, text, !v.Outcome.Left())
 }
 
 // shorten returns the beginning of an instruction.

@@ -77,6 +77,21 @@ func (c *Console) json(v any) error {
 	return enc.Encode(v)
 }
 
+// answer prints a command's answer, as JSON or by text, and returns an error for the exit code.
+func (c *Console) answer(output string, document any, text func(w io.Writer, width int), enough bool) error {
+	if output == "json" {
+		if err := c.json(document); err != nil {
+			return err
+		}
+	} else {
+		text(c.Out, c.width())
+	}
+	if !enough {
+		return errNotEnough
+	}
+	return nil
+}
+
 func terminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {

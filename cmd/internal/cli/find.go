@@ -42,15 +42,7 @@ match the image.`,
 		if err != nil {
 			return err
 		}
-		if *output == "json" {
-			err = c.json(f.document())
-		} else {
-			f.text(c.Out, c.width())
-		}
-		if err == nil && !f.good() {
-			err = errNotEnough
-		}
-		return err
+		return c.answer(*output, f.document(), f.text, f.good())
 	}
 	return cmd
 }

@@ -17,7 +17,7 @@ type outcome struct {
 	record    platform.Resolution
 	group     []resolver.Module
 	plan      []resolver.Entry
-	dropped   []dropped
+	dropped   []page.Dropped
 	broken    []string             // what the final run image lacks
 	inventory string               // summary of its source
 	source    *platform.SBOMSource // the same in full; nil: no inventory is known
@@ -60,30 +60,21 @@ func (c *Console) report(o *outcome, f resolveFlags) error {
 
 // page returns the outcome as an HTML page.
 func (o *outcome) page() page.Page {
-	p := page.Page{
-		Resolution: o.record, Group: o.group, Broken: o.broken, Conclusion: o.conclusion(),
+	return page.Page{
+		Resolution: o.record, Group: o.group, Dropped: o.dropped, Broken: o.broken, Conclusion: o.conclusion(),
 		Inventory: o.inventory, Source: o.source, Searched: o.searched,
 	}
-	for _, d := range o.dropped {
-		p.Dropped = append(p.Dropped, page.Dropped{Module: d.Module, Why: d.Why})
-	}
-	return p
 }
 
 // A resolveDocument is the output of `resolve --output json`: resolution.toml with group and plan.
 type resolveDocument struct {
 	Group     []string             `json:"group"`
-	Dropped   []dropped            `json:"dropped"`
+	Dropped   []page.Dropped       `json:"dropped"`
 	Plan      []planEntry          `json:"plan"`
 	Broken    []string             `json:"broken"`
 	Inventory *platform.SBOMSource `json:"inventory,omitempty"` // absent: none is known
 	Searched  []platform.Searched  `json:"searched,omitempty"`
 	Record    platform.Resolution  `json:"resolution"`
-}
-
-type dropped struct {
-	Module string `json:"module"`
-	Why    string `json:"why"`
 }
 
 type planEntry struct {
@@ -94,7 +85,7 @@ type planEntry struct {
 
 func (o *outcome) document() resolveDocument {
 	d := resolveDocument{
-		Group: []string{}, Dropped: append([]dropped{}, o.dropped...), Plan: []planEntry{}, Broken: append([]string{}, o.broken...),
+		Group: []string{}, Dropped: append([]page.Dropped{}, o.dropped...), Plan: []planEntry{}, Broken: append([]string{}, o.broken...),
 		Inventory: o.source, Searched: o.searched, Record: o.record,
 	}
 	for _, m := range o.group {
@@ -119,11 +110,7 @@ func (o *outcome) text(w io.Writer, width int) {
 	}
 	fmt.Fprintf(w, "run image  %s\ninventory  %s\ngroup      %s\n", o.record.RunImage.Image, inventory, strings.Join(o.document().Group, ", "))
 	o.writeRequirements(w, width)
-	t := verdictTable(o.record.Verdicts, width)
-	if len(t.rows) > 0 {
-		fmt.Fprintln(w)
-	}
-	t.write(w)
+	verdictTable(o.record.Verdicts, width).writeBelow(w)
 	for _, d := range o.dropped {
 		fmt.Fprintf(w, "\nleft out: %s %s\n", d.Module, d.Why)
 	}
@@ -142,10 +129,7 @@ func (o *outcome) writeRequirements(w io.Writer, width int) {
 		}
 		t.row(strings.TrimSpace(req.Name+" "+req.Version), req.RequiredBy, where, strings.Join(req.MetBy, ", "))
 	}
-	if len(t.rows) > 0 {
-		fmt.Fprintln(w)
-	}
-	t.write(w)
+	t.writeBelow(w)
 }
 
 func verdictTable(verdicts []platform.Verdict, width int) *table {

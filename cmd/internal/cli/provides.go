@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -89,21 +90,13 @@ func (c *Console) answers(b base.Image, names []string, output string) error {
 		enough = enough && a.Met
 		all = append(all, a)
 	}
-	if output == "json" {
-		if err := c.json(all); err != nil {
-			return err
-		}
-	} else {
-		t := &table{width: c.width(), head: []string{"REQUIRED", "MET", "WHY"}}
+	return c.answer(output, all, func(w io.Writer, width int) {
+		t := &table{width: width, head: []string{"REQUIRED", "MET", "WHY"}}
 		for _, a := range all {
 			t.row(strings.TrimSpace(a.Name+" "+a.Constraint), yesNo(a.Met), a.Reason)
 		}
-		t.write(c.Out)
-	}
-	if !enough {
-		return errNotEnough
-	}
-	return nil
+		t.write(w)
+	}, enough)
 }
 
 func answerOf(set *provides.Set, text string) answered {

@@ -75,15 +75,7 @@ func (c *Console) prune(cmd *cobra.Command, f pruneFlags) error {
 	if err := p.run(cmd.Context()); err != nil {
 		return err
 	}
-	if f.output == "json" {
-		err = c.json(p.document())
-	} else {
-		p.text(c.Out, c.width())
-	}
-	if err == nil && f.exitCode && (p.judged.ExtendRun || p.judged.ExtendBuild) {
-		err = errNotEnough
-	}
-	return err
+	return c.answer(f.output, p.document(), p.text, !f.exitCode || !p.judged.ExtendRun && !p.judged.ExtendBuild)
 }
 
 func firstOf(values ...string) string {

@@ -44,15 +44,7 @@ list, it also reports that the rebaser requires -force.`,
 		if err := r.run(cmd.Context(), args[0], args[1]); err != nil {
 			return err
 		}
-		if *output == "json" {
-			err = c.json(r.document())
-		} else {
-			r.text(c.Out, c.width())
-		}
-		if err == nil && !r.safe() {
-			err = errNotEnough
-		}
-		return err
+		return c.answer(*output, r.document(), r.text, r.safe())
 	}
 	return cmd
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/baseplan/baseplan/cmd/internal/cli/page"
 	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
@@ -240,7 +241,7 @@ func (r *resolution) outcome() *outcome {
 		o.group = append(o.group, c.Module)
 	}
 	for _, x := range r.detected.Dropped {
-		o.dropped = append(o.dropped, dropped{x.Module.String(), x.Why})
+		o.dropped = append(o.dropped, page.Dropped{Module: x.Module.String(), Why: x.Why})
 	}
 	return o
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -167,22 +168,14 @@ func (ch choice) lacks() []string {
 }
 
 func (c *Console) choose(choices []choice, output string) error {
-	if output == "json" {
-		if err := c.json(choices); err != nil {
-			return err
-		}
-	} else {
-		t := &table{width: c.width(), head: []string{"RUN IMAGE", "ENOUGH", "PACKAGES", "LACKS"}}
+	return c.answer(output, choices, func(w io.Writer, width int) {
+		t := &table{width: width, head: []string{"RUN IMAGE", "ENOUGH", "PACKAGES", "LACKS"}}
 		for _, ch := range choices {
 			t.row(ch.Image, yesNo(ch.Enough), fmt.Sprint(ch.Packages), strings.Join(ch.lacks(), "; "))
 		}
-		t.write(c.Out)
+		t.write(w)
 		for _, never := range choices[0].Never {
-			fmt.Fprintf(c.Out, "\n%s\n", strings.Join(wrap("No run image is enough: "+never, c.width()), "\n"))
+			fmt.Fprintf(w, "\n%s\n", strings.Join(wrap("No run image is enough: "+never, width), "\n"))
 		}
-	}
-	if !choices[0].Enough {
-		return errNotEnough
-	}
-	return nil
+	}, choices[0].Enough)
 }

@@ -34,6 +34,14 @@ func (t *table) write(w io.Writer) {
 	}
 }
 
+// writeBelow prints the table below an empty line, or nothing if it is empty.
+func (t *table) writeBelow(w io.Writer) {
+	if len(t.rows) > 0 {
+		fmt.Fprintln(w)
+	}
+	t.write(w)
+}
+
 func (t *table) line(w io.Writer, widths []int, cells []string) {
 	var before strings.Builder
 	last := len(cells) - 1

@@ -30,7 +30,10 @@ type Page struct {
 }
 
 // A Dropped is a module that is not in the group, with the reason.
-type Dropped struct{ Module, Why string }
+type Dropped struct {
+	Module string `json:"module"`
+	Why    string `json:"why"`
+}
 
 //go:embed style.css
 var style string

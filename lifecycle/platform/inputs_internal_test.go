@@ -2,6 +2,7 @@ package platform
 
 import (
 	"cmp"
+	"flag"
 	"fmt"
 	"os"
 	"slices"

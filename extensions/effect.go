@@ -116,6 +116,7 @@ func (c *Case) analyze(d *Dockerfile, base Base, enough Proof) analysis {
 		cmd := d.commands[i]
 		a.found.instructions = append(a.found.instructions, Instruction{
 			Line: lineOf(cmd.Location()), Text: text(cmd), Effect: f.effect, Reason: printable(f.reason), Lacks: f.lacks, Manager: f.managed,
+			Expanded: slices.ContainsFunc(f.lacks, func(l string) bool { return !strings.Contains(text(cmd), l) }),
 		})
 	}
 	a.found.effect = join(a.found.findings...).effect

@@ -71,6 +71,9 @@ type Instruction struct {
 
 	// Manager says that the effect is only a package manager's work.
 	Manager bool
+
+	// Expanded says that Lacks has words that Text does not spell: values of variables, such as build args.
+	Expanded bool
 }
 
 // A Reliance is a property of a base image because of which a Dockerfile was

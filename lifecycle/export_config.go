@@ -79,7 +79,9 @@ func (x *export) configFile(base *image.Image) (*v1.ConfigFile, error) {
 	if cfg.Config.Labels == nil {
 		cfg.Config.Labels = map[string]string{}
 	}
-	delete(cfg.Config.Labels, platform.RequirementsLabel) // the run image may have been an app image
+	for _, own := range []string{platform.RequirementsLabel, platform.ResolutionLabel} {
+		delete(cfg.Config.Labels, own) // the run image may have been an app image
+	}
 	for _, l := range labels {
 		x.log.Info(fmt.Sprintf("Adding label '%s'", l.Key))
 		cfg.Config.Labels[l.Key] = l.Value
@@ -170,6 +172,13 @@ func (x *export) ownLabels(base *image.Image) ([]platform.Label, error) {
 			return nil, err
 		}
 		all = append(all, platform.Label{Key: v.key, Value: text})
+	}
+	if x.tookPart() {
+		text, err := x.Resolution.Explanation(x.Group).Encode()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, platform.Label{Key: platform.ResolutionLabel, Value: text})
 	}
 	return all, nil
 }

@@ -20,8 +20,10 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 
+	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/cache"
 	"github.com/baseplan/baseplan/lifecycle/fail"
+	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/sbom/reference"
@@ -337,13 +339,36 @@ func TestExportRecordsRequirements(t *testing.T) {
 		t.Error(diff)
 	}
 
+	label := out.config.Config.Labels[platform.ResolutionLabel]
+	e, err := platform.DecodeExplanation(label)
+	if err != nil || len(e.Verdicts) != 4 || len(e.Requirements) != 4 || len(e.Group) == 0 {
+		t.Errorf("label %s: %s: %v", platform.ResolutionLabel, label, err)
+	}
+	x.e.Resolution.RunImage.Digest = ""
+	for _, v := range api.Platform.Supported {
+		x.e.API = v
+		for _, extended := range []*image.Image{nil, x.e.RunImage} {
+			if x.e.Extended = extended; x.run().config.Config.Labels[platform.ResolutionLabel] != label {
+				t.Errorf("another label %s at Platform API %s", platform.ResolutionLabel, v)
+			}
+		}
+	}
+	x.e.Extended = nil
+
 	x.e.Resolution.Requirements, x.e.Resolution.Relies = nil, nil
 	x.e.RunImage.Config.Config.Labels[platform.RequirementsLabel] = "of an app image that became a run image"
 	if out := x.run(); out.config.Config.Labels[platform.RequirementsLabel] != "" {
 		t.Error("a label, though nothing relies on the run image")
 	}
-	x.e.Resolution = nil
-	if out := x.run(); out.report.RunImage != nil {
-		t.Error("a table of the report, though inventories are off")
+	x.e.RunImage.Config.Config.Labels[platform.ResolutionLabel] = "of an app image that became a run image"
+	for _, r := range []*platform.Resolution{nil, {RunImage: platform.ResolvedImage{Inventory: "unknown"}}} {
+		x.e.Resolution = r
+		out := x.run()
+		if out.report.RunImage != nil {
+			t.Errorf("a table of the report for %+v", r)
+		}
+		if _, found := out.config.Config.Labels[platform.ResolutionLabel]; found {
+			t.Errorf("a label %s for %+v", platform.ResolutionLabel, r)
+		}
 	}
 }

@@ -208,7 +208,25 @@ func (x *rebase) labels() (map[string]string, error) {
 	}
 	var err error
 	labels[platform.LifecycleMetadataLabel], err = platform.EncodeLabel(m)
+	x.explain(labels)
 	return labels, err
+}
+
+// explain records the new run image in the label that explains the build. A label that cannot be read stays.
+func (x *rebase) explain(labels map[string]string) {
+	label, found := labels[platform.ResolutionLabel]
+	if !found {
+		return
+	}
+	e, err := platform.DecodeExplanation(label)
+	if err == nil {
+		label, err = e.RebasedOn(x.Name.String(), x.New.Digest.String()).Encode()
+	}
+	if err != nil {
+		x.log.Warn(fmt.Sprintf("label %s of %s does not mention the rebase: %v", platform.ResolutionLabel, x.App.Name, err))
+		return
+	}
+	labels[platform.ResolutionLabel] = label
 }
 
 // ofRunImage reports whether an app image takes the label from its run image.

@@ -86,7 +86,8 @@ func descriptions(root string) ([]described, error) {
 	searched, err1 := reportSample()
 	label, err2 := labelSample()
 	written, err3 := writtenSample()
-	if err := errors.Join(err, err1, err2, err3); err != nil {
+	explained, err4 := explainedSample(resolution)
+	if err := errors.Join(err, err1, err2, err3, err4); err != nil {
 		return nil, err
 	}
 	return []described{
@@ -126,6 +127,14 @@ func descriptions(root string) ([]described, error) {
 			name: "label " + platform.RequirementsLabel, writer: "exporter, creator", reader: "rebaser, `baseplan rebase-check`",
 			about: "What an app image relies on in its run image, so that another run image can be checked without the builder. It contains no installed versions, so it stays valid after a rebase.\nAbsent if the app relies on nothing.",
 			typ:   "platform.Requirements", format: "json", sample: label, language: "json",
+		},
+		{
+			name: "label " + platform.ResolutionLabel, writer: "exporter, creator, rebaser", reader: "`baseplan explain`",
+			about: "How the build plan of an app image was resolved, for people: a part of `resolution.toml`. Absent if neither extensions nor the run image's inventory took part in the build, or if run image SBOMs are\n" +
+				"disabled. A rebase keeps it and adds `rebased`; the verdicts are those of the build. It has at most 8192 bytes; what does not fit is cut and counted. Everybody who can pull the image can read it,\n" +
+				"so it has no build args, environment variables, other metadata of the plan, or file paths. Of a Dockerfile it has no text: reasons keep the words of baseplan's own messages and the names of\n" +
+				"packages, and have `…` instead of all other words.",
+			typ: "platform.Explanation", format: "json", sample: explained, language: "json",
 		},
 		{
 			name: "label " + attach.ProvidesLabel, writer: "image publisher", reader: "analyzer, creator, `baseplan`",

@@ -108,6 +108,17 @@ func labelSample() (string, error) {
 	}})
 }
 
+// explainedSample returns the label for a build with this resolution.toml.
+func explainedSample(resolution string) (string, error) {
+	r, err := platform.DecodeResolution([]byte(resolution), "the sample of resolution.toml")
+	if err != nil {
+		return "", err
+	}
+	return r.Explanation(platform.Group{
+		Buildpacks: []platform.Module{{ID: "acme/app", Version: "1.2.3"}}, Extensions: []platform.Module{{ID: "acme/curl", Version: "0.1.0"}},
+	}).Encode()
+}
+
 func writtenSample() (string, error) {
 	data, err := (&platform.Report{
 		Image:    platform.ReportImage{Tags: []string{"registry.example/app:1"}, Digest: digestSample, ManifestSize: 1234},

@@ -22,6 +22,10 @@ const (
 	// RequirementsLabel lists what an app needs in its run image (docs/reference/files.md, "label
 	// baseplan.run-image.requirements").
 	RequirementsLabel = "baseplan.run-image.requirements"
+
+	// ResolutionLabel records how the build plan of an app image was resolved (docs/reference/files.md, "label
+	// baseplan.resolution").
+	ResolutionLabel = "baseplan.resolution"
 )
 
 // EncodeLabel encodes a label's value as deterministic JSON.

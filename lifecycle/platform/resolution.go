@@ -131,7 +131,7 @@ func VerdictOf(v extensions.Verdict) Verdict {
 		Verdict: string(v.Outcome), SwitchTo: v.SwitchTo, AlwaysApply: d.AlwaysApply, SatisfiedBy: d.SatisfiedBy, Along: v.Along, Reasons: v.Reasons,
 	}
 	for _, i := range v.Instructions {
-		out.Instructions = append(out.Instructions, Instruction{Line: i.Line, Effect: i.Effect, Reason: i.Reason, Lacks: i.Lacks, Manager: i.Manager})
+		out.Instructions = append(out.Instructions, Instruction{Line: i.Line, Effect: i.Effect, Reason: i.Reason, Lacks: i.Lacks, Manager: i.Manager, Expanded: i.Expanded})
 	}
 	return out
 }
@@ -146,7 +146,7 @@ func (v Verdict) Judged() extensions.Verdict {
 		Outcome: extensions.Outcome(v.Verdict), SwitchTo: v.SwitchTo, Along: v.Along, Reasons: v.Reasons,
 	}
 	for _, i := range v.Instructions {
-		out.Instructions = append(out.Instructions, extensions.Instruction{Line: i.Line, Effect: i.Effect, Reason: i.Reason, Lacks: i.Lacks, Manager: i.Manager})
+		out.Instructions = append(out.Instructions, extensions.Instruction{Line: i.Line, Effect: i.Effect, Reason: i.Reason, Lacks: i.Lacks, Manager: i.Manager, Expanded: i.Expanded})
 	}
 	return out
 }
@@ -160,6 +160,9 @@ type Instruction struct {
 
 	// Manager reports whether the effect is entirely that of a package manager.
 	Manager bool `toml:"package-manager,omitempty" json:"package-manager,omitempty"`
+
+	// Expanded reports whether Lacks has values of variables, such as build args.
+	Expanded bool `toml:"expanded,omitempty" json:"expanded,omitempty"`
 }
 
 // A Result is the outcome for the platform.

@@ -48,7 +48,7 @@ func TestExitCodes(t *testing.T) {
 		if got := cli.Run(t.Context(), strings.Fields(tt.args), &cli.Console{Out: &out, Err: &errs}); got != tt.want {
 			t.Errorf("baseplan %s: exit code %d, want %d\n%s%s", tt.args, got, tt.want, &out, &errs)
 		}
-		if failed := tt.want == cli.Failure; failed != (out.Len() == 0) || failed != strings.HasPrefix(errs.String(), "error: ") {
+		if failed := tt.want == cli.Failure; failed != (out.Len() == 0) || failed != (strings.HasPrefix(errs.String(), "error: ") || strings.HasPrefix(errs.String(), `{"version":"1.0","kind":"error"`)) {
 			t.Errorf("baseplan %s: output %q, errors %q", tt.args, &out, &errs)
 		}
 	}

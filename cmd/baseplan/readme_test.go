@@ -48,6 +48,14 @@ func TestReadme(t *testing.T) {
 	}
 }
 
+// columns is the environment of a terminal of 100 characters.
+func columns(name string) string {
+	if name == "COLUMNS" {
+		return "100"
+	}
+	return ""
+}
+
 // TestReadmeCapture holds what the README's first screen shows to what the command prints.
 func TestReadmeCapture(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
@@ -70,7 +78,7 @@ func TestReadmeCapture(t *testing.T) {
 	}
 	var out, errs bytes.Buffer
 	args := strings.Fields(strings.ReplaceAll(command, "registry.example", registry.Name))
-	if code := cli.Run(t.Context(), args, &cli.Console{Out: &out, Err: &errs}); code != cli.Enough || errs.Len() > 0 {
+	if code := cli.Run(t.Context(), args, &cli.Console{Out: &out, Err: &errs, Getenv: columns}); code != cli.Enough || errs.Len() > 0 {
 		t.Errorf("baseplan %s: exit code %d\n%s", command, code, &errs)
 	}
 	if diff := cmp.Diff(want.String(), strings.ReplaceAll(out.String(), registry.Name, "registry.example")); diff != "" {

@@ -31,7 +31,7 @@ var update = flag.Bool("update", false, "write what commands print into the scri
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"baseplan": func() {
-			os.Exit(cli.Run(context.Background(), os.Args[1:], &cli.Console{Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, Now: fixed}))
+			os.Exit(cli.Run(context.Background(), os.Args[1:], &cli.Console{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, Now: fixed}))
 		},
 		keyless.Name: func() {
 			if err := keyless.Serve(context.Background(), os.Stdin, os.Stdout, sigstore.Verify); err != nil {
@@ -85,6 +85,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("REGISTRY", registry.Name)
 			env.Setenv("COLUMNS", "100")
+			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, ".cache"))
 			for name, img := range images {
 				path, err := layout.Write(filepath.Join(env.WorkDir, name), empty.Index)
 				if err != nil {

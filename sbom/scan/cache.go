@@ -2,8 +2,10 @@ package scan
 
 import (
 	"bytes"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -17,7 +19,7 @@ type Cache interface {
 }
 
 // DirCache is a Cache in a directory, created on demand. Several processes may
-// share it.
+// share it. Beyond 512 MiB it loses the entries that were written first.
 type DirCache string
 
 // Get implements [Cache].
@@ -41,6 +43,30 @@ func (c DirCache) Put(key string, value []byte) {
 	_, err = f.Write(value)
 	if f.Close() != nil || err != nil || os.Rename(f.Name(), c.file(key)) != nil {
 		_ = os.Remove(f.Name())
+		return
+	}
+	c.trim(maxDirCache)
+}
+
+const maxDirCache = 512 << 20
+
+// trim removes the oldest entries until the rest takes at most size bytes.
+func (c DirCache) trim(size int64) {
+	names, err := filepath.Glob(c.file("*"))
+	if err != nil {
+		return
+	}
+	var all []fs.FileInfo
+	for _, name := range names {
+		if info, err := os.Stat(name); err == nil { // another process may have removed it
+			all = append(all, info)
+			size -= info.Size()
+		}
+	}
+	slices.SortFunc(all, func(a, b fs.FileInfo) int { return a.ModTime().Compare(b.ModTime()) })
+	for i := 0; size < 0 && i < len(all); i++ {
+		_ = os.Remove(filepath.Join(string(c), all[i].Name()))
+		size += all[i].Size()
 	}
 }
 

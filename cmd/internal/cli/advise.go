@@ -203,6 +203,7 @@ func (h *history) left(p advise.Plan) int { return h.files - p.Served }
 
 // An adviseDocument is the output of `advise --output json`.
 type adviseDocument struct {
+	envelope
 	Builds   int          `json:"builds"`
 	Unknown  int          `json:"unknown"` // builds whose run image was unknown
 	Helpless []helpless   `json:"not-helped-by-any-run-image"`
@@ -224,7 +225,7 @@ type adviseImage struct {
 }
 
 func (h *history) document() adviseDocument {
-	d := adviseDocument{Builds: h.files, Unknown: h.unknown, Helpless: append([]helpless{}, h.helpless...)}
+	d := adviseDocument{envelope: envelopeOf("advice"), Builds: h.files, Unknown: h.unknown, Helpless: append([]helpless{}, h.helpless...)}
 	for _, p := range h.plans {
 		out := advisePlan{RunImages: []adviseImage{}, NeedExtension: h.left(p), Spare: p.Spare, Exact: p.Exact, AtLeast: h.files - p.AtMost}
 		for _, img := range p.Images {

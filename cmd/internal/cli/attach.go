@@ -64,6 +64,8 @@ generated, with its password in COSIGN_PASSWORD).`,
 	fl.StringVar(&f.sign, "sign", "", "private key to sign with")
 	fl.BoolVar(&f.force, "force", false, "attach the file of --sbom even if it does not match the image")
 	fl.StringVar(&f.tag, "tag", "", "with --as layer: tag of the new image (default: the image's own tag)")
+	completeFlag(cmd, "format", string(sbom.CycloneDX), string(sbom.SPDX), string(sbom.Syft), "all")
+	completeFlag(cmd, "as", string(attach.AsReferrer), string(attach.AsCosign), string(attach.AsLayer))
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := c.source(cmd)
@@ -163,7 +165,7 @@ type material struct {
 func (m *material) read() error {
 	if m.flags.sbom != "generated" {
 		var err error
-		if m.content, err = os.ReadFile(m.flags.sbom); err != nil {
+		if m.content, err = m.source.console.readFile(m.flags.sbom); err != nil {
 			return fmt.Errorf("reading --sbom: %w", err)
 		}
 		if m.document, err = format.Decode(bytes.NewReader(m.content), m.flags.sbom); err != nil {
@@ -190,7 +192,7 @@ func (m *material) read() error {
 		return nil
 	}
 	var err error
-	if m.declared, err = os.ReadFile(m.flags.provides); err != nil {
+	if m.declared, err = m.source.console.readFile(m.flags.provides); err != nil {
 		return fmt.Errorf("reading --provides: %w", err)
 	}
 	m.declaration, err = provides.DecodeDeclarationFile(m.declared, m.flags.provides)
@@ -319,8 +321,13 @@ func (m *material) encoded(doc *sbom.Document) ([][]byte, error) {
 	return all, nil
 }
 
-// An attachedDocument is one item in the output of `sbom attach --output json`.
+// An attachedDocument is the output of `sbom attach --output json`.
 type attachedDocument struct {
+	envelope
+	Attached []attachedItem `json:"attached"`
+}
+
+type attachedItem struct {
 	Target    string      `json:"target"`
 	Platform  string      `json:"platform,omitempty"`
 	What      string      `json:"what"`
@@ -334,14 +341,14 @@ func (c *Console) writeAttached(attached []attach.Attached, output string) error
 	if len(attached) == 0 {
 		return errors.New("nothing attached: the image does not have the requested platform")
 	}
-	all := []attachedDocument{}
+	all := attachedDocument{envelopeOf("attached"), []attachedItem{}}
 	t := &table{width: c.width(), head: []string{"WHAT", "FORMAT", "STATE", "WHERE"}}
 	for _, a := range attached {
-		d := attachedDocument{Target: a.Target.String(), What: a.What, Format: a.Format, Reference: a.Reference, Digest: a.Digest.String(), Changed: a.Changed}
+		d := attachedItem{Target: a.Target.String(), What: a.What, Format: a.Format, Reference: a.Reference, Digest: a.Digest.String(), Changed: a.Changed}
 		if a.Platform != nil {
 			d.Platform = a.Platform.String()
 		}
-		all = append(all, d)
+		all.Attached = append(all.Attached, d)
 		state := "there already"
 		if a.Changed {
 			state = "attached"

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -35,6 +34,8 @@ nothing would change, 3 otherwise.`,
 	proof := cmd.Flags().String("proof", "", "strict: only pinned installs count as satisfied")
 	cmd.MarkFlagsOneRequired("run-image", "build-image")
 	cmd.MarkFlagsMutuallyExclusive("run-image", "build-image")
+	completeFlag(cmd, "kind", string(extensions.Run), string(extensions.Build))
+	completeFlag(cmd, "proof", string(extensions.Strict))
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, files []string) error {
 		image := *run + *build
@@ -44,7 +45,7 @@ nothing would change, 3 otherwise.`,
 				*kind = string(extensions.Build)
 			}
 		}
-		d, err := readDockerfile(files[0], *kind, *args)
+		d, err := c.readDockerfile(files[0], *kind, *args)
 		if err != nil {
 			return err
 		}
@@ -62,11 +63,11 @@ nothing would change, 3 otherwise.`,
 	return cmd
 }
 
-func readDockerfile(path, kind string, args []string) (*extensions.Dockerfile, error) {
+func (c *Console) readDockerfile(path, kind string, args []string) (*extensions.Dockerfile, error) {
 	if kind != string(extensions.Run) && kind != string(extensions.Build) {
 		return nil, &hinted{fmt.Errorf("unknown --kind %s", kind), "use run or build"}
 	}
-	content, err := os.ReadFile(path)
+	content, err := c.readFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading Dockerfile: %w", err)
 	}
@@ -83,6 +84,7 @@ func readDockerfile(path, kind string, args []string) (*extensions.Dockerfile, e
 
 // A checkDocument is the output of `check --output json`.
 type checkDocument struct {
+	envelope
 	Image string `json:"image"`
 	platform.Verdict
 }
@@ -99,7 +101,7 @@ func (c *Console) checked(v extensions.Verdict, b base.Image, output string) err
 			fmt.Fprintf(w, "\n%s\n", strings.Join(wrap(reason, width), "\n"))
 		}
 	}
-	return c.answer(output, checkDocument{b.Reference.String(), platform.VerdictOf(v)}, text, !v.Outcome.Left())
+	return c.answer(output, checkDocument{envelopeOf("check"), b.Reference.String(), platform.VerdictOf(v)}, text, !v.Outcome.Left())
 }
 
 // shorten returns the beginning of an instruction.

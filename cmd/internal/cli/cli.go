@@ -31,6 +31,24 @@ var errNotEnough = errors.New("not enough")
 // Run runs baseplan with the arguments, without the program's name, and returns the
 // exit code.
 func Run(ctx context.Context, args []string, c *Console) int {
+	out := &checkedWriter{to: c.Out}
+	run := &Console{Out: out, Err: c.Err, In: c.In, Getenv: c.Getenv, Now: c.Now, columns: columnsOf(c.Out)}
+	if width := columnsOf(c.Err); width > 0 {
+		run.status.terminal, run.status.width = c.Err, width
+	}
+	code := run.main(ctx, args)
+	for _, closer := range slices.Backward(run.closers) {
+		closer()
+	}
+	if out.err != nil && code != Failure {
+		run.fail(fmt.Errorf("writing standard output: %w", out.err), "")
+		return Failure
+	}
+	return code
+}
+
+// main runs a command. What it prints may not be written.
+func (c *Console) main(ctx context.Context, args []string) int {
 	root := c.root()
 	root.SetArgs(args)
 	root.SetOut(c.Out)
@@ -44,13 +62,19 @@ func Run(ctx context.Context, args []string, c *Console) int {
 	case errors.Is(err, errNotEnough):
 		return NotEnough
 	}
-	fmt.Fprintf(c.Err, "error: %v\n", err)
-	if hint, ok := errors.AsType[*hinted](err); ok {
-		fmt.Fprintf(c.Err, "hint: %s\n", hint.hint)
-	} else if !understood {
-		fmt.Fprintf(c.Err, "hint: usage: %s; see --help\n", cmd.UseLine())
+	hint := ""
+	if !understood {
+		hint = fmt.Sprintf("usage: %s; see --help", cmd.UseLine())
+		c.asJSON = jsonWanted(cmd)
 	}
+	c.fail(err, hint)
 	return Failure
+}
+
+// jsonWanted reports whether the flags of a command that was not run ask for JSON.
+func jsonWanted(cmd *cobra.Command) bool {
+	f := cmd.Flag("output")
+	return f != nil && f.Value.String() == "json"
 }
 
 // onRun calls a function once a command was parsed and is about to run.
@@ -75,6 +99,9 @@ build plan, and decides which Dockerfiles of image extensions still need to be a
 
 An IMAGE is a registry reference, docker://NAME, oci:DIR or tar:FILE.
 
+Every flag can also be set in the environment: --cache-dir as BASEPLAN_CACHE_DIR. A file
+named - is standard input.
+
 Exit codes: 0 success, 1 wrong usage or failure, 3 the answer is no (see each command).`,
 		Version:       build.String(),
 		SilenceUsage:  true,
@@ -82,7 +109,18 @@ Exit codes: 0 success, 1 wrong usage or failure, 3 the answer is no (see each co
 	}
 	root.PersistentFlags().StringSlice("insecure-registry", nil, "registries (host or host/path) to access over HTTP, or HTTPS without verifying their certificates; also CNB_INSECURE_REGISTRIES")
 	root.PersistentFlags().String("platform", "", "platform of a multi-platform image, os/arch[/variant] (default linux with this machine's architecture)")
-	root.PersistentFlags().String("cache-dir", "", "cache the packages of each layer in this directory")
+	root.PersistentFlags().String("cache-dir", "", "cache the packages of each layer in this directory, at most 512 MiB, or none (default: baseplan in the cache directory of the user)")
+	root.PersistentFlags().BoolVarP(&c.quiet, "quiet", "q", false, "print neither warnings nor progress")
+	root.PersistentFlags().BoolVar(&c.debug, "debug", false, "print what is done, and how long it takes")
+	root.MarkFlagsMutuallyExclusive("quiet", "debug")
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		err := c.setFromEnv(cmd)
+		c.asJSON = jsonWanted(cmd)
+		if c.quiet {
+			c.status.terminal = nil
+		}
+		return err
+	}
 	root.AddCommand(c.sbomCommand(), c.providesCommand(), c.resolveCommand(), c.checkCommand(), c.selectCommand(), c.pruneCommand(), c.rebaseCheckCommand(),
 		c.adviseCommand(), c.trustedRootCommand(), c.versionCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -100,12 +138,17 @@ type hinted struct {
 func (h *hinted) Error() string { return h.err.Error() }
 func (h *hinted) Unwrap() error { return h.err }
 
+// completeFlag completes the values of a flag.
+func completeFlag(cmd *cobra.Command, flag string, values ...string) {
+	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+}
+
 // outputFlag adds --output and returns its value.
 func outputFlag(cmd *cobra.Command, formats ...string) *string {
 	formats = append([]string{"text", "json"}, formats...)
 	value := new(string)
 	cmd.Flags().StringVarP(value, "output", "o", "text", "output format: "+strings.Join(formats, ", "))
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(cmd, "output", formats...)
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if !slices.Contains(formats, *value) {
 			return &hinted{fmt.Errorf("unknown --output %s", *value), "use one of " + strings.Join(formats, ", ")}

@@ -85,6 +85,7 @@ func (f *carried) good() bool {
 
 // A carriedDocument is the output of `sbom find --output json`.
 type carriedDocument struct {
+	envelope
 	Image     string            `json:"image"`
 	Digest    string            `json:"digest"`
 	Used      string            `json:"used,omitempty"` // reference of the SBOM that a build would use
@@ -119,7 +120,7 @@ type carriedConflict struct {
 
 func (f *carried) document() carriedDocument {
 	d := carriedDocument{
-		Image: f.image.Name.String(), Digest: f.image.Digest.String(), Carriers: []carriedCarrier{}, Disagree: []carriedConflict{},
+		envelope: envelopeOf("sboms"), Image: f.image.Name.String(), Digest: f.image.Digest.String(), Carriers: []carriedCarrier{}, Disagree: []carriedConflict{},
 		Verified: f.verified, NotThere: f.lies, NotListed: f.omits, Warnings: f.found.Warnings,
 	}
 	if f.found.Found != nil {

@@ -40,12 +40,17 @@ type source struct {
 
 // inventoryFlags adds the flags that select an inventory.
 func inventoryFlags(cmd *cobra.Command) {
+	cmd.Flags().String("sbom", "", "use this SBOM file as the inventory")
+	inventoriesFlags(cmd)
+	cmd.MarkFlagsMutuallyExclusive("sbom", "generate")
+}
+
+// inventoriesFlags adds those for several images.
+func inventoriesFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.String("sbom", "", "use this SBOM file as the inventory")
 	f.Bool("generate", false, "generate the inventory from the image and ignore attached SBOMs")
 	trustFlags(cmd)
 	f.String("baseplan", "", "baseplan.toml of the operator, with mapping and policy")
-	cmd.MarkFlagsMutuallyExclusive("sbom", "generate")
 }
 
 // source evaluates the shared flags. Flags that a command does not have keep
@@ -53,10 +58,17 @@ func inventoryFlags(cmd *cobra.Command) {
 func (c *Console) source(cmd *cobra.Command) (*source, error) {
 	flags := cmd.Flags()
 	s := &source{console: c}
-	s.file, _ = flags.GetString("sbom")
 	s.fresh, _ = flags.GetBool("generate")
-	if dir, _ := flags.GetString("cache-dir"); dir != "" {
+	dir, _ := flags.GetString("cache-dir")
+	if dir = c.cacheDir(dir); dir != "" {
 		s.cache = scan.DirCache(dir)
+	}
+	if flags.Lookup("generate") != nil { // the --sbom of attach is another
+		file, _ := flags.GetString("sbom")
+		var err error
+		if s.file, err = c.spooled(file); err != nil {
+			return nil, fmt.Errorf("reading --sbom: %w", err)
+		}
 	}
 	settings, err := c.settings(cmd)
 	if err != nil {
@@ -77,6 +89,8 @@ func (c *Console) source(cmd *cobra.Command) (*source, error) {
 	s.images = image.Opener{Registry: registry.Client{Keychain: keychain, Insecure: insecure}, Platform: arch}
 	return s, nil
 }
+
+var proofs = []string{string(extensions.ByPlan), string(extensions.Installs), string(extensions.ByEffect), string(extensions.Strict)}
 
 const proofHelp = "proof required to skip a Dockerfile: plan, installs, effect or strict (default installs)"
 

@@ -68,6 +68,7 @@ func (o *outcome) page() page.Page {
 
 // A resolveDocument is the output of `resolve --output json`: resolution.toml with group and plan.
 type resolveDocument struct {
+	envelope
 	Group     []string             `json:"group"`
 	Dropped   []page.Dropped       `json:"dropped"`
 	Plan      []planEntry          `json:"plan"`
@@ -85,7 +86,7 @@ type planEntry struct {
 
 func (o *outcome) document() resolveDocument {
 	d := resolveDocument{
-		Group: []string{}, Dropped: append([]page.Dropped{}, o.dropped...), Plan: []planEntry{}, Broken: append([]string{}, o.broken...),
+		envelope: envelopeOf("resolution"), Group: []string{}, Dropped: append([]page.Dropped{}, o.dropped...), Plan: []planEntry{}, Broken: append([]string{}, o.broken...),
 		Inventory: o.source, Searched: o.searched, Record: o.record,
 	}
 	for _, m := range o.group {

@@ -50,7 +50,7 @@ func (c *Console) list(b base.Image, all bool, output string) error {
 	file := platform.RunImageProvidesOf(b.Set, b.Reference.String())
 	switch output {
 	case "json":
-		return c.json(file)
+		return c.json(providesDocument{envelopeOf("provides"), file.Image, file.Distro, file.Provides})
 	case "toml":
 		data, err := file.Encode()
 		if err == nil {
@@ -73,7 +73,21 @@ func (c *Console) list(b base.Image, all bool, output string) error {
 	return nil
 }
 
-// An answered requirement is one NAME in the output of `provides IMAGE NAME --output json`.
+// A providesDocument is the output of `provides IMAGE --output json`.
+type providesDocument struct {
+	envelope
+	Image    string                  `json:"image"`
+	Distro   platform.ProvidesDistro `json:"distro"`
+	Provides []platform.Provided     `json:"provides"`
+}
+
+// An answersDocument is the output of `provides IMAGE NAME --output json`.
+type answersDocument struct {
+	envelope
+	Answers []answered `json:"answers"`
+}
+
+// An answered requirement is one NAME.
 type answered struct {
 	Name       string              `json:"name"`
 	Constraint string              `json:"constraint,omitempty"`
@@ -90,7 +104,7 @@ func (c *Console) answers(b base.Image, names []string, output string) error {
 		enough = enough && a.Met
 		all = append(all, a)
 	}
-	return c.answer(output, all, func(w io.Writer, width int) {
+	return c.answer(output, answersDocument{envelopeOf("answers"), all}, func(w io.Writer, width int) {
 		t := &table{width: width, head: []string{"REQUIRED", "MET", "WHY"}}
 		for _, a := range all {
 			t.row(strings.TrimSpace(a.Name+" "+a.Constraint), yesNo(a.Met), a.Reason)

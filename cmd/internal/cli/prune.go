@@ -55,6 +55,7 @@ Exits 0 on success; with --exit-code, exits 3 if a Dockerfile remains to be appl
 	fl.StringVar(&f.platformAPI, "platform-api", "", "Platform API version, which defines the layout of the directory (default $CNB_PLATFORM_API, else any)")
 	fl.StringVar(&f.proof, "proof", "", "effect, or strict: remove nothing (default effect)")
 	fl.BoolVar(&f.exitCode, "exit-code", false, "exit 3 if a Dockerfile remains to be applied")
+	completeFlag(cmd, "proof", string(extensions.ByEffect), string(extensions.Strict))
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		f.layers, f.output = args[0], *output
@@ -259,6 +260,7 @@ func (p *pruning) turnedOff() ([]byte, error) {
 
 // A pruneDocument is the output of `prune --output json`.
 type pruneDocument struct {
+	envelope
 	RunImage    platform.ResolvedImage `json:"run-image"`
 	TakenOut    []string               `json:"taken-out"`    // relative to the parent of the generated directory
 	ExtendRun   bool                   `json:"extend-run"`   // run-image.extend after pruning
@@ -268,7 +270,7 @@ type pruneDocument struct {
 
 func (p *pruning) document() pruneDocument {
 	d := pruneDocument{
-		RunImage: p.base.Resolved(), TakenOut: append([]string{}, p.out...),
+		envelope: envelopeOf("prune"), RunImage: p.base.Resolved(), TakenOut: append([]string{}, p.out...),
 		ExtendRun: p.analyzed.RunImage.Extend && !p.turned, ExtendBuild: p.judged.ExtendBuild, Verdicts: []platform.Verdict{},
 	}
 	for _, v := range p.judged.Verdicts {

@@ -130,6 +130,7 @@ func (r *rebaseCheck) safe() bool { return len(r.unsafe) == 0 && !r.lacks() }
 
 // A rebaseCheckDocument is the output of `rebase-check --output json`.
 type rebaseCheckDocument struct {
+	envelope
 	App          string                 `json:"app"`
 	RunImage     platform.ResolvedImage `json:"run-image"` // the new one; inventory "unknown": not read
 	Safe         bool                   `json:"safe"`
@@ -147,7 +148,7 @@ type recheckedDocument struct {
 
 func (r *rebaseCheck) document() rebaseCheckDocument {
 	d := rebaseCheckDocument{
-		App: r.App.Name.String(), Safe: r.safe(), NeedsForce: !r.safe() || r.foreign(), Packages: r.change, Unsafe: []string{}, Requirements: []recheckedDocument{},
+		envelope: envelopeOf("rebase-check"), App: r.App.Name.String(), Safe: r.safe(), NeedsForce: !r.safe() || r.foreign(), Packages: r.change, Unsafe: []string{}, Requirements: []recheckedDocument{},
 		RunImage: r.base.Resolved(),
 	}
 	for _, err := range r.unsafe {

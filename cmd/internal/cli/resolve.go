@@ -60,6 +60,7 @@ resolves, or if the final run image lacks something that it was expected to prov
 	for _, name := range []string{"run-image", "build-image", "generated", "extensions", "proof", "sbom", "generate", "key", "identity", "identity-regexp", "issuer", "issuer-regexp", "trusted-root", "allow-unbound", "baseplan"} {
 		cmd.MarkFlagsMutuallyExclusive("from", name)
 	}
+	completeFlag(cmd, "proof", proofs...)
 	output := outputFlag(cmd, "toml")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		f.output = *output
@@ -69,6 +70,9 @@ resolves, or if the final run image lacks something that it was expected to prov
 }
 
 func (c *Console) resolve(cmd *cobra.Command, f resolveFlags) error {
+	if err := errors.Join(checkOutput("write", f.write), checkOutput("html", f.html)); err != nil {
+		return err
+	}
 	if f.from != "" {
 		o, err := c.left(f.from)
 		if err != nil {
@@ -109,7 +113,7 @@ type resolution struct {
 }
 
 func (r *resolution) resolve(ctx context.Context) error {
-	order, err := readOrder(r.flags.order)
+	order, err := r.source.console.readOrder(r.flags.order)
 	if err != nil {
 		return err
 	}
@@ -223,8 +227,8 @@ func (p planFolder) outcome(m resolver.Module) (resolver.Detection, error) {
 	return resolver.Detection{Status: resolver.Fail}, nil
 }
 
-func readOrder(path string) (*resolver.OrderFile, error) {
-	data, err := os.ReadFile(path)
+func (c *Console) readOrder(path string) (*resolver.OrderFile, error) {
+	data, err := c.readFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading --order: %w", err)
 	}

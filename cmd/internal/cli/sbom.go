@@ -54,6 +54,7 @@ there is none, the contents of its package databases.`,
 
 // An inventory is the output of `sbom show --output json`.
 type inventory struct {
+	envelope
 	Image     string           `json:"image"`
 	Digest    string           `json:"digest"`
 	Carrier   attach.Carrier   `json:"carrier"`
@@ -88,7 +89,7 @@ type inventoryEntry struct {
 func inventoryOf(b base.Image) inventory {
 	d := b.Document()
 	out := inventory{
-		Image: b.Reference.String(), Digest: b.Digest, Carrier: b.Carrier, Reference: b.Report.SBOM.Reference, Format: d.Format, Tool: d.Tool,
+		envelope: envelopeOf("inventory"), Image: b.Reference.String(), Digest: b.Digest, Carrier: b.Carrier, Reference: b.Report.SBOM.Reference, Format: d.Format, Tool: d.Tool,
 		Distro: inventoryDistro{d.Distro.ID, d.Distro.Version, d.Distro.Name}, Databases: d.Databases, Packages: []inventoryEntry{},
 	}
 	if !d.Created.IsZero() {
@@ -169,10 +170,13 @@ packages. Nothing is unpacked to disk.`,
 	}
 	spelled := cmd.Flags().StringP("format", "f", string(sbom.CycloneDX), "cyclonedx, spdx or syft")
 	file := cmd.Flags().String("file", "", "write to this file instead of standard output")
-	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(cmd, "format", formats...)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if !slices.Contains(formats, *spelled) {
 			return &hinted{fmt.Errorf("unknown --format %s", *spelled), "use one of " + strings.Join(formats, ", ")}
+		}
+		if err := checkOutput("file", *file); err != nil {
+			return err
 		}
 		s, err := c.source(cmd)
 		if err != nil {

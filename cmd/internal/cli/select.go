@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -32,13 +31,14 @@ shown.`,
 		Example: "  baseplan select --run run:tiny --run run:base --run run:full --requires curl --requires 'jre >= 17'",
 		Args:    cobra.NoArgs,
 	}
-	inventoryFlags(cmd)
+	inventoriesFlags(cmd)
 	images := cmd.Flags().StringArray("run", nil, "run image (repeatable)")
 	names := cmd.Flags().StringArray("requires", nil, "requirement with an optional version constraint (repeatable)")
 	files := cmd.Flags().StringArray("dockerfile", nil, "run.Dockerfile of an extension that provides what is required (repeatable)")
 	proof := cmd.Flags().String("proof", "", proofHelp)
 	_ = cmd.MarkFlagRequired("run")
 	_ = cmd.MarkFlagRequired("requires")
+	completeFlag(cmd, "proof", proofs...)
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := checkRequirements(*names); err != nil {
@@ -48,10 +48,7 @@ shown.`,
 		if err != nil {
 			return err
 		}
-		if s.file != "" {
-			return errors.New("--sbom describes one image; omit it")
-		}
-		extended, err := extensionQuestion(*files, *names)
+		extended, err := c.extensionQuestion(*files, *names)
 		if err != nil {
 			return err
 		}
@@ -63,6 +60,12 @@ shown.`,
 		return c.choose(choices, *output)
 	}
 	return cmd
+}
+
+// A selectDocument is the output of `select --output json`.
+type selectDocument struct {
+	envelope
+	Choices []choice `json:"choices"` // the best first
 }
 
 // A choice is a run image with its answers.
@@ -78,11 +81,11 @@ type choice struct {
 }
 
 // extensionQuestion returns the question for the Dockerfiles of one extension that provides everything required.
-func extensionQuestion(files, names []string) (base.Question, error) {
+func (c *Console) extensionQuestion(files, names []string) (base.Question, error) {
 	extension := resolver.Module{Kind: resolver.Extension, ID: "the extension"}
 	q := base.Question{Resolution: &resolver.Resolution{}}
 	for _, file := range files {
-		d, err := readDockerfile(file, string(extensions.Run), nil)
+		d, err := c.readDockerfile(file, string(extensions.Run), nil)
 		if err != nil {
 			return q, err
 		}
@@ -168,7 +171,7 @@ func (ch choice) lacks() []string {
 }
 
 func (c *Console) choose(choices []choice, output string) error {
-	return c.answer(output, choices, func(w io.Writer, width int) {
+	return c.answer(output, selectDocument{envelopeOf("selection"), choices}, func(w io.Writer, width int) {
 		t := &table{width: width, head: []string{"RUN IMAGE", "ENOUGH", "PACKAGES", "LACKS"}}
 		for _, ch := range choices {
 			t.row(ch.Image, yesNo(ch.Enough), fmt.Sprint(ch.Packages), strings.Join(ch.lacks(), "; "))

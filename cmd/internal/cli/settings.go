@@ -14,7 +14,11 @@ func (c *Console) settings(cmd *cobra.Command) (*platform.Settings, error) {
 	if path == "" {
 		return &platform.Settings{}, nil
 	}
-	data, err := platform.ReadBounded(path)
+	read := platform.ReadBounded
+	if path == stdin {
+		read = c.readFile
+	}
+	data, err := read(path)
 	if err != nil {
 		return nil, fmt.Errorf("--baseplan: %w", err)
 	}

@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -32,7 +31,7 @@ Use --mirror and --root for a Sigstore instance other than the public one.`,
 			return &hinted{errors.New("--mirror and --root must be used together"), "a TUF repository is verified by its root.json, which should come from another source"}
 		case *root != "":
 			var err error
-			if o.Root, err = os.ReadFile(*root); err != nil {
+			if o.Root, err = c.readFile(*root); err != nil {
 				return fmt.Errorf("reading --root: %w", err)
 			}
 		}

@@ -1,15 +1,21 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"flag"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,6 +23,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/baseplan/baseplan/cmd/internal/cli"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
@@ -31,7 +38,15 @@ var update = flag.Bool("update", false, "write what commands print into the scri
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"baseplan": func() {
-			os.Exit(cli.Run(context.Background(), os.Args[1:], &cli.Console{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, Now: fixed}))
+			var out, errs bytes.Buffer
+			code := cli.Run(context.Background(), os.Args[1:], &cli.Console{
+				In: os.Stdin, Out: io.MultiWriter(os.Stdout, &out), Err: io.MultiWriter(os.Stderr, &errs), Getenv: os.Getenv, Now: fixed,
+			})
+			if err := errors.Join(conforms(out.Bytes(), code != cli.Failure), conforms(errs.Bytes(), false)); err != nil {
+				fmt.Fprintf(os.Stderr, "the output does not conform to the schema: %v\n", err)
+				code = 99
+			}
+			os.Exit(code)
 		},
 		keyless.Name: func() {
 			if err := keyless.Serve(context.Background(), os.Stdin, os.Stdout, sigstore.Verify); err != nil {
@@ -39,6 +54,32 @@ func TestMain(m *testing.M) {
 			}
 		},
 	})
+}
+
+// conforms validates JSON documents against the schema in the reference, if this is what baseplan
+// printed and not an SBOM, which has no kind.
+func conforms(output []byte, answered bool) error {
+	decoder := json.NewDecoder(bytes.NewReader(output))
+	for {
+		var document map[string]any
+		if err := decoder.Decode(&document); err != nil {
+			return nil
+		}
+		kind, ok := document["kind"].(string)
+		if !ok {
+			if slices.Contains(os.Args, "json") && answered {
+				return errors.New("a document has no kind")
+			}
+			return nil
+		}
+		schema, err := jsonschema.NewCompiler().Compile(os.Getenv("SCHEMA") + "#/$defs/" + kind)
+		if err != nil {
+			return err
+		}
+		if err := schema.Validate(document); err != nil {
+			return err
+		}
+	}
 }
 
 // fixed is the time of every build that the scripts try.
@@ -72,6 +113,10 @@ func TestScripts(t *testing.T) {
 	registry.Push("labelled:run", lifecycletest.Labelled(images["curl"], map[string]string{
 		attach.ProvidesLabel: `{"version": "1.0", "provides": [{"name": "courier", "evidence": ["pkg:deb/debian/curl"]}]}`,
 	}))
+	schema, err := filepath.Abs("../../docs/reference/output.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
 	demo, err := filepath.Abs("../../testdata/demo")
 	if err != nil {
 		t.Fatal(err)
@@ -84,6 +129,7 @@ func TestScripts(t *testing.T) {
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"cosign-sbom": cosignSBOM, "tuf": serveTUF, "attest": attest},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("REGISTRY", registry.Name)
+			env.Setenv("SCHEMA", schema)
 			env.Setenv("COLUMNS", "100")
 			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, ".cache"))
 			for name, img := range images {

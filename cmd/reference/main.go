@@ -49,9 +49,15 @@ func pages(root string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	schema, err := schemaPage()
+	if err != nil {
+		return nil, err
+	}
 	return map[string]string{
 		"docs/reference/inputs.md": notice + inputsPage(),
 		"docs/reference/cli.md":    notice + cli.Reference(),
 		"docs/reference/files.md":  notice + files,
+
+		"docs/reference/output.schema.json": schema,
 	}, nil
 }

@@ -82,8 +82,8 @@ type inventoryEntry struct {
 	Arch     string    `json:"arch,omitempty"`
 	PURL     string    `json:"purl,omitempty"`
 	Source   string    `json:"source,omitempty"`
-	Provides []string  `json:"provides"`
-	Files    *int      `json:"files"` // how many
+	Provides []string  `json:"provides" jsonschema:"nullable"`
+	Files    *int      `json:"files" jsonschema:"nullable"` // how many
 }
 
 func inventoryOf(b base.Image) inventory {

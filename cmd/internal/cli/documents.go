@@ -1,0 +1,22 @@
+package cli
+
+// Documents returns an empty document of every kind that commands print with --output json,
+// by its kind. cmd/reference makes their schema of it.
+func Documents() map[string]any {
+	return map[string]any{
+		"advice":       adviseDocument{},
+		"answers":      answersDocument{},
+		"attached":     attachedDocument{},
+		"check":        checkDocument{},
+		"debug":        message{},
+		"error":        message{},
+		"inventory":    inventory{},
+		"provides":     providesDocument{},
+		"prune":        pruneDocument{},
+		"rebase-check": rebaseCheckDocument{},
+		"resolution":   resolveDocument{},
+		"sboms":        carriedDocument{},
+		"selection":    selectDocument{},
+		"warning":      message{},
+	}
+}

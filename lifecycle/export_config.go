@@ -174,7 +174,9 @@ func (x *export) ownLabels(base *image.Image) ([]platform.Label, error) {
 		all = append(all, platform.Label{Key: v.key, Value: text})
 	}
 	if x.tookPart() {
-		text, err := x.Resolution.Explanation(x.Group).Encode()
+		e := x.Resolution.Explanation(x.Group)
+		e.Result.ExtendRun = x.Extended != nil
+		text, err := e.Encode()
 		if err != nil {
 			return nil, err
 		}

@@ -348,7 +348,11 @@ func TestExportRecordsRequirements(t *testing.T) {
 	for _, v := range api.Platform.Supported {
 		x.e.API = v
 		for _, extended := range []*image.Image{nil, x.e.RunImage} {
-			if x.e.Extended = extended; x.run().config.Config.Labels[platform.ResolutionLabel] != label {
+			want := label
+			if x.e.Extended = extended; extended != nil {
+				want = strings.Replace(label, `"result":{`, `"result":{"extend-run":true`, 1)
+			}
+			if x.run().config.Config.Labels[platform.ResolutionLabel] != want {
 				t.Errorf("another label %s at Platform API %s", platform.ResolutionLabel, v)
 			}
 		}

@@ -25,6 +25,10 @@ func TestReadme(t *testing.T) {
 	defer registry.Close()
 	registry.Push("run:base", lifecycletest.Debian())
 	registry.Push("run:curl", lifecycletest.Debian("curl"))
+	apps := explained(t, lifecycletest.Debian())
+	registry.Push("app", apps["app1"])
+	registry.Push("app:1", apps["app1"])
+	registry.Push("app:2", apps["app2"])
 	ran := 0
 	for line := range strings.Lines(string(readme)) {
 		command, ok := strings.CutPrefix(line, "    baseplan ")

@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +23,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -102,6 +104,8 @@ func TestScripts(t *testing.T) {
 	images["older"] = lifecycletest.Labelled(images["app"], map[string]string{
 		platform.LifecycleMetadataLabel: `{"runImage": {"topLayer": "sha256:0"}, "stack": {"runImage": {"image": "` + registry.Name + `/run:curl"}}}`,
 	})
+	maps.Copy(images, explained(t, images["plain"]))
+	registry.PushIndex("explain:index", lifecycletest.Index(map[string]v1.Image{"amd64": lifecycletest.Arch(images["app1"], "amd64"), "arm64": lifecycletest.Arch(images["app2"], "arm64")}))
 	for name, img := range images {
 		registry.Push("run:"+name, img)
 	}
@@ -140,6 +144,9 @@ func TestScripts(t *testing.T) {
 				if err := path.AppendImage(img); err != nil {
 					return err
 				}
+			}
+			if err := tarball.WriteToFile(filepath.Join(env.WorkDir, "app1.tar"), lifecycletest.Reference("registry.example/app:1"), images["app1"]); err != nil {
+				return err
 			}
 			if err := writeKeys(env.WorkDir, "signer", "other"); err != nil {
 				return err

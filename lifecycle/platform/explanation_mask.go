@@ -92,8 +92,13 @@ func (m *masker) reason(reason string, v Verdict) string {
 	lacks := map[string]bool{}
 	for _, i := range v.Instructions {
 		for _, l := range i.Lacks {
-			if name := pinned.ReplaceAllString(l, ""); !i.Expanded && packageWord.MatchString(name) {
-				lacks[name] = true
+			name := pinned.ReplaceAllString(l, "")
+			if i.Expanded || !packageWord.MatchString(name) {
+				continue
+			}
+			lacks[name] = true
+			if versionWord.MatchString(strings.TrimLeft(l[len(name):], "=<>~")) {
+				lacks[l] = true
 			}
 		}
 	}

@@ -30,7 +30,7 @@ func explained() (*platform.Resolution, platform.Group) {
 				"unpinned installs do not look for newer versions: curl 7.88.1-10+deb12u12 is already installed",
 			}},
 			{Extension: "acme/gd", Image: "run", Dockerfile: "generated/acme_gd/run.Dockerfile", Verdict: "apply", Reasons: []string{
-				"line 4: apt-get install: libgd3 is not installed", "line 5: update-things --now is not understood",
+				"line 4: apt-get install: libgd3=2.3 is not installed", "line 5: update-things --now is not understood",
 			}, Instructions: []platform.Instruction{{Line: 4, Effect: true, Reason: "apt-get install: libgd3 is not installed", Lacks: []string{"libgd3=2.3"}}}},
 		},
 		Result: platform.Result{RunImage: "registry.example/run:noble", ExtendRun: true},
@@ -54,7 +54,7 @@ func TestExplanation(t *testing.T) {
 		`"verdicts":[{"extension":"acme/curl","image":"run","verdict":"satisfied","reasons":[` +
 		`"curl, required by acme/app at launch, is provided by curl 7.88.1-10+deb12u12",` +
 		`"unpinned installs do not look for newer versions: curl 7.88.1-10+deb12u12 is already installed"]},` +
-		`{"extension":"acme/gd","image":"run","verdict":"apply","reasons":["line 4: apt-get install: libgd3 is not installed","line 5: … is not understood"]}],` +
+		`{"extension":"acme/gd","image":"run","verdict":"apply","reasons":["line 4: apt-get install: libgd3=2.3 is not installed","line 5: … is not understood"]}],` +
 		`"result":{"run-image":"registry.example/run:noble","extend-run":true}}`
 	if diff := cmp.Diff(want, strings.ReplaceAll(got, `\u003e`, ">")); diff != "" {
 		t.Error(diff)

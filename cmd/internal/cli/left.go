@@ -2,7 +2,9 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -11,9 +13,35 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// left reads the outcome of a build from its layers directory. All files but resolution.toml may be missing, since
-// not every phase of every platform keeps them.
-func (c *Console) left(layers string) (*outcome, error) {
+// left reads the outcome of a build from its layers directory, or from a resolution.toml alone. In the directory, all
+// other files may be missing, since not every phase of every platform keeps them.
+func (c *Console) left(path string) (*outcome, error) {
+	if path == stdin {
+		data, err := c.readFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("reading --from: %w", err)
+		}
+		return alone(platform.DecodeResolution(data, "standard input"))
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading --from: %w", err)
+	case info.IsDir():
+		return c.leftIn(path)
+	}
+	return alone(platform.ReadFile(path, platform.DecodeResolution))
+}
+
+// alone returns the outcome that a resolution.toml records.
+func alone(record *platform.Resolution, err error) (*outcome, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &outcome{record: *record, inventory: record.RunImage.Inventory}, nil
+}
+
+func (c *Console) leftIn(layers string) (*outcome, error) {
 	record, err := platform.ReadFileIn(layers, filepath.Join(layers, "resolution.toml"), platform.DecodeResolution)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &hinted{err, "baseplan's detector and creator write it into the layers directory, unless CNB_RUN_SBOM is off"}

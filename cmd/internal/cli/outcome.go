@@ -23,6 +23,11 @@ type outcome struct {
 	source    *platform.SBOMSource // the same in full; nil: no inventory is known
 	searched  []platform.Searched  // where an SBOM was looked for
 	unjudged  []string             // extensions whose Dockerfiles are unknown
+
+	kind    string                   // of the JSON document; empty: resolution
+	app     string                   // the app image that records the outcome; empty: none
+	rebased string                   // its present run image; empty: it was not rebased
+	cut     *platform.ExplanationCut // what it does not record; nil: nothing
 }
 
 // report prints the outcome and returns an error for the exit code.
@@ -46,6 +51,8 @@ func (c *Console) report(o *outcome, f resolveFlags) error {
 		_, err = c.Out.Write(data)
 	case "json":
 		err = c.json(o.document())
+	case "markdown":
+		o.markdown(c.Out)
 	default:
 		o.text(c.Out, c.width())
 	}
@@ -61,14 +68,17 @@ func (c *Console) report(o *outcome, f resolveFlags) error {
 // page returns the outcome as an HTML page.
 func (o *outcome) page() page.Page {
 	return page.Page{
-		Resolution: o.record, Group: o.group, Dropped: o.dropped, Broken: o.broken, Conclusion: o.conclusion(),
+		App: o.app, Resolution: o.record, Group: o.group, Dropped: o.dropped, Broken: o.broken, Conclusion: o.conclusion(),
 		Inventory: o.inventory, Source: o.source, Searched: o.searched,
 	}
 }
 
-// A resolveDocument is the output of `resolve --output json`: resolution.toml with group and plan.
+// A resolveDocument is the output of `resolve --output json`: resolution.toml with group and plan. The output of
+// `explain --output json` has no plan.
 type resolveDocument struct {
 	envelope
+	App       string               `json:"app-image,omitempty"`
+	Rebased   string               `json:"rebased,omitempty"` // the run image of the last rebase
 	Group     []string             `json:"group"`
 	Dropped   []page.Dropped       `json:"dropped"`
 	Plan      []planEntry          `json:"plan"`
@@ -76,6 +86,8 @@ type resolveDocument struct {
 	Inventory *platform.SBOMSource `json:"inventory,omitempty"` // absent: none is known
 	Searched  []platform.Searched  `json:"searched,omitempty"`
 	Record    platform.Resolution  `json:"resolution"`
+
+	Cut *platform.ExplanationCut `json:"cut,omitempty"` // what the app image does not record
 }
 
 type planEntry struct {
@@ -86,8 +98,8 @@ type planEntry struct {
 
 func (o *outcome) document() resolveDocument {
 	d := resolveDocument{
-		envelope: envelopeOf("resolution"), Group: []string{}, Dropped: append([]page.Dropped{}, o.dropped...), Plan: []planEntry{}, Broken: append([]string{}, o.broken...),
-		Inventory: o.source, Searched: o.searched, Record: o.record,
+		envelope: envelopeOf(firstOf(o.kind, "resolution")), Group: []string{}, Dropped: append([]page.Dropped{}, o.dropped...), Plan: []planEntry{}, Broken: append([]string{}, o.broken...),
+		Inventory: o.source, Searched: o.searched, Record: o.record, App: o.app, Rebased: o.rebased, Cut: o.cut,
 	}
 	for _, m := range o.group {
 		d.Group = append(d.Group, m.String())
@@ -105,24 +117,51 @@ func (o *outcome) document() resolveDocument {
 // text prints the group, what meets each requirement, the verdict on each extension, and the
 // conclusion.
 func (o *outcome) text(w io.Writer, width int) {
-	inventory := o.inventory
-	if o.source != nil {
-		inventory += fmt.Sprintf(", %d packages", o.source.Packages)
+	for _, f := range o.facts() {
+		fmt.Fprintf(w, "%-9s  %s\n", f.name, f.value)
 	}
-	fmt.Fprintf(w, "run image  %s\ninventory  %s\ngroup      %s\n", o.record.RunImage.Image, inventory, strings.Join(o.document().Group, ", "))
-	o.writeRequirements(w, width)
+	t := o.requirements()
+	t.width = width
+	t.writeBelow(w)
 	verdictTable(o.record.Verdicts, width).writeBelow(w)
-	for _, d := range o.dropped {
-		fmt.Fprintf(w, "\nleft out: %s %s\n", d.Module, d.Why)
-	}
-	for _, b := range o.broken {
-		fmt.Fprintf(w, "\nbroken: %s\n", b)
+	for _, note := range o.notes() {
+		fmt.Fprintf(w, "\n%s\n", note)
 	}
 	fmt.Fprintf(w, "\n%s\n", strings.Join(wrap(o.conclusion(), width), "\n"))
 }
 
-func (o *outcome) writeRequirements(w io.Writer, width int) {
-	t := &table{width: width, head: []string{"REQUIRED", "BY", "WHERE", "MET BY"}}
+type fact struct{ name, value string }
+
+// facts returns what the outcome is about.
+func (o *outcome) facts() []fact {
+	inventory := o.inventory
+	if o.source != nil {
+		inventory += fmt.Sprintf(", %d packages", o.source.Packages)
+	}
+	all := []fact{
+		{"app image", o.app}, {"run image", o.record.RunImage.Image}, {"rebased", o.rebased}, {"inventory", inventory},
+		{"group", strings.Join(o.document().Group, ", ")},
+	}
+	return slices.DeleteFunc(all, func(f fact) bool { return f.value == "" })
+}
+
+// notes returns what does not fit into the tables.
+func (o *outcome) notes() []string {
+	var all []string
+	for _, d := range o.dropped {
+		all = append(all, fmt.Sprintf("left out: %s %s", d.Module, d.Why))
+	}
+	for _, b := range o.broken {
+		all = append(all, "broken: "+b)
+	}
+	if cut := cutNote(o.cut); cut != "" {
+		all = append(all, cut)
+	}
+	return all
+}
+
+func (o *outcome) requirements() *table {
+	t := &table{head: []string{"REQUIRED", "BY", "WHERE", "MET BY"}}
 	for _, req := range o.record.Requirements {
 		where := strings.Join(req.Contexts, ", ")
 		if where == "" {
@@ -130,7 +169,7 @@ func (o *outcome) writeRequirements(w io.Writer, width int) {
 		}
 		t.row(strings.TrimSpace(req.Name+" "+req.Version), req.RequiredBy, where, strings.Join(req.MetBy, ", "))
 	}
-	t.writeBelow(w)
+	return t
 }
 
 func verdictTable(verdicts []platform.Verdict, width int) *table {
@@ -151,6 +190,12 @@ func (o *outcome) conclusion() string {
 	apply, pending := strings.Join(left[extensions.Apply], ", "), strings.Join(left[extensions.Pending], ", ")
 	extends := o.record.Result.ExtendRun || o.record.Result.ExtendBuild
 	switch {
+	case extends && o.app != "":
+		enough := "run"
+		if !o.record.Result.ExtendRun {
+			enough = "build"
+		}
+		return fmt.Sprintf("The %s image was not enough; applied: %s.", enough, strings.Join(append(left[extensions.Apply], left[extensions.Pending]...), ", "))
 	case extends && apply != "":
 		return fmt.Sprintf("The run image is not enough: still to be applied: %s.", apply)
 	case extends && pending != "":

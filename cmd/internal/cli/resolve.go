@@ -17,6 +17,8 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
+const htmlHelp = "also write an HTML page to this file: the plan as a graph, verdicts, evidence"
+
 // resolveFlags are the inputs of `resolve`.
 type resolveFlags struct {
 	from, run, build, order, plans, generated, extensions, proof, write, html, output string
@@ -25,7 +27,7 @@ type resolveFlags struct {
 func (c *Console) resolveCommand() *cobra.Command {
 	var f resolveFlags
 	cmd := &cobra.Command{
-		Use:   "resolve (--run-image IMAGE --order FILE --plans DIR [--generated DIR] | --from LAYERS_DIR)",
+		Use:   "resolve (--run-image IMAGE --order FILE --plans DIR [--generated DIR] | --from PATH)",
 		Short: "Resolve build plans against a run image and show which extensions remain to be applied, and why",
 		Long: `A dry run of detection: resolves the build plans of buildpacks and extensions with the
 run image as a provider, and judges every Dockerfile that the extensions generated.
@@ -36,13 +38,14 @@ without a file did not pass detection. --generated is the directory <layers>/gen
 of a detector.
 
 --from shows the result of an earlier build instead, from the resolution.toml and the
-other files in its layers directory.
+other files in its layers directory, or from a resolution.toml alone.
 
 Exits 0 if no Dockerfile needs to be applied. Exits 3 if one does or may, if no group
 resolves, or if the final run image lacks something that it was expected to provide.`,
 		Example: `  baseplan resolve --run-image registry.example/run:noble --order order.toml --plans plans --generated layers/generated
   baseplan resolve --run-image run:noble --order order.toml --plans plans --output toml
-  baseplan resolve --from /layers --html resolution.html`,
+  baseplan resolve --from /layers --html resolution.html
+  baseplan resolve --from builds/4711.resolution.toml --output markdown`,
 		Args: cobra.NoArgs,
 	}
 	inventoryFlags(cmd)
@@ -54,14 +57,14 @@ resolves, or if the final run image lacks something that it was expected to prov
 	fl.StringVar(&f.generated, "generated", "", "directory of the generated Dockerfiles")
 	fl.StringVar(&f.proof, "proof", "", proofHelp)
 	fl.StringVar(&f.write, "write", "", "also write resolution.toml to this file")
-	fl.StringVar(&f.html, "html", "", "also write an HTML page to this file: the plan as a graph, verdicts, evidence")
-	fl.StringVar(&f.from, "from", "", "layers directory of a build whose result to show")
+	fl.StringVar(&f.html, "html", "", htmlHelp)
+	fl.StringVar(&f.from, "from", "", "layers directory of a build whose result to show, or its resolution.toml")
 	cmd.MarkFlagsOneRequired("run-image", "from")
 	for _, name := range []string{"run-image", "build-image", "generated", "extensions", "proof", "sbom", "generate", "key", "identity", "identity-regexp", "issuer", "issuer-regexp", "trusted-root", "allow-unbound", "baseplan"} {
 		cmd.MarkFlagsMutuallyExclusive("from", name)
 	}
 	completeFlag(cmd, "proof", proofs...)
-	output := outputFlag(cmd, "toml")
+	output := outputFlag(cmd, "toml", "markdown")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		f.output = *output
 		return c.resolve(cmd, f)

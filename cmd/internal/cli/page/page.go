@@ -19,6 +19,7 @@ import (
 
 // A Page is the content of a page. Texts are not trusted.
 type Page struct {
+	App        string // app image that records the resolution, but not the policy; empty: none
 	Resolution platform.Resolution
 	Group      []resolver.Module    // in order
 	Dropped    []Dropped            // modules that are not in the group
@@ -95,6 +96,11 @@ func (d *document) main() {
 	d.element("footer", nil, func() {
 		policy := d.Resolution.Policy
 		d.text("By ")
+		if d.App != "" {
+			d.say("code", "", "baseplan explain")
+			d.text(", from what the app image records.")
+			return
+		}
 		d.say("code", "", "baseplan resolve")
 		d.text(fmt.Sprintf(", with the policy run-sbom = %s, proof = %s.", orElse(string(policy.RunSBOM), "auto"), orElse(string(policy.Proof), "installs")))
 	})
@@ -117,6 +123,7 @@ func (d *document) facts() {
 	for _, m := range d.Group {
 		group = append(group, m.String())
 	}
+	d.define("App image", "code", d.App)
 	d.define("Run image", "code", image)
 	d.define("Digest", "code", d.Resolution.RunImage.Digest)
 	d.define("Inventory", "", d.Inventory)

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -129,20 +130,27 @@ func (s *stage) context() (*buildContext, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the build context: %w", err)
 	}
+	if err := c.readIgnore(); err != nil {
+		return nil, fmt.Errorf("reading .dockerignore: %w", err)
+	}
+	s.files = c
+	return c, nil
+}
+
+const ignoreFile = ".dockerignore"
+
+func (c *buildContext) readIgnore() error {
 	var patterns []string
-	f, err := c.open(".dockerignore", 0)
+	f, err := c.open(ignoreFile, 0)
 	if err == nil {
 		patterns, err = ignorefile.ReadAll(f)
 		f.Close()
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("reading .dockerignore: %w", err)
+		return err
 	}
-	if c.ignore, err = patternmatcher.New(patterns); err != nil {
-		return nil, fmt.Errorf("reading .dockerignore: %w", err)
-	}
-	s.files = c
-	return c, nil
+	c.ignore, err = patternmatcher.New(patterns)
+	return err
 }
 
 // openContext opens the directory. An extension's own context is in [Applier.Generated], and
@@ -218,7 +226,7 @@ func (s *stage) fromContext(pattern string, t transfer) ([]source, error) {
 		names[0] = "."
 	}
 	if strings.ContainsAny(pattern, `*?[\`) {
-		if names, err = fs.Glob(c.root.FS(), names[0]); err != nil {
+		if names, err = fs.Glob(globFS{c.root.FS(), c.root}, names[0]); err != nil {
 			return nil, fmt.Errorf("%s: %w", pattern, err)
 		}
 	}
@@ -237,6 +245,25 @@ func (s *stage) fromContext(pattern string, t transfer) ([]source, error) {
 		found = append(found, src)
 	}
 	return found, nil
+}
+
+// A globFS does not open what is no directory: opening a pipe takes forever.
+type globFS struct {
+	fs.FS
+	root *os.Root
+}
+
+func (g globFS) Stat(name string) (fs.FileInfo, error) { return g.root.Stat(name) }
+
+func (g globFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	dir, err := g.root.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	entries, err := dir.ReadDir(-1)
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, err
 }
 
 // source reads one file or directory. It follows links in the name, within the context.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/base"
-	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
@@ -21,11 +20,11 @@ import (
 func (c *command) analyze(ctx context.Context) error {
 	runFile, err := c.runFile()
 	if err = errors.Join(c.readSettings(), err); err != nil {
-		return fail.As(fail.Analyze, "", err)
+		return err
 	}
 	opener := c.images(namesOf(runFile)...)
 	if err := c.drop(opener, append(c.layoutTargets(), c.Layers, c.LaunchCache)...); err != nil {
-		return fail.As(fail.Analyze, "", err)
+		return err
 	}
 	a, err := c.analyzer(opener, runFile)
 	if err != nil {
@@ -35,7 +34,7 @@ func (c *command) analyze(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return fail.As(fail.Analyze, "", c.writeAnalysis(found))
+	return c.writeAnalysis(found)
 }
 
 func (c *command) writeAnalysis(found *lifecycle.Analysis) error {
@@ -59,7 +58,7 @@ func (c *command) analyzer(opener *image.Opener, runFile *platform.RunFile) (lif
 		Previous: c.PreviousImage, RunImage: c.RunImage, RunFile: runFile, CacheImage: c.CacheImage,
 		Layers: c.Layers, UID: uid, GID: gid, SkipSBOM: c.SkipLayers || c.SkipSBOM || c.SkipRestore, LaunchCache: c.launchCache(),
 		Reader: reader, Log: c.log,
-	}, fail.As(fail.Analyze, "", err)
+	}, err
 }
 
 // inventoryCache is the subdirectory of a cache directory for generated inventories.

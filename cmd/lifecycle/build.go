@@ -15,20 +15,20 @@ import (
 
 // build runs the builder.
 func (c *command) build(ctx context.Context) error {
-	if err := refuseRoot(fail.Build); err != nil {
+	if err := refuseRoot(); err != nil {
 		return err
 	}
 	group, err := c.group()
 	if err != nil {
-		return fail.As(fail.Build, "", err)
+		return err
 	}
 	plan, err := c.plan()
 	if err != nil {
-		return fail.As(fail.Build, "", err)
+		return err
 	}
 	analyzed, err := c.analyzed()
 	if err != nil {
-		return fail.As(fail.Build, "", err)
+		return err
 	}
 	c.warnUnapplied(group)
 	return c.buildWith(ctx, group, *plan, c.host(target(analyzed)))

@@ -41,34 +41,28 @@ type command struct {
 	sharesUser     bool               // buildpacks run in this container as the same user and can write the same files
 }
 
-// verbs are the verbs of the phases for messages.
-var verbs = map[platform.Phase]string{
-	platform.Analyze: "analyze", platform.Detect: "detect", platform.Restore: "restore", platform.Extend: "extend",
-	platform.Build: "build", platform.Export: "export", platform.Create: "create", platform.Rebase: "rebase",
+// phases are the phases: a verb for messages, the exit code of errors that have none, and what runs them.
+var phases = map[platform.Phase]struct {
+	verb string
+	code fail.Code
+	run  func(*command, context.Context) error
+}{
+	platform.Analyze: {"analyze", fail.Analyze, (*command).analyze},
+	platform.Detect:  {"detect", fail.DetectOther, (*command).detect},
+	platform.Restore: {"restore", fail.Restore, (*command).restore},
+	platform.Extend:  {"extend", fail.Extend, (*command).extend},
+	platform.Build:   {"build", fail.Build, (*command).build},
+	platform.Export:  {"export", fail.Export, (*command).export},
+	platform.Create:  {"create", fail.Generic, (*command).create},
+	platform.Rebase:  {"rebase", fail.Rebase, (*command).rebase},
 }
 
 // run reads what the phase needs, runs it and writes what it returns.
-func (c *command) run(ctx context.Context, p platform.Phase) error {
+func (c *command) run(ctx context.Context) error {
 	if err := errors.Join(c.checkExperimental(), c.absolute(), c.ensureTemp()); err != nil {
 		return fail.As(fail.InvalidArgs, "", err)
 	}
-	switch p {
-	case platform.Analyze:
-		return c.analyze(ctx)
-	case platform.Detect:
-		return c.detect(ctx)
-	case platform.Restore:
-		return c.restore(ctx)
-	case platform.Extend:
-		return c.extend(ctx)
-	case platform.Build:
-		return c.build(ctx)
-	case platform.Export:
-		return c.export(ctx)
-	case platform.Create:
-		return c.create(ctx)
-	}
-	return c.rebase(ctx)
+	return fail.As(phases[c.phase].code, "", phases[c.phase].run(c, ctx))
 }
 
 // absolute makes directories absolute, since they end up in images and environments. A
@@ -280,7 +274,7 @@ func homeOf(uid int, given string) string {
 }
 
 // refuseRoot returns an error if buildpacks would run as root.
-func refuseRoot(code fail.Code) error {
+func refuseRoot() error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
@@ -288,7 +282,7 @@ func refuseRoot(code fail.Code) error {
 	if u, err := user.Current(); err == nil {
 		name = u.Username
 	}
-	return fail.As(code, "", fmt.Errorf("buildpacks must not run as %s; run as the build image's user", name))
+	return fmt.Errorf("buildpacks must not run as %s; run as the build image's user", name)
 }
 
 // target returns the run image's target, as far as it is known.

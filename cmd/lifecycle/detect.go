@@ -12,7 +12,6 @@ import (
 	"github.com/baseplan/baseplan/cmd/internal/trust"
 	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/base"
-	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
@@ -24,24 +23,24 @@ import (
 
 // detect runs the detector.
 func (c *command) detect(ctx context.Context) error {
-	if err := refuseRoot(fail.DetectOther); err != nil {
+	if err := refuseRoot(); err != nil {
 		return err
 	}
 	analyzed, err := c.analyzed()
 	if err != nil {
-		return fail.As(fail.DetectOther, "", err)
+		return err
 	}
 	run, err := c.analyzerInventory(analyzed)
 	if err != nil {
-		return fail.As(fail.DetectOther, "", err)
+		return err
 	}
 	d, g, err := c.detector()
 	if err != nil {
-		return fail.As(fail.DetectOther, "", err)
+		return err
 	}
 	host := c.host(target(analyzed))
 	if host.RunImageProvides, host.RunImageSBOM, err = c.writeProvides(run); err != nil {
-		return fail.As(fail.DetectOther, "", err)
+		return err
 	}
 	d.Host, d.RunImage, g.Host, g.Analyzed = host, run, host, analyzed
 	if g.Detection, err = d.Run(ctx); err != nil {
@@ -51,7 +50,7 @@ func (c *command) detect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return fail.As(fail.DetectOther, "", c.writeDetection(made))
+	return c.writeDetection(made)
 }
 
 // detector returns the detector and the generator without what the analyzer left.

@@ -12,7 +12,6 @@ import (
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/cache"
-	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/sbom/reference"
@@ -20,11 +19,6 @@ import (
 
 // export runs the exporter.
 func (c *command) export(ctx context.Context) error {
-	err := c.exportOnly(ctx)
-	return fail.As(fail.Export, "", err)
-}
-
-func (c *command) exportOnly(ctx context.Context) error {
 	analyzed, err := c.analyzed()
 	if err != nil {
 		return err

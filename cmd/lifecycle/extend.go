@@ -27,16 +27,16 @@ import (
 func (c *command) extend(ctx context.Context) error {
 	group, err := c.group()
 	if err = errors.Join(c.readSettings(), err); err != nil {
-		return fail.As(fail.Extend, "", err)
+		return err
 	}
 	analyzed, err := c.analyzed()
 	if err != nil {
-		return fail.As(fail.Extend, "", err)
+		return err
 	}
 	if c.Kind == string(extensions.Run) {
-		return fail.As(fail.Extend, "", c.extendRun(ctx, group, analyzed))
+		return c.extendRun(ctx, group, analyzed)
 	}
-	return fail.As(fail.Extend, "", c.extendBuild(ctx, group, analyzed))
+	return c.extendBuild(ctx, group, analyzed)
 }
 
 // extendRun extends the run image in the image's own container. Without Dockerfiles it does
@@ -141,7 +141,7 @@ func (c *command) extendBuild(ctx context.Context, group platform.Group, analyze
 	if err := c.drop(nil, c.Layers); err != nil { // the platform may have created it as root for this phase
 		return err
 	}
-	if err := refuseRoot(fail.Build); err != nil {
+	if err := fail.As(fail.Build, "", refuseRoot()); err != nil {
 		return err
 	}
 	return c.buildWith(ctx, group, *plan, host)

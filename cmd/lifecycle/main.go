@@ -101,11 +101,11 @@ func run(ctx context.Context, name string, args []string, now func() time.Time) 
 	for _, text := range in.EarlyFlags {
 		log.Debug(text)
 	}
-	if err := c.run(ctx, phase); err != nil {
+	if err := c.run(ctx); err != nil {
 		if ctx.Err() != nil {
 			err = fmt.Errorf("%w: interrupted", err)
 		}
-		log.Error(oneLine(fmt.Sprintf("failed to %s: %v", verbs[phase], err)))
+		log.Error(oneLine(fmt.Sprintf("failed to %s: %v", phases[phase].verb, err)))
 		return err
 	}
 	return nil

@@ -5,16 +5,11 @@ import (
 	"errors"
 
 	"github.com/baseplan/baseplan/lifecycle"
-	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/image"
 )
 
 // rebase runs the rebaser.
 func (c *command) rebase(ctx context.Context) error {
-	return fail.As(fail.Rebase, "", c.rebaseOnly(ctx))
-}
-
-func (c *command) rebaseOnly(ctx context.Context) error {
 	opener := c.images()
 	if err := c.readSettings(); err != nil {
 		return err

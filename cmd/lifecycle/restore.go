@@ -8,7 +8,6 @@ import (
 	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/cache"
-	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/sbom/reference"
@@ -16,10 +15,6 @@ import (
 
 // restore runs the restorer.
 func (c *command) restore(ctx context.Context) error {
-	return fail.As(fail.Restore, "", c.restoreOnly(ctx))
-}
-
-func (c *command) restoreOnly(ctx context.Context) error {
 	group, err := c.group()
 	if err = errors.Join(c.readSettings(), err); err != nil {
 		return err

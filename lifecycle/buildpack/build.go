@@ -32,7 +32,7 @@ type Built struct {
 // (buildpack.md, "Build"). base is the environment with the changes of earlier buildpacks. An
 // error of the executable is a *[BrokenError].
 func (d *Descriptor) Build(ctx context.Context, h Host, base *env.Env, plan []resolver.Require, layers LayersDir, out, errOut io.Writer) (*Built, error) {
-	if err := d.build(ctx, h, base, plan, layers, out, errOut); err != nil {
+	if err := d.execute(ctx, h, "build", base, plan, "CNB_LAYERS_DIR", layers.Path, out, errOut); err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -41,8 +41,9 @@ func (d *Descriptor) Build(ctx context.Context, h Host, base *env.Env, plan []re
 	return d.read(h, plan, layers)
 }
 
-func (d *Descriptor) build(ctx context.Context, h Host, base *env.Env, plan []resolver.Require, layers LayersDir, out, errOut io.Writer) error {
-	dir, remove, err := h.scratch()
+// execute runs bin/build or bin/generate with a plan and the directory for its results.
+func (d *Descriptor) execute(ctx context.Context, h Host, executable string, base *env.Env, plan []resolver.Require, dirVariable, dir string, out, errOut io.Writer) error {
+	scratch, remove, err := h.scratch()
 	if err != nil {
 		return err
 	}
@@ -51,7 +52,7 @@ func (d *Descriptor) build(ctx context.Context, h Host, base *env.Env, plan []re
 	if err != nil {
 		return err
 	}
-	planPath := filepath.Join(dir, "plan.toml")
+	planPath := filepath.Join(scratch, "plan.toml")
 	if err := h.give(planPath, data); err != nil {
 		return err
 	}
@@ -59,16 +60,16 @@ func (d *Descriptor) build(ctx context.Context, h Host, base *env.Env, plan []re
 	if err != nil {
 		return err
 	}
-	if api.PathVariables.In(d.API) {
-		e.Set("CNB_LAYERS_DIR", layers.Path)
+	if d.Kind == resolver.Extension || api.PathVariables.In(d.API) {
+		e.Set(dirVariable, dir)
 		e.Set("CNB_BP_PLAN_PATH", planPath)
 	}
-	exit, err := h.run(ctx, d, "build", e, out, errOut, layers.Path, h.Platform, planPath)
+	exit, err := h.run(ctx, d, executable, e, out, errOut, dir, h.Platform, planPath)
 	if err == nil && exit != 0 {
-		err = d.failed("build", exit, e)
+		err = d.failed(executable, exit, e)
 	}
 	if err != nil {
-		return &BrokenError{Module: d.Module(), Executable: "build", Exit: exit, Err: err}
+		return &BrokenError{Module: d.Module(), Executable: executable, Exit: exit, Err: err}
 	}
 	return nil
 }

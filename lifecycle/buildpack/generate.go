@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/env"
 	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/resolver"
@@ -20,48 +19,14 @@ import (
 // "Generation"). The plan holds the entries that the extension provides. An error of the
 // executable is a *[BrokenError].
 func (d *Descriptor) Generate(ctx context.Context, h Host, plan []resolver.Require, output string, out, errOut io.Writer) error {
-	if err := d.generate(ctx, h, plan, output, out, errOut); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return err
-	}
-	return nil
-}
-
-func (d *Descriptor) generate(ctx context.Context, h Host, plan []resolver.Require, output string, out, errOut io.Writer) error {
 	if !d.has("generate") {
 		return d.copyGenerated(output)
 	}
-	dir, remove, err := h.scratch()
-	if err != nil {
-		return err
+	err := d.execute(ctx, h, "generate", env.ForBuild(h.Environ), plan, "CNB_OUTPUT_DIR", output, out, errOut)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	defer remove()
-	planPath := filepath.Join(dir, "plan.toml")
-	data, err := encodeBuildpackPlan(plan)
-	if err != nil {
-		return err
-	}
-	if err := h.give(planPath, data); err != nil {
-		return err
-	}
-	e, err := h.environment(d, env.ForBuild(h.Environ))
-	if err != nil {
-		return err
-	}
-	e.Set("CNB_OUTPUT_DIR", output)
-	if d.Kind == resolver.Extension || api.PathVariables.In(d.API) {
-		e.Set("CNB_BP_PLAN_PATH", planPath)
-	}
-	exit, err := h.run(ctx, d, "generate", e, out, errOut, output, h.Platform, planPath)
-	if err == nil && exit != 0 {
-		err = d.failed("generate", exit, e)
-	}
-	if err != nil {
-		return &BrokenError{Module: d.Module(), Executable: "generate", Exit: exit, Err: err}
-	}
-	return nil
+	return err
 }
 
 func (d *Descriptor) copyGenerated(output string) error {

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/baseplan/baseplan/cmd/internal/build"
 	"github.com/baseplan/baseplan/lifecycle/layers"
 	"github.com/baseplan/baseplan/sbom/format"
 )
@@ -293,12 +294,12 @@ func TestInvalidArguments(t *testing.T) {
 
 func TestCreated(t *testing.T) {
 	for epoch, want := range map[string]string{"": "1980-01-01T00:00:01Z", "1700000000": "2023-11-14T22:13:20Z"} {
-		got, err := created(epoch)
+		got, err := build.SourceDate(epoch, layers.Epoch)
 		if text, _ := json.Marshal(got); err != nil || string(text) != `"`+want+`"` {
 			t.Errorf("%q: got %s, %v; want %s", epoch, text, err, want)
 		}
 	}
-	if _, err := created("yesterday"); err == nil {
+	if _, err := build.SourceDate("yesterday", layers.Epoch); err == nil {
 		t.Error("yesterday is taken for a number")
 	}
 }

@@ -11,10 +11,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -59,7 +57,7 @@ func run(ctx context.Context, args []string) error {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	var err error
-	if r.Created, err = created(os.Getenv("SOURCE_DATE_EPOCH")); err != nil {
+	if r.Created, err = build.SourceDate(os.Getenv("SOURCE_DATE_EPOCH"), layers.Epoch); err != nil {
 		return err
 	}
 	if r.Settings, err = readSettings(*settings); err != nil {
@@ -70,17 +68,4 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	return r.push(ctx, *push, lifecycle)
-}
-
-// created returns the release's creation time: SOURCE_DATE_EPOCH, or the time of all files in
-// app images.
-func created(epoch string) (time.Time, error) {
-	if epoch == "" {
-		return layers.Epoch, nil
-	}
-	seconds, err := strconv.ParseInt(epoch, 10, 64)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("reading SOURCE_DATE_EPOCH: %q is not a number of seconds", epoch)
-	}
-	return time.Unix(seconds, 0).UTC(), nil
 }

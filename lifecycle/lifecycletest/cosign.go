@@ -19,35 +19,19 @@ import (
 
 // CosignSBOM writes an SBOM to cosign's tag .sbom of an image and signs the tag's manifest
 // with an ECDSA key, as cosign does.
-func CosignSBOM(image name.Digest, mediaType string, sbom []byte, key crypto.Signer) error {
-	of, err := v1.NewHash(image.DigestStr())
-	if err != nil {
-		return err
-	}
-	if of, err = cosignTag(image.Context(), of, "sbom", mutate.Addendum{Layer: static.NewLayer(sbom, types.MediaType(mediaType))}); err != nil {
-		return err
-	}
+func CosignSBOM(image name.Digest, mediaType string, sbom []byte, key crypto.Signer) {
+	of := must(v1.NewHash(image.DigestStr()))
+	of = cosignTag(image.Context(), of, "sbom", mutate.Addendum{Layer: static.NewLayer(sbom, types.MediaType(mediaType))})
 	payload := fmt.Appendf(nil, `{"critical":{"identity":{"docker-reference":"run"},"image":{"docker-manifest-digest":%q},"type":"cosign container image signature"}}`, of)
 	sum := sha256.Sum256(payload)
-	sig, err := key.Sign(rand.Reader, sum[:], crypto.SHA256)
-	if err != nil {
-		return err
-	}
-	_, err = cosignTag(image.Context(), of, "sig", mutate.Addendum{
+	cosignTag(image.Context(), of, "sig", mutate.Addendum{
 		Layer:       static.NewLayer(payload, "application/vnd.dev.cosign.simplesigning.v1+json"),
-		Annotations: map[string]string{"dev.cosignproject.cosign/signature": base64.StdEncoding.EncodeToString(sig)},
+		Annotations: map[string]string{"dev.cosignproject.cosign/signature": base64.StdEncoding.EncodeToString(must(key.Sign(rand.Reader, sum[:], crypto.SHA256)))},
 	})
-	return err
 }
 
-func cosignTag(repo name.Repository, of v1.Hash, suffix string, layer mutate.Addendum) (v1.Hash, error) {
-	img := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
-	img, err := mutate.Append(img, layer)
-	if err != nil {
-		return v1.Hash{}, err
-	}
-	if err := remote.Write(repo.Tag(strings.Replace(of.String(), ":", "-", 1)+"."+suffix), img); err != nil {
-		return v1.Hash{}, err
-	}
-	return img.Digest()
+func cosignTag(repo name.Repository, of v1.Hash, suffix string, layer mutate.Addendum) v1.Hash {
+	img := must(mutate.Append(mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON), layer))
+	check(remote.Write(repo.Tag(strings.Replace(of.String(), ":", "-", 1)+"."+suffix), img))
+	return must(img.Digest())
 }

@@ -53,27 +53,14 @@ func ReadOpened(f *os.File, err error, path string) ([]byte, error) {
 	return data, nil
 }
 
-// WriteFile writes a file atomically, with a temporary file in the same directory that is
-// renamed. An existing file keeps its owner, group and mode; a new one has mode 0644, so that
-// the CNB user can read it.
-func WriteFile(path string, data []byte) (err error) {
-	old, _ := os.Lstat(path)
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+// WriteFile writes a file atomically, as [files.WriteIn] does. Its directory has to exist.
+func WriteFile(path string, data []byte) error {
+	dir, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(tmp.Name())
-			err = fmt.Errorf("writing %s: %w", path, err)
-		}
-	}()
-	_, err = tmp.Write(data)
-	err = errors.Join(err, files.KeepAttributes(tmp, old), tmp.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
+	defer dir.Close()
+	return files.WriteIn(dir, filepath.Base(path), data)
 }
 
 // EscapeID returns a module's ID for use in file names: slashes become underscores

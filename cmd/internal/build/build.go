@@ -2,8 +2,11 @@
 package build
 
 import (
+	"fmt"
 	"runtime/debug"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // dev is the version of a build that nobody gave a version.
@@ -32,4 +35,16 @@ func String() string {
 		return Version
 	}
 	return Version + "+" + Commit
+}
+
+// SourceDate reads SOURCE_DATE_EPOCH (reproducible-builds.org), or returns unset for an empty text.
+func SourceDate(text string, unset time.Time) (time.Time, error) {
+	if text == "" {
+		return unset, nil
+	}
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("reading SOURCE_DATE_EPOCH: %q is not a number of seconds", text)
+	}
+	return time.Unix(seconds, 0).UTC(), nil
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -117,7 +118,7 @@ func (h *history) add(r *platform.Resolution) {
 		return
 	}
 	h.files++
-	b := advise.Build{Base: firstOf(r.Result.RunImage, r.RunImage.Image), Count: 1}
+	b := advise.Build{Base: cmp.Or(r.Result.RunImage, r.RunImage.Image), Count: 1}
 	for _, v := range r.Verdicts {
 		if v.Image != string(extensions.Run) || !extensions.Outcome(v.Verdict).Left() || !r.Result.ExtendRun || v.Along {
 			continue
@@ -180,7 +181,7 @@ func lacked(r *platform.Resolution, v platform.Verdict) (lacks []string, why str
 		}
 	}
 	if !asked {
-		return nil, firstOf(why, "nothing that it provides is required at launch, so the plan proves nothing")
+		return nil, cmp.Or(why, "nothing that it provides is required at launch, so the plan proves nothing")
 	}
 	if proof == extensions.Strict {
 		return lacks, why

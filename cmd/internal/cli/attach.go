@@ -8,13 +8,13 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/spf13/cobra"
 
+	"github.com/baseplan/baseplan/cmd/internal/build"
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
@@ -116,7 +116,7 @@ func (s *source) attachOptions(cmd *cobra.Command, f attachFlags) (*attach.Optio
 		}
 		o.Tag = tag
 	}
-	if o.Created, err = sourceDate(s.console.env("SOURCE_DATE_EPOCH")); err != nil {
+	if o.Created, err = build.SourceDate(s.console.env("SOURCE_DATE_EPOCH"), time.Time{}); err != nil {
 		return nil, err
 	}
 	if f.sign != "" {
@@ -133,18 +133,6 @@ func (s *source) signer(path string) (crypto.Signer, error) {
 		return nil, fmt.Errorf("reading --sign: %w", err)
 	}
 	return attach.ParseSigner(data, path, func() ([]byte, error) { return []byte(s.console.env("COSIGN_PASSWORD")), nil })
-}
-
-// sourceDate reads SOURCE_DATE_EPOCH (reproducible-builds.org).
-func sourceDate(text string) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	seconds, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("reading SOURCE_DATE_EPOCH: %q is not a number of seconds", text)
-	}
-	return time.Unix(seconds, 0).UTC(), nil
 }
 
 // A material builds and checks what is attached to each image.

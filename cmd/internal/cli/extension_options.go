@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -22,7 +23,7 @@ func builderFlags(flags *pflag.FlagSet, image, extensions *string, settings stri
 
 // extensionsFolder returns the directory of the builder's extensions.
 func (c *Console) extensionsFolder(flag string) string {
-	return firstOf(flag, c.env("CNB_EXTENSIONS_DIR"), "/cnb/extensions")
+	return cmp.Or(flag, c.env("CNB_EXTENSIONS_DIR"), "/cnb/extensions")
 }
 
 // readOptions reads the settings of the extensions in extension.toml. It warns of an extension that is not in the

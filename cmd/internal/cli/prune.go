@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,21 +71,13 @@ func (c *Console) prune(cmd *cobra.Command, f pruneFlags) error {
 		return err
 	}
 	p := &pruning{source: s, policy: policy, flags: f}
-	p.flags.generated = firstOf(f.generated, c.env("CNB_GENERATED_DIR"), filepath.Join(f.layers, "generated"))
+	p.flags.generated = cmp.Or(f.generated, c.env("CNB_GENERATED_DIR"), filepath.Join(f.layers, "generated"))
 	p.flags.extensions = c.extensionsFolder(f.extensions)
-	p.flags.platformAPI = firstOf(f.platformAPI, c.env("CNB_PLATFORM_API"))
+	p.flags.platformAPI = cmp.Or(f.platformAPI, c.env("CNB_PLATFORM_API"))
 	if err := p.run(cmd.Context()); err != nil {
 		return err
 	}
 	return c.answer(f.output, p.document(), p.text, !f.exitCode || !p.judged.ExtendRun && !p.judged.ExtendBuild)
-}
-
-func firstOf(values ...string) string {
-	i := slices.IndexFunc(values, func(v string) bool { return v != "" })
-	if i < 0 {
-		return ""
-	}
-	return values[i]
 }
 
 // A pruning is one run of `prune`.
@@ -218,7 +211,7 @@ func has(files []*extensions.Dockerfile, image extensions.ImageKind) bool {
 func (p *pruning) readRunImage(ctx context.Context) (err error) {
 	ref := reference.Parse(p.flags.run)
 	if ref.IsZero() {
-		ref = reference.Recorded(firstOf(p.analyzed.RunImage.Reference, p.analyzed.RunImage.Image))
+		ref = reference.Recorded(cmp.Or(p.analyzed.RunImage.Reference, p.analyzed.RunImage.Image))
 	}
 	img, err := p.source.open(ctx, ref)
 	var found base.Image
@@ -284,11 +277,7 @@ func (p *pruning) text(w io.Writer, width int) {
 	if p.base.Set != nil {
 		fmt.Fprintf(w, "inventory  %s, %d packages\n", p.source.console.provenance(p.base), len(p.base.Document().Packages))
 	}
-	verdicts := p.document().Verdicts
-	if len(verdicts) > 0 {
-		fmt.Fprintln(w)
-	}
-	verdictTable(verdicts, width).write(w)
+	verdictTable(p.document().Verdicts, width).writeBelow(w)
 	for i, file := range p.out {
 		if i == 0 {
 			fmt.Fprintln(w)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -182,7 +183,7 @@ func (r *rebaseCheck) text(w io.Writer, width int) {
 		fmt.Fprintf(w, "\nnot safe: %v\n", err)
 	}
 	if r.foreign() {
-		note := fmt.Sprintf("%s is not the run image recorded in the app image (%s), so the rebaser accepts it only with -force.", r.Name, firstOf(r.names.Image, "not recorded"))
+		note := fmt.Sprintf("%s is not the run image recorded in the app image (%s), so the rebaser accepts it only with -force.", r.Name, cmp.Or(r.names.Image, "not recorded"))
 		fmt.Fprintf(w, "\n%s\n", strings.Join(wrap(note, width), "\n"))
 	}
 	fmt.Fprintf(w, "\n%s\n", r.conclusion())

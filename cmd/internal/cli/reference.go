@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -21,7 +22,7 @@ func Reference() string {
 	b.WriteString("\n## Flags of every command\n\n")
 	flagTable(&b, root.PersistentFlags())
 	for _, cmd := range all {
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", cmd.CommandPath(), prose(orElse(cmd.Long, cmd.Short+".")))
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", cmd.CommandPath(), prose(cmp.Or(cmd.Long, cmd.Short+".")))
 		fmt.Fprintf(&b, "```text\n%s\n```\n\n", strings.TrimSpace(cmd.UseLine()))
 		flagTable(&b, cmd.LocalNonPersistentFlags())
 		if cmd.Example != "" {
@@ -53,13 +54,6 @@ func prose(text string) string {
 
 // cell escapes a text for a table cell.
 func cell(text string) string { return strings.ReplaceAll(prose(text), "|", "\\|") }
-
-func orElse(text, other string) string {
-	if text == "" {
-		return other
-	}
-	return text
-}
 
 func flagTable(b *strings.Builder, flags *pflag.FlagSet) {
 	if !flags.HasAvailableFlags() {

@@ -6,6 +6,7 @@
 package page
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"slices"
@@ -102,16 +103,9 @@ func (d *document) main() {
 			return
 		}
 		d.say("code", "", "baseplan resolve")
-		d.text(fmt.Sprintf(", with the policy run-sbom = %s, proof = %s.", orElse(string(policy.RunSBOM), "auto"), orElse(string(policy.Proof), "installs")))
+		d.text(fmt.Sprintf(", with the policy run-sbom = %s, proof = %s.", cmp.Or(string(policy.RunSBOM), "auto"), cmp.Or(string(policy.Proof), "installs")))
 	})
 	d.WriteString("\n")
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }
 
 func (d *document) facts() {
@@ -221,7 +215,7 @@ func (d *document) requirements() {
 		}
 		rows = append(rows, []cell{
 			d.cell("code", strings.TrimSpace(r.Name+" "+r.Version)), d.cell("code", r.RequiredBy),
-			d.cell("", orElse(strings.Join(r.Contexts, ", "), "any")), met, d.lines("code", r.Evidence),
+			d.cell("", cmp.Or(strings.Join(r.Contexts, ", "), "any")), met, d.lines("code", r.Evidence),
 		})
 	}
 	d.table([]string{"Required", "By", "Where", "Met by", "Evidence"}, rows)
@@ -307,7 +301,7 @@ func (p Page) fate(id string) (class, note string) {
 func (p Page) summary() string {
 	var parts []string
 	for _, r := range p.Resolution.Requirements {
-		by := orElse(strings.Join(r.MetBy, " and "), "nothing")
+		by := cmp.Or(strings.Join(r.MetBy, " and "), "nothing")
 		parts = append(parts, fmt.Sprintf("%s, required by %s, is met by %s.", strings.TrimSpace(r.Name+" "+r.Version), r.RequiredBy, by))
 	}
 	for _, m := range p.Group {

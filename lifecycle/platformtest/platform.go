@@ -3,6 +3,7 @@ package platformtest
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/baseplan/baseplan/lifecycle/platform"
@@ -88,33 +89,40 @@ func (p *Platform) run(b *Built, phase, image, user string, mounts, env, args []
 	if p.Before != nil {
 		p.Before(phase)
 	}
-	all := []string{"run", "--rm", "--network", "host", "-v", p.Layers + ":/layers", "-v", p.App + ":/workspace"}
-	if user != "" {
-		all = append(all, "--user", user)
-	}
-	all = append(all, p.Options...)
-	for _, m := range mounts {
-		all = append(all, "-v", m)
-	}
 	env = append([]string{"CNB_PLATFORM_API=" + p.API}, env...)
 	if p.since(15) {
 		env = append(env, "CNB_EXEC_ENV=production")
 	}
-	for _, e := range append(env, p.Env...) {
-		all = append(all, "-e", e)
-	}
 	name, _, _ := strings.Cut(phase, " ")
-	all = append(all, "--entrypoint", "/cnb/lifecycle/"+name)
+	all := slices.Concat(
+		[]string{"run", "--rm", "--network", "host", "-v", p.Layers + ":/layers", "-v", p.App + ":/workspace"}, given("--user", user), p.Options,
+		each("-v", mounts), each("-e", env), each("-e", p.Env), []string{"--entrypoint", "/cnb/lifecycle/" + name})
 	if phase == "extender run" {
 		all = append(all, "-w", "/")
 	}
-	all = append(append(append(all, image), p.Flags[name]...), args...)
+	all = slices.Concat(all, []string{image}, p.Flags[name], p.logLevel(), args)
 	out, code := p.Try(nil, all...)
 	b.Log += out
 	if code != 0 {
 		b.Failed, b.Exit = phase, code
 	}
 	return code == 0
+}
+
+// given returns a flag with a value, or nothing for an empty value.
+func given(flag, value string) []string {
+	if value == "" {
+		return nil
+	}
+	return []string{flag, value}
+}
+
+// each returns the flag with each of the values.
+func each(flag string, values []string) (args []string) {
+	for _, v := range values {
+		args = append(args, flag, v)
+	}
+	return args
 }
 
 func (p *Platform) since(minor int) bool {
@@ -153,7 +161,7 @@ func (p *Platform) FivePhases(app Files) Built {
 	analyzed := p.Analyzed()
 	run := analyzed.RunImage != nil && analyzed.RunImage.Extend
 	if extendBuild {
-		if !p.run(&b, "extender build", p.Builder, "0", append(p.Mounts, p.Kaniko+":/kaniko"), p.user(), append([]string{"-app", "/workspace"}, p.logLevel()...)) {
+		if !p.run(&b, "extender build", p.Builder, "0", append(p.Mounts, p.Kaniko+":/kaniko"), p.user(), []string{"-app", "/workspace"}) {
 			return b
 		}
 	} else if !p.phase(&b, "builder", nil) {
@@ -169,7 +177,7 @@ func (p *Platform) FivePhases(app Files) Built {
 // phase runs the detector or the builder, which need only the builder image.
 func (p *Platform) phase(b *Built, phase string, env []string) bool {
 	p.T.Helper()
-	return p.run(b, phase, p.Builder, "", p.Mounts, env, append([]string{"-app", "/workspace"}, p.logLevel()...))
+	return p.run(b, phase, p.Builder, "", p.Mounts, env, []string{"-app", "/workspace"})
 }
 
 // connected returns the mounts and environment of a phase that accesses images.
@@ -190,25 +198,13 @@ func (p *Platform) connected(auth bool) (mounts, env []string) {
 func (p *Platform) analyzer(b *Built) bool {
 	p.T.Helper()
 	mounts, env := p.connected(true)
-	var args []string
-	if p.CacheImage != "" {
-		args = append(args, "-cache-image", p.CacheImage)
-	}
-	args = append(args, p.logLevel()...)
+	args := slices.Concat(given("-cache-image", p.CacheImage), p.runFlag(), []string{"-run-image", p.RunImage}, each("-tag", p.Tags), given("-previous-image", p.Previous))
 	if !p.Publish {
 		args = append(args, "-daemon")
 		if p.since(9) {
 			args = append(args, "-launch-cache", "/launch-cache")
 			mounts = append(mounts, p.LaunchCache+":/launch-cache")
 		}
-	}
-	args = append(args, p.runFlag()...)
-	args = append(args, "-run-image", p.RunImage)
-	for _, tag := range p.Tags {
-		args = append(args, "-tag", tag)
-	}
-	if p.Previous != "" {
-		args = append(args, "-previous-image", p.Previous)
 	}
 	if p.SkipLayers && p.since(9) {
 		args = append(args, "-skip-layers")
@@ -245,7 +241,7 @@ func (p *Platform) restorer(b *Built, extendBuild bool) bool {
 	if !p.Publish && p.since(12) {
 		args = append(args, "-daemon")
 	}
-	return p.run(b, "restorer", p.Lifecycle, "0", mounts, env, append(args, p.logLevel()...))
+	return p.run(b, "restorer", p.Lifecycle, "0", mounts, env, args)
 }
 
 // extendRun runs the extender in the run image, with the lifecycle's layer on top.
@@ -253,65 +249,42 @@ func (p *Platform) extendRun(b *Built, reference string) bool {
 	p.T.Helper()
 	tag := "baseplan-e2e/extend-run:" + strings.ToLower(p.Layers[:12])
 	p.Image(tag, "FROM "+p.Lifecycle+" AS lifecycle\nFROM "+reference+"\nUSER 0\nCOPY --from=lifecycle /cnb/lifecycle /cnb/lifecycle\n", nil)
-	return p.run(b, "extender run", tag, "0", []string{p.Kaniko + ":/kaniko"}, nil, append([]string{"-app", "/workspace", "-kind", "run"}, p.logLevel()...))
+	return p.run(b, "extender run", tag, "0", []string{p.Kaniko + ":/kaniko"}, nil, []string{"-app", "/workspace", "-kind", "run"})
 }
 
-func (p *Platform) exporter(b *Built, extended bool) bool {
-	p.T.Helper()
-	mounts, env := p.connected(true)
-	var args []string
+// exporting returns the mounts, the environment and the arguments that exporter and creator have in common.
+func (p *Platform) exporting() (mounts, env, args []string) {
+	mounts, env = p.connected(true)
 	if !p.Publish {
 		args = append(args, "-daemon", "-launch-cache", "/launch-cache")
 		mounts = append(mounts, p.LaunchCache+":/launch-cache")
 	}
-	args = append(args, "-app", "/workspace", "-cache-dir", "/cache")
+	return mounts, env, slices.Concat(args, []string{"-app", "/workspace", "-cache-dir", "/cache"}, given("-process-type", p.Process), given("-cache-image", p.CacheImage))
+}
+
+func (p *Platform) exporter(b *Built, extended bool) bool {
+	p.T.Helper()
+	mounts, env, args := p.exporting()
 	if p.CacheImage == "" {
 		mounts = append(mounts, p.Cache+":/cache")
-	}
-	args = append(args, p.runFlag()...)
-	if p.Process != "" {
-		args = append(args, "-process-type", p.Process)
-	}
-	if p.CacheImage != "" {
-		args = append(args, "-cache-image", p.CacheImage)
 	}
 	if extended {
 		mounts = append(mounts, p.Kaniko+":/kaniko")
 	}
-	args = append(args, p.logLevel()...)
-	return p.run(b, "exporter", p.Lifecycle, "0", mounts, env, append(append(args, p.Name), p.Tags...))
+	return p.run(b, "exporter", p.Lifecycle, "0", mounts, env, slices.Concat(args, p.runFlag(), []string{p.Name}, p.Tags))
 }
 
 // Creator builds an app with the creator, as root if no user is set.
 func (p *Platform) Creator(app Files) Built {
 	p.T.Helper()
 	p.volumes(app)
-	mounts, env := p.connected(true)
-	var args []string
-	if !p.Publish {
-		args = append(args, "-daemon", "-launch-cache", "/launch-cache")
-		mounts = append(mounts, p.LaunchCache+":/launch-cache")
-	}
-	args = append(args, "-app", "/workspace", "-cache-dir", "/cache", "-run-image", p.RunImage)
-	mounts = append(mounts, p.Cache+":/cache")
-	for _, tag := range p.Tags {
-		args = append(args, "-tag", tag)
-	}
+	mounts, env, args := p.exporting()
+	args = slices.Concat(args, []string{"-run-image", p.RunImage}, each("-tag", p.Tags), given("-previous-image", p.Previous))
 	if p.SkipLayers {
 		args = append(args, "-skip-restore")
 	}
-	if p.Previous != "" {
-		args = append(args, "-previous-image", p.Previous)
-	}
-	if p.Process != "" {
-		args = append(args, "-process-type", p.Process)
-	}
-	if p.CacheImage != "" {
-		args = append(args, "-cache-image", p.CacheImage)
-	}
-	args = append(args, p.logLevel()...)
 	var b Built
-	p.run(&b, "creator", p.Builder, "0", append(mounts, p.Mounts...), env, append(args, p.Name))
+	p.run(&b, "creator", p.Builder, "0", append(append(mounts, p.Cache+":/cache"), p.Mounts...), env, append(args, p.Name))
 	return b
 }
 
@@ -319,19 +292,12 @@ func (p *Platform) Creator(app Files) Built {
 func (p *Platform) Rebase(flags ...string) (log string, code int) {
 	p.T.Helper()
 	mounts, env := p.connected(true)
-	args := []string{"run", "--rm", "--network", "host", "-e", "CNB_PLATFORM_API=" + p.API, "--entrypoint", "/cnb/lifecycle/rebaser"}
-	for _, m := range mounts {
-		args = append(args, "-v", m)
-	}
-	for _, e := range append(env, p.Env...) {
-		args = append(args, "-e", e)
-	}
-	args = append(args, p.Lifecycle)
+	args := slices.Concat([]string{"run", "--rm", "--network", "host", "-e", "CNB_PLATFORM_API=" + p.API, "--entrypoint", "/cnb/lifecycle/rebaser"},
+		each("-v", mounts), each("-e", env), each("-e", p.Env), []string{p.Lifecycle})
 	if !p.Publish {
 		args = append(args, "-daemon")
 	}
-	args = append(append(append(args, p.Flags["rebaser"]...), "-report", "/tmp/report.toml"), flags...)
-	return p.Try(nil, append(args, p.Name)...)
+	return p.Try(nil, slices.Concat(args, p.Flags["rebaser"], []string{"-report", "/tmp/report.toml"}, flags, []string{p.Name})...)
 }
 
 // Analyzed returns analyzed.toml of the last build.

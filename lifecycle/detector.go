@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -195,10 +196,7 @@ func (everything) Answer(string, string) provides.Answer {
 func (everything) Prefers(string) bool { return false }
 
 func (r *detecting) policy() platform.RunSBOM {
-	if r.Policy.RunSBOM == "" {
-		return platform.Auto
-	}
-	return r.Policy.RunSBOM
+	return cmp.Or(r.Policy.RunSBOM, platform.Auto)
 }
 
 // open reads a module's descriptor once.

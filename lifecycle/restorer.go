@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,19 +102,12 @@ func (r *restoring) otherExecEnv() bool {
 	if !api.ExecEnv.In(r.API) || r.Analyzed.PreviousImage == nil || len(m.Buildpacks) == 0 {
 		return false
 	}
-	before, now := orProduction(m.ExecEnv), orProduction(r.ExecEnv)
+	before, now := cmp.Or(m.ExecEnv, "production"), cmp.Or(r.ExecEnv, "production")
 	if before == now {
 		return false
 	}
 	r.log.Info(fmt.Sprintf("Restoring no layers: the previous image is for the execution environment %s, not %s", before, now))
 	return true
-}
-
-func orProduction(execEnv string) string {
-	if execEnv == "" {
-		return "production"
-	}
-	return execEnv
 }
 
 // buildpack restores store.toml and the layer metadata of a buildpack, and collects the
@@ -195,14 +189,7 @@ func (r *restoring) dir(m platform.Module) (buildpack.LayersDir, error) {
 	return buildpack.LayersOf(r.onDisk(r.Layers), m.ID)
 }
 
-func (r *restoring) onDisk(path string) string { return filepath.Join(orRoot(r.Root), path) }
-
-func orRoot(root string) string {
-	if root == "" {
-		return "/"
-	}
-	return root
-}
+func (r *restoring) onDisk(path string) string { return filepath.Join(cmp.Or(r.Root, "/"), path) }
 
 // restoreData unpacks cached layers concurrently. If a layer cannot be read it is removed, since its metadata would
 // describe missing content.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -39,12 +40,7 @@ func isSaved(ctx context.Context, dir, digest string) bool {
 	if err != nil {
 		return false
 	}
-	for _, l := range m.Layers {
-		if !image.HasBlob(ctx, dir, l) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(m.Layers, func(l v1.Descriptor) bool { return !image.HasBlob(ctx, dir, l) })
 }
 
 // OpenSavedBase opens the base image with the given digest that a restorer saved in a directory. The directory is not

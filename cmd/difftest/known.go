@@ -26,11 +26,13 @@ type Known struct {
 
 // Expected is the content of known.toml.
 type Expected struct {
-	CodesOnly []struct {
-		Seeds  []uint64 `toml:"seeds"`
-		Reason string   `toml:"reason"`
-	} `toml:"codes-only"`
-	Kinds []*Known `toml:"kind"`
+	CodesOnly []codesOnly `toml:"codes-only"`
+	Kinds     []*Known    `toml:"kind"`
+}
+
+type codesOnly struct {
+	Seeds  []uint64 `toml:"seeds"`
+	Reason string   `toml:"reason"`
 }
 
 //go:embed known.toml
@@ -78,10 +80,5 @@ func (e *Expected) match(d Difference, failed bool) *Known {
 
 // codesOnly reports whether only the exit codes of a case are compared.
 func (e *Expected) codesOnly(seed uint64) bool {
-	for _, c := range e.CodesOnly {
-		if slices.Contains(c.Seeds, seed) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(e.CodesOnly, func(c codesOnly) bool { return slices.Contains(c.Seeds, seed) })
 }

@@ -267,10 +267,7 @@ func homeOf(uid int, given string) string {
 	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil && u.HomeDir != "" {
 		return u.HomeDir
 	}
-	if given == "" {
-		return "/"
-	}
-	return given
+	return cmp.Or(given, "/")
 }
 
 // refuseRoot returns an error if buildpacks would run as root.

@@ -168,7 +168,7 @@ func (c *command) notInImage() []string { return []string{c.Layers, c.App, c.Pla
 // extender returns the extender for either image, without the image.
 func (c *command) extender() lifecycle.Extender {
 	return lifecycle.Extender{
-		Generated: c.Generated, App: c.App, Cache: c.extenderCache(), CacheTTL: c.KanikoCacheTTL, Environ: os.Environ(),
+		Generated: c.Generated, App: c.App, Cache: c.kanikoCache(""), CacheTTL: c.KanikoCacheTTL, Environ: os.Environ(),
 		Stdout: c.stdout, Stderr: c.stderr, Log: c.log, NoNetwork: c.noNetwork(),
 	}
 }
@@ -191,15 +191,6 @@ func (c *command) makeSpool(e *lifecycle.Extender) (err error) {
 	}
 	e.Spool, err = os.MkdirTemp(c.Layers, ".extending-"+string(e.Kind)+"-")
 	return err
-}
-
-// extenderCache returns the directory of cached extension layers, or "" if the platform has
-// none.
-func (c *command) extenderCache() string {
-	if c.KanikoDir == "" || !exists(c.KanikoDir) {
-		return ""
-	}
-	return filepath.Join(c.KanikoDir, "cache")
 }
 
 // savedBase opens the base image that the restorer saved. It does not trust the directory,

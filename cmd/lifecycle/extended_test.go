@@ -298,7 +298,7 @@ func TestKeptOwnersStay(t *testing.T) {
 		must(t, os.MkdirAll(filepath.Dir(name), 0o755))
 		must(t, os.WriteFile(name, nil, 0o644))
 	}
-	must(t, errors.Join(c.chown(c.Layers), c.chown(c.CacheDir), c.chown(c.savedBases())))
+	must(t, errors.Join(c.chown(c.Layers), c.chown(c.CacheDir), c.chown(c.kanikoCache("base"))))
 	for _, name := range mine {
 		if owner(t, name) != 0 || owner(t, filepath.Dir(name)) != 0 {
 			t.Errorf("the owner of %s was changed", name)

@@ -32,7 +32,7 @@ func (c *command) restore(ctx context.Context) error {
 		refs = append(refs, reference.Parse(analyzed.RunImage.Reference), reference.Parse(analyzed.RunImage.Image))
 	}
 	opener := c.images(refs...)
-	if err := c.drop(opener, c.Layers, c.CacheDir, c.savedBases()); err != nil {
+	if err := c.drop(opener, c.Layers, c.CacheDir, c.kanikoCache("base")); err != nil {
 		return err
 	}
 	kept, err := c.cache(opener)
@@ -55,14 +55,14 @@ func (c *command) ownKaniko() string {
 	return c.KanikoDir
 }
 
-// savedBases returns the directory of saved base images in the kaniko directory. Only this
-// directory is given to the build image's user: the extender, which is root, takes layers from
-// the rest.
-func (c *command) savedBases() string {
+// kanikoCache returns a directory of the extender's cache, or "" if the platform has none: "base" has the saved base
+// images. Only this directory is given to the build image's user: the extender, which is root, takes layers from the
+// rest.
+func (c *command) kanikoCache(dir string) string {
 	if c.ownKaniko() == "" {
 		return ""
 	}
-	return filepath.Join(c.KanikoDir, "cache", "base")
+	return filepath.Join(c.KanikoDir, "cache", dir)
 }
 
 func closeCache(kept cache.Cache) error {

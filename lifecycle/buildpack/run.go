@@ -1,6 +1,7 @@
 package buildpack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,11 +99,7 @@ func (h Host) environment(d *Descriptor, base *env.Env) (*env.Env, error) {
 		e.Set("CNB_PLATFORM_DIR", h.Platform)
 	}
 	if api.LaunchExecEnv.In(d.API) {
-		execEnv := h.ExecEnv
-		if execEnv == "" { // Platform API before 0.15
-			execEnv = "production"
-		}
-		e.Set("CNB_EXEC_ENV", execEnv)
+		e.Set("CNB_EXEC_ENV", cmp.Or(h.ExecEnv, "production")) // empty: Platform API before 0.15
 	}
 	t := h.Target
 	if t == nil || t.OS == "" {
@@ -129,13 +126,9 @@ func setIf(e *env.Env, name, value string) {
 // run executes one of the module's executables and returns its exit status. It returns an error if the
 // executable could not be started, was killed by a signal, or ctx is done.
 func (h Host) run(ctx context.Context, d *Descriptor, executable string, e *env.Env, out, errOut io.Writer, args ...string) (int, error) {
-	grace := h.Grace
-	if grace == 0 {
-		grace = 10 * time.Second
-	}
 	cmd := exec.CommandContext(ctx, filepath.Join(d.Dir, "bin", executable), args...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = h.App, e.List(), out, errOut
-	cmd.WaitDelay = grace
+	cmd.WaitDelay = cmp.Or(h.Grace, 10*time.Second)
 	kill, err := h.group(cmd)
 	if err != nil {
 		return -1, err

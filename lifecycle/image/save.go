@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/klauspost/compress/gzip"
@@ -47,12 +48,7 @@ func (l *daemonLoad) save(ctx context.Context, known int) error {
 }
 
 func anyOf(ids []v1.Hash, wanted map[v1.Hash]bool) bool {
-	for _, id := range ids {
-		if wanted[id] {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(ids, func(id v1.Hash) bool { return wanted[id] })
 }
 
 func (l *daemonLoad) saveFrom(ctx context.Context, img *Image, missing map[v1.Hash]bool) error {

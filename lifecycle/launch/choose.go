@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -58,10 +59,7 @@ func (l *Launcher) eligible(p Process) bool {
 }
 
 func (l *Launcher) execEnv() string {
-	if l.ExecEnv == "" {
-		return "production"
-	}
-	return l.ExecEnv
+	return cmp.Or(l.ExecEnv, "production")
 }
 
 // withArgs adds the user's arguments to p and decides whether p runs in a shell. Processes of buildpacks

@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/baseplan/baseplan/sbom/tomlfile"
@@ -99,8 +100,5 @@ func (r *RunImage) Name() string {
 	if r == nil {
 		return ""
 	}
-	if r.Image != "" {
-		return r.Image
-	}
-	return r.Reference
+	return cmp.Or(r.Image, r.Reference)
 }

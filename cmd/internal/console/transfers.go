@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -76,10 +77,7 @@ func (t *Transfers) add(sent, received int) {
 	defer t.mu.Unlock()
 	t.sent += int64(sent)
 	t.received += int64(received)
-	wait := t.Wait
-	if wait == 0 {
-		wait = time.Second
-	}
+	wait := cmp.Or(t.Wait, time.Second)
 	if time.Since(t.updated) < wait {
 		return
 	}

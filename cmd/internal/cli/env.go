@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -45,7 +46,7 @@ func excluded(cmd *cobra.Command, f *pflag.Flag) bool {
 // cacheDir returns the directory for the packages of layers: the flag's, or one in the user's
 // cache directory (XDG Base Directory Specification); empty if there is none.
 func (c *Console) cacheDir(flag string) string {
-	dir := firstOf(flag, c.userCacheDir())
+	dir := cmp.Or(flag, c.userCacheDir())
 	if dir == "none" {
 		return ""
 	}

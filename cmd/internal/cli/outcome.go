@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -98,7 +99,7 @@ type planEntry struct {
 
 func (o *outcome) document() resolveDocument {
 	d := resolveDocument{
-		envelope: envelopeOf(firstOf(o.kind, "resolution")), Group: []string{}, Dropped: append([]page.Dropped{}, o.dropped...), Plan: []planEntry{}, Broken: append([]string{}, o.broken...),
+		envelope: envelopeOf(cmp.Or(o.kind, "resolution")), Group: []string{}, Dropped: append([]page.Dropped{}, o.dropped...), Plan: []planEntry{}, Broken: append([]string{}, o.broken...),
 		Inventory: o.source, Searched: o.searched, Record: o.record, App: o.app, Rebased: o.rebased, Cut: o.cut,
 	}
 	for _, m := range o.group {

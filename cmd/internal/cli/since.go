@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -71,7 +72,7 @@ func differ(before, now []change) []change {
 		}
 		b := left[i]
 		left = slices.Delete(left, i, i+1)
-		if firstOf(b.same, b.Now) != firstOf(n.same, n.Now) {
+		if cmp.Or(b.same, b.Now) != cmp.Or(n.same, n.Now) {
 			n.Before = b.Now
 			all = append(all, n)
 		}
@@ -90,7 +91,7 @@ func (a *explainedApp) images() []change {
 func (a *explainedApp) modules() []change {
 	var all []change
 	for _, m := range a.group() {
-		all = append(all, change{What: string(m.Kind) + " " + m.ID, Now: firstOf(m.Version, "any version")})
+		all = append(all, change{What: string(m.Kind) + " " + m.ID, Now: cmp.Or(m.Version, "any version")})
 	}
 	return all
 }
@@ -111,7 +112,7 @@ func (a *explainedApp) requirements() []change {
 		for _, by := range req.MetBy {
 			ids = append(ids, a.id(by))
 		}
-		met := firstOf(strings.Join(req.MetBy, ", "), "nothing")
+		met := cmp.Or(strings.Join(req.MetBy, ", "), "nothing")
 		same := req.Version + ": " + strings.Join(ids, ", ")
 		if req.Version != "" {
 			met += " (" + req.Version + ")"
@@ -158,7 +159,7 @@ func (c *Console) compared(d *changes, output string) error {
 
 // tables returns the changes as tables.
 func (d *changes) tables() []*table {
-	dash := func(text string) string { return firstOf(text, "-") }
+	dash := func(text string) string { return cmp.Or(text, "-") }
 	simple := func(head string, all []change) *table {
 		t := &table{head: []string{head, "BEFORE", "NOW"}}
 		for _, x := range all {
@@ -180,7 +181,7 @@ func (d *changes) tables() []*table {
 func (d *changes) text(w io.Writer, width int) {
 	fmt.Fprintf(w, "app image  %s\nsince      %s\n", d.App, d.Since)
 	for _, x := range d.RunImage {
-		fmt.Fprintf(w, "\n%-9s  before  %s\n           now     %s\n", x.What, firstOf(x.Before, "-"), firstOf(x.Now, "-"))
+		fmt.Fprintf(w, "\n%-9s  before  %s\n           now     %s\n", x.What, cmp.Or(x.Before, "-"), cmp.Or(x.Now, "-"))
 	}
 	for _, t := range d.tables() {
 		t.width = width
@@ -195,7 +196,7 @@ func (d *changes) text(w io.Writer, width int) {
 func (d *changes) markdown(w io.Writer) {
 	fmt.Fprintf(w, "**%s**\n\n- app image: %s\n- since: %s\n", markdownText(d.conclusion()), markdownText(d.App), markdownText(d.Since))
 	for _, x := range d.RunImage {
-		fmt.Fprintf(w, "- %s: %s, before: %s\n", x.What, markdownText(firstOf(x.Now, "-")), markdownText(firstOf(x.Before, "-")))
+		fmt.Fprintf(w, "- %s: %s, before: %s\n", x.What, markdownText(cmp.Or(x.Now, "-")), markdownText(cmp.Or(x.Before, "-")))
 	}
 	for _, note := range d.NotCompared {
 		fmt.Fprintf(w, "- %s\n", markdownText(note))

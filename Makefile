@@ -12,13 +12,14 @@ build: ## bin/baseplan, bin/lifecycle, bin/launcher, bin/baseplan-verifier, bin/
 	$(RELEASE) CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/ ./cmd/baseplan ./cmd/lifecycle ./cmd/launcher ./cmd/baseplan-verifier ./cmd/sandbox
 
 # VERSION=1.2.3 is that of the tag on this commit where there is one. PLATFORMS=linux/amd64 makes less; REGISTRY=host/repo:tag pushes the lifecycle image;
-# SETTINGS=baseplan.toml puts your policy into it.
+# SETTINGS=baseplan.toml puts your policy into it. COMMAND=host/repo:tag pushes the image of baseplan, with its SBOM; KEY=cosign.key signs
+# that and the checksums. URL= is where releases are published, for the Homebrew formula.
 VERSION = $(patsubst v%,%,$(shell git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null))
 COMMIT  = $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 
-dist: ## tarballs, the lifecycle image as an OCI layout, checksums
+dist: ## archives, packages (.deb, .rpm), the images of lifecycle and baseplan as OCI layouts, a Homebrew formula, checksums
 	rm -rf dist
-	go run ./cmd/dist $(if $(VERSION),-version $(VERSION)) -commit '$(COMMIT)' $(if $(PLATFORMS),-platforms $(PLATFORMS)) $(if $(SETTINGS),-settings '$(SETTINGS)') $(if $(REGISTRY),-push $(REGISTRY))
+	go run ./cmd/dist $(if $(VERSION),-version $(VERSION)) -commit '$(COMMIT)' $(if $(PLATFORMS),-platforms $(PLATFORMS)) $(if $(SETTINGS),-settings '$(SETTINGS)') $(if $(REGISTRY),-push $(REGISTRY)) $(if $(COMMAND),-push-command $(COMMAND)) $(if $(KEY),-sign $(KEY)) $(if $(URL),-url $(URL))
 
 tekton: ## the Tasks of docs/platforms, checked by Tekton's own types, in a module of their own
 	go -C docs/platforms/internal/tekton test ./...

@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/tar"
+	"archive/zip"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -10,7 +11,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -74,13 +78,19 @@ func launcher(ctx context.Context, r *release, p v1.Platform) (string, error) {
 	return path, err
 }
 
+// made makes the release and returns the lifecycle image.
 func made(t *testing.T, r *release) v1.ImageIndex {
 	t.Helper()
-	index, err := r.Make(t.Context())
+	return images(t, r)[lifecycleImage]
+}
+
+func images(t *testing.T, r *release) map[string]v1.ImageIndex {
+	t.Helper()
+	all, err := r.Make(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return index
+	return all
 }
 
 // A file is what a tar stream tells of one.
@@ -246,9 +256,113 @@ func TestCommandTarball(t *testing.T) {
 			want[name+".sbom."+extension+".json"] = file{Mode: 0o644}
 		}
 	}
-	if diff := cmp.Diff(want, shapes(unpacked(t, r, "baseplan-"+version+"-darwin-arm64.tgz"))); diff != "" {
+	files := unpacked(t, r, "baseplan-"+version+"-darwin-arm64.tgz")
+	page := files["share/man/man1/baseplan-sbom-attach.1"].Body
+	if !strings.Contains(page, ".TH \"BASEPLAN-SBOM-ATTACH\" \"1\" \"Jan 1980\" \"baseplan "+version+"\"") || !strings.Contains(page, "--force") {
+		t.Errorf("the manual page:\n%s", page)
+	}
+	for _, name := range []string{"bash-completion/completions/baseplan", "zsh/site-functions/_baseplan", "fish/vendor_completions.d/baseplan.fish"} {
+		if files["share/"+name].Body == "" {
+			t.Errorf("%s is missing", name)
+		}
+	}
+	for name := range files {
+		if strings.HasPrefix(name, "share/") {
+			delete(files, name)
+		}
+	}
+	if diff := cmp.Diff(want, shapes(files)); diff != "" {
 		t.Errorf("the tarball (-want +got):\n%s", diff)
 	}
+}
+
+// TestWindows: programs are named as they are there, in an archive that it opens.
+func TestWindows(t *testing.T) {
+	r := small(t, platforms("windows/amd64")...)
+	r.Compile = func(_ context.Context, command string, _ v1.Platform, dir string) (string, error) { // the launcher is not for Windows
+		path, err := launcher(t.Context(), r, v1.Platform{OS: "linux", Architecture: "amd64"})
+		if err != nil {
+			return "", err
+		}
+		return filepath.Join(dir, command), os.Symlink(path, filepath.Join(dir, command))
+	}
+	made(t, r)
+	archive, err := zip.OpenReader(filepath.Join(r.Out, "baseplan-"+version+"-windows-amd64.zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer archive.Close()
+	var programs []string
+	for _, f := range archive.File {
+		if f.Mode()&0o100 != 0 {
+			programs = append(programs, f.Name)
+		}
+	}
+	if !slices.Equal(programs, []string{"baseplan-verifier.exe", "baseplan.exe"}) {
+		t.Errorf("programs %q", programs)
+	}
+}
+
+// TestPackages: the packages of distributions have the version in their order, which has prereleases first.
+func TestPackages(t *testing.T) {
+	r := small(t, platforms("linux/arm64")...)
+	made(t, r)
+	file, err := os.Open(filepath.Join(r.Out, "baseplan-"+version+"-linux-arm64.deb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	members := ar(t, file)
+	plain, err := gzip.NewReader(bytes.NewReader(members["control.tar.gz"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for tr := tar.NewReader(plain); ; {
+		h, err := tr.Next()
+		if err != nil {
+			t.Fatalf("the package has no control file: %v", err)
+		}
+		if path.Base(h.Name) != "control" {
+			continue
+		}
+		control, err := io.ReadAll(tr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range []string{"Package: baseplan", "Version: 1.2.3~rc.1", "Architecture: arm64", "Section: utils"} {
+			if !strings.Contains(string(control), line+"\n") {
+				t.Errorf("control lacks %q:\n%s", line, control)
+			}
+		}
+		break
+	}
+	data, err := os.ReadFile(filepath.Join(r.Out, "baseplan-"+version+"-linux-arm64.rpm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, _ := os.Hostname()
+	if !bytes.HasPrefix(data, []byte{0xed, 0xab, 0xee, 0xdb}) || !bytes.Contains(data, []byte("1.2.3~rc.1")) || len(host) > 3 && bytes.Contains(data, []byte(host)) {
+		t.Error("this is no reproducible RPM of this version")
+	}
+}
+
+// ar returns the members of an ar archive (deb(5)).
+func ar(t *testing.T, r io.Reader) map[string][]byte {
+	t.Helper()
+	data, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	members := map[string][]byte{}
+	for rest, ok := bytes.CutPrefix(data, []byte("!<arch>\n")); ok && len(rest) >= 60; {
+		size, err := strconv.Atoi(strings.TrimSpace(string(rest[48:58])))
+		if err != nil {
+			t.Fatal(err)
+		}
+		members[strings.Trim(string(rest[:16]), " /")] = rest[60 : 60+size]
+		rest = rest[min(len(rest), 60+size+size%2):]
+	}
+	return members
 }
 
 // TestExtenderTarball: an extender for other lifecycles is the same binary under its name, and the sandbox.
@@ -281,7 +395,8 @@ func TestInvalidArguments(t *testing.T) {
 	}{
 		{[]string{"-version", "v1.0.0"}, `"v1.0.0" is not a semantic version`},
 		{[]string{"-version", "1.0.0+abc"}, `"1.0.0+abc" is not a semantic version`},
-		{[]string{"-platforms", "windows/amd64"}, "none of the platforms"},
+		{[]string{"-platforms", "plan9/amd64"}, "none of the platforms"},
+		{[]string{"-sign", "none.pem"}, "reading the key: open none.pem"},
 		{[]string{"-platforms", "linux/"}, "none of the platforms"},
 		{[]string{"more"}, `unexpected argument "more"`},
 	} {

@@ -1,6 +1,10 @@
 package main
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
 	"os"
@@ -17,7 +21,11 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 
+	"github.com/baseplan/baseplan/lifecycle/base"
+	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 func TestLifecycleImage(t *testing.T) {
@@ -235,7 +243,7 @@ func TestPush(t *testing.T) {
 		t.Fatal(err)
 	}
 	to := host.Name + "/lifecycle:" + version
-	if err := r.push(t.Context(), to, index); err != nil {
+	if _, err := r.push(t.Context(), to, index); err != nil {
 		t.Fatal(err)
 	}
 	pushed, err := remote.Index(lifecycletest.Reference(to))
@@ -250,5 +258,36 @@ func TestPush(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), to+"@"+want.String()) {
 		t.Errorf("the digest is not told:\n%s", &log)
+	}
+}
+
+// TestPushCommand: the image of baseplan has the SBOM of its binary, signed.
+func TestPushCommand(t *testing.T) {
+	host := lifecycletest.Registry()
+	t.Cleanup(host.Close)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := small(t, platforms("linux/amd64", "linux/arm64")...)
+	r.Sign = key
+	index := images(t, r)[commandImage]
+	to := host.Name + "/baseplan:" + version
+	if err := r.pushCommand(t.Context(), to, index); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range platforms("linux/amd64", "linux/arm64") {
+		img, err := (&image.Opener{Platform: &p}).Open(t.Context(), reference.Parse(to))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if config := img.Config; config.Config.Entrypoint[0] != "/usr/bin/baseplan" || config.Architecture != p.Architecture {
+			t.Errorf("configuration %+v", config)
+		}
+		reader := &base.Reader{Finder: &attach.Finder{Trust: attach.Trust{Keys: []crypto.PublicKey{key.Public()}}}}
+		found, err := reader.Finder.FindAll(t.Context(), reader.Subject(img))
+		if err != nil || len(found.Searched) == 0 || found.Searched[0].By() == "" || found.Searched[0].Result != attach.Empty { // it is not one of an operating system
+			t.Fatalf("no SBOM signed by the key: %+v, %v", found, err)
+		}
 	}
 }

@@ -1,12 +1,14 @@
 // Command dist builds the release artifacts of a version (see `make dist`): for each platform
-// tarballs of the lifecycle and of the baseplan command, the multi-platform lifecycle image as
-// an OCI layout, and checksums. The same source, version and commit give the same bytes.
+// archives of the lifecycle and of the baseplan command, packages of the latter for Linux
+// distributions, multi-platform images of both as OCI layouts, and checksums. The same source,
+// version and commit give the same bytes; signatures differ.
 //
 // It is not published itself.
 package main
 
 import (
 	"context"
+	"crypto"
 	"flag"
 	"fmt"
 	"os"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/baseplan/baseplan/cmd/internal/build"
 	"github.com/baseplan/baseplan/lifecycle/layers"
+	"github.com/baseplan/baseplan/sbom/attach"
 )
 
 func main() {
@@ -40,6 +43,9 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&r.Commit, "commit", "", "commit to record in the binaries and images; empty: none")
 	settings := flags.String("settings", "", "baseplan.toml to include in the lifecycle image, as the policy of its phases")
 	push := flags.String("push", "", "`reference` to push the lifecycle image to")
+	pushCommand := flags.String("push-command", "", "`reference` to push the image of baseplan to, with its SBOM")
+	key := flags.String("sign", "", "private `key` (PEM; cosign's with COSIGN_PASSWORD) that signs the checksums and the SBOM")
+	flags.StringVar(&r.URL, "url", "https://"+module+"/releases/download", "`URL` that archives are published at, for the Homebrew formula")
 	flags.Func("platforms", "`OS/ARCH[,OS/ARCH...]` to build for (default all)", func(list string) error {
 		for p := range strings.SplitSeq(list, ",") {
 			platform, err := v1.ParsePlatform(p)
@@ -63,9 +69,31 @@ func run(ctx context.Context, args []string) error {
 	if r.Settings, err = readSettings(*settings); err != nil {
 		return err
 	}
-	lifecycle, err := r.Make(ctx)
-	if err != nil || *push == "" {
+	if r.Sign, err = readSigner(*key); err != nil {
 		return err
 	}
-	return r.push(ctx, *push, lifecycle)
+	images, err := r.Make(ctx)
+	if err != nil {
+		return err
+	}
+	if *push != "" {
+		if _, err := r.push(ctx, *push, images[lifecycleImage]); err != nil {
+			return err
+		}
+	}
+	if *pushCommand == "" {
+		return nil
+	}
+	return r.pushCommand(ctx, *pushCommand, images[commandImage])
+}
+
+func readSigner(path string) (crypto.Signer, error) {
+	if path == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the key: %w", err)
+	}
+	return attach.ParseSigner(data, path, func() ([]byte, error) { return []byte(os.Getenv("COSIGN_PASSWORD")), nil })
 }

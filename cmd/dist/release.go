@@ -2,9 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,7 +28,7 @@ const module = "github.com/baseplan/baseplan"
 // The platforms of the lifecycle and the baseplan command.
 var (
 	lifecyclePlatforms = platforms("linux/amd64", "linux/arm64", "linux/ppc64le", "linux/s390x")
-	commandPlatforms   = platforms("linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64")
+	commandPlatforms   = platforms("linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64")
 )
 
 func platforms(names ...string) []v1.Platform {
@@ -44,51 +49,64 @@ type release struct {
 	Created time.Time
 	Only    []v1.Platform // nil: all
 
-	Settings []byte // baseplan.toml of the lifecycle image; nil: none
+	Settings []byte        // baseplan.toml of the lifecycle image; nil: none
+	Sign     crypto.Signer // of the checksums and of what is attached to the image of baseplan; nil: unsigned
+	URL      string        // of the directories of releases, for the formula
 
 	// Compile builds a command of the module, such as "lifecycle", and returns the binary's path.
 	Compile  func(ctx context.Context, command string, p v1.Platform, dir string) (string, error)
 	Progress io.Writer // gets a line for each file
 
-	written []string // paths below Out
+	written   []string          // paths below Out
+	described map[string][]byte // CycloneDX of baseplan's binary, by platform of its image
 }
 
 // semantic matches https://semver.org without build metadata, which labels and tags do not
 // allow.
 var semantic = regexp.MustCompile(`^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`)
 
-// Make writes the release and returns the lifecycle image, which is empty if no platform of
-// the lifecycle is selected.
-func (r *release) Make(ctx context.Context) (v1.ImageIndex, error) {
+// The images of a release, each an OCI layout in a directory of this name.
+const (
+	lifecycleImage = "lifecycle-image"
+	commandImage   = "baseplan-image"
+)
+
+// Make writes the release and returns its images by their names. An image is empty if none of its platforms
+// is selected.
+func (r *release) Make(ctx context.Context) (map[string]v1.ImageIndex, error) {
 	if !semantic.MatchString(r.Version) {
 		return nil, fmt.Errorf("reading the version: %q is not a semantic version such as 1.2.3 or 1.2.3-rc.1", r.Version)
 	}
 	if err := os.MkdirAll(r.Out, 0o755); err != nil {
 		return nil, err
 	}
-	images := map[string]v1.Image{} // by platform
-	for _, p := range r.selected(lifecyclePlatforms) {
-		image, err := r.lifecycle(ctx, p)
-		if err != nil {
-			return nil, fmt.Errorf("building the lifecycle for %s: %w", p, err)
+	images := map[string]v1.ImageIndex{}
+	for _, product := range []struct {
+		name      string
+		platforms []v1.Platform
+		make      func(context.Context, v1.Platform) (v1.Image, error)
+	}{{lifecycleImage, lifecyclePlatforms, r.lifecycle}, {commandImage, commandPlatforms, r.command}} {
+		made := map[string]v1.Image{} // by platform
+		for _, p := range r.selected(product.platforms) {
+			img, err := product.make(ctx, p)
+			if err != nil {
+				return nil, fmt.Errorf("building %s for %s: %w", strings.TrimSuffix(product.name, "-image"), p, err)
+			}
+			if img != nil {
+				made[p.String()] = img
+			}
 		}
-		images[p.String()] = image
-	}
-	for _, p := range r.selected(commandPlatforms) {
-		if err := r.command(ctx, p); err != nil {
-			return nil, fmt.Errorf("building baseplan for %s: %w", p, err)
+		images[product.name] = index(product.platforms, made)
+		if len(made) > 0 {
+			if err := r.layout(ctx, product.name, images[product.name]); err != nil {
+				return nil, fmt.Errorf("writing the %s: %w", product.name, err)
+			}
 		}
 	}
 	if len(r.written) == 0 {
 		return nil, fmt.Errorf("none of the platforms %v is supported", r.Only)
 	}
-	index := index(images)
-	if len(images) > 0 {
-		if err := r.layout(ctx, index); err != nil {
-			return nil, fmt.Errorf("writing the lifecycle image: %w", err)
-		}
-	}
-	return index, r.checksums()
+	return images, r.checksums()
 }
 
 func (r *release) selected(all []v1.Platform) []v1.Platform {
@@ -147,19 +165,6 @@ func sandboxed(p v1.Platform) bool {
 	return p.OS == "linux" && (p.Architecture == "amd64" || p.Architecture == "arm64")
 }
 
-// command builds the tarball of baseplan and its verifier for one platform.
-func (r *release) command(ctx context.Context, p v1.Platform) error {
-	files, err := r.binaries(ctx, p, "baseplan", keyless.Name)
-	if err != nil {
-		return err
-	}
-	license, err := os.ReadFile(filepath.Join(r.Source, "LICENSE"))
-	if err != nil {
-		return err
-	}
-	return r.write("baseplan", p, append(files, entry{name: "LICENSE", mode: 0o644, body: license}))
-}
-
 // binaries returns commands for a platform, each with its SBOMs.
 func (r *release) binaries(ctx context.Context, p v1.Platform, commands ...string) ([]entry, error) {
 	dir, err := os.MkdirTemp("", "dist-")
@@ -202,13 +207,30 @@ func (r *release) compile(ctx context.Context, command string, p v1.Platform, di
 	return path, nil
 }
 
-// write writes a tarball: PRODUCT-VERSION-OS-ARCH.tgz.
+// archive returns the name of an archive: PRODUCT-VERSION-OS-ARCH.tgz, or .zip for Windows.
+func (r *release) archive(product string, p v1.Platform) string {
+	extension := ".tgz"
+	if p.OS == "windows" {
+		extension = ".zip"
+	}
+	return fmt.Sprintf("%s-%s-%s-%s%s", product, r.Version, p.OS, p.Architecture, extension)
+}
+
+// write writes an archive.
 func (r *release) write(product string, p v1.Platform, files []entry) error {
-	name := fmt.Sprintf("%s-%s-%s-%s.tgz", product, r.Version, p.OS, p.Architecture)
-	data, err := compress(files)
+	pack := compress
+	if p.OS == "windows" {
+		pack = zipped
+	}
+	data, err := pack(files)
 	if err != nil {
 		return err
 	}
+	return r.publish(r.archive(product, p), data)
+}
+
+// publish writes a file of the release.
+func (r *release) publish(name string, data []byte) error {
 	if err := os.WriteFile(filepath.Join(r.Out, name), data, 0o644); err != nil { // it is to be published
 		return err
 	}
@@ -221,15 +243,44 @@ func (r *release) wrote(name string, size int64) {
 	fmt.Fprintf(r.Progress, "%9d  %s\n", size, name)
 }
 
-// checksums writes checksums.txt in the format of sha256sum.
+// checksums writes checksums.txt in the format of sha256sum, and its signature as "cosign verify-blob" reads it. If all that
+// it needs was made, it writes the formula first.
 func (r *release) checksums() error {
-	var lines strings.Builder
-	for _, name := range slices.Sorted(slices.Values(r.written)) {
+	sums := map[string]string{}
+	for _, name := range r.written {
 		data, err := os.ReadFile(filepath.Join(r.Out, name))
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(&lines, "%x  %s\n", sha256.Sum256(data), name)
+		sums[name] = fmt.Sprintf("%x", sha256.Sum256(data))
 	}
-	return os.WriteFile(filepath.Join(r.Out, "checksums.txt"), []byte(lines.String()), 0o644) // it is to be published
+	if formula := r.formula(sums); !strings.Contains(formula, `sha256 ""`) {
+		sums["baseplan.rb"] = fmt.Sprintf("%x", sha256.Sum256([]byte(formula)))
+		if err := r.publish("baseplan.rb", []byte(formula)); err != nil {
+			return err
+		}
+	}
+	var lines strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(sums)) {
+		fmt.Fprintf(&lines, "%s  %s\n", sums[name], name)
+	}
+	if err := r.publish("checksums.txt", []byte(lines.String())); err != nil || r.Sign == nil {
+		return err
+	}
+	signature, err := signed(r.Sign, []byte(lines.String()))
+	if err != nil {
+		return fmt.Errorf("signing the checksums: %w", err)
+	}
+	return r.publish("checksums.txt.sig", signature)
+}
+
+// signed returns a signature in base64: of the SHA-256 with ECDSA, of the content with Ed25519.
+func signed(key crypto.Signer, content []byte) ([]byte, error) {
+	options := crypto.SignerOpts(crypto.Hash(0))
+	if _, ok := key.Public().(*ecdsa.PublicKey); ok {
+		sum := sha256.Sum256(content)
+		content, options = sum[:], crypto.SHA256
+	}
+	signature, err := key.Sign(rand.Reader, content, options)
+	return []byte(base64.StdEncoding.EncodeToString(signature)), err
 }

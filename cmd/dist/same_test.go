@@ -1,19 +1,28 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/sigstore/sigstore/pkg/signature"
 )
 
 // TestReleaseIsReproducible makes a release twice, from two copies of the source in different folders.
@@ -93,8 +102,14 @@ func sums(t *testing.T, dir string) map[string]string {
 	return all
 }
 
+// TestChecksums: the checksums are signed, and the formula is for what they are of.
 func TestChecksums(t *testing.T) {
-	r := small(t, platforms("linux/arm64")...)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := small(t, platforms("linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64")...)
+	r.Sign, r.URL = key, "https://releases.example"
 	made(t, r)
 	data, err := os.ReadFile(filepath.Join(r.Out, "checksums.txt"))
 	if err != nil {
@@ -108,9 +123,68 @@ func TestChecksums(t *testing.T) {
 		}
 		listed = append(listed, name)
 	}
-	want := []string{"baseplan-" + version + "-linux-arm64.tgz", "extender-" + version + "-linux-arm64.tgz", "lifecycle-" + version + "-linux-arm64.tgz", "lifecycle-image/index.json"}
+	want := []string{"baseplan-image/index.json", "baseplan.rb", "lifecycle-image/index.json"}
+	for _, arch := range []string{"amd64", "arm64"} {
+		linux := version + "-linux-" + arch
+		want = append(want, "baseplan-"+version+"-darwin-"+arch+".tgz", "baseplan-"+linux+".tgz", "baseplan-"+linux+".deb", "baseplan-"+linux+".rpm", "extender-"+linux+".tgz", "lifecycle-"+linux+".tgz")
+	}
+	slices.Sort(want)
 	if !slices.Equal(listed, want) {
 		t.Errorf("listed %q, want %q", listed, want)
+	}
+	encoded, err := os.ReadFile(filepath.Join(r.Out, "checksums.txt.sig"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkSignature(t, key, encoded, data)
+	checkFormula(t, r, string(data))
+}
+
+// TestSignatures verifies signatures as cosign verify-blob does.
+func TestSignatures(t *testing.T) {
+	ecdsaKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, ed25519Key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []crypto.Signer{ecdsaKey, ed25519Key} {
+		encoded, err := signed(key, []byte("content"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkSignature(t, key, encoded, []byte("content"))
+	}
+}
+
+func checkSignature(t *testing.T, key crypto.Signer, encoded, content []byte) {
+	t.Helper()
+	verifier, err := signature.LoadVerifier(key.Public(), crypto.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := verifier.VerifySignature(base64.NewDecoder(base64.StdEncoding, bytes.NewReader(encoded)), bytes.NewReader(content)); err != nil {
+		t.Error(err)
+	}
+}
+
+// checkFormula holds the archives of the formula to the checksums.
+func checkFormula(t *testing.T, r *release, checksums string) {
+	t.Helper()
+	formula, err := os.ReadFile(filepath.Join(r.Out, "baseplan.rb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`url "https://releases.example/v`+regexp.QuoteMeta(version)+`/([^"]+)"\n\s+sha256 "([0-9a-f]{64})"`).FindAllStringSubmatch(string(formula), -1)
+	for _, m := range found {
+		if !strings.Contains(checksums, m[2]+"  "+m[1]+"\n") {
+			t.Errorf("the formula has %s for %s", m[2], m[1])
+		}
+	}
+	if len(found) != 4 {
+		t.Errorf("%d archives in the formula:\n%s", len(found), formula)
 	}
 }
 

@@ -2,8 +2,10 @@ package main
 
 import (
 	"archive/tar"
+	"archive/zip"
 	"bytes"
 	"compress/gzip"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -86,4 +88,26 @@ func compress(files []entry) ([]byte, error) {
 		return nil, err
 	}
 	return b.Bytes(), nil
+}
+
+// zipped returns a zip archive of the files, without directories.
+func zipped(files []entry) ([]byte, error) {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, f := range slices.SortedFunc(slices.Values(files), func(a, b entry) int { return strings.Compare(a.name, b.name) }) {
+		if strings.HasSuffix(f.name, "/") {
+			continue
+		}
+		h := &zip.FileHeader{Name: f.name, Method: zip.Deflate, Modified: layers.Epoch}
+		h.SetMode(fs.FileMode(f.mode))
+		to, err := w.CreateHeader(h)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := to.Write(f.body); err != nil {
+			return nil, err
+		}
+	}
+	err := w.Close()
+	return b.Bytes(), err
 }

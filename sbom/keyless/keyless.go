@@ -21,6 +21,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -78,6 +79,9 @@ func Beside() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(filepath.Dir(self), Name)
+	if runtime.GOOS == "windows" {
+		path += ".exe"
+	}
 	if _, err := os.Stat(path); err != nil {
 		return "", fmt.Errorf("finding %s: %w", Name, err)
 	}

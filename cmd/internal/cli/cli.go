@@ -90,6 +90,9 @@ func onRun(cmd *cobra.Command, call func()) {
 	}
 }
 
+// Command returns the tree of commands, for their documentation.
+func Command() *cobra.Command { return (&Console{}).root() }
+
 func (c *Console) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "baseplan",

@@ -12,7 +12,7 @@ import (
 // Reference returns docs/reference/cli.md, the reference of all commands.
 func Reference() string {
 	var b strings.Builder
-	root := (&Console{}).root()
+	root := Command()
 	fmt.Fprintf(&b, "# baseplan\n\n%s\n\n", prose(root.Long))
 	b.WriteString("| command | purpose |\n|---|---|\n")
 	all := leaves(root)

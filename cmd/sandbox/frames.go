@@ -80,10 +80,10 @@ func (r *layerReader) readFull(p []byte) error {
 			}
 			defer r.from.EventUnregister(&w)
 			waiting = true
-		default:
-			if err := r.t.Block(ready); err != nil {
-				return err
-			}
+		default: // signals, such as those of Go's runtime, have to wait
+			r.t.UninterruptibleSleepStart()
+			<-ready
+			r.t.UninterruptibleSleepFinish()
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -83,6 +84,54 @@ func TestKernelDoesNotUnpack(t *testing.T) {
 			}
 			compareLines(t, string(wanted), got)
 		})
+	}
+}
+
+// TestSignalsWhileUnpacking: the kernel unpacks to the end while the program gets signals, which Go's runtime sends.
+func TestSignalsWhileUnpacking(t *testing.T) {
+	programs := compiled(t)
+	program, err := os.Open(programs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.Close()
+	memory, err := os.Create(filepath.Join(t.TempDir(), "memory"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer memory.Close()
+	signals, asks, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	hears, answers, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), programs[1], "-no-network", "kernel", "unpack")
+	cmd.Dir, cmd.Stderr, cmd.ExtraFiles = t.TempDir(), &stderr, []*os.File{program, memory, asks, hears}
+	if err := errors.Join(cmd.Start(), asks.Close(), hears.Close()); err != nil {
+		t.Fatal(err)
+	}
+	layer := packed(t, [][]*entryOf{{{h: tar.Header{Typeflag: tar.TypeReg, Name: "file"}, content: make([]byte, 100_000)}}})[0]
+	to := &link{out: answers}
+	for len(layer) > 0 {
+		if _, err := signals.Read(make([]byte, 1)); err != nil { // ten more signals
+			t.Errorf("waiting for signals: %v", err)
+			break
+		}
+		n, err := to.sendParts(frameData, layer[:min(len(layer), 10_000)])
+		if err != nil {
+			t.Errorf("sending: %v", err)
+			break
+		}
+		layer = layer[n:]
+	}
+	_ = to.send(frameEnd, nil)
+	go io.Copy(io.Discard, signals)
+	if err := cmd.Wait(); err != nil || stderr.String() != "100000 bytes\n" {
+		t.Errorf("%v: %s", err, stderr.String())
 	}
 }
 

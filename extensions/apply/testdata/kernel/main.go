@@ -1,6 +1,6 @@
 // The command kernel tries what a command may want from Linux, and prints the names of what works. "kernel attribute FILE"
 // gives a file an extended attribute, "kernel list DIR" lists all that is known of the files in a directory, without
-// those in proc, sys and dev.
+// those in proc, sys and dev. "kernel unpack" is the first process of a sandbox, and unpacks a layer while it gets signals.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -46,6 +47,10 @@ func main() {
 	}
 	if len(os.Args) == 3 && os.Args[1] == "list" {
 		must(list(os.Args[2]))
+		return
+	}
+	if len(os.Args) == 2 && os.Args[1] == "unpack" {
+		must(unpack())
 		return
 	}
 	must(os.Chdir("/tmp"))
@@ -212,4 +217,28 @@ func attributes(name string) (string, error) {
 		fmt.Fprintf(&text, " %s=%q", attr, buf[:n])
 	}
 	return text.String(), nil
+}
+
+func unpack() error {
+	runtime.LockOSThread()
+	thread := unix.Gettid()
+	go func() {
+		for i := 0; ; i++ {
+			must(unix.Tgkill(os.Getpid(), thread, unix.SIGURG))
+			if i%10 == 9 {
+				must(only(os.NewFile(3, "questions").Write([]byte("x"))))
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	dir, err := unix.Open("/work", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	if err := call(1900, uintptr(dir), 4); err != nil {
+		return err
+	}
+	content, err := os.ReadFile("/work/file")
+	fmt.Fprintf(os.Stderr, "%d bytes\n", len(content))
+	return err
 }

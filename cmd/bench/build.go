@@ -16,10 +16,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 )
 
-const (
-	smallLayers, smallFiles = 8, 2_000
-	megabyte                = 1 << 20
-)
+const megabyte = 1 << 20
 
 // A build is what the phases before the exporter leave, with a registry for its images.
 type build struct {
@@ -30,9 +27,9 @@ type build struct {
 	image    string
 }
 
-// newBuild makes layers of so many MB each, half of it words and half incompressible, in files of
-// 1 MB, and an app of some hundred bytes a file.
-func (b *bench) newBuild(name string, layers []int, appFiles int) (*build, error) {
+// newBuild makes layers, half of them words and half incompressible, in files of 1 MB, and an app
+// of some hundred bytes a file.
+func (b *bench) newBuild(name string, size sizes) (*build, error) {
 	w := &build{bench: b, dir: filepath.Join(b.dir, name)}
 	if err := w.serve(); err != nil {
 		return nil, err
@@ -41,7 +38,7 @@ func (b *bench) newBuild(name string, layers []int, appFiles int) (*build, error
 		"layers/group.toml":           "[[group]]\nid = \"acme/ruby\"\nversion = \"1.2.3\"\napi = \"0.10\"\n",
 		"layers/config/metadata.toml": "buildpack-default-process-type = \"web\"\n[[buildpacks]]\nid = \"acme/ruby\"\nversion = \"1.2.3\"\napi = \"0.10\"\n[[processes]]\ntype = \"web\"\ncommand = [\"ruby\"]\nbuildpack-id = \"acme/ruby\"\n",
 	}
-	for n := range layers {
+	for n := range size.layers {
 		files[fmt.Sprintf("layers/acme_ruby/l%d.toml", n)] = "[types]\nlaunch = true\ncache = true\n"
 	}
 	for file, content := range files {
@@ -51,7 +48,7 @@ func (b *bench) newBuild(name string, layers []int, appFiles int) (*build, error
 	}
 	text, noise := prose(4*megabyte), make([]byte, 4*megabyte)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(noise)
-	for n, size := range layers {
+	for n, size := range size.layers {
 		for m := range size {
 			from := text
 			if m%2 == 0 {
@@ -62,7 +59,7 @@ func (b *bench) newBuild(name string, layers []int, appFiles int) (*build, error
 			}
 		}
 	}
-	for n := range appFiles {
+	for n := range size.files {
 		if err := w.write(fmt.Sprintf("app/%d/%d.txt", n/50, n), slice(text, n*997, 100+n%900)); err != nil {
 			return nil, err
 		}
@@ -133,8 +130,11 @@ func (w *build) analyze() (run, error) {
 	return w.bench.run(w.phase("analyzer", "-run-image", w.runImage, w.image))
 }
 
-func (w *build) export(args ...string) (run, error) {
-	return w.bench.run(w.phase("exporter", append(args, "-launcher", filepath.Join(w.bench.bin, "launcher"), w.image)...))
+func (w *build) export() (run, error) { return w.exportTo("") }
+
+// exportTo exports, with a cache in a directory; empty: none.
+func (w *build) exportTo(cache string) (run, error) {
+	return w.bench.run(w.phase("exporter", "-cache-dir", cache, "-launcher", filepath.Join(w.bench.bin, "launcher"), w.image))
 }
 
 // serve starts an empty registry, in place of the last one, and adds the run image.

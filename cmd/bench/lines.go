@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -22,10 +23,10 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 )
 
-// exports exports 8 layers of 20 MB and an app of 2,000 files: to a registry that has the image
-// already, to one that has its blobs, and to an empty one.
+// exports exports the small build to an empty registry, and again: then the registry has the
+// image, and only its layers are hashed.
 func exports(b *bench) (lines []line, err error) {
-	w, err := b.newBuild("export", []int{20, 20, 20, 20, 20, 20, 20, 20}, smallFiles)
+	w, err := b.newBuild("export", b.small)
 	if err != nil {
 		return nil, err
 	}
@@ -34,21 +35,18 @@ func exports(b *bench) (lines []line, err error) {
 	if err != nil {
 		return nil, err
 	}
-	lines = append(lines, line{"export, cold", cold[0].String(), "go-containerregistry " + short(cold[1].wall), ratio(cold[0].wall, cold[1].wall), "0.30"})
 	if _, err := w.cold(); err != nil {
-		return lines, err
+		return nil, err
 	}
-	blobs, err := b.best(func() (run, error) { return w.export() }, w.hash)
+	again, err := b.best(w.analyze, w.export, w.hash)
 	if err != nil {
-		return lines, err
+		return nil, err
 	}
-	lines = append(lines, line{"export, blobs there", blobs[0].String(), "tar | openssl " + short(blobs[1].wall), ratio(blobs[0].wall, blobs[1].wall), "1.0"})
-	all, err := b.best(w.analyze, func() (run, error) { return w.export() }, w.hash)
-	if err != nil {
-		return lines, err
-	}
-	return append(lines, line{"export, nothing changed", all[1].String(), "tar | openssl " + short(all[2].wall), ratio(all[1].wall, all[2].wall), "1.0"},
-		line{what: "analyze", ours: all[0].String()}), nil
+	return []line{
+		cold[0].line("export, cold", "0.30").against("go-containerregistry", cold[0].wall, cold[1].wall),
+		again[1].line("export, blobs there", "1.0").against("tar | openssl", again[1].wall, again[2].wall),
+		again[0].line("analyze", ""),
+	}, nil
 }
 
 // cold exports to an empty registry.
@@ -108,7 +106,7 @@ func writeTar(file, dir string) error {
 
 // large exports an app of 200,000 files and a layer of 3 GB, once.
 func large(b *bench) (lines []line, err error) {
-	w, err := b.newBuild("large", []int{3000}, 200_000)
+	w, err := b.newBuild("large", b.large)
 	if err != nil {
 		return nil, err
 	}
@@ -121,20 +119,22 @@ func large(b *bench) (lines []line, err error) {
 	if err != nil {
 		return nil, err
 	}
-	lines = append(lines, line{"export, 200,000 files and 3 GB, cold", cold.String(), "tar | openssl " + short(hash.wall), ratio(cold.wall, hash.wall), "20s, 100 MB"})
 	if _, err := w.analyze(); err != nil {
-		return lines, err
+		return nil, err
 	}
-	same, err := w.export()
+	again, err := w.export()
 	if err != nil {
-		return lines, err
+		return nil, err
 	}
-	return append(lines, line{"the same, nothing changed", same.String(), "tar | openssl " + short(hash.wall), ratio(same.wall, hash.wall), "100 MB"}), nil
+	return []line{
+		cold.line("export of 200,000 files and 3 GB, cold", "20 s, 100 MB").against("tar | openssl", cold.wall, hash.wall),
+		again.line("the same, blobs there", "100 MB").against("tar | openssl", again.wall, hash.wall),
+	}, nil
 }
 
 // restores restores 8 layers of 20 MB from a cache directory.
 func restores(b *bench) (lines []line, err error) {
-	w, err := b.newBuild("restore", []int{20, 20, 20, 20, 20, 20, 20, 20}, 1)
+	w, err := b.newBuild("restore", sizes{b.small.layers, 1})
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func restores(b *bench) (lines []line, err error) {
 	if _, err := w.analyze(); err != nil {
 		return nil, err
 	}
-	if _, err := w.export("-cache-dir", cache); err != nil {
+	if _, err := w.exportTo(cache); err != nil {
 		return nil, err
 	}
 	all, err := b.best(func() (run, error) {
@@ -167,7 +167,7 @@ func restores(b *bench) (lines []line, err error) {
 	if _, err := os.Stat(w.path("layers/acme_ruby/l0/0")); err != nil {
 		return nil, err
 	}
-	return []line{{"restore of 160 MB", all[0].String(), "openssl, tar -x " + short(all[1].wall), ratio(all[0].wall, all[1].wall), ""}}, nil
+	return []line{all[0].line("restore of 160 MB", "").against("openssl, tar -x", all[0].wall, all[1].wall)}, nil
 }
 
 // result is a line of the go command's benchmarks.
@@ -206,26 +206,29 @@ func launches(b *bench) ([]line, error) {
 		return nil, err
 	}
 	with, without := time.Duration(ns["Launch/layers=2"]), time.Duration(ns["Launch/without"])
-	return []line{{"start by the launcher", short(with), "without " + short(without), short(with-without) + " more", "keep"}}, nil
+	return []line{line{what: "start by the launcher", time: short(with), goal: "3 ms more"}.against("without", with, without)}, nil
 }
 
 // givesUp resolves hard groups until the search gives up.
 func givesUp(b *bench) (lines []line, err error) {
 	ns, err := b.goTest("ns/op", "-bench", "GiveUp", "-count", strconv.Itoa(b.times), "./resolver")
-	for _, name := range []string{"pigeons", "satisfiability_of_100"} {
-		lines = append(lines, line{what: "giving up on a hard group, " + name, ours: short(time.Duration(ns["GiveUp/"+name])), goal: "1s"})
+	if err != nil {
+		return nil, err
 	}
-	return lines, err
+	for _, name := range []string{"pigeons", "satisfiability_of_100"} {
+		lines = append(lines, line{what: "giving up on a hard group: " + strings.ReplaceAll(name, "_", " "), time: short(time.Duration(ns["GiveUp/"+name])), goal: "1 s"})
+	}
+	return lines, nil
 }
 
 // syft generates the SBOM of a Debian image, where one can be made.
 func syft(b *bench) ([]line, error) {
 	if _, err := exec.LookPath("mmdebstrap"); err != nil {
-		return []line{{what: "SBOM generation: left out, since there is no mmdebstrap to make the Debian image with", goal: "0.25"}}, nil
+		return []line{{what: "SBOM generation", with: "left out: mmdebstrap is not installed, which makes the Debian image", goal: "0.25"}}, nil
 	}
 	wall, err := b.goTest("wall-ratio", "-tags", "e2e", "-bench", "AgainstSyft", "-benchtime", "1x", "./sbom/scan")
 	if err != nil {
 		return nil, err
 	}
-	return []line{{"SBOM generation", "", "Syft", fmt.Sprintf("%.2f", wall["AgainstSyft"]), "0.25"}}, nil
+	return []line{{what: "SBOM generation", with: "Syft", ratio: fmt.Sprintf("%.2f", wall["AgainstSyft"]), goal: "0.25"}}, nil
 }

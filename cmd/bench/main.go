@@ -6,8 +6,9 @@
 //
 //	bench [-bin DIR] [-run REGEXP] [-times N]
 //
-// The released binaries run as processes of their own, against a registry in this process that
-// keeps blobs on disk. It needs tar, openssl and some 12 GB for temporary files (TMPDIR).
+// The phases run as processes of their own, against a registry in this process that keeps blobs
+// on disk. It needs tar, openssl and some 10 GB for temporary files (TMPDIR). docs/performance.md
+// explains the lines.
 package main
 
 import (
@@ -22,6 +23,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"syscall"
 	"text/tabwriter"
 )
@@ -30,10 +32,10 @@ func main() {
 	if len(os.Args) > 2 && os.Args[1] == "measure" {
 		os.Exit(measure(os.Args[2:]))
 	}
-	var o options
+	o := options{small: sizes{[]int{20, 20, 20, 20, 20, 20, 20, 20}, 2_000}, large: sizes{[]int{3_000}, 200_000}}
 	flag.StringVar(&o.bin, "bin", "", "`directory` with lifecycle and launcher (default: they are built)")
 	flag.StringVar(&o.only, "run", "", "only the benchmarks whose name matches this `regexp`")
-	flag.IntVar(&o.times, "times", 5, "`number` of runs, of which the best counts; the largest build runs once")
+	flag.IntVar(&o.times, "times", 7, "`number` of runs, of which the best counts; the largest build runs once")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := o.run(ctx, os.Stdout)
@@ -45,16 +47,23 @@ func main() {
 }
 
 type options struct {
-	bin, only string
-	times     int
+	bin, only    string
+	times        int
+	small, large sizes
 }
 
-// A line is a row of the table.
+// sizes are what is exported.
+type sizes struct {
+	layers []int // MB each
+	files  int   // of the app
+}
+
+// A line is a row of the table. Empty cells are not measured, or not promised.
 type line struct {
-	what           string
-	ours, machines string // measured
-	ratio          string // of the two
-	goal           string
+	what            string
+	time, cpu, peak string // of baseplan
+	with, ratio     string // what it is compared with, and the ratio of the times
+	goal            string
 }
 
 // A benchmark measures one or more lines.
@@ -100,14 +109,18 @@ func (o options) run(ctx context.Context, out io.Writer) (err error) {
 		}
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "measured\tbaseplan\tcompared with\tratio\tgoal")
+	fmt.Fprintln(table, "measured\ttime\tCPU\tmemory\tcompared with\tratio\tgoal")
 	for _, each := range benchmarks {
 		if !only.MatchString(each.name) {
 			continue
 		}
 		lines, err := each.run(b)
 		for _, l := range lines {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", l.what, l.ours, cmp.Or(l.machines, "-"), cmp.Or(l.ratio, "-"), cmp.Or(l.goal, "-"))
+			cells := []string{l.what, l.time, l.cpu, l.peak, l.with, l.ratio, l.goal}
+			for i, c := range cells {
+				cells[i] = cmp.Or(c, "-")
+			}
+			fmt.Fprintln(table, strings.Join(cells, "\t"))
 		}
 		if err != nil {
 			return errors.Join(fmt.Errorf("%s: %w", each.name, err), table.Flush())

@@ -14,26 +14,31 @@ import (
 // A run is what a process took.
 type run struct {
 	wall time.Duration
-	peak float64 // the most memory that was resident, in MB
+	cpu  time.Duration // of all processors, which others' load on the machine changes less
+	peak float64       // the most memory that was resident, in MB
 	out  string
 }
 
-func (r run) String() string { return fmt.Sprintf("%s, %.0f MB", short(r.wall), r.peak) }
+// line returns a line with the run and no more.
+func (r run) line(what, goal string) line {
+	return line{what: what, time: short(r.wall), cpu: short(r.cpu), peak: fmt.Sprintf("%.0f MB", r.peak), goal: goal}
+}
+
+// against returns the line with a comparison.
+func (l line) against(name string, ours, theirs time.Duration) line {
+	l.with, l.ratio = name+" "+short(theirs), fmt.Sprintf("%.2f", ours.Seconds()/theirs.Seconds())
+	return l
+}
 
 // short formats a time with three digits.
 func short(d time.Duration) string {
 	switch {
 	case d >= 10*time.Second:
-		return d.Round(100 * time.Millisecond).String()
+		return fmt.Sprintf("%.1f s", d.Seconds())
 	case d >= time.Second:
-		return d.Round(10 * time.Millisecond).String()
+		return fmt.Sprintf("%.2f s", d.Seconds())
 	}
-	return fmt.Sprintf("%.1fms", float64(d)/float64(time.Millisecond))
-}
-
-// ratio formats a ratio of two times.
-func ratio(ours, theirs time.Duration) string {
-	return fmt.Sprintf("%.2f", ours.Seconds()/theirs.Seconds())
+	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
 }
 
 // A command is a process to run.
@@ -50,17 +55,17 @@ func (b *bench) run(c command) (run, error) {
 	if err := cmd.Run(); err != nil {
 		return run{}, fmt.Errorf("running %q: %w\n%s%s", c.argv, err, &out, &errs)
 	}
-	var us, kb int64
+	var us, cpu, kb int64
 	last := bytes.TrimSpace(errs.Bytes())
 	last = last[bytes.LastIndexByte(last, '\n')+1:]
-	if _, err := fmt.Sscan(string(last), &us, &kb); err != nil {
+	if _, err := fmt.Sscan(string(last), &us, &cpu, &kb); err != nil {
 		return run{}, fmt.Errorf("reading what %q took from %q: %w", c.argv, last, err)
 	}
-	return run{time.Duration(us) * time.Microsecond, float64(kb) / 1024, out.String()}, nil
+	return run{time.Duration(us) * time.Microsecond, time.Duration(cpu) * time.Microsecond, float64(kb) / 1024, out.String()}, nil
 }
 
 // measure runs a program and prints to stderr how long it took and the most memory that it had
-// resident: microseconds and KiB. It is a process of its own, since the kernel counts what a
+// resident: microseconds, microseconds of CPU and KiB. It is a process of its own, since the kernel counts what a
 // parent has resident at the fork as its child's.
 func measure(argv []string) int {
 	cmd := exec.Command(argv[0], argv[1:]...)
@@ -72,12 +77,13 @@ func measure(argv []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	fmt.Fprintln(os.Stderr, wall.Microseconds(), cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)
+	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	fmt.Fprintln(os.Stderr, wall.Microseconds(), cpu.Microseconds(), cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)
 	return 0
 }
 
-// best runs functions in turn, so that all have the same load beside them, and returns the
-// shortest run of each.
+// best runs functions in turn, so that all have the same load beside them, and returns of
+// each the shortest times and the highest peak.
 func (b *bench) best(all ...func() (run, error)) ([]run, error) {
 	best := make([]run, len(all))
 	for n := range b.times {
@@ -86,11 +92,10 @@ func (b *bench) best(all ...func() (run, error)) ([]run, error) {
 			if err != nil {
 				return nil, err
 			}
-			if n == 0 || r.wall < best[i].wall {
-				r.peak = max(r.peak, best[i].peak)
+			if n == 0 {
 				best[i] = r
 			}
-			best[i].peak = max(r.peak, best[i].peak)
+			best[i] = run{min(r.wall, best[i].wall), min(r.cpu, best[i].cpu), max(r.peak, best[i].peak), r.out}
 		}
 	}
 	return best, nil

@@ -35,7 +35,7 @@ func main() {
 	o := options{small: sizes{[]int{20, 20, 20, 20, 20, 20, 20, 20}, 2_000}, large: sizes{[]int{3_000}, 200_000}}
 	flag.StringVar(&o.bin, "bin", "", "`directory` with lifecycle and launcher (default: they are built)")
 	flag.StringVar(&o.only, "run", "", "only the benchmarks whose name matches this `regexp`")
-	flag.IntVar(&o.times, "times", 7, "`number` of runs, of which the best counts; the largest build runs once")
+	flag.IntVar(&o.times, "times", 5, "`number` of runs, of which the best counts; the largest build runs once")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := o.run(ctx, os.Stdout)
@@ -114,6 +114,7 @@ func (o options) run(ctx context.Context, out io.Writer) (err error) {
 		if !only.MatchString(each.name) {
 			continue
 		}
+		fmt.Fprintf(os.Stderr, "measuring %s\n", each.name)
 		lines, err := each.run(b)
 		for _, l := range lines {
 			cells := []string{l.what, l.time, l.cpu, l.peak, l.with, l.ratio, l.goal}

@@ -10,6 +10,7 @@ func Documents() map[string]any {
 		"changes":      changes{},
 		"check":        checkDocument{},
 		"debug":        message{},
+		"diff":         diffDocument{},
 		"error":        message{},
 		"explanation":  resolveDocument{},
 		"inventory":    inventory{},

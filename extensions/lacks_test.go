@@ -39,6 +39,28 @@ func TestLacks(t *testing.T) {
 	}
 }
 
+// TestExpanded says which instructions lack a package that a variable names, whose value may be a secret.
+func TestExpanded(t *testing.T) {
+	base := bases(t)["debian"]
+	for line, want := range map[string]bool{
+		"RUN apt-get install -y libgd3":            false,
+		"RUN apt-get install -y $NAME":             true,
+		"RUN apt-get install -y libgd3 ${NAME}":    true,
+		"RUN apt-get install -y libgd3=$NAME":      true,
+		"RUN N=libgd3 && apt-get install -y $N":    false,
+		"RUN apt-get install -y curl":              false,
+		"RUN apt-get update && echo $NAME > /etc/": false,
+	} {
+		d, err := Parse("run.Dockerfile", []byte("ARG base_image\nFROM ${base_image}\nARG NAME\nUSER root\n"+line+"\n"+reset), Run, Arg{Name: "NAME", Value: "libzip4"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Check(d, base, nil, ByEffect).Instructions[2]; got.Expanded != want {
+			t.Errorf("%s: %+v", line, got)
+		}
+	}
+}
+
 // TestHalfInstalledPackages: a package whose installation did not finish is not installed, and apt finishes it with whatever else it does.
 func TestHalfInstalledPackages(t *testing.T) {
 	base := bases(t)["debian"]

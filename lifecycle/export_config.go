@@ -173,7 +173,7 @@ func (x *export) ownLabels(base *image.Image) ([]platform.Label, error) {
 		}
 		all = append(all, platform.Label{Key: v.key, Value: text})
 	}
-	if x.tookPart() {
+	if x.tookPart() || x.Resolution != nil && len(x.Group.Extensions) > 0 {
 		e := x.Resolution.Explanation(x.Group)
 		e.Result.ExtendRun = x.Extended != nil
 		text, err := e.Encode()

@@ -27,7 +27,7 @@ func (x *export) report(w *image.Written) (*platform.Report, error) {
 }
 
 // tookPart reports whether the run image's inventory or extensions influenced this
-// build. If not, report.toml and the labels have only what the specification defines.
+// build. If not, report.toml has only what the specification defines.
 func (x *export) tookPart() bool {
 	return x.Resolution != nil && (len(x.Resolution.Verdicts) > 0 || x.Resolution.RunImage.Inventory != "unknown")
 }

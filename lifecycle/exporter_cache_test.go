@@ -365,6 +365,12 @@ func TestExportRecordsRequirements(t *testing.T) {
 		t.Error("a label, though nothing relies on the run image")
 	}
 	x.e.RunImage.Config.Config.Labels[platform.ResolutionLabel] = "of an app image that became a run image"
+	x.e.Resolution = &platform.Resolution{RunImage: platform.ResolvedImage{Inventory: "unknown"}}
+	x.e.Group.Extensions = []platform.Module{{ID: "acme/none", Version: "1"}} // without a Dockerfile
+	if label := x.run().config.Config.Labels[platform.ResolutionLabel]; !strings.Contains(label, `{"id":"acme/none","version":"1","extension":true}`) {
+		t.Errorf("label %s: %s", platform.ResolutionLabel, label)
+	}
+	x.e.Group.Extensions = nil
 	for _, r := range []*platform.Resolution{nil, {RunImage: platform.ResolvedImage{Inventory: "unknown"}}} {
 		x.e.Resolution = r
 		out := x.run()

@@ -55,6 +55,12 @@ func TestDaemonImage(t *testing.T) {
 	if got := baseplan("sbom show docker://" + run); !strings.Contains(got, "inventory  referrer, cyclonedx") {
 		t.Errorf("got\n%s", got)
 	}
+	app := registry.Push("app:1", explained(t, lifecycletest.Debian())["app1"])
+	docker("pull", "-q", app)
+	defer docker("rmi", "-f", app)
+	if got := baseplan("explain docker://" + app); !strings.Contains(got, "app image  docker://"+app) || !strings.Contains(got, "The run image is enough") {
+		t.Errorf("got\n%s", got)
+	}
 	registry.Close()
 	if got := baseplan("sbom show docker://" + layered); !strings.Contains(got, "inventory  layer, cyclonedx") {
 		t.Errorf("without the registry: got\n%s", got)

@@ -300,7 +300,7 @@ func isPrintable(s string) bool {
 // Resolution returns the explanation in the form of resolution.toml. What the label does not have is empty.
 func (e *Explanation) Resolution() Resolution {
 	r := Resolution{
-		Version: e.Version, RunImage: ResolvedImage{e.RunImage.Name, e.RunImage.Digest, e.Inventory},
+		Version: e.Version, Requirements: []Requirement{}, Verdicts: []Verdict{}, RunImage: ResolvedImage{e.RunImage.Name, e.RunImage.Digest, e.Inventory},
 		Result: Result{e.Result.RunImage, e.Result.ExtendRun, e.Result.ExtendBuild},
 	}
 	for _, req := range e.Requirements {

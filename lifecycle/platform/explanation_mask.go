@@ -134,7 +134,8 @@ func words(text string, keep func(word, before string) bool) string {
 
 // trailing returns the punctuation of the message after a quoted word.
 func trailing(field string) string {
-	if end := field[len(field)-1:]; strings.Contains(",;:", end) {
+	switch end := field[len(field)-1:]; end {
+	case ",", ";", ":":
 		return end
 	}
 	return ""

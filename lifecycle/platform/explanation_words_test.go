@@ -51,7 +51,7 @@ func TestReasonWords(t *testing.T) {
 	}
 	want := strings.Join(slices.Sorted(maps.Keys(found)), "\n") + "\n"
 	if *update {
-		if err := os.WriteFile("words.txt", []byte(want), 0o644); err != nil { //nolint:gosec // as the other files of the repository
+		if err := os.WriteFile("words.txt", []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return

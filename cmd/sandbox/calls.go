@@ -13,7 +13,7 @@ import (
 // System calls that Linux does not have, for the first process alone: what takes very many
 // system calls otherwise is one here. The numbers are those of package apply.
 const (
-	callUnpack = 1900 + iota // unpack(dir, from): unpack the layer that arrives in frames at the descriptor from
+	callUnpack = 1900 + iota // unpack(dir, from, file): unpack the layer in the file from, or if file is 0, the one that arrives in frames
 	callScan                 // scan(dir, to, skip, n): write the metadata of all files, without those at the paths in n bytes of skip
 )
 

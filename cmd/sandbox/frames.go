@@ -16,6 +16,20 @@ import (
 	"gvisor.dev/gvisor/pkg/waiter"
 )
 
+// A fileReader reads an open file.
+type fileReader struct {
+	t    *kernel.Task
+	from *vfs.FileDescription
+}
+
+func (r fileReader) Read(p []byte) (int, error) {
+	n, err := r.from.Read(r.t, usermem.BytesIOSequence(p), vfs.ReadOptions{})
+	if n == 0 && err == nil && len(p) > 0 {
+		err = io.EOF
+	}
+	return int(n), err
+}
+
 // A layerReader reads a file that arrives in frames (see package apply).
 type layerReader struct {
 	t    *kernel.Task

@@ -156,6 +156,10 @@ func (o *options) config() (*config.Config, error) {
 	return config.NewFromFlags(flags)
 }
 
+// minProcessors is the smallest number of processors in the sandbox. On a machine with two, installing a package with
+// apt-get takes 1.7 times as long as in an isolated root if the sandbox has two, 1.3 times if it has four or eight.
+const minProcessors = 4
+
 func (o *options) bootArgs(conf *config.Config, control int) (*boot.Args, error) {
 	root, err := memFile("root", emptyRoot)
 	if err != nil {
@@ -173,7 +177,7 @@ func (o *options) bootArgs(conf *config.Config, control int) (*boot.Args, error)
 			{Lower: specutils.NoneLower, Upper: specutils.AnonOverlay},
 		},
 		GoferFilestoreFDs: []int{memoryFD},
-		NumCPU:            max(4, runtime.NumCPU()),
+		NumCPU:            max(minProcessors, runtime.NumCPU()),
 		StartupTimer:      starttime.Timer("sandbox"),
 		DevGoferFD:        -1, PinRingFD: -1, UserLogFD: -1, PodInitConfigFD: -1, RootfsUpperTarFD: -1,
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"archive/tar"
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -34,7 +35,10 @@ func unpack(t *kernel.Task, args arch.SyscallArguments) error {
 		defer f.DecRef(t)
 	}
 	u := &unpacker{walker: walker{t, t.Kernel().VFS(), dir.VirtualDentry()}, times: map[string]time.Time{}, buf: make([]byte, 64<<10)}
-	layer := &layerReader{t: t, from: from}
+	layer := io.Reader(&layerReader{t: t, from: from})
+	if args[2].Int() != 0 {
+		layer = bufio.NewReaderSize(fileReader{t, from}, 128<<10)
+	}
 	err := u.unpack(layer)
 	u.close()
 	if _, end := io.Copy(io.Discard, layer); err == nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -51,6 +52,33 @@ func (in *guest) unpackLayer(dir, layer int) error {
 	}
 	if _, _, errno := unix.Syscall(callUnpack, uintptr(dir), answersFD, 0); errno != 0 {
 		return fmt.Errorf("layer %d: %w", layer, errno)
+	}
+	return nil
+}
+
+// unpackCached lets the kernel apply a layer from the cache to the tree.
+func (t *tree) unpackCached(l *Layer) error {
+	verified, err := l.Uncompressed()
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, verified); err != nil {
+		return errors.Join(err, verified.Close())
+	}
+	if err := verified.Close(); err != nil {
+		return err
+	}
+	f, err := openRegular(l.file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	dir, err := t.open("/")
+	if err != nil {
+		return err
+	}
+	if _, _, errno := unix.Syscall(callUnpack, uintptr(dir.fd), f.Fd(), 1); errno != 0 {
+		return errno
 	}
 	return nil
 }

@@ -45,6 +45,7 @@ type daemon struct {
 	disk, memory int64 // of a sandbox; 0: unlimited
 	noNetwork    bool
 	timeout      time.Duration
+	debug        bool // the output has the log too
 }
 
 func newDaemon(t *testing.T) *daemon {
@@ -310,7 +311,7 @@ func (d *daemon) apply(b *base, context, dockerfile, dir string, options ...stri
 		}
 	}
 	spec := map[string]any{
-		"Dir": dir, "App": "/workspace", "Spool": "/layers", "Cache": "/kaniko", "Out": "/layers/result", "Dockerfile": dockerfile, "Image": kind, "Config": b.config, "NoNetwork": d.noNetwork, "Timeout": d.timeout,
+		"Dir": dir, "App": "/workspace", "Spool": "/layers", "Cache": "/kaniko", "Out": "/layers/result", "Dockerfile": dockerfile, "Image": kind, "Config": b.config, "NoNetwork": d.noNetwork, "Timeout": d.timeout, "Debug": d.debug,
 	}
 	if dir != "/" {
 		spec["Base"] = "/kaniko/base.tar"

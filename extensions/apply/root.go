@@ -48,13 +48,24 @@ func (b *build) updateTree(ctx context.Context) error {
 		}
 	}
 	for _, l := range b.pending {
-		if err := b.unpack(ctx, l.Uncompressed); err != nil {
+		if err := b.unpackCached(ctx, l); err != nil {
 			return fmt.Errorf("unpacking a cached layer: %w", err)
 		}
 		b.last = nil
 	}
 	b.pending = nil
 	return nil
+}
+
+func (b *build) unpackCached(ctx context.Context, l *Layer) error {
+	if b.guest != nil {
+		err := b.tree.unpackCached(l)
+		if err == nil {
+			return nil
+		}
+		b.Log.Debug("the kernel of the sandbox does not unpack a cached layer", "error", err) // what it did is replaced
+	}
+	return b.unpack(ctx, l.Uncompressed)
 }
 
 func (b *build) unpack(ctx context.Context, open func() (io.ReadCloser, error)) error {

@@ -50,33 +50,35 @@ var (
 
 func (r *Resolution) mask() *masker {
 	m := &masker{resolution: r, packages: map[string]bool{}, names: map[string]bool{}}
-	add := func(name string, evidence []string) {
-		if maskName(name) == name {
-			m.names[name], m.packages[name] = true, true
-		}
-		for _, pattern := range evidence {
-			if isPackage(pattern) {
-				m.packages[packageOf(pattern)] = true
-			}
-		}
-	}
 	for _, req := range r.Requirements {
-		add(req.Name, req.Evidence)
-		m.names[req.RequiredBy], m.names[req.Requirer().ID] = true, true
+		m.know(req.Name, req.RequiredBy, req.Requirer().ID)
+		m.install(req.Name, req.Evidence)
 	}
 	for _, relied := range r.Relies {
-		add(relied.Name, relied.Evidence)
+		m.install(relied.Name, relied.Evidence)
 	}
+	m.know(maskImage(r.RunImage.Image), maskImage(r.Result.RunImage))
 	for _, v := range r.Verdicts {
-		m.names[v.Extension] = true
-	}
-	for _, image := range []string{r.RunImage.Image, r.Result.RunImage} {
-		m.names[maskImage(image)] = true
-	}
-	for _, v := range r.Verdicts {
-		m.names[maskImage(v.SwitchTo)] = true
+		m.know(v.Extension, maskImage(v.SwitchTo))
 	}
 	return m
+}
+
+// know adds names.
+func (m *masker) know(names ...string) {
+	for _, name := range names {
+		m.names[maskName(name)] = true
+	}
+}
+
+// install adds the names of packages: one that was asked for, and those in evidence.
+func (m *masker) install(name string, evidence []string) {
+	m.packages[maskName(name)] = true
+	for _, pattern := range evidence {
+		if isPackage(pattern) {
+			m.packages[packageOf(pattern)] = true
+		}
+	}
 }
 
 // reason returns a reason of a verdict for the label. A reason about a requirement quotes only the plan and the run
@@ -84,7 +86,7 @@ func (r *Resolution) mask() *masker {
 func (m *masker) reason(reason string, v Verdict) string {
 	for _, req := range m.resolution.Requirements {
 		id := req.Requirer().ID
-		plain := maskName(req.Name) == req.Name && maskConstraint(req.Version) == req.Version
+		plain := maskName(req.Name) == req.Name && maskName(id) == id && maskConstraint(req.Version) == req.Version
 		if by := strings.HasPrefix(reason, req.Name+", required by "+id+" at "); by && plain {
 			return words(reason, func(word, _ string) bool { return !strings.HasPrefix(word, "/") })
 		}

@@ -120,6 +120,10 @@ func TestExplanationHasNoSecrets(t *testing.T) {
 		"requirement, query": func(r *platform.Resolution, _ *platform.Group) {
 			r.Requirements[0].Name = "pkg:deb/debian/curl?token=" + secret
 		},
+		"requirer": func(r *platform.Resolution, _ *platform.Group) {
+			r.Requirements[0].RequiredBy, r.Requirements[0].By = url, nil
+			r.Verdicts[0].Reasons[0] = "curl, required by " + url + " at launch, is provided by curl 7"
+		},
 		"metadata keys": func(r *platform.Resolution, _ *platform.Group) { r.Requirements[0].Asks = []string{secret} },
 		"evidence": func(r *platform.Resolution, _ *platform.Group) {
 			r.Requirements[0].Evidence = []string{"file:/home/" + secret}

@@ -44,7 +44,7 @@ Exits 0 if no build would then need an extension, 3 if some still would.`, advis
 		if *images < 0 || *packages < 0 {
 			return errors.New("--images and --packages cannot be negative")
 		}
-		h, err := readHistory(args)
+		h, err := c.readHistory(args)
 		if err != nil {
 			return err
 		}
@@ -70,8 +70,9 @@ type helpless struct {
 	Builds    int    `json:"builds"`
 }
 
-func readHistory(args []string) (*history, error) {
+func (c *Console) readHistory(args []string) (*history, error) {
 	h := &history{}
+	var unread error
 	for _, arg := range args {
 		files, err := resolutionsIn(arg)
 		if err != nil {
@@ -79,11 +80,16 @@ func readHistory(args []string) (*history, error) {
 		}
 		for _, file := range files {
 			r, err := platform.ReadFile(file, platform.DecodeResolution)
-			if err != nil {
-				return nil, err
+			if err != nil { // one bad file of thousands must not hide what the others say
+				c.warn("ignoring a build: %v", err)
+				unread = err
+				continue
 			}
 			h.add(r)
 		}
+	}
+	if h.files+h.unknown == 0 {
+		return nil, unread
 	}
 	return h, nil
 }

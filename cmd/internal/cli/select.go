@@ -23,7 +23,8 @@ func (c *Console) selectCommand() *cobra.Command {
 		Use:   "select --run IMAGE... --requires NAME...",
 		Short: "List the run images that satisfy requirements, smallest first",
 		Long: `Checks requirements against several run images. Lists the images that meet them first,
-ordered by number of packages. Exits 3 if no image meets them.
+ordered by number of packages. An image that cannot be read comes last. Exits 3 if no image
+meets them, and 1 if none can be read.
 
 With --dockerfile, an image must also make that run.Dockerfile unnecessary. If the
 Dockerfile does more than install packages, no image can, and the lines that do more are
@@ -75,6 +76,8 @@ type choice struct {
 	Enough   bool       `json:"enough"`
 	Packages int        `json:"packages"`
 	Answers  []answered `json:"answers"`
+	Error    string     `json:"error,omitempty"` // why the image cannot be read
+	err      error
 
 	Dockerfiles []platform.Verdict `json:"dockerfiles,omitempty"`
 	Never       []string           `json:"never-enough,omitempty"` // why no run image can satisfy the requirements
@@ -124,8 +127,12 @@ func (s *source) choices(ctx context.Context, images, names []string, q base.Que
 	for i, ref := range images {
 		g.Go(func() error {
 			b, err := s.read(ctx, reference.Parse(ref))
-			if err != nil {
-				return err
+			if err != nil && ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if err != nil { // others may be enough
+				all[i] = choice{Image: ref, Error: err.Error(), Answers: []answered{}, err: err}
+				return nil
 			}
 			ch := choice{Image: ref, Digest: b.Digest, Enough: true, Packages: len(b.Document().Packages)}
 			for _, text := range names {
@@ -142,16 +149,20 @@ func (s *source) choices(ctx context.Context, images, names []string, q base.Que
 		return nil, err
 	}
 	slices.SortStableFunc(all, func(a, b choice) int {
-		return cmp.Or(cmp.Compare(order(a.Enough), order(b.Enough)), cmp.Compare(a.Packages, b.Packages))
+		return cmp.Or(cmp.Compare(a.order(), b.order()), cmp.Compare(a.Packages, b.Packages))
 	})
-	return all, nil
+	return all, all[0].err
 }
 
-func order(enough bool) int {
-	if enough {
+// order returns the place among other images: those that are enough come first, those that cannot be read last.
+func (ch choice) order() int {
+	switch {
+	case ch.Enough:
 		return 0
+	case ch.Error == "":
+		return 1
 	}
-	return 1
+	return 2
 }
 
 // lacks returns what the image lacks.
@@ -174,6 +185,10 @@ func (c *Console) choose(choices []choice, output string) error {
 	return c.answer(output, selectDocument{envelopeOf("selection"), choices}, func(w io.Writer, width int) {
 		t := &table{width: width, head: []string{"RUN IMAGE", "ENOUGH", "PACKAGES", "LACKS"}}
 		for _, ch := range choices {
+			if ch.Error != "" {
+				t.row(ch.Image, "unknown", "", ch.Error)
+				continue
+			}
 			t.row(ch.Image, yesNo(ch.Enough), fmt.Sprint(ch.Packages), strings.Join(ch.lacks(), "; "))
 		}
 		t.write(w)

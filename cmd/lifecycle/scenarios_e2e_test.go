@@ -139,6 +139,17 @@ func (s *stage) same(t *testing.T, ids []string) {
 	}
 }
 
+// explained makes sure that the app image says how it was built.
+func (s *stage) explained(t *testing.T, parts ...string) {
+	t.Helper()
+	got := s.Do(nil, "image", "inspect", "-f", `{{index .Config.Labels "baseplan.resolution"}}`, s.Name)
+	for _, want := range parts {
+		if !strings.Contains(got, want) {
+			t.Errorf("the app image says %s, without %s", got, want)
+		}
+	}
+}
+
 // both runs a check after five phases and after the creator.
 func (s *stage) both(t *testing.T, phases []string, check func(*testing.T, platformtest.Built)) {
 	t.Run("five phases", func(t *testing.T) { check(t, s.five(t, phases)) })
@@ -160,6 +171,7 @@ func TestRunImageHasWhatIsRequired(t *testing.T) {
 		if got := s.Do(nil, "image", "inspect", "-f", `{{index .Config.Labels "baseplan.run-image.requirements"}}`, s.Name); !strings.Contains(got, "pkg:deb/debian/curl") {
 			t.Errorf("the app image relies on %q", got)
 		}
+		s.explained(t, `"inventory":"referrer"`, `"verdict":"satisfied"`)
 	})
 	s.same(t, ids)
 }
@@ -190,6 +202,7 @@ func TestRunImageIsExtended(t *testing.T) {
 			t.Errorf("verdict %q\n%s", got, b.Log)
 		}
 		s.prints(t, "/usr/bin/curl\nno tree")
+		s.explained(t, `"verdict":"apply"`, `apt-get install: curl is not installed`, `"extend-run":true`)
 		trees, layers = append(trees, s.tree()), append(layers, s.layersOf(s.Name))
 	})
 	if len(trees) == 2 {

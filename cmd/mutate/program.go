@@ -255,8 +255,9 @@ func (t test) command(ctx context.Context, mutant string, args ...string) *exec.
 	return cmd
 }
 
+// run runs the test, without what takes long with any change: whether that ends in time depends on the machine.
 func (t test) run(ctx context.Context, mutant string) *exec.Cmd {
-	return t.command(ctx, mutant, "-test.run", "^"+t.name+"$", "-test.failfast")
+	return t.command(ctx, mutant, "-test.run", "^"+t.name+"$", "-test.failfast", "-test.short")
 }
 
 // detects reports whether a test fails, or does not end, with the change.

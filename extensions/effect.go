@@ -131,6 +131,21 @@ func text(cmd instructions.Command) string {
 	return strings.ToUpper(cmd.Name())
 }
 
+// Instructions returns the instructions after FROM as they are written, with all of their lines and without their
+// effects.
+func (d *Dockerfile) Instructions() (all []Instruction) {
+	lines := strings.Split(string(d.Content), "\n")
+	for _, cmd := range d.commands {
+		location := cmd.Location()
+		if len(location) == 0 {
+			continue
+		}
+		first, last := lineOf(location), location[len(location)-1].End.Line
+		all = append(all, Instruction{Line: first, Text: strings.Join(lines[first-1:min(last, len(lines))], "\n")})
+	}
+	return all
+}
+
 // printable replaces placeholders by the variables they stand for.
 func printable(s string) string {
 	for _, name := range slices.Sorted(maps.Keys(predefined)) {

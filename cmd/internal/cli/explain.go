@@ -2,11 +2,15 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/baseplan/baseplan/cmd/internal/cli/page"
+	"github.com/baseplan/baseplan/lifecycle/image"
+	"github.com/baseplan/baseplan/lifecycle/layers"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
 	"github.com/baseplan/baseplan/sbom/reference"
@@ -65,7 +69,7 @@ Exits 0 if no extension had to be applied, and 3 if one had to. With --since, ex
 
 // An explainedApp is an app image with what it says about its build.
 type explainedApp struct {
-	name   string
+	image  page.App
 	build  *platform.Explanation
 	relies []platform.RunImageRequirement
 	run    string // the run image that it is based on now, with its digest
@@ -87,7 +91,7 @@ func (s *source) explained(ctx context.Context, name string) (*explainedApp, err
 		err := fmt.Errorf("%s does not record how it was built: it has no label %s", img.Name, platform.ResolutionLabel)
 		return nil, &hinted{err, "another lifecycle or an older version built it, neither extensions nor an SBOM took part, or CNB_RUN_SBOM was off; build it again, or use baseplan resolve --from LAYERS_DIR"}
 	}
-	app := &explainedApp{name: img.Name.String()}
+	app := &explainedApp{image: appOf(img)}
 	if app.build, err = platform.DecodeExplanation(label); err != nil {
 		return nil, fmt.Errorf("reading label %s of %s: %w", platform.ResolutionLabel, img.Name, err)
 	}
@@ -102,6 +106,24 @@ func (s *source) explained(ctx context.Context, name string) (*explainedApp, err
 	}
 	app.run = app.runImage(reference.DigestIn(m.RunImage.Reference))
 	return app, nil
+}
+
+// appOf describes an app image. Labels that only say more about it may be missing or malformed.
+func appOf(img *image.Image) page.App {
+	app := page.App{Name: img.Name.String()}
+	if img.Digest.Hex != "" {
+		app.Digest = img.Digest.String()
+	}
+	if created := img.Config.Created.Time; created.After(layers.Epoch) {
+		app.Created = created
+	}
+	var label struct {
+		Launcher platform.LauncherLabel `json:"launcher"`
+	}
+	if json.Unmarshal([]byte(img.Config.Config.Labels[platform.BuildMetadataLabel]), &label) == nil {
+		app.Version = label.Launcher.Version
+	}
+	return app
 }
 
 // runImage returns the run image of the app. The label has only the digest of the image before a switch; now is the
@@ -122,9 +144,9 @@ func (a *explainedApp) runImage(now string) string {
 
 // outcome returns the build for display.
 func (a *explainedApp) outcome() *outcome {
-	o := &outcome{kind: "explanation", app: a.name, record: a.build.Resolution(), group: a.group(), inventory: a.build.Inventory, cut: a.build.Cut}
+	o := &outcome{kind: "explanation", app: a.image, record: a.build.Resolution(), group: a.group(), inventory: a.build.Inventory, cut: a.build.Cut}
 	if a.build.Rebased != nil {
-		o.rebased = a.run
+		o.app.Rebased = a.run
 	}
 	return o
 }

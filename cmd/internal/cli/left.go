@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
@@ -66,7 +67,22 @@ func (c *Console) leftIn(layers string) (*outcome, error) {
 	if err := o.analyzed(layers); err != nil {
 		return nil, err
 	}
+	o.readDockerfiles(layers)
 	return o, c.sourceOf(o, layers)
+}
+
+// readDockerfiles reads the instructions of the Dockerfiles that are still in the layers directory.
+func (o *outcome) readDockerfiles(layers string) {
+	o.dockerfiles = map[string][]extensions.Instruction{}
+	for _, v := range o.record.Verdicts {
+		data, err := files.ReadWithin(layers, filepath.Join(layers, filepath.FromSlash(v.Dockerfile)))
+		if err != nil {
+			continue
+		}
+		if d, err := extensions.Parse(v.Dockerfile, data, extensions.ImageKind(v.Image)); err == nil {
+			o.dockerfiles[v.Dockerfile] = d.Instructions()
+		}
+	}
 }
 
 // optional reads a file of the layers directory, or returns an empty value if it is missing.

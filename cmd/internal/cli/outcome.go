@@ -6,7 +6,9 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/baseplan/baseplan/cmd/internal/build"
 	"github.com/baseplan/baseplan/cmd/internal/cli/page"
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/platform"
@@ -25,10 +27,11 @@ type outcome struct {
 	searched  []platform.Searched  // where an SBOM was looked for
 	unjudged  []string             // extensions whose Dockerfiles are unknown
 
-	kind    string                   // of the JSON document; empty: resolution
-	app     string                   // the app image that records the outcome; empty: none
-	rebased string                   // its present run image; empty: it was not rebased
-	cut     *platform.ExplanationCut // what it does not record; nil: nothing
+	dockerfiles map[string][]extensions.Instruction // by path, as far as they are at hand
+
+	kind string                   // of the JSON document; empty: resolution
+	app  page.App                 // the app image that records the outcome; zero: none
+	cut  *platform.ExplanationCut // what it does not record; nil: nothing
 }
 
 // report prints the outcome and returns an error for the exit code.
@@ -43,7 +46,7 @@ func (c *Console) report(o *outcome, f resolveFlags) error {
 		}
 	}
 	if f.html != "" {
-		if err := platform.WriteFile(f.html, o.page().HTML()); err != nil {
+		if err := platform.WriteFile(f.html, o.page(c.now()).HTML()); err != nil {
 			return err
 		}
 	}
@@ -66,11 +69,11 @@ func (c *Console) report(o *outcome, f resolveFlags) error {
 	return nil
 }
 
-// page returns the outcome as an HTML page.
-func (o *outcome) page() page.Page {
+// page returns the outcome as an HTML page that is written now.
+func (o *outcome) page(now time.Time) page.Page {
 	return page.Page{
-		App: o.app, Resolution: o.record, Group: o.group, Dropped: o.dropped, Broken: o.broken, Conclusion: o.conclusion(),
-		Inventory: o.inventory, Source: o.source, Searched: o.searched,
+		App: o.app, Resolution: o.record, Group: o.group, Dropped: o.dropped, Unjudged: o.unjudged, Broken: o.broken, Conclusion: o.conclusion(), Note: cutNote(o.cut),
+		Dockerfiles: o.dockerfiles, Inventory: o.inventory, Source: o.source, Searched: o.searched, Version: build.String(), Made: now,
 	}
 }
 
@@ -100,7 +103,7 @@ type planEntry struct {
 func (o *outcome) document() resolveDocument {
 	d := resolveDocument{
 		envelope: envelopeOf(cmp.Or(o.kind, "resolution")), Group: []string{}, Dropped: append([]page.Dropped{}, o.dropped...), Plan: []planEntry{}, Broken: append([]string{}, o.broken...),
-		Inventory: o.source, Searched: o.searched, Record: o.record, App: o.app, Rebased: o.rebased, Cut: o.cut,
+		Inventory: o.source, Searched: o.searched, Record: o.record, App: o.app.Name, Rebased: o.app.Rebased, Cut: o.cut,
 	}
 	for _, m := range o.group {
 		d.Group = append(d.Group, m.String())
@@ -140,7 +143,7 @@ func (o *outcome) facts() []fact {
 		inventory += fmt.Sprintf(", %d packages", o.source.Packages)
 	}
 	all := []fact{
-		{"app image", o.app}, {"run image", o.record.RunImage.Image}, {"rebased", o.rebased}, {"inventory", inventory},
+		{"app image", o.app.Name}, {"run image", o.record.RunImage.Image}, {"rebased", o.app.Rebased}, {"inventory", inventory},
 		{"group", strings.Join(o.document().Group, ", ")},
 	}
 	return slices.DeleteFunc(all, func(f fact) bool { return f.value == "" })
@@ -191,7 +194,7 @@ func (o *outcome) conclusion() string {
 	apply, pending := strings.Join(left[extensions.Apply], ", "), strings.Join(left[extensions.Pending], ", ")
 	extends := o.record.Result.ExtendRun || o.record.Result.ExtendBuild
 	switch {
-	case extends && o.app != "":
+	case extends && o.app.Name != "":
 		enough := "run"
 		if !o.record.Result.ExtendRun {
 			enough = "build"

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/baseplan/baseplan/cmd/internal/cli/page"
+	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
@@ -249,6 +250,10 @@ func (r *resolution) outcome() *outcome {
 	}
 	for _, x := range r.detected.Dropped {
 		o.dropped = append(o.dropped, page.Dropped{Module: x.Module.String(), Why: x.Why})
+	}
+	o.dockerfiles = map[string][]extensions.Instruction{}
+	for _, v := range r.judged.Verdicts {
+		o.dockerfiles[v.Dockerfile.Path] = v.Dockerfile.Instructions()
 	}
 	return o
 }

@@ -40,7 +40,7 @@ type changes struct {
 // compareApps returns what changed from one app image to another.
 func compareApps(before, now *explainedApp) *changes {
 	d := &changes{
-		envelope: envelopeOf("changes"), App: now.name, Since: before.name,
+		envelope: envelopeOf("changes"), App: now.image.Name, Since: before.image.Name,
 		RunImage:     differ(before.images(), now.images()),
 		Group:        differ(before.modules(), now.modules()),
 		Verdicts:     differ(before.verdicts(), now.verdicts()),
@@ -53,7 +53,7 @@ func compareApps(before, now *explainedApp) *changes {
 	}
 	for _, app := range []*explainedApp{before, now} {
 		if note := cutNote(app.build.Cut); note != "" {
-			d.NotCompared = append(d.NotCompared, app.name+": "+note)
+			d.NotCompared = append(d.NotCompared, app.image.Name+": "+note)
 		}
 	}
 	return d

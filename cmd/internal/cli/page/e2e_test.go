@@ -25,15 +25,11 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestBrowser looks at the page in headless Chromium: at phone and desktop width, light and dark, with JavaScript
-// and without.
+// TestBrowser looks at three pages in headless Chromium: at the widths of a phone, a tablet and desks, light and dark.
+// Without JavaScript, they look the same. BASEPLAN_E2E_PICTURES=DIR keeps the pictures.
 func TestBrowser(t *testing.T) {
 	if _, err := exec.LookPath("chromium"); err != nil {
 		t.Fatal("there is no chromium: on Debian, install the package chromium (.ci/e2e does)")
-	}
-	file := filepath.Join(t.TempDir(), "page.html")
-	if err := os.WriteFile(file, sample().HTML(), 0o600); err != nil {
-		t.Fatal(err)
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath("chromium"), chromedp.NoSandbox) // root has no sandbox
 	allocator, stop := chromedp.NewExecAllocator(t.Context(), options...)
@@ -43,31 +39,33 @@ func TestBrowser(t *testing.T) {
 	if err := chromedp.Do(browser); err != nil {
 		t.Fatalf("starting chromium: %v", err)
 	}
-	brightness := map[string]float64{}
-	for _, width := range []int64{390, 1280} {
-		for _, scheme := range []string{"light", "dark"} {
-			for _, script := range []bool{true, false} {
-				name := fmt.Sprintf("%d-%s-script=%t", width, scheme, script)
-				t.Run(name, func(t *testing.T) {
-					v := visit{width: width, scheme: scheme, script: script}
-					v.look(t, browser, "file://"+file)
-					brightness[name] = v.check(t)
+	for name, p := range samples() {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "page.html")
+			if err := os.WriteFile(file, p.HTML(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for _, width := range []int64{360, 768, 1280, 1920} {
+				t.Run(fmt.Sprint(width), func(t *testing.T) {
+					light := look(t, browser, "file://"+file, visit{width: width, scheme: "light", script: true})
+					dark := look(t, browser, "file://"+file, visit{width: width, scheme: "dark", script: true})
+					if light < 0.8 || dark > 0.3 {
+						t.Errorf("mean brightness %.2f in light, %.2f in dark", light, dark)
+					}
+					if without := look(t, browser, "file://"+file, visit{width: width, scheme: "light"}); without != light {
+						t.Error("the page looks different without JavaScript")
+					}
 				})
 			}
-		}
+		})
 	}
-	for _, width := range []int{390, 1280} {
-		light, dark := brightness[fmt.Sprintf("%d-light-script=true", width)], brightness[fmt.Sprintf("%d-dark-script=true", width)]
-		if light < 0.8 || dark > 0.3 {
-			t.Errorf("at %d px: mean brightness %.2f in light, %.2f in dark", width, light, dark)
-		}
-		for _, scheme := range []string{"light", "dark"} {
-			with, without := brightness[fmt.Sprintf("%d-%s-script=true", width, scheme)], brightness[fmt.Sprintf("%d-%s-script=false", width, scheme)]
-			if with != without {
-				t.Errorf("at %d px, %s: the page looks different without JavaScript", width, scheme)
-			}
-		}
-	}
+}
+
+// look visits a page and returns its mean brightness, from 0 to 1.
+func look(t *testing.T, browser context.Context, url string, v visit) float64 {
+	t.Helper()
+	v.look(t, browser, url)
+	return v.check(t)
 }
 
 // A visit is one look at the page.
@@ -80,9 +78,11 @@ type visit struct {
 	messages []string // console and log
 	requests []string
 
-	scrollWidth, narrow, wide float64
-	text                      string
-	picture                   []byte
+	scrollWidth float64
+	shown       []string // forms of the graph
+	faults      []string // what is wrong with the text
+	text        string
+	picture     []byte
 }
 
 func (v *visit) look(t *testing.T, browser context.Context, url string) {
@@ -101,8 +101,9 @@ func (v *visit) look(t *testing.T, browser context.Context, url string) {
 		t.Fatal(err) // the page is there; only the questions below need scripts
 	}
 	v.scrollWidth = ask(t, tab, chromedp.Evaluate[float64]("document.documentElement.scrollWidth"))
-	v.narrow = ask(t, tab, chromedp.Evaluate[float64](`document.querySelector("svg.narrow").getBoundingClientRect().width`))
-	v.wide = ask(t, tab, chromedp.Evaluate[float64](`document.querySelector("svg.wide").getBoundingClientRect().width`))
+	v.shown = ask(t, tab, chromedp.Evaluate[[]string](`[...document.querySelectorAll("figure > *")].filter(e => e.getBoundingClientRect().width > 0).map(e => e.getAttribute("class"))`))
+	v.picture = ask(t, tab, chromedp.FullScreenshot(100))
+	v.faults = ask(t, tab, chromedp.Evaluate[[]string](faults))
 	v.text = ask(t, tab, chromedp.Text(chromedp.CSS("main")))
 	v.picture = ask(t, tab, chromedp.FullScreenshot(100))
 }
@@ -159,10 +160,14 @@ func (v *visit) check(t *testing.T) float64 {
 	if v.scrollWidth != float64(v.width) {
 		t.Errorf("the page is %.0f px wide in a window of %d", v.scrollWidth, v.width)
 	}
-	if phone := v.width < 600; (v.narrow > 0) != phone || (v.wide > 0) == phone {
-		t.Errorf("graph for phones %.0f px, for desks %.0f px", v.narrow, v.wide)
+	want := map[int64]string{360: "narrow", 768: "medium", 1280: "wide", 1920: "wide"}[v.width]
+	if len(v.shown) != 1 || v.shown[0] != want {
+		t.Errorf("graphs %q, want %s", v.shown, want)
 	}
-	for _, want := range []string{"still to be applied: acme/php-gd@0.3.0", "pkg:deb/debian/curl", "another USER follows", "is followed by 2 others"} {
+	if len(v.faults) > 0 {
+		t.Errorf("%d faults: %q", len(v.faults), v.faults[:min(9, len(v.faults))])
+	}
+	for _, want := range []string{"extensions skipped; run image", "Source of the SBOM", "is followed by 2 others", "acme/watch@0.0.1"} {
 		if !strings.Contains(v.text, want) {
 			t.Errorf("%q cannot be read", want)
 		}
@@ -183,9 +188,53 @@ func (v *visit) check(t *testing.T) float64 {
 		t.Errorf("the picture has %d colors: it is blank", len(colors))
 	}
 	if dir := os.Getenv("BASEPLAN_E2E_PICTURES"); dir != "" {
-		if err := os.WriteFile(filepath.Join(dir, strings.ReplaceAll(t.Name(), "/", "-")+".png"), v.picture, 0o600); err != nil {
+		name := fmt.Sprintf("%s-%s-script=%t.png", strings.ReplaceAll(t.Name(), "/", "-"), v.scheme, v.script)
+		if err := os.WriteFile(filepath.Join(dir, name), v.picture, 0o600); err != nil {
 			t.Error(err)
 		}
 	}
 	return sum / float64(n)
 }
+
+// faults opens all sections and lists what is wrong: words on two lines, text outside of its box or of the page, edges
+// across boxes.
+const faults = `(() => {
+	const faults = [];
+	document.querySelectorAll("details").forEach(d => d.open = true);
+	if (document.documentElement.scrollWidth > innerWidth) faults.push("opened, the page is " + document.documentElement.scrollWidth + " px wide");
+	const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+	for (let node; node = walker.nextNode();) {
+		for (const word of node.data.matchAll(/[^\s\/@,:-]+/g)) {
+			const range = document.createRange();
+			range.setStart(node, word.index);
+			range.setEnd(node, word.index + word[0].length);
+			const rects = [...range.getClientRects()];
+			if (new Set(rects.map(r => Math.round(r.top))).size > 1) faults.push("broken: " + word[0]);
+			const box = node.parentElement.closest("svg, .scroll, figure");
+			for (const r of rects) {
+				if (!box && r.right > innerWidth + 1) faults.push("beyond the page: " + word[0]);
+			}
+		}
+	}
+	for (const text of document.querySelectorAll("svg g text")) {
+		const t = text.getBoundingClientRect(), r = text.parentElement.querySelector("rect").getBoundingClientRect();
+		if (t.left < r.left || t.right > r.right || t.top < r.top || t.bottom > r.bottom) faults.push("outside of its box: " + text.textContent);
+	}
+	for (const svg of document.querySelectorAll("svg")) {
+		const boxes = [...svg.querySelectorAll("rect")].map(r => r.getBBox());
+		for (const path of svg.querySelectorAll("g path")) {
+			const length = path.getTotalLength();
+			for (let at = 1; at < length - 1; at += 2) {
+				const p = path.getPointAtLength(at);
+				if (boxes.some(b => p.x > b.x && p.x < b.x + b.width && p.y > b.y && p.y < b.y + b.height)) {
+					faults.push("across a box: " + path.getAttribute("d"));
+					break;
+				}
+			}
+		}
+	}
+	for (const e of document.querySelectorAll("main *")) {
+		if (getComputedStyle(e).overflowX === "hidden" && e.scrollWidth > e.clientWidth) faults.push("clipped: " + e.tagName);
+	}
+	return faults;
+})()`

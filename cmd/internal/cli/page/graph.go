@@ -8,57 +8,64 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// A graph is the build plan: base images, extensions and buildpacks provide requirements of
-// buildpacks and extensions.
+// Columns of a graph, from left to right. All edges lead from one column to the next.
+const (
+	providers = iota
+	requirements
+	requirers
+)
+
+// A graph is the build plan: base images, extensions and buildpacks provide requirements of buildpacks and extensions.
+// A module that provides and requires has a node in both columns.
 type graph struct {
-	nodes []*node
-	edges []edge
-	index map[string]int // of a node, by its text in met-by and required-by, or by a requirement's text
+	columns [3][]*node
+	index   [3]map[string]*node
 }
 
 // A node is a box in the graph.
 type node struct {
 	label, note string
 	class       string // kind and verdict, as CSS classes
-	first       int    // of a requirement: the first node that requires it, by index
-	rank        int    // row in the layout, below all providers
+	place       int    // among the providers: base images, then modules, then what is not in the group
+	in, out     []*edge
 
-	x, y, w, h int      // center, top, size; 0 until placed
-	lines      []string // of the label
-	short      string   // the note, shortened to fit
+	x, y, w, h   int      // left, top, size; 0 until placed
+	lines, notes []string // label and note, wrapped
 }
 
 type edge struct {
-	from, to int
-	class    string
+	from, to *node
+	y1, y2   int // where it leaves and arrives; 0 until placed
 }
 
-// graph returns the nodes in the order of the group: providers come before those that require.
+// Places of providers.
+const (
+	base = iota
+	inGroup
+	leftOut
+)
+
 func (p Page) graph() *graph {
-	g := &graph{index: map[string]int{}}
+	g := &graph{index: [3]map[string]*node{{}, {}, {}}}
 	run := p.Resolution.RunImage.Image
 	if final := p.final(); final != "" {
 		run += " → " + final
 	}
-	g.add(platform.RunImageProvider, &node{label: run, note: "run image", class: "image"})
+	g.add(providers, platform.RunImageProvider, &node{label: run, note: "run image", class: "image", place: base})
 	if p.judgesBuild() {
-		g.add(platform.BuildImageProvider, &node{label: "build image", note: "build image", class: "image"})
-	}
-	for _, m := range p.Group {
-		n := &node{label: m.String(), note: string(m.Kind), class: string(m.Kind)}
-		if m.Kind == resolver.Extension {
-			var fate string
-			fate, n.note = p.fate(m.ID)
-			n.class = strings.TrimSpace("extension " + fate)
-		}
-		g.add(m.String(), n)
+		g.add(providers, platform.BuildImageProvider, &node{label: "build image", class: "image", place: base})
 	}
 	for _, r := range p.Resolution.Requirements {
-		g.require(r)
+		g.require(r, p)
 	}
-	last := g.rank()
+	for _, m := range p.Group {
+		if m.Kind == resolver.Extension || g.index[requirers][m.String()] == nil {
+			g.provider(m, p) // it would not be in the graph otherwise
+		}
+	}
+	g.sort(p.Group)
 	for _, d := range p.Dropped {
-		g.nodes = append(g.nodes, &node{label: d.Module, note: "left out", class: "dropped", rank: last + 1})
+		g.add(providers, "dropped "+d.Module, &node{label: d.Module, note: "not in the group", class: "dropped", place: leftOut})
 	}
 	return g
 }
@@ -68,85 +75,95 @@ func (p Page) judgesBuild() bool {
 		slices.ContainsFunc(p.Resolution.Verdicts, func(v platform.Verdict) bool { return v.Image == "build" })
 }
 
-// add adds a node. If a buildpack and an extension have the same name, the later one, the buildpack, wins.
-func (g *graph) add(name string, n *node) int {
-	g.nodes = append(g.nodes, n)
-	g.index[name] = len(g.nodes) - 1
-	return len(g.nodes) - 1
+// add adds a node, unless the column has the name already, and returns the one that it has.
+func (g *graph) add(column int, name string, n *node) *node {
+	if old := g.index[column][name]; old != nil {
+		return old
+	}
+	n.label, n.note = printable(n.label), printable(n.note)
+	g.columns[column], g.index[column][name] = append(g.columns[column], n), n
+	return n
 }
 
-// module returns the node of a module, and adds one if the group does not have it.
-func (g *graph) module(name string) int {
-	if i, known := g.index[name]; known {
-		return i
+// provider returns the node of a module that provides.
+func (g *graph) provider(m resolver.Module, p Page) *node {
+	n := &node{label: m.String(), note: string(m.Kind), class: string(m.Kind), place: inGroup}
+	if m.Kind == resolver.Extension {
+		var fate string
+		fate, n.note = p.fate(m.ID)
+		n.class = strings.TrimSpace("extension " + fate)
 	}
-	return g.add(name, &node{label: name, note: "buildpack", class: "buildpack"})
+	return g.add(providers, string(m.Kind)+" "+m.String(), n)
 }
 
-// require adds a requirement between its providers and the module that requires it.
-func (g *graph) require(r platform.Requirement) {
-	by := g.module(r.RequiredBy)
-	text := strings.TrimSpace(r.Name + " " + r.Version)
-	key := strings.Join(append([]string{"requirement", r.Name, r.Version}, r.Contexts...), "\x00")
-	at, known := g.index[key]
-	if !known {
-		at = g.add(key, &node{label: text, note: strings.Join(r.Contexts, ", "), class: "requirement", first: by})
-	}
-	g.nodes[at].first = min(g.nodes[at].first, by)
-	own := false
-	for _, provider := range r.MetBy {
-		from := g.module(provider)
-		if from == by {
-			own = true
+// providersOf returns the nodes of what meets a requirement. If the record does not have the kind of a module, a
+// buildpack of the group is preferred to an extension with the same name.
+func (g *graph) providersOf(r platform.Requirement, p Page) []*node {
+	modules := r.Modules()
+	var all []*node
+	for i, name := range r.MetBy {
+		if name == platform.RunImageProvider || name == platform.BuildImageProvider {
+			all = append(all, g.index[providers][name])
 			continue
 		}
-		class := ""
-		if strings.HasSuffix(g.nodes[from].class, "skipped") {
-			class = "skipped"
-		}
-		g.connect(edge{from, at, class})
-	}
-	switch {
-	case own:
-		g.nodes[at].note = strings.TrimPrefix(g.nodes[at].note+", its own", ", ")
-	case len(r.MetBy) == 0:
-		g.nodes[at].class = "requirement unmet"
-		g.nodes[at].note = strings.TrimPrefix(g.nodes[at].note+", not met", ", ")
-	}
-	g.connect(edge{at, by, ""})
-}
-
-func (g *graph) connect(e edge) {
-	if !slices.Contains(g.edges, e) {
-		g.edges = append(g.edges, e)
-	}
-}
-
-// rank assigns each node a row below its providers, and returns the last row. Only earlier nodes of the group count
-// as providers, so that it terminates for any input.
-func (g *graph) rank() (last int) {
-	for i := range g.nodes {
-		for k, pill := range g.nodes {
-			if pill.first != i || !strings.HasPrefix(pill.class, "requirement") {
-				continue
-			}
-			for _, e := range g.edges {
-				if e.to == k && e.from < i {
-					pill.rank = max(pill.rank, g.nodes[e.from].rank+1)
+		m := resolver.Module{Kind: resolver.Buildpack, ID: name}
+		if at := i - (len(r.MetBy) - len(modules)); at >= 0 && at < len(modules) {
+			m = modules[at]
+		} else {
+			for _, member := range p.Group {
+				if member.String() == name {
+					m = member // the last one: buildpacks follow extensions
 				}
 			}
 		}
-		if strings.HasPrefix(g.nodes[i].class, "requirement") {
-			continue
+		all = append(all, g.provider(m, p))
+	}
+	return all
+}
+
+// require adds a requirement between its providers and the module that requires it.
+func (g *graph) require(r platform.Requirement, p Page) {
+	kind := resolver.Buildpack
+	for _, m := range p.Group {
+		if m.String() == r.RequiredBy {
+			kind = m.Kind
 		}
-		for _, e := range g.edges {
-			if e.to == i && g.nodes[e.from].first <= i {
-				g.nodes[i].rank = max(g.nodes[i].rank, g.nodes[e.from].rank+1)
+	}
+	by := g.add(requirers, r.RequiredBy, &node{label: r.RequiredBy, note: string(kind), class: string(kind)})
+	key := strings.Join(append([]string{r.Name, r.Version}, r.Contexts...), "\x00")
+	n := g.add(requirements, key, &node{label: r.Name + " " + r.Version, note: strings.Join(r.Contexts, ", "), class: "requirement"})
+	for _, from := range g.providersOf(r, p) {
+		connect(from, n)
+	}
+	if len(r.MetBy) == 0 && len(n.in) == 0 {
+		n.class, n.note = "requirement unmet", strings.TrimPrefix(printable(strings.Join(r.Contexts, ", ")+", not met"), ", ")
+	}
+	connect(n, by)
+}
+
+func connect(from, to *node) {
+	if !slices.ContainsFunc(from.out, func(e *edge) bool { return e.to == to }) {
+		e := &edge{from: from, to: to}
+		from.out, to.in = append(from.out, e), append(to.in, e)
+	}
+}
+
+// sort puts the modules in the order of the group.
+func (g *graph) sort(group []resolver.Module) {
+	at := func(n *node) int {
+		return slices.IndexFunc(group, func(m resolver.Module) bool { return printable(m.String()) == n.label })
+	}
+	for _, column := range []int{providers, requirers} {
+		slices.SortStableFunc(g.columns[column], func(a, b *node) int {
+			if a.place != b.place {
+				return a.place - b.place
 			}
-		}
+			return at(a) - at(b)
+		})
 	}
-	for _, n := range g.nodes {
-		last = max(last, n.rank)
-	}
-	return last
+}
+
+// printable is a text as it is drawn: without what changes the direction of text or breaks a line.
+func printable(s string) string {
+	return strings.Join(strings.Fields(strings.Map(harmless, strings.ToValidUTF8(s, "\uFFFD"))), " ")
 }

@@ -5,273 +5,212 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
-// A drawing is a graph laid out for a width.
-type drawing struct {
-	Name          string
-	Width, Height int
-	Boxes         []box
-	Lines         []line
-}
-
-type box struct {
-	Class      string
-	Title      string // all of the text
-	X, Y, W, H int
-	Texts      []text
-}
-
-type text struct {
-	X, Y  int
-	Class string
-	Text  string
-}
-
-type line struct{ Class, Path string }
-
-// Sizes in CSS pixels. A character of the label's font is less than char wide.
+// Sizes in CSS pixels. A character of the font is less than char wide.
 const (
 	char, lineHeight = 8, 17
 	padding          = 10
-	gap, rowGap      = 16, 12
-	rankGap          = 40
-	gutter           = 76 // space for lines in a stack
-	maxLines         = 4
+	rowGap           = 14
+	headHeight       = 30 // of the line above the columns
+	port             = 7  // least distance between edges that end at a box
+	leastChannel     = 64 // between two columns
+	mostChannel      = 220
 )
 
-// stack places the nodes in one column with the lines beside them: on a phone, rows are too narrow for lines to pass
-// between nodes.
-func (g *graph) stack(width int, name string) drawing {
-	d := drawing{Name: name, Width: width}
-	order := slices.Clone(g.nodes)
-	slices.SortStableFunc(order, func(a, b *node) int { return cmp.Compare(a.rank, b.rank) })
-	place := map[*node]int{}
-	y := 8
-	for i, n := range order {
-		n.measure(width - gutter - 2)
-		n.x, n.y, place[n] = gutter+n.w/2, y, i
-		y += n.h + rowGap
-	}
-	d.Height = y - rowGap + 8
-	for _, e := range g.edges {
-		from, to := g.nodes[e.from], g.nodes[e.to]
-		far := min(22+9*max(place[to]-place[from], place[from]-place[to]), gutter+20) // the arc reaches three quarters of this
-		x, y1, y2 := gutter, from.y+from.h*2/3, to.y+to.h/3
-		d.Lines = append(d.Lines, line{e.class, fmt.Sprintf("M%d %d C%d %d %d %d %d %d", x, y1, x-far, y1, x-far, y2, x-3, y2)})
-	}
-	for _, n := range g.nodes {
-		d.Boxes = append(d.Boxes, n.box())
-	}
-	return d
-}
+// Characters in a line of a box, unless there is a longer word.
+const (
+	leastLine = 14
+	mostLine  = 40
+)
 
-// layer places each rank in a row, or in several if it is wider than the drawing. A line that passes ranks gets a
-// place in each.
-func (g *graph) layer(width int, name string) drawing {
-	d := drawing{Name: name, Width: width}
-	for _, n := range g.nodes {
-		n.measure(320)
-	}
-	above := map[*node][]*node{}
-	all := slices.Clone(g.nodes)
-	chains := make([][]*node, len(g.edges))
-	for i, e := range g.edges {
-		chain := []*node{g.nodes[e.from]}
-		for rank := g.nodes[e.from].rank + 1; rank < g.nodes[e.to].rank; rank++ {
-			passing := &node{rank: rank, w: 8}
-			all, chain = append(all, passing), append(chain, passing)
+// layout places the nodes in columns, with the edges between them. The drawing is at most as wide as given, unless
+// words are too long.
+func (g *graph) layout(most int) (width, height int) {
+	widths := g.fit(most - 2*leastChannel - 2)
+	used := widths[0] + widths[1] + widths[2] + 2
+	channel := min(max((most-used)/2, leastChannel), mostChannel)
+	x := 1
+	for i, column := range g.columns {
+		for _, n := range column {
+			n.x, n.w = x, widths[i]
 		}
-		chains[i] = append(chain, g.nodes[e.to])
-		for k, n := range chains[i][1:] {
-			above[n] = append(above[n], chains[i][k])
+		x += widths[i] + channel
+	}
+	height = g.align()
+	for _, column := range g.columns {
+		for _, n := range column {
+			n.dock()
 		}
 	}
-	y := 8
-	for _, rank := range ordered(all, above) {
-		rows := packed(rank, width-2)
-		for i, row := range rows {
-			y += put(row, indent(row, width, i, len(rows)), y) + rowGap
+	return used + 2*channel, height
+}
+
+// fit wraps the texts such that the columns fit the width, and returns how wide they are.
+func (g *graph) fit(width int) (widths [3]int) {
+	for limit := mostLine; limit >= leastLine; limit-- {
+		sum := 0
+		for i, column := range g.columns {
+			widths[i] = 16 * char // the headings
+			for _, n := range column {
+				widths[i] = max(widths[i], n.measure(limit))
+			}
+			sum += widths[i]
 		}
-		y += rankGap - rowGap
+		if sum <= width {
+			break
+		}
 	}
-	d.Height = y - rankGap + 8
-	for i, e := range g.edges {
-		d.Lines = append(d.Lines, line{e.class, through(chains[i])})
-	}
-	for _, n := range g.nodes {
-		d.Boxes = append(d.Boxes, n.box())
-	}
-	return d
+	return widths
 }
 
-// measure wraps the label and sizes the node.
-func (n *node) measure(width int) {
-	width = (width - 2*padding) / char
-	n.lines = broken(n.label, width)
-	n.short = n.note
-	if r := []rune(n.note); len(r) > width {
-		n.short = string(r[:width-1]) + "…"
+// measure wraps the texts, sets the height, and returns the width.
+func (n *node) measure(limit int) (width int) {
+	n.lines, n.notes = wrapped(n.label, limit), wrapped(n.note, limit)
+	for _, l := range slices.Concat(n.lines, n.notes) {
+		width = max(width, cells(l)*char+2*padding)
 	}
-	longest := utf8.RuneCountInString(n.short)
-	for _, l := range n.lines {
-		longest = max(longest, utf8.RuneCountInString(l))
-	}
-	n.w = longest*char + 2*padding
-	n.h = (len(n.lines)+1)*lineHeight + padding
-	if n.note == "" {
-		n.h -= lineHeight
-	}
+	n.h = max((len(n.lines)+len(n.notes))*lineHeight+padding, (1+max(len(n.in), len(n.out)))*port)
+	return width
 }
 
-// broken wraps a text to lines of at most width characters and truncates a very long one.
-func broken(s string, width int) []string {
-	r := []rune(strings.Join(strings.Fields(s), " "))
-	lines := []string{}
-	for len(r) > width && len(lines) < maxLines-1 {
-		cut := width
-		for i := width; i > width/2; i-- { // after a separator, if possible
-			if strings.ContainsRune("/:@-. ", r[i-1]) {
-				cut = i
-				break
+// wrapped wraps a text at the places where no word breaks, to lines of at most limit cells. A longer word has a line
+// of its own.
+func wrapped(s string, limit int) (lines []string) {
+	line := ""
+	for _, part := range parts(s) {
+		if line != "" && cells(strings.TrimRight(line+part, " ")) > limit {
+			lines, line = append(lines, strings.TrimRight(line, " ")), ""
+		}
+		line += part
+	}
+	if line != "" {
+		lines = append(lines, strings.TrimRight(line, " "))
+	}
+	return lines
+}
+
+// parts splits a text where a line may end: after a space, a slash, a comma, before an @, and every 16 digits of a
+// digest.
+func parts(s string) (all []string) {
+	start, hex := 0, 0
+	cut := func(i int) {
+		if i > start {
+			all, start, hex = append(all, s[start:i]), i, 0
+		}
+	}
+	digest := strings.Contains(s, "sha256:")
+	for i, r := range s {
+		switch {
+		case r == '@' || hex == 16:
+			cut(i)
+		case i > start && strings.ContainsRune(" /,", rune(s[i-1])) && !strings.ContainsRune(" /,", r), i > 6 && strings.HasSuffix(s[:i], "sha256:"):
+			cut(i)
+		}
+		hex++
+		if !digest || !strings.ContainsRune("0123456789abcdef", r) {
+			hex = 0
+		}
+	}
+	cut(len(s))
+	return all
+}
+
+// cells is an upper bound of the width of a text, in characters of Latin script.
+func cells(s string) (n int) {
+	for _, r := range s {
+		n++
+		if r >= 0x250 {
+			n++
+		}
+	}
+	return n
+}
+
+// align places the nodes of each column from top to bottom, each close to its neighbours, and returns the height.
+func (g *graph) align() (height int) {
+	at := map[*node]float64{} // centers
+	for _, column := range g.columns {
+		y := 0.0
+		for _, n := range column {
+			at[n] = y + float64(n.h)/2
+			y += float64(n.h + rowGap)
+		}
+	}
+	for range 8 {
+		for _, column := range []int{requirements, requirers, requirements, providers} {
+			spread(g.columns[column], at)
+		}
+	}
+	top := 0.0
+	for i, column := range g.columns {
+		if len(column) > 0 {
+			first := at[column[0]] - float64(column[0].h)/2
+			if i == 0 || first < top {
+				top = first
 			}
 		}
-		lines = append(lines, string(r[:cut]))
-		r = r[cut:]
 	}
-	if len(r) > width {
-		r = append(r[:width-1:width-1], '…')
-	}
-	return append(lines, string(r))
-}
-
-// ordered returns the nodes by rank; within a rank, each near its neighbours above.
-func ordered(nodes []*node, above map[*node][]*node) [][]*node {
-	var ranks [][]*node
-	for _, n := range nodes {
-		for len(ranks) <= n.rank {
-			ranks = append(ranks, nil)
+	for _, column := range g.columns {
+		y := headHeight
+		for _, n := range column {
+			n.y = max(y, headHeight+int(at[n]-float64(n.h)/2-top+0.5))
+			y = n.y + n.h + rowGap
+			height = max(height, n.y+n.h+1)
 		}
-		ranks[n.rank] = append(ranks[n.rank], n)
-	}
-	at := map[*node]float64{}
-	for _, rank := range ranks {
-		for i, n := range rank {
-			at[n] = (float64(i) + 0.5) / float64(len(rank))
-			if len(above[n]) > 0 {
-				at[n] = mean(above[n], at)
-			}
-		}
-		slices.SortStableFunc(rank, func(a, b *node) int { return cmp.Compare(at[a], at[b]) })
-		for i, n := range rank {
-			at[n] = (float64(i) + 0.5) / float64(len(rank))
-		}
-	}
-	return slices.DeleteFunc(ranks, func(rank []*node) bool { return len(rank) == 0 })
-}
-
-func mean(nodes []*node, at map[*node]float64) float64 {
-	sum := 0.0
-	for _, n := range nodes {
-		sum += at[n]
-	}
-	return sum / float64(len(nodes))
-}
-
-// packed splits a rank into rows that fit the width.
-func packed(rank []*node, width int) [][]*node {
-	var rows [][]*node
-	used := width + 1
-	for _, n := range rank {
-		if used+gap+n.w > width {
-			rows, used = append(rows, nil), -gap
-		}
-		rows[len(rows)-1] = append(rows[len(rows)-1], n)
-		used += gap + n.w
-	}
-	return rows
-}
-
-// indent returns where a row begins: centered, or alternating between left and right if a rank has several rows, so
-// that lines from one can pass the next.
-func indent(row []*node, width, i, rows int) int {
-	free := width + gap
-	for _, n := range row {
-		free -= gap + n.w
-	}
-	switch {
-	case rows == 1:
-		return free / 2
-	case i%2 == 0:
-		return 1
-	}
-	return free - 1
-}
-
-// put places a row and returns its height.
-func put(row []*node, x, y int) int {
-	height := 0
-	for _, n := range row {
-		height = max(height, n.h)
-	}
-	for _, n := range row {
-		n.x, n.y = x+n.w/2, y+(height-n.h)/2
-		x += n.w + gap
 	}
 	return height
 }
 
-// through returns a path from the bottom of the first node to the top of the last, through the others.
-func through(chain []*node) string {
-	path := fmt.Sprintf("M%d %d", chain[0].x, chain[0].y+chain[0].h)
-	for i, to := range chain[1:] {
-		from := chain[i]
-		y1, y2 := from.y+from.h, to.y
-		if i == len(chain)-2 {
-			y2 -= 3 // the arrowhead
-		}
-		bend := max((y2-y1)/2, 12)
-		path += fmt.Sprintf(" C%d %d %d %d %d %d", from.x, y1+bend, to.x, y2-bend, to.x, y2)
-	}
-	return path
+// A block is a run of nodes that touch each other.
+type block struct {
+	first, last int
+	sum, weight float64 // of where its nodes want the first one to be
 }
 
-func (n *node) box() box {
-	b := box{Class: n.class, Title: strings.TrimPrefix(n.label+", "+n.note, ", "), X: n.x - n.w/2, Y: n.y, W: n.w, H: n.h}
-	y := n.y + padding/2 + 13
-	for _, l := range n.lines {
-		b.Texts = append(b.Texts, text{n.x, y, "label", l})
-		y += lineHeight
+// spread moves the nodes of a column as close to the mean of their neighbours as their order and sizes allow: it
+// merges nodes that overlap to blocks (the pool adjacent violators algorithm).
+func spread(column []*node, at map[*node]float64) {
+	offsets := make([]float64, len(column))
+	var blocks []block
+	for i, n := range column {
+		if i > 0 {
+			offsets[i] = offsets[i-1] + float64(column[i-1].h+n.h)/2 + rowGap
+		}
+		weight := float64(len(n.in)+len(n.out)) + 0.001
+		b := block{i, i, (n.mean(at) - offsets[i]) * weight, weight}
+		for len(blocks) > 0 {
+			before := blocks[len(blocks)-1]
+			if before.sum/before.weight < b.sum/b.weight {
+				break
+			}
+			b = block{before.first, b.last, before.sum + b.sum, before.weight + b.weight}
+			blocks = blocks[:len(blocks)-1]
+		}
+		blocks = append(blocks, b)
 	}
-	if n.note != "" {
-		b.Texts = append(b.Texts, text{n.x, y, "note", n.short})
+	for _, b := range blocks {
+		for i := b.first; i <= b.last; i++ {
+			at[column[i]] = b.sum/b.weight + offsets[i]
+		}
 	}
-	return b
 }
 
-// drawing writes a drawing as inline SVG.
-func (d *document) drawing(g drawing) {
-	size := attrs{
-		"xmlns", "http://www.w3.org/2000/svg", "class", g.Name, "width", number(g.Width), "height", number(g.Height),
-		"viewBox", fmt.Sprintf("0 0 %d %d", g.Width, g.Height), "role", "img", "aria-label", "The plan as a graph. " + d.summary(),
+// dock gives each edge a place of its own at the sides of the box, in the order of the other ends.
+func (n *node) dock() {
+	slices.SortStableFunc(n.in, func(a, b *edge) int { return cmp.Compare(a.from.y, b.from.y) })
+	slices.SortStableFunc(n.out, func(a, b *edge) int { return cmp.Compare(a.to.y, b.to.y) })
+	for i, e := range n.in {
+		e.y2 = n.y + n.h*(i+1)/(len(n.in)+1)
 	}
-	d.block("svg", size, func() {
-		tip := attrs{"id", "tip-" + g.Name, "viewBox", "0 0 8 8", "refX", "6", "refY", "4", "markerWidth", "7", "markerHeight", "7", "orient", "auto"}
-		d.element("marker", tip, func() { d.element("path", attrs{"class", "tip", "d", "M0 0L8 4L0 8z"}, nil) })
-		for _, l := range g.Lines {
-			d.element("path", attrs{"class", strings.TrimSpace("line " + l.Class), "d", l.Path, "marker-end", "url(#tip-" + g.Name + ")"}, nil)
-			d.WriteString("\n")
-		}
-		for _, b := range g.Boxes {
-			d.element("g", attrs{"class", b.Class}, func() {
-				d.say("title", "", b.Title)
-				d.element("rect", attrs{"x", number(b.X), "y", number(b.Y), "width", number(b.W), "height", number(b.H), "rx", "6"}, nil)
-				for _, t := range b.Texts {
-					d.element("text", attrs{"class", t.Class, "x", number(t.X), "y", number(t.Y)}, func() { d.text(t.Text) })
-				}
-			})
-			d.WriteString("\n")
-		}
-	})
+	for i, e := range n.out {
+		e.y1 = n.y + n.h*(i+1)/(len(n.out)+1)
+	}
+}
+
+// path returns the curve of an edge, which does not leave the space between the columns.
+func (e *edge) path() string {
+	x1, x2 := e.from.x+e.from.w, e.to.x
+	bend := (x2 - x1) / 2
+	return fmt.Sprintf("M%d %dC%d %d %d %d %d %d", x1, e.y1, x1+bend, e.y1, x2-bend, e.y2, x2, e.y2)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"html"
 	"strconv"
+	"strings"
 	"unicode"
 )
 
@@ -68,61 +69,118 @@ func harmless(r rune) rune {
 	return r
 }
 
+// code writes an identifier, which may wrap where no word breaks.
+func (m *markup) code(text string) { m.element("code", nil, func() { m.breakable(text) }) }
+
+// breakable writes a text that may also wrap inside names and digests; see [parts].
+func (m *markup) breakable(text string) {
+	all := parts(text)
+	for i, part := range all {
+		m.text(part)
+		if i < len(all)-1 && !strings.HasSuffix(part, " ") {
+			m.element("wbr", nil, nil)
+		}
+	}
+}
+
+// section writes a section that folds.
+func (m *markup) section(heading string, open bool, inside func()) {
+	m.fold("section", open, func() { m.say("h2", "", heading) }, inside)
+}
+
+// fold writes a part that is hidden unless it is open.
+func (m *markup) fold(class string, open bool, summary, inside func()) {
+	a := attrs{"class", class}
+	if open {
+		a = append(a, "open", "open")
+	}
+	m.block("details", a, func() {
+		m.element("summary", nil, summary)
+		m.WriteString("\n")
+		inside()
+	})
+}
+
 // define writes a row of a definition list, unless text is empty.
-func (m *markup) define(term, class, text string) {
+func (m *markup) define(term, text string) {
 	if text == "" {
 		return
 	}
 	m.say("dt", "", term)
-	m.say("dd", class, text)
+	m.element("dd", nil, func() { m.breakable(text) })
+	m.WriteString("\n")
+}
+
+// defineCode writes a row of a definition list with an identifier, unless it is empty.
+func (m *markup) defineCode(term, text string) {
+	if text == "" {
+		return
+	}
+	m.say("dt", "", term)
+	m.element("dd", nil, func() { m.code(text) })
 	m.WriteString("\n")
 }
 
 // A cell writes one cell of a table.
-type cell struct {
-	class  string
-	inside func()
-}
+type cell func()
 
-// table writes a table. In a narrow window each cell is below its label.
+// table writes a table. A row with a single cell is as wide as the table. In a narrow window each cell is below its
+// label; in others, a table that is too wide scrolls.
 func (m *markup) table(labels []string, rows [][]cell) {
-	m.block("table", nil, func() {
-		m.element("thead", nil, func() {
-			m.element("tr", nil, func() {
-				for _, l := range labels {
-					m.say("th", "", l)
-				}
-			})
-		})
-		m.WriteString("\n")
-		m.block("tbody", nil, func() {
-			for _, row := range rows {
-				m.block("tr", nil, func() {
-					for i, c := range row {
-						m.element("td", append(attrs{"data-label", labels[i]}, classed(c.class)...), c.inside)
-						m.WriteString("\n")
+	m.block("div", attrs{"class", "scroll", "tabindex", "0"}, func() {
+		m.block("table", nil, func() {
+			m.element("thead", nil, func() {
+				m.element("tr", nil, func() {
+					for _, l := range labels {
+						m.say("th", "", l)
 					}
 				})
-			}
+			})
+			m.WriteString("\n")
+			m.block("tbody", nil, func() {
+				for _, row := range rows {
+					m.row(labels, row)
+				}
+			})
 		})
 	})
 }
 
-// cell returns a cell with text.
-func (m *markup) cell(class, text string) cell {
-	return cell{class, func() { m.text(text) }}
+func (m *markup) row(labels []string, row []cell) {
+	m.block("tr", nil, func() {
+		for i, inside := range row {
+			a := attrs{"data-label", labels[i]}
+			if len(row) == 1 {
+				a = attrs{"class", "all", "colspan", number(len(labels))}
+			}
+			m.element("td", a, inside)
+			m.WriteString("\n")
+		}
+	})
 }
 
-// lines returns a cell with one line for each text.
-func (m *markup) lines(class string, texts []string) cell {
-	return cell{class, func() {
-		for i, t := range texts {
+// cell returns a cell with text.
+func (m *markup) cell(text string) cell {
+	return func() { m.breakable(text) }
+}
+
+// marked returns a cell with text of a class.
+func (m *markup) marked(class, text string) cell {
+	return func() { m.say("span", class, text) }
+}
+
+// codes returns a cell with one line for each identifier.
+func (m *markup) codes(names ...string) cell {
+	return func() {
+		for i, name := range names {
 			if i > 0 {
 				m.element("br", nil, nil)
 			}
-			m.text(t)
+			if name != "" {
+				m.code(name)
+			}
 		}
-	}}
+	}
 }
 
 func number(n int) string { return strconv.Itoa(n) }

@@ -21,6 +21,7 @@ import (
 	_ "github.com/baseplan/baseplan/testdata/seed"
 
 	"github.com/baseplan/baseplan/cmd/internal/cli/page"
+	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/resolver"
 	"github.com/baseplan/baseplan/sbom/attach"
@@ -87,83 +88,20 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// count leaves the order out, and the lines that a label is broken into.
+// count leaves the order out, and the places where texts wrap.
 func count(names []string) map[string]int {
 	n := map[string]int{}
 	for _, name := range names {
-		if name != "text" {
+		if name != "text" && name != "wbr" {
 			n[name]++
 		}
 	}
 	return n
 }
 
-// TestGraphs draws any plan: the same every time, well-formed, with every node once, within the drawing, and none
-// upon another.
-func TestGraphs(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		p := drawn(t)
-		html := p.HTML()
-		if !bytes.Equal(html, p.HTML()) {
-			t.Fatal("not the same twice")
-		}
-		for _, name := range []string{"narrow", "wide"} {
-			checkBoxes(t, svg(html, name), p)
-		}
-	})
-}
-
-type rect struct{ x, y, w, h int }
-
-func checkBoxes(t *rapid.T, svg []byte, p page.Page) {
-	var width, height int
-	var boxes []rect
-	for _, e := range elements(t, svg) {
-		number := func(name string) int {
-			for _, a := range e.Attr {
-				if a.Name.Local == name {
-					n, err := strconv.Atoi(a.Value)
-					if err != nil {
-						t.Fatal(err)
-					}
-					return n
-				}
-			}
-			t.Fatalf("%s has no %s", e.Name.Local, name)
-			return 0
-		}
-		switch e.Name.Local {
-		case "svg":
-			width, height = number("width"), number("height")
-		case "rect":
-			boxes = append(boxes, rect{number("x"), number("y"), number("width"), number("height")})
-		}
-	}
-	if least := 1 + len(p.Group) + len(p.Dropped); len(boxes) < least {
-		t.Fatalf("%d boxes for at least %d nodes", len(boxes), least)
-	}
-	for i, a := range boxes {
-		if a.x < 0 || a.y < 0 || a.x+a.w > width || a.y+a.h > height {
-			t.Fatalf("%+v is not within %d×%d", a, width, height)
-		}
-		for _, b := range boxes[:i] {
-			if a.x < b.x+b.w && b.x < a.x+a.w && a.y < b.y+b.h && b.y < a.y+a.h {
-				t.Fatalf("%+v is upon %+v", a, b)
-			}
-		}
-	}
-}
-
-// svg is the graph of that name.
-func svg(html []byte, name string) []byte {
-	_, after, _ := bytes.Cut(html, []byte(`class="`+name+`"`))
-	body, _, _ := bytes.Cut(after, []byte("</svg>"))
-	return fmt.Appendf(nil, "<svg %s</svg>", body)
-}
-
 // drawn is any plan whose requirements are met by what comes before, or by nothing.
 func drawn(t *rapid.T) page.Page {
-	names := rapid.StringMatching(`[a-z]{1,9}(/[a-z-]{1,40})?`)
+	names := rapid.StringMatching(`[a-z]{1,9}(/[a-z-]{1,40}[é世]?)?`)
 	p := page.Page{Resolution: platform.Resolution{RunImage: platform.ResolvedImage{Image: names.Draw(t, "image")}}}
 	providers := []string{platform.RunImageProvider, platform.BuildImageProvider}
 	for i := range rapid.IntRange(0, 9).Draw(t, "modules") {
@@ -219,12 +157,13 @@ func named(s string) page.Page {
 			RunImage:     platform.ResolvedImage{Image: s, Digest: s, Inventory: s},
 			Requirements: []platform.Requirement{{Name: s, RequiredBy: s, Version: s, Contexts: []string{s}, MetBy: []string{s, platform.RunImageProvider}, Evidence: []string{s}}},
 			Verdicts: []platform.Verdict{{
-				Extension: s, Image: s, Dockerfile: s, Verdict: s, SwitchTo: s, Reasons: []string{s}, Instructions: []platform.Instruction{{Line: 1, Reason: s}},
+				Extension: s, Image: s, Dockerfile: s, Verdict: s, SwitchTo: s, Reasons: []string{s}, Instructions: []platform.Instruction{{Line: 1, Reason: s, Lacks: []string{s}}},
 			}},
 			Result: platform.Result{RunImage: s + "2"},
 		},
 		Group:   []resolver.Module{{Kind: resolver.Extension, ID: s}},
-		Dropped: []page.Dropped{{Module: s, Why: s}}, Broken: []string{s}, Conclusion: s, Inventory: s,
+		Dropped: []page.Dropped{{Module: s, Why: s}}, Broken: []string{s}, Conclusion: s, Note: s, Inventory: s, Version: s, Unjudged: []string{s},
+		App: page.App{Name: s, Digest: s, Version: s, Rebased: s, Created: created}, Dockerfiles: map[string][]extensions.Instruction{s: {{Line: 1, Text: s}}},
 		Source:   &platform.SBOMSource{Carrier: attach.Carrier(s), Reference: s, Signature: attach.Signature{SignedBy: s}, Created: &created},
 		Searched: []platform.Searched{{Carrier: attach.Carrier(s), Result: attach.Outcome(s), Detail: s}},
 	}
@@ -253,7 +192,7 @@ func sample() page.Page {
 				{Extension: "acme/php-gd", Image: "run", Dockerfile: "generated/acme_php-gd/run.Dockerfile", Verdict: "apply", AlwaysApply: true,
 					Reasons: []string{"line 4: apt-get install: libgd3 is not installed"},
 					Instructions: []platform.Instruction{
-						{Line: 3, Reason: "another USER follows"}, {Line: 4, Effect: true, Reason: "apt-get install: libgd3 is not installed"},
+						{Line: 3, Reason: "another USER follows"}, {Line: 4, Effect: true, Reason: "apt-get install: libgd3 is not installed", Lacks: []string{"libgd3"}},
 					}},
 				{Extension: "acme/ubi", Image: "run", Dockerfile: "generated/acme_ubi/run.Dockerfile", Verdict: "switch", SwitchTo: "registry.example/run:noble-full"},
 			},
@@ -264,6 +203,11 @@ func sample() page.Page {
 			{Kind: resolver.Extension, ID: "acme/ubi", Version: "1.0.0"}, {Kind: resolver.Buildpack, ID: "acme/php", Version: "8.3.1"},
 			{Kind: resolver.Buildpack, ID: "acme/openjdk-from-the-internet", Version: "21.0.4"}, {Kind: resolver.Buildpack, ID: "acme/app", Version: "1.2.3"},
 		},
+		Dockerfiles: map[string][]extensions.Instruction{
+			"generated/acme_curl/run.Dockerfile":   {{Line: 3, Text: "RUN apt-get update &&\\\n    apt-get install -y curl"}},
+			"generated/acme_php-gd/run.Dockerfile": {{Line: 3, Text: "USER root"}, {Line: 4, Text: "RUN apt-get install -y libgd3"}, {Line: 5, Text: "USER ${user_id}"}},
+		},
+		Version: "1.2.3", Made: time.Date(2026, 11, 29, 16, 30, 0, 0, time.UTC),
 		Dropped:    []page.Dropped{{Module: "acme/watch@0.0.1", Why: "provides watch, which nothing requires"}},
 		Broken:     []string{"acme/app requires ca-certificates, which registry.example/run:noble met, but it has no ca-certificates"},
 		Conclusion: "The run image is not enough: still to be applied: acme/php-gd@0.3.0 (run image).",
@@ -273,4 +217,51 @@ func sample() page.Page {
 		},
 		Searched: []platform.Searched{{Carrier: "referrer", Result: "found"}, {Carrier: "layer", Result: "stale", Detail: "layer sha256:4444 is followed by 2 others"}},
 	}
+}
+
+// samples are the pages that TestBrowser looks at.
+func samples() map[string]page.Page {
+	return map[string]page.Page{"small": sample(), "10+5": plan(10, 5), "40+10": plan(40, 10)}
+}
+
+// plan is a page for a group of so many buildpacks and extensions, of which some are skipped.
+func plan(buildpacks, exts int) page.Page {
+	names := []string{"curl", "libgd3", "ca-certificates", "openssl", "libpq5", "imagemagick-6-common", "git", "libonig5", "fontconfig", "tzdata"}
+	kinds := []string{"openjdk-from-the-internet", "node-engine", "php-distribution", "go", "apache-tomcat-with-everything", "yarn", "nginx"}
+	p := sample()
+	p.Group, p.Dropped, p.Broken, p.Resolution.Requirements, p.Resolution.Verdicts, p.Resolution.Result = nil, p.Dropped[:1], nil, nil, nil, platform.Result{ExtendRun: true, RunImage: p.Resolution.RunImage.Image}
+	for i := range exts {
+		m := resolver.Module{Kind: resolver.Extension, ID: "acme/" + names[i%len(names)], Version: fmt.Sprintf("0.%d.0", i)}
+		v := platform.Verdict{Extension: m.ID, Image: "run", Dockerfile: "generated/acme_" + names[i%len(names)] + "/run.Dockerfile", Verdict: "satisfied", Reasons: []string{names[i%len(names)] + ", required by acme/app at launch, is provided by the run image"}}
+		if i%5 > 1 {
+			v.Verdict, v.Reasons = "apply", []string{"line 4: apt-get install: " + names[i%len(names)] + " is not installed"}
+			v.Instructions = []platform.Instruction{{Line: 3, Reason: "another USER follows"}, {Line: 4, Effect: true, Lacks: names[i%len(names) : i%len(names)+1], Reason: "apt-get install: not installed"}}
+		}
+		p.Group, p.Resolution.Verdicts = append(p.Group, m), append(p.Resolution.Verdicts, v)
+	}
+	var before []string
+	for i := range buildpacks {
+		m := resolver.Module{Kind: resolver.Buildpack, ID: "acme/" + kinds[i%len(kinds)], Version: fmt.Sprintf("%d.0.%d", i, i*7)}
+		p.Group = append(p.Group, m)
+		need := func(name string, by ...string) {
+			p.Resolution.Requirements = append(p.Resolution.Requirements, platform.Requirement{Name: name, RequiredBy: m.String(), Contexts: []string{"launch"}, MetBy: by})
+		}
+		for k := range 1 + i%2 {
+			n := (i*3 + k*2) % len(names)
+			switch {
+			case n < exts && n%5 > 1:
+				need(names[n], p.Group[n].String())
+			case n < exts:
+				need(names[n], platform.RunImageProvider, p.Group[n].String())
+			default:
+				need(names[n], platform.RunImageProvider)
+			}
+		}
+		if len(before) > 0 && i%3 != 0 {
+			need(kinds[(i-1)%len(kinds)]+fmt.Sprint(i), before[i-1])
+		}
+		before = append(before, m.String())
+	}
+	p.Conclusion = "The run image is not enough."
+	return p
 }

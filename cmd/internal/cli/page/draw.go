@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -113,6 +114,10 @@ func (d *document) provided(n *node) {
 
 // tag writes a provider with its note.
 func (d *document) tag(n *node) {
+	if n.class == "image" {
+		d.text(cmp.Or(n.note, n.label)) // its name is above
+		return
+	}
 	d.element("span", attrs{"class", n.class}, func() { d.code(n.label) })
 	if n.note != "" {
 		d.text(" (" + n.note + ")")

@@ -118,7 +118,7 @@ func checkLines(t fataler, title string, lines []string) {
 		}
 		rest = strings.TrimPrefix(strings.TrimPrefix(after, ","), " ")
 		digest := strings.Contains(title, "sha256:") && (strings.HasSuffix(line, ":") || len(line) >= 16)
-		if i < len(lines)-1 && rest == after && !strings.ContainsAny(line[len(line)-1:], "/,") && !strings.HasPrefix(rest, "@") && !digest {
+		if i < len(lines)-1 && rest == after && !strings.ContainsAny(line[len(line)-1:], "/,-") && !strings.HasPrefix(rest, "@") && !digest {
 			t.Fatalf("a word of %q is broken: %q", title, lines)
 		}
 	}

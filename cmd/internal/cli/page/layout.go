@@ -16,6 +16,7 @@ const (
 	port             = 7  // least distance between edges that end at a box
 	leastChannel     = 64 // between two columns
 	mostChannel      = 220
+	busyChannel      = 150 // with many edges
 )
 
 // Characters in a line of a box, unless there is a longer word.
@@ -27,7 +28,11 @@ const (
 // layout places the nodes in columns, with the edges between them. The drawing is at most as wide as given, unless
 // words are too long.
 func (g *graph) layout(most int) (width, height int) {
-	widths := g.fit(most - 2*leastChannel - 2)
+	edges := 0
+	for _, n := range slices.Concat(g.columns[providers], g.columns[requirements]) {
+		edges += len(n.out)
+	}
+	widths := g.fit(most - 2*min(leastChannel+edges, busyChannel, most/7) - 2)
 	used := widths[0] + widths[1] + widths[2] + 2
 	channel := min(max((most-used)/2, leastChannel), mostChannel)
 	x := 1
@@ -49,24 +54,26 @@ func (g *graph) layout(most int) (width, height int) {
 // fit wraps the texts such that the columns fit the width, and returns how wide they are.
 func (g *graph) fit(width int) (widths [3]int) {
 	for limit := mostLine; limit >= leastLine; limit-- {
-		sum := 0
-		for i, column := range g.columns {
-			widths[i] = 16 * char // the headings
-			for _, n := range column {
-				widths[i] = max(widths[i], n.measure(limit))
+		for _, hyphens := range []bool{false, true} {
+			sum := 0
+			for i, column := range g.columns {
+				widths[i] = 12 * char // the headings
+				for _, n := range column {
+					widths[i] = max(widths[i], n.measure(limit, hyphens))
+				}
+				sum += widths[i]
 			}
-			sum += widths[i]
-		}
-		if sum <= width {
-			break
+			if sum <= width {
+				return widths
+			}
 		}
 	}
 	return widths
 }
 
 // measure wraps the texts, sets the height, and returns the width.
-func (n *node) measure(limit int) (width int) {
-	n.lines, n.notes = wrapped(n.label, limit), wrapped(n.note, limit)
+func (n *node) measure(limit int, hyphens bool) (width int) {
+	n.lines, n.notes = wrapped(n.label, limit, hyphens), wrapped(n.note, limit, hyphens)
 	for _, l := range slices.Concat(n.lines, n.notes) {
 		width = max(width, cells(l)*char+2*padding)
 	}
@@ -76,9 +83,9 @@ func (n *node) measure(limit int) (width int) {
 
 // wrapped wraps a text at the places where no word breaks, to lines of at most limit cells. A longer word has a line
 // of its own.
-func wrapped(s string, limit int) (lines []string) {
+func wrapped(s string, limit int, hyphens bool) (lines []string) {
 	line := ""
-	for _, part := range parts(s) {
+	for _, part := range parts(s, hyphens) {
 		if line != "" && cells(strings.TrimRight(line+part, " ")) > limit {
 			lines, line = append(lines, strings.TrimRight(line, " ")), ""
 		}
@@ -90,9 +97,13 @@ func wrapped(s string, limit int) (lines []string) {
 	return lines
 }
 
-// parts splits a text where a line may end: after a space, a slash, a comma, before an @, and every 16 digits of a
-// digest.
-func parts(s string) (all []string) {
+// parts splits a text where a line may end: after a space, a slash, a comma, maybe a hyphen, before an @, and every 16
+// digits of a digest.
+func parts(s string, hyphens bool) (all []string) {
+	ends := " /,"
+	if hyphens {
+		ends += "-"
+	}
 	start, hex := 0, 0
 	cut := func(i int) {
 		if i > start {
@@ -104,7 +115,7 @@ func parts(s string) (all []string) {
 		switch {
 		case r == '@' || hex == 16:
 			cut(i)
-		case i > start && strings.ContainsRune(" /,", rune(s[i-1])) && !strings.ContainsRune(" /,", r), i > 6 && strings.HasSuffix(s[:i], "sha256:"):
+		case i > start && strings.IndexByte(ends, s[i-1]) >= 0 && !strings.ContainsRune(ends, r), i > 6 && strings.HasSuffix(s[:i], "sha256:"):
 			cut(i)
 		}
 		hex++

@@ -74,7 +74,7 @@ func (m *markup) code(text string) { m.element("code", nil, func() { m.breakable
 
 // breakable writes a text that may also wrap inside names and digests; see [parts].
 func (m *markup) breakable(text string) {
-	all := parts(text)
+	all := parts(text, false) // browsers wrap after hyphens
 	for i, part := range all {
 		m.text(part)
 		if i < len(all)-1 && !strings.HasSuffix(part, " ") {

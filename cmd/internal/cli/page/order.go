@@ -6,7 +6,7 @@ import (
 )
 
 // order reduces crossings of edges: it orders each column by the mean position of its neighbours, several times, and
-// keeps the best order. Base images stay first and what is not in the group stays last.
+// keeps the best order. What is not in the group stays last.
 func (g *graph) order() {
 	best, least := g.snapshot(), g.crossings()
 	for range 24 {
@@ -48,7 +48,7 @@ func (g *graph) sortByNeighbours(column int) {
 		wanted[n] = n.mean(at)
 	}
 	slices.SortStableFunc(g.columns[column], func(a, b *node) int {
-		return cmp.Or(a.place-b.place, cmp.Compare(wanted[a], wanted[b]))
+		return cmp.Or(max(a.place, inGroup)-max(b.place, inGroup), cmp.Compare(wanted[a], wanted[b]))
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"cmp"
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -155,23 +156,29 @@ func (d *document) footer() {
 }
 
 func (d *document) requirements() {
+	labels := []string{"Required", "By", "Where", "Met by"}
+	evidence := slices.ContainsFunc(d.Resolution.Requirements, func(r platform.Requirement) bool { return len(r.Evidence) > 0 })
+	if evidence {
+		labels = append(labels, "Evidence")
+	}
 	var rows [][]cell
 	for _, r := range d.Resolution.Requirements {
 		met := d.codes(r.MetBy...)
 		if len(r.MetBy) == 0 {
 			met = d.marked("bad", "nothing")
 		}
-		rows = append(rows, []cell{
-			d.codes(strings.TrimSpace(r.Name + " " + r.Version)), d.codes(r.RequiredBy),
-			d.cell(cmp.Or(strings.Join(r.Contexts, ", "), "any")), met, d.codes(r.Evidence...),
-		})
+		row := []cell{d.codes(strings.TrimSpace(r.Name + " " + r.Version)), d.codes(r.RequiredBy), d.cell(cmp.Or(strings.Join(r.Contexts, ", "), "any")), met}
+		if evidence {
+			row = append(row, d.codes(r.Evidence...))
+		}
+		rows = append(rows, row)
 	}
 	d.section("Requirements", len(rows) < manyRows, func() {
 		if len(rows) == 0 {
 			d.say("p", "", "The plan has no requirements.")
 			return
 		}
-		d.table([]string{"Required", "By", "Where", "Met by", "Evidence"}, rows)
+		d.table(labels, rows)
 	})
 }
 

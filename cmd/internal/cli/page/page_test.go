@@ -237,6 +237,7 @@ func plan(buildpacks, exts int) page.Page {
 			v.Verdict, v.Reasons = "apply", []string{"line 4: apt-get install: " + names[i%len(names)] + " is not installed"}
 			v.Instructions = []platform.Instruction{{Line: 3, Reason: "another USER follows"}, {Line: 4, Effect: true, Lacks: names[i%len(names) : i%len(names)+1], Reason: "apt-get install: not installed"}}
 		}
+		p.Dockerfiles[v.Dockerfile] = []extensions.Instruction{{Line: 3, Text: "USER root"}, {Line: 4, Text: "RUN apt-get update && apt-get install -y --no-install-recommends " + names[i%len(names)] + " &&\\\n    rm -rf /var/lib/apt/lists/*"}}
 		p.Group, p.Resolution.Verdicts = append(p.Group, m), append(p.Resolution.Verdicts, v)
 	}
 	var before []string
@@ -262,6 +263,7 @@ func plan(buildpacks, exts int) page.Page {
 		}
 		before = append(before, m.String())
 	}
-	p.Conclusion = "The run image is not enough."
+	p.Conclusion = "The run image was not enough; applied: acme/ca-certificates@0.2.0 (run image)."
+	p.App = page.App{Name: "registry.example/app", Digest: "sha256:" + strings.Repeat("5e", 32), Version: "1.2.2", Created: time.Date(2026, 11, 28, 9, 0, 0, 0, time.UTC)}
 	return p
 }

@@ -11,7 +11,7 @@ func (d *document) verdicts() {
 	var rows [][]cell
 	for _, v := range d.Resolution.Verdicts {
 		rows = append(rows, []cell{
-			d.codes(v.Extension),
+			func() { d.element("code", attrs{"class", "whole"}, func() { d.breakable(v.Extension) }) },
 			func() {
 				d.text("for the " + v.Image + " image")
 				d.element("br", nil, nil)

@@ -316,3 +316,31 @@ func BenchmarkJudge(b *testing.B) {
 		}
 	}
 }
+
+// TestInstructions reads instructions of several lines as they are written.
+func TestInstructions(t *testing.T) {
+	d, err := Parse("run.Dockerfile", []byte(`ARG base_image
+FROM ${base_image}
+# A comment.
+USER root
+RUN apt-get update && \
+    # another
+    apt-get install -y curl
+RUN <<EOF
+echo 1
+EOF
+
+USER ${user_id}`), Run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Instruction{
+		{Line: 4, Text: "USER root"},
+		{Line: 5, Text: "RUN apt-get update && \\\n    # another\n    apt-get install -y curl"},
+		{Line: 8, Text: "RUN <<EOF\necho 1\nEOF"},
+		{Line: 12, Text: "USER ${user_id}"},
+	}
+	if diff := cmp.Diff(want, d.Instructions()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}

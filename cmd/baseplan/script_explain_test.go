@@ -57,7 +57,7 @@ func explained(t *testing.T, run v1.Image) map[string]v1.Image {
 		cut.Verdicts = append(cut.Verdicts, first.Verdicts...)
 	}
 	image := func(e platform.Explanation, requires *platform.Requirements) v1.Image {
-		labels := map[string]string{platform.LifecycleMetadataLabel: `{"runImage": {"reference": "registry.example/run@` + e.RunImage.Digest + `"}}`}
+		labels := map[string]string{platform.BuildMetadataLabel: `{"launcher": {"version": "1.2.3"}}`, platform.LifecycleMetadataLabel: `{"runImage": {"reference": "registry.example/run@` + e.RunImage.Digest + `"}}`}
 		var err error
 		if labels[platform.ResolutionLabel], err = e.Encode(); err != nil {
 			t.Fatal(err)

@@ -75,7 +75,11 @@ func (c *Console) leftIn(layers string) (*outcome, error) {
 func (o *outcome) readDockerfiles(layers string) {
 	o.dockerfiles = map[string][]extensions.Instruction{}
 	for _, v := range o.record.Verdicts {
-		data, err := files.ReadWithin(layers, filepath.Join(layers, filepath.FromSlash(v.Dockerfile)))
+		path := filepath.FromSlash(v.Dockerfile)
+		if !filepath.IsLocal(path) {
+			continue // a resolution.toml of somebody else does not decide what is read
+		}
+		data, err := files.ReadWithin(layers, filepath.Join(layers, path))
 		if err != nil {
 			continue
 		}

@@ -18,7 +18,7 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-const htmlHelp = "also write an HTML page to this file: the plan as a graph, verdicts, evidence"
+const htmlHelp = "also write an HTML page to this file: the plan as a graph, verdicts, instructions, evidence"
 
 // resolveFlags are the inputs of `resolve`.
 type resolveFlags struct {

@@ -22,7 +22,7 @@ func (d *document) plan() {
 			d.drawing(g, "medium", medium)
 			d.list(g)
 		})
-		d.say("p", "soft", "From left to right: what provides, the names, what requires them. Dashed and struck out: skipped, or not in the group.")
+		d.say("p", "soft legend", "From left to right: what provides, the names, what requires them. Dashed and struck out: skipped, or not in the group.")
 		d.WriteString("\n")
 	})
 }

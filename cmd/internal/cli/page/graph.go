@@ -124,10 +124,8 @@ func (g *graph) providersOf(r platform.Requirement, p Page) []*node {
 // require adds a requirement between its providers and the module that requires it.
 func (g *graph) require(r platform.Requirement, p Page) {
 	kind := resolver.Buildpack
-	for _, m := range p.Group {
-		if m.String() == r.RequiredBy {
-			kind = m.Kind
-		}
+	if r.By != nil {
+		kind = resolver.Kind(r.By.Kind)
 	}
 	by := g.add(requirers, r.RequiredBy, &node{label: r.RequiredBy, note: string(kind), class: string(kind)})
 	key := strings.Join(append([]string{r.Name, r.Version}, r.Contexts...), "\x00")

@@ -3,6 +3,7 @@ package page
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -97,6 +98,9 @@ func wrapped(s string, limit int, hyphens bool) (lines []string) {
 	return lines
 }
 
+// digests are long hexadecimal numbers.
+var digests = regexp.MustCompile(`[0-9a-f]{32,}`)
+
 // parts splits a text where a line may end: after a space, a slash, a comma, maybe a hyphen, before an @, and every 16
 // digits of a digest.
 func parts(s string, hyphens bool) (all []string) {
@@ -104,27 +108,19 @@ func parts(s string, hyphens bool) (all []string) {
 	if hyphens {
 		ends += "-"
 	}
-	start, hex := 0, 0
-	cut := func(i int) {
-		if i > start {
-			all, start, hex = append(all, s[start:i]), i, 0
+	digits := map[int]bool{}
+	for _, d := range digests.FindAllStringIndex(s, -1) {
+		for i := d[0]; i < d[1]; i += 16 {
+			digits[i] = true
 		}
 	}
-	digest := strings.Contains(s, "sha256:")
+	start := 0
 	for i, r := range s {
-		switch {
-		case r == '@' || hex == 16:
-			cut(i)
-		case i > start && strings.IndexByte(ends, s[i-1]) >= 0 && !strings.ContainsRune(ends, r), i > 6 && strings.HasSuffix(s[:i], "sha256:"):
-			cut(i)
-		}
-		hex++
-		if !digest || !strings.ContainsRune("0123456789abcdef", r) {
-			hex = 0
+		if i > start && (r == '@' || digits[i] || strings.IndexByte(ends, s[i-1]) >= 0 && !strings.ContainsRune(ends, r)) {
+			all, start = append(all, s[start:i]), i
 		}
 	}
-	cut(len(s))
-	return all
+	return append(all, s[start:])
 }
 
 // cells is an upper bound of the width of a text, in characters of Latin script.

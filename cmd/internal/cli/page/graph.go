@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -148,15 +149,13 @@ func connect(from, to *node) {
 
 // sort puts the modules in the order of the group.
 func (g *graph) sort(group []resolver.Module) {
-	at := func(n *node) int {
-		return slices.IndexFunc(group, func(m resolver.Module) bool { return printable(m.String()) == n.label })
+	at := map[string]int{}
+	for i, m := range group {
+		at[printable(m.String())] = i + 1 // others come first
 	}
 	for _, column := range []int{providers, requirers} {
 		slices.SortStableFunc(g.columns[column], func(a, b *node) int {
-			if a.place != b.place {
-				return a.place - b.place
-			}
-			return at(a) - at(b)
+			return cmp.Or(a.place-b.place, at[a.label]-at[b.label])
 		})
 	}
 }

@@ -127,7 +127,7 @@ type cell func()
 // table writes a table. A row with a single cell is as wide as the table. In a narrow window each cell is below its
 // label; in others, a table that is too wide scrolls.
 func (m *markup) table(labels []string, rows [][]cell) {
-	m.block("div", attrs{"class", "scroll", "tabindex", "0"}, func() {
+	m.block("div", attrs{"class", "scroll"}, func() {
 		m.block("table", nil, func() {
 			m.element("thead", nil, func() {
 				m.element("tr", nil, func() {

@@ -174,7 +174,19 @@ func (v *visit) check(t *testing.T) float64 {
 			t.Errorf("%q cannot be read", want)
 		}
 	}
-	img, _, err := image.Decode(bytes.NewReader(v.picture))
+	if dir := os.Getenv("BASEPLAN_E2E_PICTURES"); dir != "" {
+		name := fmt.Sprintf("%s-%s-script=%t.png", strings.ReplaceAll(t.Name(), "/", "-"), v.scheme, v.script)
+		if err := os.WriteFile(filepath.Join(dir, name), v.picture, 0o600); err != nil {
+			t.Error(err)
+		}
+	}
+	return brightness(t, v.picture)
+}
+
+// brightness gives the mean brightness of a picture, from 0 to 1.
+func brightness(t *testing.T, picture []byte) float64 {
+	t.Helper()
+	img, _, err := image.Decode(bytes.NewReader(picture))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,12 +200,6 @@ func (v *visit) check(t *testing.T) float64 {
 	}
 	if len(colors) < 20 {
 		t.Errorf("the picture has %d colors: it is blank", len(colors))
-	}
-	if dir := os.Getenv("BASEPLAN_E2E_PICTURES"); dir != "" {
-		name := fmt.Sprintf("%s-%s-script=%t.png", strings.ReplaceAll(t.Name(), "/", "-"), v.scheme, v.script)
-		if err := os.WriteFile(filepath.Join(dir, name), v.picture, 0o600); err != nil {
-			t.Error(err)
-		}
 	}
 	return sum / float64(n)
 }

@@ -98,6 +98,17 @@ func TestEveryArchitectureLayerExists(t *testing.T) {
 	}
 }
 
+// TestRandomTestsAreSeeded: a property test that draws other values in each run fails for somebody else.
+func TestRandomTestsAreSeeded(t *testing.T) {
+	const random = "pgregory.net/rapid"
+	for _, p := range packages(t) {
+		tests := slices.Concat(p.TestImports, p.XTestImports)
+		if slices.Contains(tests, random) && !slices.Contains(tests, module+"testdata/seed") {
+			t.Errorf("the tests of %s import %s without testdata/seed", p.name(), random)
+		}
+	}
+}
+
 // TestEveryCommandHasADoc: TestPublicPackages checks the packages.
 func TestEveryCommandHasADoc(t *testing.T) {
 	for _, p := range packages(t) {
@@ -373,6 +384,7 @@ func floor(name string) string {
 type goPackage struct {
 	ImportPath, Name, Doc, Dir string
 	Imports, GoFiles           []string
+	TestImports, XTestImports  []string
 }
 
 func (p goPackage) name() string { return strings.TrimPrefix(p.ImportPath, module) }
@@ -380,7 +392,7 @@ func (p goPackage) name() string { return strings.TrimPrefix(p.ImportPath, modul
 // packages lists ours with their direct imports, tests left out.
 func packages(t *testing.T) []goPackage {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,Name,Doc,Dir,Imports,GoFiles", module+"...").Output()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Name,Doc,Dir,Imports,GoFiles,TestImports,XTestImports", module+"...").Output()
 	if err != nil {
 		t.Fatalf("listing packages: %v", err)
 	}

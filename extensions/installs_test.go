@@ -255,7 +255,7 @@ func TestMaxAgeAndPlan(t *testing.T) {
 	}
 }
 
-// TestEffectsThatNoImageMakesUnnecessary names what no other image makes needless.
+// TestEffectsThatNoImageMakesUnnecessary names the effects that no other image makes unnecessary.
 func TestEffectsThatNoImageMakesUnnecessary(t *testing.T) {
 	for _, tt := range []struct {
 		line  string

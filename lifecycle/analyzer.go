@@ -53,7 +53,7 @@ type Analysis struct {
 	RunImage base.Image // without a report if run image SBOMs are disabled
 }
 
-// Run reads the images. It is no error if the previous image is missing or no app image, or if a docker daemon does
+// Run reads the images. It is not an error if the previous image is missing or is not an app image, or if a docker daemon does
 // not have the run image yet. Errors have code 32.
 func (a *Analyzer) Run(ctx context.Context) (*Analysis, error) {
 	opener := *a.Images.Opener

@@ -9,7 +9,7 @@ import (
 	"github.com/baseplan/baseplan/resolver"
 )
 
-// TestUnreportedGroupsAreCounted: groups that are not told of are counted, before the last one.
+// TestUnreportedGroupsAreCounted: groups that are not logged are counted, before the last one.
 func TestUnreportedGroupsAreCounted(t *testing.T) {
 	tries := make([]resolver.Try, 2)
 	for tried, want := range map[int]string{2: "", 3: "(1 more groups)", 7: "(5 more groups)"} {

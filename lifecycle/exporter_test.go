@@ -471,7 +471,7 @@ func TestExportEntrypoint(t *testing.T) {
 	}
 }
 
-// TestRunImageReference: a rebase starts from the image that the label refers to, so the reference names one image for good
+// TestRunImageReference: a rebase starts from the image that the label refers to, so the reference is pinned to a digest
 // also where no restorer has made it so.
 func TestRunImageReference(t *testing.T) {
 	x := newExporting(t, nil)

@@ -116,13 +116,13 @@ func TestRestorePoisonedSBOMs(t *testing.T) {
 				t.Error("its layer is not restored")
 			}
 			if !strings.Contains(r.log.String(), "level=WARN") || !strings.Contains(r.log.String(), "acme/ruby:c") {
-				t.Errorf("nothing is said of it:\n%s", r.log.String())
+				t.Errorf("no warning is logged:\n%s", r.log.String())
 			}
 		})
 	}
 }
 
-// TestRestorePoisonedLaunchSBOMs: nor among those that the analyzer restored, which any buildpack can change.
+// TestRestorePoisonedLaunchSBOMs: no link is followed in the SBOMs that the analyzer restored, which any buildpack can change.
 func TestRestorePoisonedLaunchSBOMs(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "secret")
 	write(t, secret, "secret")
@@ -142,13 +142,13 @@ func TestRestorePoisonedLaunchSBOMs(t *testing.T) {
 				t.Errorf("restored: %q", got)
 			}
 			if !strings.Contains(r.log.String(), "level=WARN") {
-				t.Errorf("nothing is said of it:\n%s", r.log.String())
+				t.Errorf("no warning is logged:\n%s", r.log.String())
 			}
 		})
 	}
 }
 
-// TestRestoreFollowsNoLinks: what bin/detect put in the place of what the restorer makes is not gone through.
+// TestRestoreFollowsNoLinks: links that bin/detect left where the restorer writes are not followed.
 func TestRestoreFollowsNoLinks(t *testing.T) {
 	all := map[string]string{"b-c-l": "msd", "b-c": "msd", "c-l": "msd", "c": "msd", "l": "ms"}
 	for name, tt := range map[string]struct {
@@ -221,7 +221,7 @@ func TestRestorePoisonedLayers(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			if !strings.Contains(r.log.String(), "so it has to be rebuilt") {
-				t.Errorf("nothing is said of it:\n%s", r.log.String())
+				t.Errorf("no warning is logged:\n%s", r.log.String())
 			}
 		})
 	}
@@ -248,7 +248,7 @@ func TestRestoreKeepsModes(t *testing.T) {
 	}
 }
 
-// TestExportFollowsNoLinks: what bin/build put in the place of what the exporter makes is not gone through.
+// TestExportFollowsNoLinks: links that bin/build left where the exporter writes are not followed.
 func TestExportFollowsNoLinks(t *testing.T) {
 	plain := newExporting(t, nil)
 	plain.write(map[string]string{"layers/acme_ruby/ruby.sbom.cdx.json": `{"of": "ruby"}`})

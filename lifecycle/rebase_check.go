@@ -120,13 +120,12 @@ func (x *rebase) checkRequirements(ctx context.Context) error {
 		return nil
 	}
 	var missing []error
-	for _, req := range required {
-		answer := run.Set.Recheck(req.Name, req.Constraint, req.Evidence)
-		if answer.Met {
-			x.log.Debug(fmt.Sprintf("%s is met: %s", req.Name, answer.Reason))
+	for _, req := range base.RecheckRequirements(run, required) {
+		if req.Answer.Met {
+			x.log.Debug(fmt.Sprintf("%s is met: %s", req.Name, req.Answer.Reason))
 			continue
 		}
-		missing = append(missing, fmt.Errorf("%s: the run image is %s: %s", relies(req), x.Name, answer.Reason))
+		missing = append(missing, fmt.Errorf("%s: the run image is %s: %s", relies(req.RunImageRequirement), x.Name, req.Answer.Reason))
 	}
 	x.compare(ctx, run)
 	return x.lacking(missing)

@@ -366,7 +366,7 @@ func TestRebaseWithoutInventory(t *testing.T) {
 	}
 }
 
-// TestRebaseUnreadableLabel: what the app relies on is not known, which is no licence.
+// TestRebaseUnreadableLabel: an unreadable label counts as unmet requirements.
 func TestRebaseUnreadableLabel(t *testing.T) {
 	for _, label := range []string{"{", `{"version": "2.0", "requirements": []}`, `{"version": "1.0", "requirements": [{"name": "x", "constraint": "?"}]}`} {
 		r := newRebasing(t, oldRun, newRun, "", func(*v1.ConfigFile) {})

@@ -544,7 +544,7 @@ func TestRestoreBuildImage(t *testing.T) {
 	}
 }
 
-// TestRestorerKeepsTheBuildersKeys: a bare restorer, without keys of its own, believes nothing that is unsigned.
+// TestRestorerKeepsTheBuildersKeys: a bare restorer, without keys of its own, rejects unsigned SBOMs.
 func TestRestorerKeepsTheBuildersKeys(t *testing.T) {
 	const needsBoth = needsCurl + "[[requires]]\nname = \"php\"\n[requires.metadata]\nlaunch = true\n"
 	next := lifecycletest.Labelled(lifecycletest.Debian("curl"), bookworm)

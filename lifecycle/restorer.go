@@ -45,7 +45,7 @@ type Restorer struct {
 	Log *slog.Logger // nil: silent
 }
 
-// Run restores. A lost or damaged cache is no error. Errors have code 42.
+// Run restores. A lost or damaged cache is not an error. Errors have code 42.
 func (r *Restorer) Run(ctx context.Context) error {
 	x := &restoring{Restorer: r, log: logger(r.Log)}
 	if err := x.run(ctx); err != nil {

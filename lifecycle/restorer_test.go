@@ -248,7 +248,7 @@ func TestRestoreFromBrokenCache(t *testing.T) {
 				t.Error(diff)
 			}
 			if !strings.Contains(r.log.String(), "level=WARN") {
-				t.Errorf("nothing is said of it:\n%s", r.log.String())
+				t.Errorf("no warning is logged:\n%s", r.log.String())
 			}
 		})
 	}

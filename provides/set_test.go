@@ -28,7 +28,7 @@ func TestAnswerOnDebian(t *testing.T) {
 		{"php", "8.2", true, "php8.2-cli 8.2.36-1~deb12u1"},
 		{"cpython", "~> 3.11", true, "python3 3.11.2-1+b1"},
 		{"ruby", ">= 3.1", true, "ruby 1:3.1"},
-		{"ruby", ">= 3.1.2", false, "has ruby 1:3.1, which is not >= 3.1.2"}, // ruby3.1 3.1.7 is there, but whose the command ruby is cannot be told of it
+		{"ruby", ">= 3.1.2", false, "has ruby 1:3.1, which is not >= 3.1.2"}, // ruby3.1 3.1.7 is installed, but the owner of the command ruby is unknown
 		{"java-runtime-headless", "", true, "java-runtime-headless 17 by openjdk-17-jre-headless 17.0.21.1+2-1~deb12u1"},
 		{"java-runtime-headless", ">= 21", false, "has java-runtime-headless 17 by openjdk-17-jre-headless 17.0.21.1+2-1~deb12u1, which is not >= 21"},
 		{"phpapi-20220829", ">= 1", false, "has phpapi-20220829 by php8.2-cli 8.2.36-1~deb12u1, whose version is not known, so >= 1 cannot be checked"},

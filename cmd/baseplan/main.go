@@ -1,5 +1,5 @@
 // Command baseplan shows what a run image provides to a build plan and which
-// image extensions it makes needless. `baseplan --help` lists what it can do.
+// image extensions it makes unnecessary. `baseplan --help` lists what it can do.
 package main
 
 import (

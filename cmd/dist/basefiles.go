@@ -59,8 +59,8 @@ func roots() []byte {
 	return all.Bytes()
 }
 
-// zones returns the time zones of the Go toolchain, whose version go.mod pins, so the result
-// is reproducible and needs no network.
+// zones returns the time zones of the Go toolchain that builds the release, so the result is
+// reproducible with the same one and needs no network.
 func (r *release) zones(ctx context.Context) ([]entry, error) {
 	cmd := exec.CommandContext(ctx, "go", "env", "GOROOT")
 	cmd.Dir = r.Source

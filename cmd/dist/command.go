@@ -103,7 +103,7 @@ func (r *release) documentation() ([]entry, error) {
 func (r *release) formula(sums map[string]string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `class Baseplan < Formula
-  desc "What a run image provides to buildpacks, and which extensions it makes needless"
+  desc "What a run image provides to buildpacks, and which extensions it makes unnecessary"
   homepage "https://%s"
   version "%s"
   license "Apache-2.0"

@@ -101,7 +101,7 @@ func (c *command) chownUnreadable() error {
 	return chownUnreadable(c.LayoutDir, c.UID, c.GID)
 }
 
-// chown gives a directory to the build image's user. A read-only cache is no error.
+// chown gives a directory to the build image's user. A read-only cache is not an error.
 func (c *command) chown(dir string) error {
 	err := chownTree(dir, c.UID, c.GID, c.keptOwners()...)
 	if err != nil && (dir == c.CacheDir || dir == c.LaunchCache) && errors.Is(err, syscall.EROFS) {

@@ -28,7 +28,7 @@ func (o *options) spec() *specs.Spec {
 	if o.disk > 0 {
 		work.Options = append(work.Options, fmt.Sprintf("size=%d", o.disk))
 	}
-	// One thread takes fewer system calls, which are dear here: a RUN that does nothing takes a third of the time.
+	// One thread takes fewer system calls, which are expensive here: a RUN that does nothing takes a third of the time.
 	env := []string{"PATH=/", "GOMAXPROCS=1", "GOGC=400"}
 	return &specs.Spec{
 		Version: specs.Version,

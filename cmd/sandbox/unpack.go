@@ -25,7 +25,7 @@ import (
 )
 
 // unpack is what tree.unpack in package apply does, and leaves out what is rare. After an error the
-// caller has to begin anew without it.
+// caller must start over without it.
 func unpack(t *kernel.Task, args arch.SyscallArguments) error {
 	dir, from := t.GetFile(args[0].Int()), t.GetFile(args[1].Int())
 	for _, f := range []*vfs.FileDescription{dir, from} {

@@ -363,7 +363,7 @@ func setXattrs(dir int, base string, h *tar.Header) error {
 	return nil
 }
 
-// remove removes a file, or a directory and everything in it. It is no error if it does not
+// remove removes a file, or a directory and everything in it. It is not an error if it does not
 // exist.
 func (t *tree) remove(name string) error {
 	name = path.Clean("/" + name)

@@ -92,10 +92,10 @@ func TestInventoryCacheOfAnotherUserIsNotUsed(t *testing.T) {
 	user = func() int { return os.Geteuid() + 1 }
 	t.Cleanup(func() { user = os.Geteuid })
 	if got := k.names(t); got != "real by generated" {
-		t.Errorf("another user's is believed: %s", got)
+		t.Errorf("another user's is used: %s", got)
 	}
 	if !strings.Contains(k.log.String(), "belongs to another user") {
-		t.Errorf("nothing is said of it:\n%s", k.log.String())
+		t.Errorf("no warning is logged:\n%s", k.log.String())
 	}
 	user = os.Geteuid
 	if data, err := os.ReadFile(k.file()); err != nil || !strings.Contains(string(data), "forged") {
@@ -111,7 +111,7 @@ func TestInventoryFileOfAnotherUserIsNotUsed(t *testing.T) {
 	user = func() int { asked++; return os.Geteuid() + asked/2 } // the directory's owner is looked at first
 	t.Cleanup(func() { user = os.Geteuid })
 	if got := k.names(t); got != "real by generated" {
-		t.Errorf("another user's file is believed: %s", got)
+		t.Errorf("another user's file is used: %s", got)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/resolver"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
@@ -43,13 +45,29 @@ func (j *Judgement) Recheck(final Image) error {
 		all = append(all, fmt.Errorf("%s requires %s, which the run image %s %s, but the run image is now %s, %s",
 			req.By, strings.TrimSpace(req.Name+" "+req.Version), j.Run.Reference, met, final.called(), lacks(final, a.Reason)))
 	}
-	for _, relied := range j.Relied {
-		if a := final.Set.Recheck(relied.Name, relied.Constraint, relied.Evidence); !a.Met {
+	for _, relied := range RecheckRequirements(final, j.Relied) {
+		if !relied.Answer.Met {
 			all = append(all, fmt.Errorf("a Dockerfile was skipped because the run image %s has %s, but the run image is now %s, %s",
-				j.Run.Reference, strings.TrimSpace(relied.Name+" "+relied.Constraint), final.called(), lacks(final, a.Reason)))
+				j.Run.Reference, strings.TrimSpace(relied.Name+" "+relied.Constraint), final.called(), lacks(final, relied.Answer.Reason)))
 		}
 	}
 	return errors.Join(all...)
+}
+
+// A Rechecked is what a past build relies on in its run image, and whether another run image has it.
+type Rechecked struct {
+	platform.RunImageRequirement
+	Answer provides.Answer
+}
+
+// RecheckRequirements checks the requirements of a past build, from resolution.toml or the label of its app image,
+// against another run image. Its Set should have no mapping: the recorded evidence counts, not the names used here.
+func RecheckRequirements(run Image, required []platform.RunImageRequirement) []Rechecked {
+	var all []Rechecked
+	for _, req := range required {
+		all = append(all, Rechecked{req, run.Set.Recheck(req.Name, req.Constraint, req.Evidence)})
+	}
+	return all
 }
 
 // RecheckSwitch rechecks the run image that Dockerfiles switched to. An image that is still to be extended

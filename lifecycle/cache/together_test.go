@@ -156,7 +156,7 @@ func readAll(ctx context.Context, c *cache.Volume) error {
 	return nil
 }
 
-// A process that holds the lock for good keeps a build from committing, not from ending.
+// A process that never releases the lock prevents a commit but does not hang the build.
 func TestCommitGivesUpOnALockedCache(t *testing.T) {
 	dir := t.TempDir()
 	a := layer(t, "a", "1")

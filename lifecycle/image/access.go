@@ -17,7 +17,7 @@ import (
 )
 
 // CheckRead returns an error unless an image could be read under the name, one of those of
-// [Writer.Write]. A missing image is no error. Images that have been opened need no check.
+// [Writer.Write]. A missing image is not an error. Images that have been opened need no check.
 func (w *Writer) CheckRead(ctx context.Context, name reference.Reference) error {
 	return w.check(ctx, "checking read access to", name, w.canPull, canRead)
 }

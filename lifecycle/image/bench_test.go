@@ -103,7 +103,7 @@ func BenchmarkWrite(b *testing.B) {
 			b.StopTimer()
 			name, base, stop := fresh()
 			b.StartTimer()
-			benchWrite(b, w, base, nil, source, dirs, fmt.Sprintf("%s/app%d:1", name, rand.Int()))
+			benchWrite(b, w, base, nil, source, dirs, fmt.Sprintf("%s/app%d:1", name, n))
 			b.StopTimer()
 			stop()
 			b.StartTimer()

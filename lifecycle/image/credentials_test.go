@@ -31,7 +31,7 @@ import (
 const basicA, basicB, basicC = "Basic YTpwdw==", "Basic Yjpwdw==", "Basic Yzpwdw=="
 
 // TestHeadersByRepository: the longest name that a repository is below wins, whatever the order.
-// TestBadCredentials: what cannot be read is told once, if it would be needed, and is the reason of a refusal.
+// TestBadCredentials: unreadable credentials are reported once, if they are needed, and in the error when a registry refuses.
 // TestNextBestCredentials: a bad entry does not hide a good one behind it.
 // A host is a registry that wants credentials.
 type host struct {

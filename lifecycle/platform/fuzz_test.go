@@ -115,7 +115,7 @@ func FuzzAppMetadata(f *testing.F) {
 		}
 		a := platform.Analyzed{Metadata: *m}
 		if _, err := a.Encode(); err != nil {
-			t.Errorf("%q cannot be told in analyzed.toml: %v", label, err)
+			t.Errorf("cannot encode %q in analyzed.toml: %v", label, err)
 		}
 	})
 }

@@ -313,7 +313,7 @@ func TestFindPlatform(t *testing.T) {
 	}
 }
 
-// TestFindPassesOver holds that nothing is believed silently: each carrier is
+// TestFindPassesOver holds that nothing is passed over silently: each carrier is
 // reported with what is wrong, and the next one is taken.
 func TestFindPassesOver(t *testing.T) {
 	w := newWorld(t, ggcrRegistry(true), indexed)

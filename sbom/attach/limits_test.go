@@ -389,7 +389,7 @@ func TestAuthentication(t *testing.T) {
 	}
 }
 
-// A registry at a private address may have TLS all the same.
+// A registry at a private address may still have TLS.
 func TestTLSAtAPrivateAddress(t *testing.T) {
 	server := httptest.NewTLSServer(ggcrRegistry(true))
 	t.Cleanup(server.Close)

@@ -118,7 +118,7 @@ func TestNotInstalled(t *testing.T) {
 	}
 }
 
-// TestPURLTakesPrecedence: of an operating system's package the purl is believed.
+// TestPURLTakesPrecedence: the package URL of an operating system's package wins.
 func TestPURLTakesPrecedence(t *testing.T) {
 	for _, tt := range []struct{ name, text, want, purl string }{
 		{"name", `{"name":"curl:amd64","version":"1-1","type":"deb","purl":"pkg:deb/debian/curl@1-1"}`, "deb curl 1-1", "pkg:deb/debian/curl@1-1"},

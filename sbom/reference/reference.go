@@ -2,7 +2,7 @@
 //
 // The API serves baseplan itself and may change in any release; see docs/library.md.
 //
-// It does not open images, and does not look whether there are any. References in a registry have the
+// It does not open images, and does not check that they exist. References in a registry have the
 // grammar of go-containerregistry; see [Parse] for what it leaves open.
 package reference
 

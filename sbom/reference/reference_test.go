@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/baseplan/baseplan/sbom/reference"
+	_ "github.com/baseplan/baseplan/testdata/seed"
 )
 
 var hex = strings.Repeat("0123456789abcdef", 4)

@@ -14,6 +14,8 @@ import (
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
+
+	_ "github.com/baseplan/baseplan/testdata/seed"
 )
 
 // TestTables: at any width, a line is too long only if it is one word that is, and no cell loses a word.

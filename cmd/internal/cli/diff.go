@@ -64,7 +64,7 @@ Exits 0 if no given build would break, and 3 if one would.`,
 			}
 		}
 		for _, b := range past {
-			d.Broken = append(d.Broken, b.broken(now.Set)...)
+			d.Broken = append(d.Broken, b.broken(now)...)
 		}
 		text := d.text
 		if *output == "markdown" {
@@ -141,11 +141,11 @@ type brokenBuild struct {
 	Reason     string `json:"reason"`
 }
 
-func (b pastBuild) broken(set *provides.Set) []brokenBuild {
+func (b pastBuild) broken(now base.Image) []brokenBuild {
 	var all []brokenBuild
-	for _, req := range b.relies {
-		if a := set.Recheck(req.Name, req.Constraint, req.Evidence); !a.Met {
-			all = append(all, brokenBuild{b.name, req.Name, req.Constraint, cmp.Or(req.RequiredBy, req.ProvedByEffect), a.Reason})
+	for _, req := range base.RecheckRequirements(now, b.relies) {
+		if !req.Answer.Met {
+			all = append(all, brokenBuild{b.name, req.Name, req.Constraint, cmp.Or(req.RequiredBy, req.ProvedByEffect), req.Answer.Reason})
 		}
 	}
 	return all

@@ -282,7 +282,7 @@ func (p *pruning) text(w io.Writer, width int) {
 		if i == 0 {
 			fmt.Fprintln(w)
 		}
-		fmt.Fprintf(w, "taken out: %s\n", file)
+		fmt.Fprintf(w, "removed: %s\n", file)
 	}
 	fmt.Fprintf(w, "\n%s\n", p.conclusion())
 }

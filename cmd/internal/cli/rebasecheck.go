@@ -14,7 +14,6 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/platform"
-	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
@@ -56,15 +55,9 @@ type rebaseCheck struct {
 	source *source
 	base   base.Image // the new run image; without an inventory: not read
 	unsafe []error
-	judged []rechecked
+	judged []base.Rechecked
 	change *packageChange         // nil: a run image has no attached SBOM
 	names  platform.RunImageNames // the run image names in the app image
-}
-
-// A rechecked is a requirement of the app image, checked on the new run image.
-type rechecked struct {
-	platform.RunImageRequirement
-	answer provides.Answer
 }
 
 // A packageChange lists the packages that a rebase changes, each as "deb curl 7.88.1-10".
@@ -98,9 +91,7 @@ func (r *rebaseCheck) run(ctx context.Context, app, now string) (err error) {
 	if r.base, err = r.source.inventory(ctx, r.New); err != nil {
 		return err
 	}
-	for _, req := range required {
-		r.judged = append(r.judged, rechecked{req, r.base.Set.Recheck(req.Name, req.Constraint, req.Evidence)})
-	}
+	r.judged = base.RecheckRequirements(r.base, required)
 	if !r.base.Generated() {
 		r.compare(ctx)
 	}
@@ -119,7 +110,7 @@ func (r *rebaseCheck) compare(ctx context.Context) {
 }
 
 func (r *rebaseCheck) lacks() bool {
-	return slices.ContainsFunc(r.judged, func(x rechecked) bool { return !x.answer.Met })
+	return slices.ContainsFunc(r.judged, func(x base.Rechecked) bool { return !x.Answer.Met })
 }
 
 // foreign reports whether the app image does not have the new run image among its run image names.
@@ -156,7 +147,7 @@ func (r *rebaseCheck) document() rebaseCheckDocument {
 		d.Unsafe = append(d.Unsafe, err.Error())
 	}
 	for _, x := range r.judged {
-		d.Requirements = append(d.Requirements, recheckedDocument{x.RunImageRequirement, x.answer.Met, x.answer.Reason})
+		d.Requirements = append(d.Requirements, recheckedDocument{x.RunImageRequirement, x.Answer.Met, x.Answer.Reason})
 	}
 	return d
 }
@@ -172,7 +163,7 @@ func (r *rebaseCheck) text(w io.Writer, width int) {
 		if x.ProvedByEffect != "" {
 			who = x.ProvedByEffect + " (skipped)"
 		}
-		t.row(strings.TrimSpace(x.Name+" "+x.Constraint), who, yesNo(x.answer.Met), x.answer.Reason)
+		t.row(strings.TrimSpace(x.Name+" "+x.Constraint), who, yesNo(x.Answer.Met), x.Answer.Reason)
 	}
 	t.write(w)
 	if r.change != nil {

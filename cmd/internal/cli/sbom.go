@@ -21,7 +21,7 @@ import (
 func (c *Console) sbomCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "sbom", Short: "Show, generate, attach and find SBOMs of images", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }, // otherwise an unknown command is no error
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }, // otherwise an unknown command is not an error
 	}
 	cmd.AddCommand(c.sbomShowCommand(), c.sbomGenerateCommand(), c.sbomAttachCommand(), c.sbomFindCommand())
 	return cmd

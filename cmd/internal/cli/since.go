@@ -104,7 +104,7 @@ func (a *explainedApp) verdicts() []change {
 	return all
 }
 
-// requirements returns what meets each requirement. Another version of the same buildpack or extension is no change.
+// requirements returns what meets each requirement. Another version of the same buildpack or extension is not a change.
 func (a *explainedApp) requirements() []change {
 	var all []change
 	for _, req := range a.build.Requirements {

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Check says whether a value of type t has the key, by the names that its fields have in
+// Check returns an error unless a value of type t has the key, by the names that its fields have in
 // their tags ("toml", "json"). The error suggests what may have been meant.
 func Check(t reflect.Type, tag string, key []string) error {
 	at := t

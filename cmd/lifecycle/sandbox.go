@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/baseplan/baseplan/extensions/apply"
 )
@@ -43,6 +44,9 @@ func (c *command) sandbox() (*apply.Sandbox, error) {
 		return nil, err
 	}
 	program := filepath.Join(filepath.Dir(self), sandboxName)
+	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
+		return nil, fmt.Errorf("there is no sandbox for %s: it runs on amd64 and arm64", runtime.GOARCH)
+	}
 	if !exists(program) {
 		return nil, fmt.Errorf("the sandbox %s does not exist; take it from the distribution", program)
 	}

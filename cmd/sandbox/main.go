@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"strconv"
 	"strings"
@@ -54,6 +55,7 @@ const (
 type options struct {
 	disk, memory int64
 	noNetwork    bool
+	inMemory     bool
 	debug        bool
 	args         []string
 }
@@ -62,6 +64,7 @@ func main() {
 	var o options
 	flag.Int64Var(&o.disk, "disk", 0, "`bytes` that may be written; 0: any number")
 	flag.Int64Var(&o.memory, "memory", 0, "`bytes` of memory for all processes and the kernel together; 0: any number")
+	flag.BoolVar(&o.inMemory, "root-in-memory", false, "the file of the root file system is in memory, too")
 	flag.BoolVar(&o.noNetwork, "no-network", false, "without a network")
 	flag.BoolVar(&o.debug, "debug", false, "log what the sandbox does")
 	flag.Parse()
@@ -94,6 +97,12 @@ func (o *options) run() (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	root := -1
+	if o.inMemory {
+		if root, err = unix.FcntlInt(memoryFD, unix.F_DUPFD_CLOEXEC, secondPipeFD+1); err != nil {
+			return 0, err
+		}
+	}
 	loader, err := o.newLoader(conf)
 	if err != nil {
 		return 0, err
@@ -102,7 +111,8 @@ func (o *options) run() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	go o.watchMemory(fd)
+	debug.SetMemoryLimit(maxKernel * 3 / 4) // collects garbage before the limit is reached
+	go o.watchMemory(fd, root)
 	// From here on, only what the filter of system calls permits is possible.
 	loader.WaitForStartSignal()
 	if err := loader.Run(); err != nil {
@@ -223,8 +233,9 @@ func memoryFile() (int, error) {
 // maxKernel is the size that the kernel's own objects may have: every file, process and socket is some.
 const maxKernel = 1 << 30
 
-// watchMemory ends the sandbox when its processes, or the kernel on their behalf, take too much memory.
-func (o *options) watchMemory(fd int) {
+// watchMemory ends the sandbox when its processes, or the kernel on their behalf, take too much memory. Files are those
+// of their memory and, unless it is negative, of the root file system.
+func (o *options) watchMemory(files ...int) {
 	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	for range time.Tick(20 * time.Millisecond) {
 		metrics.Read(heap)
@@ -232,8 +243,14 @@ func (o *options) watchMemory(fd int) {
 		if kernel > maxKernel {
 			exceeded("the files and processes of the commands take more than %d bytes of the kernel's memory", maxKernel)
 		}
-		var st unix.Stat_t
-		if o.memory > 0 && unix.Fstat(fd, &st) == nil && kernel+st.Blocks*512 > o.memory {
+		used := kernel
+		for _, fd := range files {
+			var st unix.Stat_t
+			if fd >= 0 && unix.Fstat(fd, &st) == nil {
+				used += st.Blocks * 512
+			}
+		}
+		if o.memory > 0 && used > o.memory {
 			exceeded("the commands take more than %d bytes of memory", o.memory)
 		}
 	}

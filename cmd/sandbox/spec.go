@@ -81,9 +81,11 @@ func (c *control) path() string { return filepath.Join(c.dir, "control") }
 // start connects to the loader, and tells it to start. Nobody else can connect afterwards.
 func (c *control) start() error {
 	conn, err := client.ConnectTo(c.path())
-	if err := errors.Join(err, os.RemoveAll(c.dir), os.Chdir("/")); err != nil {
+	dir, failed := os.Getwd()
+	if err := errors.Join(err, failed, os.RemoveAll(c.dir), os.Chdir("/")); err != nil {
 		return fmt.Errorf("connecting to the control socket: %w", err)
 	}
+	_ = os.Remove(dir) // the parent process does so too, unless it is killed
 	go startContainer(conn)
 	return nil
 }

@@ -220,7 +220,10 @@ func (in *guest) give(q question, name string) error {
 		sending = in.giveFile(name)
 	}
 	_, err := in.answer()
-	return errors.Join(sending, err)
+	if err = errors.Join(sending, err); err == nil && name != "" {
+		err = os.Remove(name) // what is refused is still needed here
+	}
+	return err
 }
 
 func (in *guest) giveFile(name string) error {
@@ -228,7 +231,7 @@ func (in *guest) giveFile(name string) error {
 	if err != nil {
 		return errors.Join(err, (&fileWriter{to: &in.link}).end(err))
 	}
-	return errors.Join(in.sendFile(f), f.Close(), os.Remove(name))
+	return errors.Join(in.sendFile(f), f.Close())
 }
 
 // keep hands over a layer that is not cached.

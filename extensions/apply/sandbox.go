@@ -181,7 +181,7 @@ func (o *supervisor) start(ctx context.Context, noNetwork bool) (p *process, err
 		return nil, err
 	}
 	defer exe.Close()
-	memory, err := o.memory(dir)
+	memory, inMemory, err := o.memory(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +200,13 @@ func (o *supervisor) start(ctx context.Context, noNetwork bool) (p *process, err
 		enlarge(f)
 	}
 	p = &process{dir: dir, questions: questions, answers: answers}
+	if inMemory && o.Memory > 0 {
+		disk = min(disk, o.Memory)
+	}
 	args := []string{"-disk", fmt.Sprint(disk), "-memory", fmt.Sprint(o.Memory)}
+	if inMemory {
+		args = append(args, "-root-in-memory")
+	}
 	if noNetwork {
 		args = append(args, "-no-network")
 	}
@@ -233,26 +239,25 @@ func (o *supervisor) space(dir string) (int64, error) {
 }
 
 // memory returns a new file without a name for the root file system. Programs are mapped from
-// it, so it cannot be on a file system that is mounted noexec: memory takes its place there.
-func (o *supervisor) memory(dir string) (*os.File, error) {
-	f, err := os.CreateTemp(dir, "sandbox-*")
-	if err != nil {
-		return nil, err
+// it, so it cannot be on a file system that is mounted noexec: it is in memory there.
+func (o *supervisor) memory(dir string) (f *os.File, inMemory bool, err error) {
+	if f, err = os.CreateTemp(dir, "sandbox-*"); err != nil {
+		return nil, false, err
 	}
 	if err := errors.Join(os.Remove(f.Name()), f.Truncate(int64(os.Getpagesize()))); err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, false, errors.Join(err, f.Close())
 	}
 	page, err := unix.Mmap(int(f.Fd()), 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_EXEC, unix.MAP_SHARED)
 	if err == nil {
-		return f, errors.Join(unix.Munmap(page), f.Truncate(0))
+		return f, false, errors.Join(unix.Munmap(page), f.Truncate(0))
 	}
 	f.Close()
 	o.Log.Warn("keeping the root file system of the sandbox in memory", "error", &pathError{"mapping programs from files in", dir, err})
 	fd, err := unix.MemfdCreate("root", unix.MFD_CLOEXEC)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return os.NewFile(uintptr(fd), "root"), nil
+	return os.NewFile(uintptr(fd), "root"), true, nil
 }
 
 // enlarge gives a pipe a larger buffer, if it may have one, for fewer switches between processes.
@@ -292,7 +297,9 @@ func (p *process) end(ctx context.Context, serving error, started bool) error {
 	if started {
 		return fmt.Errorf("the sandbox ended early: %s", text)
 	}
-	return fmt.Errorf("%w: %s", ErrNoSandbox, cmp.Or(text, "it ended early"))
+	text, _, _ = strings.Cut(text, "\n\ngoroutine ") // of a kernel that gives up
+	return fmt.Errorf("%w: %s; it takes Linux 4.8 or later, and a seccomp profile that permits ptrace, seccomp and memfd_create, as docker's does",
+		ErrNoSandbox, cmp.Or(text, "it ended early"))
 }
 
 // serve answers questions until the report arrives.

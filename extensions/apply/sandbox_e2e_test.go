@@ -140,7 +140,7 @@ func TestNoSandbox(t *testing.T) {
 	d := newDaemon(t)
 	options := append([]string{"--security-opt=seccomp=" + withoutPtrace(t)}, unprivileged...)
 	r, output := d.apply(d.alpine(), t.TempDir(), "ARG base_image\nFROM ${base_image}\nUSER root\nRUN true\nUSER 1000:1000\n", inSandbox, options...)
-	if r.Code != "no-sandbox" || !strings.Contains(r.Error, "operation not permitted") {
+	if r.Code != "no-sandbox" || !strings.Contains(r.Error, "operation not permitted") || !strings.Contains(r.Error, "a seccomp profile that permits ptrace") || strings.Contains(r.Error, "goroutine") {
 		t.Errorf("got %+v\n%s", r, output)
 	}
 }
@@ -178,6 +178,16 @@ func TestSandboxCache(t *testing.T) {
 	more, output := d.apply(alpine, t.TempDir(), text+"RUN --mount=type=cache,target=/var/cache/x cat /x; ls /var/cache/x; test -e /var/cache/x/twice && ! test -e /opt/kept/a\n"+last, inSandbox, unprivileged...)
 	if more.Error != "" || more.Executed != 1 || !strings.Contains("\n"+output, "\nkept\n") || strings.Contains(output, "does not unpack") {
 		t.Errorf("%+v\n%s", more, output)
+	}
+}
+
+// TestSandboxCacheOfAnotherUser: what cannot be stored in the cache is in the image nevertheless.
+func TestSandboxCacheOfAnotherUser(t *testing.T) {
+	d := newDaemon(t)
+	d.cache = t.TempDir()
+	r, output := d.apply(d.alpine(), t.TempDir(), "ARG base_image\nFROM ${base_image}\nUSER root\nRUN echo x > /x\nRUN echo y > /y\nUSER 1000:1000\n", inSandbox, unprivileged...)
+	if r.Error != "" || len(r.Layers) != 2 || !strings.Contains(output, "permission denied") {
+		t.Errorf("%+v\n%s", r, output)
 	}
 }
 

@@ -76,13 +76,3 @@ func tamper(r *keylesstest.Repository, name string) {
 		}
 	}
 }
-
-func must[T any](v T, err error) func(testing.TB) T {
-	return func(t testing.TB) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}

@@ -184,7 +184,7 @@ func TestSandboxCache(t *testing.T) {
 // TestSandboxCacheOfAnotherUser: what cannot be stored in the cache is in the image nevertheless.
 func TestSandboxCacheOfAnotherUser(t *testing.T) {
 	d := newDaemon(t)
-	d.cache = t.TempDir()
+	d.cache, d.debug = t.TempDir(), true
 	r, output := d.apply(d.alpine(), t.TempDir(), "ARG base_image\nFROM ${base_image}\nUSER root\nRUN echo x > /x\nRUN echo y > /y\nUSER 1000:1000\n", inSandbox, unprivileged...)
 	if r.Error != "" || len(r.Layers) != 2 || !strings.Contains(output, "permission denied") {
 		t.Errorf("%+v\n%s", r, output)

@@ -31,24 +31,33 @@ import (
 
 const host = "127.0.0.1:5000"
 
-// pipes connect clients to a server in memory, so that time passes only when all of them wait.
-type pipes chan net.Conn
+// pipes connect clients to a server in memory, so that time passes only when all of them wait. A transport may still dial
+// after the server is closed: for a request that another connection has served since.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func newPipes() pipes { return pipes{make(chan net.Conn), make(chan struct{})} }
 
 func (p pipes) Accept() (net.Conn, error) {
-	conn, ok := <-p
-	if !ok {
+	select {
+	case conn := <-p.conns:
+		return conn, nil
+	case <-p.closed:
 		return nil, net.ErrClosed
 	}
-	return conn, nil
 }
-func (p pipes) Close() error   { close(p); return nil }
+func (p pipes) Close() error   { close(p.closed); return nil }
 func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 func (p pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	client, server := net.Pipe()
 	select {
-	case p <- server:
+	case p.conns <- server:
 		return client, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -196,7 +205,7 @@ func TestFaults(t *testing.T) {
 }
 
 func testFault(t *testing.T, f fault, keychain authn.Keychain, waits []time.Duration, says string, access func(context.Context, registry.Client, v1.Image) error) {
-	p := make(pipes)
+	p := newPipes()
 	r := &faulty{Handler: lifecycletest.Handler(), fault: f, times: map[string][]time.Time{}}
 	server := &http.Server{Handler: r, ErrorLog: log.New(io.Discard, "", 0)}
 	served := make(chan struct{})

@@ -52,13 +52,17 @@ func (r *release) image(ctx context.Context, p v1.Platform, files []entry, descr
 	if err != nil {
 		return nil, err
 	}
+	return r.configured(img, p, v1.Config{WorkingDir: "/layers", Env: []string{"PATH=" + searchPath}, Labels: labels})
+}
+
+// configured returns an image for a platform with a configuration.
+func (r *release) configured(img v1.Image, p v1.Platform, c v1.Config) (v1.Image, error) {
 	config, err := img.ConfigFile()
 	if err != nil {
 		return nil, err
 	}
 	config = config.DeepCopy()
-	config.OS, config.Architecture, config.Created = p.OS, p.Architecture, at
-	config.Config = v1.Config{WorkingDir: "/layers", Env: []string{"PATH=" + searchPath}, Labels: labels}
+	config.OS, config.Architecture, config.Created, config.Config = p.OS, p.Architecture, v1.Time{Time: r.Created}, c
 	return mutate.ConfigFile(img, config)
 }
 
@@ -83,14 +87,7 @@ func (r *release) commandImage(p v1.Platform, c commandFiles) (v1.Image, error) 
 	if err != nil {
 		return nil, err
 	}
-	config, err := img.ConfigFile()
-	if err != nil {
-		return nil, err
-	}
-	config = config.DeepCopy()
-	config.OS, config.Architecture, config.Created = p.OS, p.Architecture, at
-	config.Config = v1.Config{Entrypoint: []string{"/usr/bin/baseplan"}, Env: []string{"PATH=/usr/bin", "HOME=/root"}, Labels: r.titled("baseplan")}
-	return mutate.ConfigFile(img, config)
+	return r.configured(img, p, v1.Config{Entrypoint: []string{"/usr/bin/baseplan"}, Env: []string{"PATH=/usr/bin", "HOME=/root"}, Labels: r.titled("baseplan")})
 }
 
 // titled returns the labels of every image.

@@ -4,6 +4,7 @@ package apply
 
 import (
 	"encoding/binary"
+	"slices"
 	"testing"
 )
 
@@ -19,7 +20,7 @@ func record(name, attrs string, numbers [12]uint64) []byte {
 
 func TestParseSnapshot(t *testing.T) {
 	first := record("/etc", "user.x\x001\x00", [12]uint64{1, 2, 0o40755, 3, 4, 5, 0, 6, 7, 8, 9, 10})
-	both := append(first, record("/etc/passwd", "", [12]uint64{1, 11, 0o100644, 1, 0, 0, 0, 12, 13, 14, 15, 16})...)
+	both := slices.Concat(first, record("/etc/passwd", "", [12]uint64{1, 11, 0o100644, 1, 0, 0, 0, 12, 13, 14, 15, 16}))
 	s, err := parseSnapshot(both)
 	if err != nil || len(s) != 2 {
 		t.Fatalf("%d files, %v", len(s), err)

@@ -126,7 +126,6 @@ func TestLayersKeepLittle(t *testing.T) {
 		files[fmt.Sprintf("app/%d/%s%d", i/50, strings.Repeat("n", 60), i)] = "x"
 	}
 	source := layers.Source{Root: tree(t, files)}
-	files = nil
 	heap := func() int64 {
 		runtime.GC()
 		var m runtime.MemStats

@@ -128,17 +128,18 @@ func (x *rebase) openRunImage(ctx context.Context) (err error) {
 
 // checkSafe returns an error for what the specification allows only with force.
 func (x *rebase) checkSafe(ctx context.Context) error {
-	unsafe := x.otherStack()
-	if api.SafeRebase.In(x.API) {
-		var err error
-		if unsafe, err = x.Unsafe(ctx); err != nil {
-			return err
-		}
-		if !x.names.Has(x.Name) {
-			unsafe = append(unsafe, fmt.Errorf("%s is not the run image of the app image, which is %s", x.Name, cmp.Or(reference.Join(x.names.All(), " or "), "not recorded")))
-		}
+	const what = "a rebase is not safe"
+	if !api.SafeRebase.In(x.API) {
+		return x.forced(what, x.otherStack())
 	}
-	return x.forced("a rebase is not safe", unsafe)
+	unsafe, err := x.Unsafe(ctx)
+	if err != nil {
+		return err
+	}
+	if !x.names.Has(x.Name) {
+		unsafe = append(unsafe, fmt.Errorf("%s is not the run image of the app image, which is %s", x.Name, cmp.Or(reference.Join(x.names.All(), " or "), "not recorded")))
+	}
+	return x.forced(what, unsafe)
 }
 
 // forced returns the errors, or logs them as warnings if the rebase is forced.

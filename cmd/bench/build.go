@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -46,7 +45,7 @@ func (b *bench) newBuild(name string, size sizes) (*build, error) {
 			return nil, err
 		}
 	}
-	text, noise := prose(4*megabyte), make([]byte, 4*megabyte)
+	text, noise := lifecycletest.Prose(1, 4*megabyte), make([]byte, 4*megabyte)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(noise)
 	for n, size := range size.layers {
 		for m := range size {
@@ -98,21 +97,6 @@ func slice(content []byte, start, size int) string {
 	start %= len(content)
 	end := min(start+size, len(content))
 	return string(content[start:end]) + string(content[:size-(end-start)])
-}
-
-// prose is text of some thousand words, which compresses to a third.
-func prose(size int) []byte {
-	r := rand.New(rand.NewPCG(1, 1))
-	zipf := rand.NewZipf(r, 1.1, 4, 20_000)
-	var text bytes.Buffer
-	for text.Len() < size {
-		word := rand.New(rand.NewPCG(zipf.Uint64(), 2))
-		for range 2 + word.IntN(8) {
-			text.WriteByte(byte('a' + word.IntN(26)))
-		}
-		text.WriteByte(" \n"[word.IntN(10)/9])
-	}
-	return text.Bytes()[:size]
 }
 
 // phase returns the command of a phase with the paths of the build.

@@ -97,11 +97,13 @@ func (o *options) run() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	root := -1
+	var inMemory []int
 	if o.inMemory {
-		if root, err = unix.FcntlInt(memoryFD, unix.F_DUPFD_CLOEXEC, secondPipeFD+1); err != nil {
+		root, err := unix.FcntlInt(memoryFD, unix.F_DUPFD_CLOEXEC, secondPipeFD+1)
+		if err != nil {
 			return 0, err
 		}
+		inMemory = append(inMemory, root)
 	}
 	loader, err := o.newLoader(conf)
 	if err != nil {
@@ -112,7 +114,7 @@ func (o *options) run() (int, error) {
 		return 0, err
 	}
 	debug.SetMemoryLimit(maxKernel * 3 / 4) // collects garbage before the limit is reached
-	go o.watchMemory(fd, root)
+	go o.watchMemory(append(inMemory, fd))
 	// From here on, only what the filter of system calls permits is possible.
 	loader.WaitForStartSignal()
 	if err := loader.Run(); err != nil {
@@ -233,9 +235,9 @@ func memoryFile() (int, error) {
 // maxKernel is the size that the kernel's own objects may have: every file, process and socket is some.
 const maxKernel = 1 << 30
 
-// watchMemory ends the sandbox when its processes, or the kernel on their behalf, take too much memory. Files are those
-// of their memory and, unless it is negative, of the root file system.
-func (o *options) watchMemory(files ...int) {
+// watchMemory ends the sandbox when its processes, or the kernel on their behalf, take too much memory, which files in
+// memory hold.
+func (o *options) watchMemory(files []int) {
 	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	for range time.Tick(20 * time.Millisecond) {
 		metrics.Read(heap)
@@ -246,7 +248,7 @@ func (o *options) watchMemory(files ...int) {
 		used := kernel
 		for _, fd := range files {
 			var st unix.Stat_t
-			if fd >= 0 && unix.Fstat(fd, &st) == nil {
+			if unix.Fstat(fd, &st) == nil {
 				used += st.Blocks * 512
 			}
 		}

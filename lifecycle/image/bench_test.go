@@ -2,10 +2,8 @@ package image_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -34,31 +32,16 @@ func benchApp(b *testing.B) (source layers.Source, dirs []string) {
 		for m := range 20 {
 			content := random(fmt.Sprint(n, m), 1<<20)
 			if m%2 == 0 {
-				content = prose(uint64(100*n+m), 1<<20)
+				content = string(lifecycletest.Prose(uint64(100*n+m), 1<<20))
 			}
 			write(filepath.Join(root, dir, fmt.Sprint(m)), content)
 		}
 		dirs = append(dirs, dir)
 	}
 	for n := range 2000 {
-		write(filepath.Join(root, "workspace", fmt.Sprint(n/50), fmt.Sprint(n)), prose(uint64(n), 500))
+		write(filepath.Join(root, "workspace", fmt.Sprint(n/50), fmt.Sprint(n)), string(lifecycletest.Prose(uint64(n), 500)))
 	}
 	return layers.Source{Root: root}, append(dirs, "/workspace")
-}
-
-// prose is text of some thousand words, which compresses to a third.
-func prose(seed uint64, size int) string {
-	r := rand.New(rand.NewPCG(seed, 1))
-	zipf := rand.NewZipf(r, 1.1, 4, 20_000)
-	var text strings.Builder
-	for text.Len() < size {
-		word := rand.New(rand.NewPCG(zipf.Uint64(), 2))
-		for range 2 + word.IntN(8) {
-			text.WriteByte(byte('a' + word.IntN(26)))
-		}
-		text.WriteByte(" \n"[word.IntN(10)/9])
-	}
-	return text.String()[:size]
 }
 
 func benchWrite(b *testing.B, w *image.Writer, base, previous *image.Image, source layers.Source, dirs []string, name string) {
@@ -121,7 +104,7 @@ func BenchmarkWrite(b *testing.B) {
 	b.Run("one layer changed", func(b *testing.B) {
 		file := filepath.Join(source.Root, dirs[3], "0")
 		for n := uint64(0); b.Loop(); n++ {
-			if err := os.WriteFile(file, []byte(prose(1_000_000+n, 1<<20)), 0o644); err != nil {
+			if err := os.WriteFile(file, lifecycletest.Prose(1_000_000+n, 1<<20), 0o644); err != nil {
 				b.Fatal(err)
 			}
 			benchWrite(b, w, base, previous, source, dirs, name+"/app:1")

@@ -37,7 +37,7 @@ type ExplainedImage struct {
 }
 
 func explainedImage(name, digest string) ExplainedImage {
-	if !digestWord.MatchString(digest) {
+	if !digestWord().MatchString(digest) {
 		digest = ""
 	}
 	return ExplainedImage{maskImage(name), digest}

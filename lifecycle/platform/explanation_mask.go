@@ -6,6 +6,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/baseplan/baseplan/provides"
@@ -22,7 +23,7 @@ const masked = "…"
 //go:embed words.txt
 var reasonWords string
 
-var ownWords = setOf(strings.Fields(reasonWords))
+var ownWords = sync.OnceValue(func() map[string]bool { return setOf(strings.Fields(reasonWords)) })
 
 func setOf(words []string) map[string]bool {
 	set := map[string]bool{}
@@ -39,14 +40,19 @@ type masker struct {
 	names      map[string]bool
 }
 
+// What words look like. The patterns take half a millisecond to compile, and most phases write no label.
 var (
-	packageWord = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+._-]{0,63}$`)
-	versionWord = regexp.MustCompile(`^v?[0-9][A-Za-z0-9.+:~^_-]{0,63}$`)
-	lineWord    = regexp.MustCompile(`^[0-9]{1,5}$`)
-	digestWord  = regexp.MustCompile(`^[a-z0-9]+:[0-9a-f]{32,128}$`)
-	pinned      = regexp.MustCompile(`[=<>~].*$`)
-	constraint  = regexp.MustCompile(`^(?:(?:[=<>!~^]{1,3}|\|\||[,*xX-]|v?[0-9][0-9A-Za-z.*+:~_-]{0,31})[ ,]*){1,16}$`)
+	packageWord = lazy(`^[A-Za-z0-9][A-Za-z0-9+._-]{0,63}$`)
+	versionWord = lazy(`^v?[0-9][A-Za-z0-9.+:~^_-]{0,63}$`)
+	lineWord    = lazy(`^[0-9]{1,5}$`)
+	digestWord  = lazy(`^[a-z0-9]+:[0-9a-f]{32,128}$`)
+	pinned      = lazy(`[=<>~].*$`)
+	constraint  = lazy(`^(?:(?:[=<>!~^]{1,3}|\|\||[,*xX-]|v?[0-9][0-9A-Za-z.*+:~_-]{0,31})[ ,]*){1,16}$`)
 )
+
+func lazy(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
 
 func (r *Resolution) mask() *masker {
 	m := &masker{resolution: r, packages: map[string]bool{}, names: map[string]bool{}}
@@ -94,24 +100,24 @@ func (m *masker) reason(reason string, v Verdict) string {
 	lacks := map[string]bool{}
 	for _, i := range v.Instructions {
 		for _, l := range i.Lacks {
-			name := pinned.ReplaceAllString(l, "")
-			if i.Expanded || !packageWord.MatchString(name) {
+			name := pinned().ReplaceAllString(l, "")
+			if i.Expanded || !packageWord().MatchString(name) {
 				continue
 			}
 			lacks[name] = true
-			if versionWord.MatchString(strings.TrimLeft(l[len(name):], "=<>~")) {
+			if versionWord().MatchString(strings.TrimLeft(l[len(name):], "=<>~")) {
 				lacks[l] = true
 			}
 		}
 	}
 	return words(reason, func(word, before string) bool {
 		switch {
-		case ownWords[word] || m.names[word] || m.packages[word] || lacks[word]:
+		case ownWords()[word] || m.names[word] || m.packages[word] || lacks[word]:
 			return true
 		case before == "line":
-			return lineWord.MatchString(word)
+			return lineWord().MatchString(word)
 		}
-		return m.packages[before] && versionWord.MatchString(word)
+		return m.packages[before] && versionWord().MatchString(word)
 	})
 }
 
@@ -154,7 +160,7 @@ func maskName(name string) string {
 
 // maskConstraint returns a version constraint, or masked if it is anything else.
 func maskConstraint(text string) string {
-	if _, err := provides.ParseConstraint(text); text != "" && (err != nil || !constraint.MatchString(text)) {
+	if _, err := provides.ParseConstraint(text); text != "" && (err != nil || !constraint().MatchString(text)) {
 		return masked
 	}
 	return text

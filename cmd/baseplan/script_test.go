@@ -113,6 +113,8 @@ func TestScripts(t *testing.T) {
 		registry.Push(repo+":run", images["plain"])
 	}
 	registry.Push("scratch:run", images["scratch"])
+	multi := lifecycletest.Attested(lifecycletest.Index(map[string]v1.Image{"amd64": images["curl"], "arm64": lifecycletest.DebianArch("arm64")}))
+	registry.PushIndex("multi:run", multi)
 	registry.Push("keyless:run", images["curl"])
 	registry.Push("labelled:run", lifecycletest.Labelled(images["curl"], map[string]string{
 		attach.ProvidesLabel: `{"version": "1.0", "provides": [{"name": "courier", "evidence": ["pkg:deb/debian/curl"]}]}`,
@@ -144,6 +146,13 @@ func TestScripts(t *testing.T) {
 				if err := path.AppendImage(img); err != nil {
 					return err
 				}
+			}
+			path, err := layout.Write(filepath.Join(env.WorkDir, "multi"), empty.Index)
+			if err == nil {
+				err = path.AppendIndex(multi)
+			}
+			if err != nil {
+				return err
 			}
 			if err := tarball.WriteToFile(filepath.Join(env.WorkDir, "app1.tar"), lifecycletest.Reference("registry.example/app:1"), images["app1"]); err != nil {
 				return err

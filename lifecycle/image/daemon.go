@@ -18,7 +18,7 @@ import (
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
-func (o *Opener) openDaemon(ctx context.Context, ref reference.Reference) (*Image, error) {
+func (o *Opener) openDaemon(ctx context.Context, ref reference.Reference, _ bool) ([]*Image, error) {
 	daemon, err := o.daemon()
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the docker daemon: %w", err)
@@ -39,7 +39,7 @@ func (o *Opener) openDaemon(ctx context.Context, ref reference.Reference) (*Imag
 		return nil, errors.Join(fmt.Errorf("reading the docker daemon's response: %w", err), daemon.Close())
 	}
 	img.close = closers(daemon, img.Files)
-	return img, nil
+	return []*Image{img}, nil
 }
 
 // daemon returns a client of the docker daemon that negotiates the API version.

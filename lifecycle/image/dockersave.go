@@ -24,7 +24,7 @@ type saved struct {
 // fromSaved opens the image of a docker-save file as an OCI layout, by also naming its parts as
 // blobs. Such a file has no manifest, so fromSaved makes one with the layers as stored in the
 // file. It compresses nothing, since that would only serve to compute a digest.
-func (o *Opener) fromSaved(files tarFS) (*Image, error) {
+func (o *Opener) fromSaved(files tarFS) ([]*Image, error) {
 	images, err := readJSON[[]saved](files, "manifest.json")
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func (o *Opener) fromSaved(files tarFS) (*Image, error) {
 	if img.Image, err = (layout{files}).image(v1.Descriptor{Digest: digest, MediaType: m.MediaType}); err != nil {
 		return nil, err
 	}
-	return img, img.complete()
+	return []*Image{img}, img.complete()
 }
 
 // compressed are the magic numbers of gzip and zstd files.

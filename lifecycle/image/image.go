@@ -15,6 +15,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
+	"sync/atomic"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -38,6 +40,9 @@ type Image struct {
 	// the index rather than the image.
 	Index  v1.Hash
 	Parent v1.ImageIndex
+
+	// Platform is the one that the index names; nil: none, or no index.
+	Platform *v1.Platform
 
 	// Image is nil for a daemon's image.
 	Image v1.Image
@@ -66,6 +71,20 @@ func (i *Image) Close() error {
 // the image, its registry and the operation; they wrap [ErrNotFound] if the image does not
 // exist. The caller must close the image.
 func (o *Opener) Open(ctx context.Context, ref reference.Reference) (*Image, error) {
+	images, err := o.open(ctx, ref, false)
+	if err != nil {
+		return nil, err
+	}
+	return images[0], nil
+}
+
+// OpenAll opens the images of an index for all platforms, in its order, and otherwise the image like Open. The
+// caller must close each of them.
+func (o *Opener) OpenAll(ctx context.Context, ref reference.Reference) ([]*Image, error) {
+	return o.open(ctx, ref, true)
+}
+
+func (o *Opener) open(ctx context.Context, ref reference.Reference, all bool) ([]*Image, error) {
 	open := o.openRegistry
 	switch ref.Kind {
 	case reference.Daemon:
@@ -76,12 +95,29 @@ func (o *Opener) Open(ctx context.Context, ref reference.Reference) (*Image, err
 	case reference.Tar:
 		open = o.openTar
 	}
-	img, err := open(ctx, ref)
+	images, err := open(ctx, ref, all)
 	if err != nil {
 		return nil, &imageError{"opening", registry.Redact(ref.String()), err}
 	}
-	img.Name = ref
-	return img, nil
+	for _, img := range images {
+		img.Name = ref
+	}
+	return images, nil
+}
+
+// sharing makes images of one file close it when the last of them is closed.
+func sharing(images []*Image, closeFile func() error) []*Image {
+	var left atomic.Int64
+	left.Store(int64(len(images)))
+	for _, img := range images {
+		img.close = sync.OnceValue(func() error {
+			if left.Add(-1) > 0 {
+				return nil
+			}
+			return closeFile()
+		})
+	}
+	return images
 }
 
 // Reference returns an immutable reference to the image, as in analyzed.toml: by digest in a

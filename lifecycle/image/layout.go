@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
@@ -18,12 +19,13 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle/files"
 	"github.com/baseplan/baseplan/sbom/reference"
+	"github.com/baseplan/baseplan/sbom/registry"
 )
 
 // refName is the annotation for the name of an image in an OCI layout.
 const refName = "org.opencontainers.image.ref.name"
 
-func (o *Opener) openLayout(_ context.Context, ref reference.Reference) (*Image, error) {
+func (o *Opener) openLayout(_ context.Context, ref reference.Reference, all bool) ([]*Image, error) {
 	if ref.Path == "" {
 		return nil, errNoDirectory
 	}
@@ -35,12 +37,11 @@ func (o *Opener) openLayout(_ context.Context, ref reference.Reference) (*Image,
 	if err != nil {
 		return nil, fmt.Errorf("reading OCI layout: %w", err)
 	}
-	img, err := o.fromLayout(layout{files.FS{Root: root, Large: true}}, ref.Digest, ref.Tag)
+	images, err := o.fromLayout(layout{files.FS{Root: root, Large: true}}, ref.Digest, ref.Tag, all)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("reading OCI layout %s: %w", ref.Path, err), root.Close())
 	}
-	img.close = root.Close
-	return img, nil
+	return sharing(images, root.Close), nil
 }
 
 var errNoDirectory = errors.New("reading OCI layout: the reference has no directory")
@@ -91,8 +92,8 @@ func (l layout) readSmall(name string) ([]byte, error) {
 }
 
 // fromLayout opens the image with that digest, else with that name, else the only one or the
-// one for the platform.
-func (o *Opener) fromLayout(l layout, digest, tag string) (*Image, error) {
+// one for the platform. Of an index, it may open all.
+func (o *Opener) fromLayout(l layout, digest, tag string, all bool) ([]*Image, error) {
 	raw, err := l.readSmall("index.json")
 	if errors.Is(err, fs.ErrNotExist) { // an empty layout, possibly just being checked for write access
 		return nil, fmt.Errorf("%w: there is no index.json", ErrNotFound)
@@ -104,21 +105,47 @@ func (o *Opener) fromLayout(l layout, digest, tag string) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parsing index.json: %w", err)
 	}
+	img := Image{has: l.has}
+	if platforms := registry.Images(index.Manifests); all && digest == "" && tag == "" && ofOneImage(platforms) {
+		return l.platforms(img, platforms)
+	}
 	desc, err := o.choose(index.Manifests, digest, tag)
 	if err != nil {
 		return nil, err
 	}
-	img := &Image{has: l.has}
 	if desc.MediaType.IsIndex() {
 		img.Parent = &layoutIndex{l, desc}
-		err = o.fromIndex(img, img.Parent)
-	} else {
-		img.Image, err = l.image(desc)
+		return o.fromIndex(img, all)
 	}
-	if err != nil {
+	if img.Image, err = l.image(desc); err != nil {
 		return nil, err
 	}
-	return img, img.complete()
+	return []*Image{&img}, img.complete()
+}
+
+// ofOneImage reports whether index.json lists the platforms of one image: several, with one name at most.
+func ofOneImage(all []v1.Descriptor) bool {
+	return len(all) > 1 && !slices.ContainsFunc(all, func(d v1.Descriptor) bool {
+		return d.Platform == nil || d.Annotations[refName] != all[0].Annotations[refName]
+	})
+}
+
+// platforms opens images that index.json lists.
+func (l layout) platforms(img Image, all []v1.Descriptor) ([]*Image, error) {
+	var images []*Image
+	for _, desc := range all {
+		one := img
+		var err error
+		if one.Image, err = l.image(desc); err != nil {
+			return nil, err
+		}
+		one.Platform = desc.Platform
+		if err := one.complete(); err != nil {
+			return nil, err
+		}
+		images = append(images, &one)
+	}
+	return images, nil
 }
 
 // choose returns the manifest or index in index.json to open. A digest may also be one that
@@ -146,7 +173,7 @@ func (o *Opener) choose(all []v1.Descriptor, digest, tag string) (v1.Descriptor,
 	case len(all) == 1:
 		return all[0], nil
 	}
-	desc, err := pick(all, o.platform())
+	desc, err := pick(registry.Images(all), o.platform())
 	if err != nil {
 		return desc, fmt.Errorf("%w; say which one of %d it is with oci:DIR@DIGEST", err, len(all))
 	}

@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/baseplan/baseplan/sbom/reference"
 	"github.com/baseplan/baseplan/sbom/registry"
@@ -34,7 +36,7 @@ func (o *Opener) platform() v1.Platform {
 	return *o.Platform
 }
 
-func (o *Opener) openRegistry(ctx context.Context, ref reference.Reference) (*Image, error) {
+func (o *Opener) openRegistry(ctx context.Context, ref reference.Reference, all bool) ([]*Image, error) {
 	r, err := o.Registry.Reference(ref)
 	if err != nil {
 		return nil, err
@@ -45,21 +47,26 @@ func (o *Opener) openRegistry(ctx context.Context, ref reference.Reference) (*Im
 	if err != nil {
 		return nil, fmt.Errorf("reading manifest from registry %s: %w", r.Context().RegistryStr(), o.Registry.Refused(r.Context(), orNotFound(watch.Cause(ctx, err))))
 	}
-	img := &Image{Ref: r}
-	if desc.MediaType.IsIndex() {
-		if img.Parent, err = desc.ImageIndex(); err == nil {
-			err = o.fromIndex(img, img.Parent)
-		}
-	} else {
-		img.Image, err = desc.Image()
-	}
-	if err == nil {
-		err = img.complete()
-	}
+	images, err := o.described(Image{Ref: r}, desc, all)
 	if err != nil {
 		return nil, fmt.Errorf("reading image from registry %s: %w", r.Context().RegistryStr(), o.Registry.Refused(r.Context(), orNotFound(watch.Cause(ctx, err))))
 	}
-	return img, nil
+	return images, nil
+}
+
+// described returns the image that a registry describes, or those of the index.
+func (o *Opener) described(img Image, desc *remote.Descriptor, all bool) ([]*Image, error) {
+	var err error
+	if desc.MediaType.IsIndex() {
+		if img.Parent, err = desc.ImageIndex(); err != nil {
+			return nil, err
+		}
+		return o.fromIndex(img, all)
+	}
+	if img.Image, err = desc.Image(); err != nil {
+		return nil, err
+	}
+	return []*Image{&img}, img.complete()
 }
 
 // orNotFound adds [ErrNotFound] to a registry's 404 response.
@@ -70,34 +77,47 @@ func orNotFound(err error) error {
 	return err
 }
 
-// fromIndex sets the image for the wanted platform.
-func (o *Opener) fromIndex(img *Image, index v1.ImageIndex) error {
-	manifest, err := index.IndexManifest()
+// fromIndex returns the image of img.Parent for the wanted platform, or those for all platforms.
+func (o *Opener) fromIndex(img Image, all bool) ([]*Image, error) {
+	manifest, err := img.Parent.IndexManifest()
 	if err != nil {
-		return fmt.Errorf("reading index: %w", err)
+		return nil, fmt.Errorf("reading index: %w", err)
 	}
-	if img.Index, err = index.Digest(); err != nil {
-		return fmt.Errorf("reading index: %w", err)
+	if img.Index, err = img.Parent.Digest(); err != nil {
+		return nil, fmt.Errorf("reading index: %w", err)
 	}
-	desc, err := pick(manifest.Manifests, o.platform())
-	if err != nil {
-		return err
+	chosen := registry.Images(manifest.Manifests)
+	if !all {
+		desc, err := pick(chosen, o.platform())
+		if err != nil {
+			return nil, err
+		}
+		chosen = []v1.Descriptor{desc}
 	}
-	if img.Image, err = index.Image(desc.Digest); err != nil {
-		return fmt.Errorf("reading manifest %s: %w", desc.Digest, err)
+	if len(chosen) == 0 {
+		return nil, errors.New("the index has no image")
 	}
-	return nil
+	images := make([]*Image, len(chosen))
+	var group errgroup.Group
+	group.SetLimit(4)
+	for i, desc := range chosen {
+		one := img
+		images[i] = &one
+		group.Go(func() (err error) {
+			one.Platform = desc.Platform
+			if one.Image, err = img.Parent.Image(desc.Digest); err != nil {
+				return fmt.Errorf("reading manifest %s: %w", desc.Digest, err)
+			}
+			return one.complete()
+		})
+	}
+	return images, group.Wait()
 }
 
 // pick returns the first manifest for the platform, or the only one if it has no platform.
-func pick(all []v1.Descriptor, want v1.Platform) (v1.Descriptor, error) {
+func pick(images []v1.Descriptor, want v1.Platform) (v1.Descriptor, error) {
 	var offered []string
-	var images []v1.Descriptor
-	for _, d := range all {
-		if !d.MediaType.IsImage() || d.Platform != nil && d.Platform.OS == "unknown" {
-			continue // an attestation or another artifact
-		}
-		images = append(images, d)
+	for _, d := range images {
 		if d.Platform == nil {
 			continue
 		}

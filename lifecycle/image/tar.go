@@ -15,7 +15,7 @@ import (
 
 // openTar reads the OCI layout in a file, since that has the image's true digest. Without one,
 // it reads the older format of docker save.
-func (o *Opener) openTar(_ context.Context, ref reference.Reference) (*Image, error) {
+func (o *Opener) openTar(_ context.Context, ref reference.Reference, all bool) ([]*Image, error) {
 	f, err := os.Open(ref.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading tar file: %w: %w", ErrNotFound, err)
@@ -23,21 +23,20 @@ func (o *Opener) openTar(_ context.Context, ref reference.Reference) (*Image, er
 	if err != nil {
 		return nil, fmt.Errorf("reading tar file: %w", err)
 	}
-	img, err := o.fromTar(f)
+	images, err := o.fromTar(f, all)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("reading tar file %s: %w", ref.Path, err), f.Close())
 	}
-	img.close = f.Close
-	return img, nil
+	return sharing(images, f.Close), nil
 }
 
-func (o *Opener) fromTar(f *os.File) (*Image, error) {
+func (o *Opener) fromTar(f *os.File, all bool) ([]*Image, error) {
 	files, err := indexTar(f)
 	if err != nil {
 		return nil, err
 	}
 	if _, ok := files["index.json"]; ok {
-		return o.fromLayout(layout{files}, "", "")
+		return o.fromLayout(layout{files}, "", "", all)
 	}
 	if _, ok := files["manifest.json"]; !ok {
 		return nil, errors.New("it has neither index.json (an OCI layout) nor manifest.json (docker save)")

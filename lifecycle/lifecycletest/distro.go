@@ -49,6 +49,15 @@ func DebianLayer(packages ...string) Layer {
 	return l
 }
 
+// DebianArch returns the image of [Debian] for another architecture ("arm64").
+func DebianArch(arch string, packages ...string) v1.Image {
+	l := Layer{}
+	for name, content := range DebianLayer(packages...) {
+		l[strings.ReplaceAll(name, "amd64", arch)] = strings.ReplaceAll(content, "amd64", arch)
+	}
+	return Arch(Image(l), arch)
+}
+
 // addFiles adds an empty file for each path of a command or library. On a system with a merged
 // /usr, merged is "usr/": packages list /bin/sh, which is /usr/bin/sh.
 func (l Layer) addFiles(paths []string, merged string) {

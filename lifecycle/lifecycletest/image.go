@@ -66,6 +66,18 @@ func Arch(base v1.Image, arch string) v1.Image {
 	return must(mutate.ConfigFile(base, cfg))
 }
 
+// Attested returns the index with an attestation manifest, as BuildKit adds one for each image. Its platform is unknown/unknown.
+func Attested(index v1.ImageIndex) v1.ImageIndex {
+	of := must(index.IndexManifest()).Manifests[0].Digest
+	return mutate.AppendManifests(index, mutate.IndexAddendum{
+		Add: Image(Layer{"provenance.json": "{}"}),
+		Descriptor: v1.Descriptor{
+			Platform:    &v1.Platform{OS: "unknown", Architecture: "unknown"},
+			Annotations: map[string]string{"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": of.String()},
+		},
+	})
+}
+
 // Index returns an image index of linux images by architecture ("amd64"); use [Arch] to create
 // the images.
 func Index(images map[string]v1.Image) v1.ImageIndex {

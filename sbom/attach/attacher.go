@@ -93,6 +93,28 @@ type Attached struct {
 // entry between our read and write, and an entry that is deleted in that time comes
 // back. Cosign's tags are written the same way.
 func (a *Attacher) Attach(ctx context.Context, ref name.Reference, o Options) ([]Attached, error) {
+	p, err := a.Prepare(ctx, ref, o)
+	if err != nil {
+		return nil, err
+	}
+	return p.Attach(ctx)
+}
+
+// A Prepared is material that was created and checked for an image, or for every platform of an index, and is not
+// pushed yet.
+type Prepared struct {
+	Digest  v1.Hash // of the image or index
+	Targets []Target
+
+	attacher *Attacher
+	ref      name.Reference
+	options  Options
+	resolved *resolved
+	plans    []*plan
+}
+
+// Prepare creates and checks everything that [Attacher.Attach] would push. It writes nothing.
+func (a *Attacher) Prepare(ctx context.Context, ref name.Reference, o Options) (*Prepared, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
@@ -116,23 +138,28 @@ func (a *Attacher) Attach(ctx context.Context, ref name.Reference, o Options) ([
 			return nil, fmt.Errorf("attaching to %s: %w", t.Ref, err)
 		}
 	}
-	if o.As == AsLayer {
-		return a.layers(ctx, ref, r, plans, o)
+	return &Prepared{r.desc.Digest, r.targets, a, ref, o, r, plans}, nil
+}
+
+// Attach pushes the material. See [Attacher.Attach].
+func (p *Prepared) Attach(ctx context.Context) ([]Attached, error) {
+	if p.options.As == AsLayer {
+		return p.attacher.layers(ctx, p.ref, p.resolved, p.plans, p.options)
 	}
-	p := a.publisher(ctx, ref.Context())
-	done := make([][]Attached, len(plans))
+	to := p.attacher.publisher(ctx, p.ref.Context())
+	done := make([][]Attached, len(p.plans))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(4)
-	for i, plan := range plans {
+	for i, plan := range p.plans {
 		group.Go(func() error {
 			var err error
-			if done[i], err = plan.publish(ctx, p); err != nil {
+			if done[i], err = plan.publish(ctx, to); err != nil {
 				return fmt.Errorf("attaching to %s: %w", plan.target.Ref, err)
 			}
 			return nil
 		})
 	}
-	err = group.Wait()
+	err := group.Wait()
 	var all []Attached
 	for _, d := range done {
 		all = append(all, d...)
@@ -198,10 +225,7 @@ func platforms(ref name.Reference, index v1.ImageIndex, only *v1.Platform) ([]Ta
 		return nil, fmt.Errorf("resolving %s: %w", ref, err)
 	}
 	var all []Target
-	for _, d := range m.Manifests {
-		if !d.MediaType.IsImage() || d.Annotations[annotationReferenceType] != "" {
-			continue
-		}
+	for _, d := range registry.Images(m.Manifests) {
 		if only != nil && (d.Platform == nil || !d.Platform.Satisfies(*only)) {
 			continue
 		}

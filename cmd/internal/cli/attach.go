@@ -56,29 +56,21 @@ generated, with its password in COSIGN_PASSWORD).`,
   baseplan sbom attach registry.example/run:noble --sbom run.cdx.json --provides provides.json --sign cosign.key`,
 		Args: cobra.ExactArgs(1),
 	}
-	fl := cmd.Flags()
-	fl.StringVar(&f.sbom, "sbom", "generated", "SBOM file, or \"generated\" to generate it from the image")
-	fl.StringVarP(&f.format, "format", "f", "", "cyclonedx, spdx, syft or all (default: the format of the file, or cyclonedx)")
-	fl.StringVar(&f.as, "as", string(attach.AsReferrer), "referrer, cosign or layer")
-	fl.StringVar(&f.provides, "provides", "", "JSON file that declares what the image provides")
-	fl.StringVar(&f.sign, "sign", "", "private key to sign with")
-	fl.BoolVar(&f.force, "force", false, "attach the file of --sbom even if it does not match the image")
-	fl.StringVar(&f.tag, "tag", "", "with --as layer: tag of the new image (default: the image's own tag)")
-	completeFlag(cmd, "format", string(sbom.CycloneDX), string(sbom.SPDX), string(sbom.Syft), "all")
-	completeFlag(cmd, "as", string(attach.AsReferrer), string(attach.AsCosign), string(attach.AsLayer))
+	f.register(cmd)
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := c.source(cmd)
 		if err != nil {
 			return err
 		}
-		options, err := s.attachOptions(cmd, f)
+		options, m, err := s.attachOptions(cmd, f)
 		if err != nil {
 			return err
 		}
-		ref, err := s.images.Registry.Reference(reference.Parse(args[0]))
+		options.Material = m.of
+		ref, err := s.attachable(args[0])
 		if err != nil {
-			return &hinted{err, "an SBOM can only be attached to an image in a registry"}
+			return err
 		}
 		done := c.progress("attaching to %s", args[0])
 		a := attach.Attacher{Registry: s.images.Registry}
@@ -92,15 +84,39 @@ generated, with its password in COSIGN_PASSWORD).`,
 	return cmd
 }
 
-func (s *source) attachOptions(cmd *cobra.Command, f attachFlags) (*attach.Options, error) {
+// register adds the flags.
+func (f *attachFlags) register(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVar(&f.sbom, "sbom", "generated", "SBOM file, or \"generated\" to generate it from the image")
+	fl.StringVarP(&f.format, "format", "f", "", "cyclonedx, spdx, syft or all (default: the format of the file, or cyclonedx)")
+	fl.StringVar(&f.as, "as", string(attach.AsReferrer), "referrer, cosign or layer")
+	fl.StringVar(&f.provides, "provides", "", "JSON file that declares what the image provides")
+	fl.StringVar(&f.sign, "sign", "", "private key to sign with")
+	fl.BoolVar(&f.force, "force", false, "attach the file of --sbom even if it does not match the image")
+	fl.StringVar(&f.tag, "tag", "", "with --as layer: tag of the new image (default: the image's own tag)")
+	completeFlag(cmd, "format", string(sbom.CycloneDX), string(sbom.SPDX), string(sbom.Syft), "all")
+	completeFlag(cmd, "as", string(attach.AsReferrer), string(attach.AsCosign), string(attach.AsLayer))
+}
+
+// attachable returns the reference of an image that something can be attached to.
+func (s *source) attachable(image string) (name.Reference, error) {
+	ref, err := s.images.Registry.Reference(reference.Parse(image))
+	if err != nil {
+		return nil, &hinted{err, "an SBOM can only be attached to an image in a registry"}
+	}
+	return ref, nil
+}
+
+// attachOptions returns the options of the flags, without material.
+func (s *source) attachOptions(cmd *cobra.Command, f attachFlags) (*attach.Options, *material, error) {
 	if !slices.Contains([]attach.Form{attach.AsReferrer, attach.AsCosign, attach.AsLayer}, attach.Form(f.as)) {
-		return nil, &hinted{fmt.Errorf("unknown --as %s", f.as), "use one of referrer, cosign, layer"}
+		return nil, nil, &hinted{fmt.Errorf("unknown --as %s", f.as), "use one of referrer, cosign, layer"}
 	}
 	m := &material{source: s, flags: f}
 	if err := m.read(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	o := &attach.Options{As: attach.Form(f.as), Material: m.of}
+	o := &attach.Options{As: attach.Form(f.as)}
 	var err error
 	if cmd.Flags().Changed("platform") {
 		o.Platform, m.onePlatform = s.images.Platform, true
@@ -108,23 +124,23 @@ func (s *source) attachOptions(cmd *cobra.Command, f attachFlags) (*attach.Optio
 	if f.tag != "" {
 		ref, err := s.images.Registry.Reference(reference.Parse(f.tag))
 		if err != nil {
-			return nil, fmt.Errorf("reading --tag: %w", err)
+			return nil, nil, fmt.Errorf("reading --tag: %w", err)
 		}
 		tag, ok := ref.(name.Tag)
 		if !ok {
-			return nil, fmt.Errorf("reading --tag: %s is a digest; use a tag", f.tag)
+			return nil, nil, fmt.Errorf("reading --tag: %s is a digest; use a tag", f.tag)
 		}
 		o.Tag = tag
 	}
 	if o.Created, err = build.SourceDate(s.console.env("SOURCE_DATE_EPOCH"), time.Time{}); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if f.sign != "" {
 		if o.Sign, err = s.signer(f.sign); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return o, nil
+	return o, m, nil
 }
 
 func (s *source) signer(path string) (crypto.Signer, error) {
@@ -147,6 +163,15 @@ type material struct {
 	declaration *provides.Declaration
 	declared    []byte
 	targets     int
+
+	inventories map[string]*sbom.Document // what is attached, by the digest of the image; nil: not kept
+}
+
+// again returns the material for another image.
+func (m *material) again() *material {
+	next := *m
+	next.targets, next.inventories = 0, map[string]*sbom.Document{}
+	return &next
 }
 
 // read reads the files named by the flags.
@@ -216,6 +241,9 @@ func (m *material) of(ctx context.Context, t attach.Target) (attach.Material, er
 	}
 	if err := m.check(doc, t); err != nil {
 		return out, err
+	}
+	if m.inventories != nil {
+		m.inventories[t.Digest.String()] = doc
 	}
 	out.Provides = m.declared
 	out.SBOMs, err = m.encoded(doc)
@@ -331,6 +359,10 @@ func (c *Console) writeAttached(attached []attach.Attached, output string) error
 	}
 	all := attachedDocument{envelopeOf("attached"), []attachedItem{}}
 	t := &table{width: c.width(), head: []string{"WHAT", "FORMAT", "STATE", "WHERE"}}
+	indexed := slices.ContainsFunc(attached, func(a attach.Attached) bool { return a.Platform != nil })
+	if indexed {
+		t.head = slices.Insert(t.head, 1, "PLATFORM")
+	}
 	for _, a := range attached {
 		d := attachedItem{Target: a.Target.String(), What: a.What, Format: a.Format, Reference: a.Reference, Digest: a.Digest.String(), Changed: a.Changed}
 		if a.Platform != nil {
@@ -341,7 +373,11 @@ func (c *Console) writeAttached(attached []attach.Attached, output string) error
 		if a.Changed {
 			state = "attached"
 		}
-		t.row(a.What, string(a.Format), state, a.Reference)
+		row := []string{a.What, string(a.Format), state, a.Reference}
+		if indexed {
+			row = slices.Insert(row, 1, d.Platform)
+		}
+		t.row(row...)
 	}
 	if output == "json" {
 		return c.json(all)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -10,8 +11,8 @@ import (
 
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/base"
+	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
-	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 func (c *Console) checkCommand() *cobra.Command {
@@ -22,7 +23,8 @@ func (c *Console) checkCommand() *cobra.Command {
 that baseplan does not understand counts as a change.
 
 --run-image or --build-image names the image and the kind of the Dockerfile. Exits 0 if
-nothing would change, 3 otherwise.`,
+nothing would change, 3 otherwise. Of an index, every platform is checked, or that of
+--platform.`,
 		Example: "  baseplan check run.Dockerfile --run-image registry.example/run:noble\n  baseplan check Dockerfile --kind build --build-image docker://builder --arg version=3.12",
 		Args:    cobra.ExactArgs(1),
 	}
@@ -38,7 +40,7 @@ nothing would change, 3 otherwise.`,
 	completeFlag(cmd, "proof", string(extensions.Strict))
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, files []string) error {
-		image := *run + *build
+		name := *run + *build
 		if *kind == "" {
 			*kind = string(extensions.Run)
 			if *build != "" {
@@ -53,12 +55,18 @@ nothing would change, 3 otherwise.`,
 		if err != nil {
 			return err
 		}
-		b, err := s.read(cmd.Context(), reference.Parse(image))
+		all, err := onPlatforms(cmd.Context(), s, name, func(ctx context.Context, s *source, img *image.Image) (answerer, error) {
+			b, err := s.inventory(ctx, img)
+			if err != nil {
+				return nil, err
+			}
+			q := base.Question{Lookup: s.lookup, Policy: policy, Built: c.now(), Log: c.log()}
+			return &checked{base.Check(ctx, q, d, b), b, platformOf(img)}, nil
+		})
 		if err != nil {
 			return err
 		}
-		q := base.Question{Lookup: s.lookup, Policy: policy, Built: c.now(), Log: c.log()}
-		return c.checked(base.Check(cmd.Context(), q, d, b), b, *output)
+		return c.answerAll(*output, name, all)
 	}
 	return cmd
 }
@@ -85,23 +93,35 @@ func (c *Console) readDockerfile(path, kind string, args []string) (*extensions.
 // A checkDocument is the output of `check --output json`.
 type checkDocument struct {
 	envelope
-	Image string `json:"image"`
+	Image    string `json:"image"`
+	Platform string `json:"platform,omitempty"`
 	platform.Verdict
 }
 
-func (c *Console) checked(v extensions.Verdict, b base.Image, output string) error {
-	text := func(w io.Writer, width int) {
-		fmt.Fprintf(w, "%s on %s: %s\n\n", v.Dockerfile.Path, b.Reference, v.Outcome)
-		t := &table{width: width, head: []string{"LINE", "EFFECT", "INSTRUCTION", "WHY"}}
-		for _, i := range v.Instructions {
-			t.row(fmt.Sprint(i.Line), yesNo(i.Effect), shorten(i.Text, width/3), i.Reason)
-		}
-		t.write(w)
-		for _, reason := range v.Reasons {
-			fmt.Fprintf(w, "\n%s\n", strings.Join(wrap(reason, width), "\n"))
-		}
+// A checked Dockerfile is the verdict for one image.
+type checked struct {
+	extensions.Verdict
+	image    base.Image
+	platform string
+}
+
+func (v *checked) on() string { return v.platform }
+func (v *checked) good() bool { return !v.Outcome.Left() }
+
+func (v *checked) document() any {
+	return checkDocument{envelopeOf("check"), v.image.Reference.String(), v.platform, platform.VerdictOf(v.Verdict)}
+}
+
+func (v *checked) text(w io.Writer, width int) {
+	fmt.Fprintf(w, "%s on %s: %s\n\n", v.Dockerfile.Path, v.image.Reference, v.Outcome)
+	t := &table{width: width, head: []string{"LINE", "EFFECT", "INSTRUCTION", "WHY"}}
+	for _, i := range v.Instructions {
+		t.row(fmt.Sprint(i.Line), yesNo(i.Effect), shorten(i.Text, width/3), i.Reason)
 	}
-	return c.answer(output, checkDocument{envelopeOf("check"), b.Reference.String(), platform.VerdictOf(v)}, text, !v.Outcome.Left())
+	t.write(w)
+	for _, reason := range v.Reasons {
+		fmt.Fprintf(w, "\n%s\n", strings.Join(wrap(reason, width), "\n"))
+	}
 }
 
 // shorten returns the beginning of an instruction.

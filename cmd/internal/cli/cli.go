@@ -111,7 +111,7 @@ Exit codes: 0 success, 1 wrong usage or failure, 3 the answer is no (see each co
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().StringSlice("insecure-registry", nil, "registries (host or host/path) to access over HTTP, or HTTPS without verifying their certificates; also CNB_INSECURE_REGISTRIES")
-	root.PersistentFlags().String("platform", "", "platform of a multi-platform image, os/arch[/variant] (default linux with this machine's architecture)")
+	root.PersistentFlags().String("platform", "", "platform of a multi-platform image, os/arch[/variant] (default: all of them, and of a command about one platform, linux with this machine's architecture)")
 	root.PersistentFlags().String("cache-dir", "", "cache the packages of each layer in this directory, at most 512 MiB, or none (default: baseplan in the cache directory of the user)")
 	root.PersistentFlags().BoolVarP(&c.quiet, "quiet", "q", false, "print neither warnings nor progress")
 	root.PersistentFlags().BoolVar(&c.debug, "debug", false, "print what is done, and how long it takes")

@@ -14,6 +14,7 @@ func Documents() map[string]any {
 		"error":        message{},
 		"explanation":  resolveDocument{},
 		"inventory":    inventory{},
+		"platforms":    platformsDocument{},
 		"provides":     providesDocument{},
 		"prune":        pruneDocument{},
 		"rebase-check": rebaseCheckDocument{},

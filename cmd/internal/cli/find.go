@@ -13,7 +13,6 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
-	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 func (c *Console) sbomFindCommand() *cobra.Command {
@@ -23,6 +22,8 @@ func (c *Console) sbomFindCommand() *cobra.Command {
 		Long: `Lists the SBOMs that are attached to an image in any way: referrers, cosign tags, BuildKit
 attestations and the SBOM layer. Marks the one that a build would use, and reports where
 they differ. With --verify, also compares that SBOM with the image's package databases.
+
+Of an index, it lists those of every platform, or of --platform.
 
 Exits 3 if no SBOM is usable or, with --verify, if the one that a build would use does not
 match the image.`,
@@ -38,11 +39,13 @@ match the image.`,
 		if err != nil {
 			return err
 		}
-		f, err := s.findAll(cmd.Context(), args[0], *verify)
+		all, err := onPlatforms(cmd.Context(), s, args[0], func(ctx context.Context, s *source, img *image.Image) (answerer, error) {
+			return s.findAll(ctx, img, *verify)
+		})
 		if err != nil {
 			return err
 		}
-		return c.answer(*output, f.document(), f.text, f.good())
+		return c.answerAll(*output, args[0], all)
 	}
 	return cmd
 }
@@ -56,15 +59,11 @@ type carried struct {
 	omits    []string // in the image, but not in the SBOM
 }
 
-func (s *source) findAll(ctx context.Context, ref string, verify bool) (*carried, error) {
-	img, err := s.open(ctx, reference.Parse(ref))
-	if err != nil {
-		return nil, err
-	}
-	defer img.Close()
+func (s *source) findAll(ctx context.Context, img *image.Image, verify bool) (*carried, error) {
 	f := &carried{image: img, verified: verify}
-	done := s.console.progress("reading the SBOMs of %s", ref)
+	done := s.console.progress("reading the SBOMs of %s", titleOf(img))
 	reader := s.reader()
+	var err error
 	f.found, err = reader.Finder.FindAll(ctx, reader.Subject(img))
 	done()
 	if err != nil || !verify || f.found.Found == nil {
@@ -88,6 +87,7 @@ type carriedDocument struct {
 	envelope
 	Image     string            `json:"image"`
 	Digest    string            `json:"digest"`
+	Platform  string            `json:"platform,omitempty"`
 	Used      string            `json:"used,omitempty"` // reference of the SBOM that a build would use
 	Carriers  []carriedCarrier  `json:"carriers"`
 	Disagree  []carriedConflict `json:"disagreements"`
@@ -118,9 +118,11 @@ type carriedConflict struct {
 	OnlyB []string `json:"only-b,omitempty"`
 }
 
-func (f *carried) document() carriedDocument {
+func (f *carried) on() string { return platformOf(f.image) }
+
+func (f *carried) document() any {
 	d := carriedDocument{
-		envelope: envelopeOf("sboms"), Image: f.image.Name.String(), Digest: f.image.Digest.String(), Carriers: []carriedCarrier{}, Disagree: []carriedConflict{},
+		envelope: envelopeOf("sboms"), Image: f.image.Name.String(), Digest: f.image.Digest.String(), Platform: platformOf(f.image), Carriers: []carriedCarrier{}, Disagree: []carriedConflict{},
 		Verified: f.verified, NotThere: f.lies, NotListed: f.omits, Warnings: f.found.Warnings,
 	}
 	if f.found.Found != nil {
@@ -148,7 +150,7 @@ func (f *carried) document() carriedDocument {
 
 // text prints the SBOMs as a tree.
 func (f *carried) text(w io.Writer, width int) {
-	fmt.Fprintf(w, "%s\n%s\n", f.image.Name, f.image.Digest)
+	fmt.Fprintf(w, "%s\n%s\n", titleOf(f.image), f.image.Digest)
 	for i, x := range f.found.Searched {
 		branch, stem := "├─ ", "│  "
 		if i == len(f.found.Searched)-1 {

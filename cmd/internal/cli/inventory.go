@@ -141,15 +141,21 @@ func (s *source) open(ctx context.Context, ref reference.Reference) (*image.Imag
 	img, err := s.images.Open(ctx, ref)
 	done()
 	switch {
-	case errors.Is(err, image.ErrNotFound) || errors.Is(err, reference.ErrMalformed):
-		return nil, &hinted{err, "IMAGE is a registry reference, docker://NAME, oci:DIR or tar:FILE"}
 	case err != nil:
-		return nil, err
+		return nil, openHint(err)
 	case s.exactly && !isFor(img, s.images.Platform):
 		err := fmt.Errorf("%s is an image for %s, not for %s", ref, img.Config.Platform(), s.images.Platform)
 		return nil, errors.Join(err, img.Close())
 	}
 	return img, nil
+}
+
+// openHint adds a hint to an error about a name.
+func openHint(err error) error {
+	if errors.Is(err, image.ErrNotFound) || errors.Is(err, reference.ErrMalformed) {
+		return &hinted{err, "IMAGE is a registry reference, docker://NAME, oci:DIR or tar:FILE"}
+	}
+	return err
 }
 
 // isFor reports whether an image is for a platform; empty fields match any.
@@ -201,7 +207,7 @@ func (s *source) inventory(ctx context.Context, img *image.Image) (base.Image, e
 		found, err = s.reader().Generate(ctx, img, found)
 	}
 	if doc := found.Document(); err == nil && found.Generated() && len(doc.Databases) == 0 && len(doc.Packages) == 0 {
-		s.console.warn("%s has no package database (dpkg, apk or rpm), so its packages are unknown; attach an SBOM, or use --sbom", img.Name)
+		s.console.warn("%s has no package database (dpkg, apk or rpm), so its packages are unknown; attach an SBOM, or use --sbom", titleOf(img))
 	}
 	return found, err
 }
@@ -215,7 +221,7 @@ func (s *source) searched(ctx context.Context, img *image.Image) (base.Image, er
 			return base.Image{}, fmt.Errorf("reading --sbom: %w", err)
 		}
 	}
-	done := s.console.progress("looking for an SBOM of %s", img.Name)
+	done := s.console.progress("looking for an SBOM of %s", titleOf(img))
 	found, err := reader.Attached(ctx, img, img.Name)
 	done()
 	switch {
@@ -228,7 +234,7 @@ func (s *source) searched(ctx context.Context, img *image.Image) (base.Image, er
 	}
 	for _, x := range found.Report.Searched {
 		if x.Result == attach.Unreachable && img.Files != nil { // phases expect that, people want to know
-			s.console.warn("ignoring an SBOM of %s: %s: %s: %s", img.Name, x.Carrier, x.Result, x.Detail)
+			s.console.warn("ignoring an SBOM of %s: %s: %s: %s", titleOf(img), x.Carrier, x.Result, x.Detail)
 		}
 	}
 	return found, nil
@@ -251,7 +257,7 @@ func notOf(file string, name fmt.Stringer, outcome attach.Outcome, why string) e
 
 // scan reads the packages of an image from its file system.
 func (s *source) scan(ctx context.Context, img *image.Image) (*sbom.Document, error) {
-	defer s.console.progress("reading the package database of %s", img.Name)()
+	defer s.console.progress("reading the package database of %s", titleOf(img))()
 	if img.Files != nil {
 		return scan.Tree(ctx, img.Files)
 	}

@@ -1,13 +1,16 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/baseplan/baseplan/lifecycle/base"
+	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/provides"
 )
@@ -18,7 +21,8 @@ func (c *Console) providesCommand() *cobra.Command {
 		Short: "List what an image provides to build plans, with evidence",
 		Long: `Lists the names that an image provides to a build plan, each with its evidence. With
 NAMEs, checks only these; write a NAME as a buildpack requires it, optionally with a
-version constraint ("jre >= 17"). Exits 3 if one of them is not met.
+version constraint ("jre >= 17"). Exits 3 if one of them is not met, of an index by any
+platform; --platform selects one.
 
 Names are declared by the publisher, mapped (node, jre, ...), packages, virtual packages,
 package URLs (pkg:deb/debian/curl), commands (cmd:curl) or libraries (so:libssl.so.3).
@@ -33,50 +37,81 @@ Commands, libraries and package URLs are listed only with --all.`,
 		if err := checkRequirements(args[1:]); err != nil {
 			return err
 		}
-		b, err := c.inspect(cmd, args[0])
+		s, err := c.source(cmd)
 		if err != nil {
 			return err
 		}
-		if len(args) > 1 {
-			return c.answers(b, args[1:], *output)
+		answers, err := onPlatforms(cmd.Context(), s, args[0], func(ctx context.Context, s *source, img *image.Image) (answerer, error) {
+			b, err := s.inventory(ctx, img)
+			if err != nil {
+				return nil, err
+			}
+			if len(args) > 1 {
+				return answersOf(b, platformOf(img), args[1:]), nil
+			}
+			return &provided{b, platformOf(img), *all}, nil
+		})
+		switch {
+		case err != nil:
+			return err
+		case len(args) == 1 && *output == "toml":
+			return c.providesFile(answers, args[0])
+		case len(args) > 1 && *output != "json":
+			return c.answerTable(answers)
 		}
-		return c.list(b, *all, *output)
+		return c.answerAll(*output, args[0], answers)
 	}
 	return cmd
 }
 
-// list prints everything that the image provides.
-func (c *Console) list(b base.Image, all bool, output string) error {
-	file := platform.RunImageProvidesOf(b.Set, b.Reference.String())
-	switch output {
-	case "json":
-		return c.json(providesDocument{envelopeOf("provides"), file.Image, file.Distro, file.Provides})
-	case "toml":
-		data, err := file.Encode()
-		if err == nil {
-			_, err = c.Out.Write(data)
-		}
-		return err
+// provided is everything that an image provides.
+type provided struct {
+	base.Image
+	platform string
+	all      bool // show commands, libraries and package URLs
+}
+
+func (p *provided) on() string { return p.platform }
+func (p *provided) good() bool { return true }
+
+func (p *provided) document() any {
+	file := platform.RunImageProvidesOf(p.Set, p.Reference.String())
+	return providesDocument{envelopeOf("provides"), file.Image, p.platform, file.Distro, file.Provides}
+}
+
+// providesFile prints run-image.provides.toml, which is about one image.
+func (c *Console) providesFile(all []answerer, name string) error {
+	if len(all) > 1 {
+		return &hinted{fmt.Errorf("%s has %d platforms, and the file is about one", name, len(all)), "select one with --platform, or use --output json"}
 	}
+	image := all[0].(*provided)
+	data, err := platform.RunImageProvidesOf(image.Set, image.Reference.String()).Encode()
+	if err == nil {
+		_, err = c.Out.Write(data)
+	}
+	return err
+}
+
+func (p *provided) text(w io.Writer, width int) {
 	counts := map[provides.Kind]int{}
-	t := &table{width: c.width(), head: []string{"NAME", "VERSION", "KIND", "EVIDENCE"}}
-	for _, p := range b.Set.All() {
-		counts[p.Kind]++
-		if all || p.Kind != provides.Command && p.Kind != provides.Library && p.Kind != provides.PURL {
-			t.row(p.Name, p.Version, string(p.Kind), strings.Join(platform.ProvidedOf(p).Evidence, " "))
+	t := &table{width: width, head: []string{"NAME", "VERSION", "KIND", "EVIDENCE"}}
+	for _, x := range p.Set.All() {
+		counts[x.Kind]++
+		if p.all || x.Kind != provides.Command && x.Kind != provides.Library && x.Kind != provides.PURL {
+			t.row(x.Name, x.Version, string(x.Kind), strings.Join(platform.ProvidedOf(x).Evidence, " "))
 		}
 	}
-	t.write(c.Out)
-	if !all && counts[provides.Command]+counts[provides.Library] > 0 {
-		fmt.Fprintf(c.Out, "\nand %d commands (cmd:...) and %d libraries (so:...); --all lists them\n", counts[provides.Command], counts[provides.Library])
+	t.write(w)
+	if !p.all && counts[provides.Command]+counts[provides.Library] > 0 {
+		fmt.Fprintf(w, "\nand %d commands (cmd:...) and %d libraries (so:...); --all lists them\n", counts[provides.Command], counts[provides.Library])
 	}
-	return nil
 }
 
 // A providesDocument is the output of `provides IMAGE --output json`.
 type providesDocument struct {
 	envelope
 	Image    string                  `json:"image"`
+	Platform string                  `json:"platform,omitempty"`
 	Distro   platform.ProvidesDistro `json:"distro"`
 	Provides []platform.Provided     `json:"provides"`
 }
@@ -84,7 +119,8 @@ type providesDocument struct {
 // An answersDocument is the output of `provides IMAGE NAME --output json`.
 type answersDocument struct {
 	envelope
-	Answers []answered `json:"answers"`
+	Platform string     `json:"platform,omitempty"`
+	Answers  []answered `json:"answers"`
 }
 
 // An answered requirement is one NAME.
@@ -96,21 +132,47 @@ type answered struct {
 	By         []platform.Provided `json:"by,omitempty"`
 }
 
-func (c *Console) answers(b base.Image, names []string, output string) error {
-	all := []answered{}
-	enough := true
+func answersOf(b base.Image, platform string, names []string) *answersDocument {
+	d := &answersDocument{envelope: envelopeOf("answers"), Platform: platform, Answers: []answered{}}
 	for _, text := range names {
-		a := answerOf(b.Set, text)
-		enough = enough && a.Met
-		all = append(all, a)
+		d.Answers = append(d.Answers, answerOf(b.Set, text))
 	}
-	return c.answer(output, answersDocument{envelopeOf("answers"), all}, func(w io.Writer, width int) {
-		t := &table{width: width, head: []string{"REQUIRED", "MET", "WHY"}}
-		for _, a := range all {
-			t.row(strings.TrimSpace(a.Name+" "+a.Constraint), yesNo(a.Met), a.Reason)
+	return d
+}
+
+func (d *answersDocument) on() string    { return d.Platform }
+func (d *answersDocument) document() any { return d }
+
+func (d *answersDocument) good() bool {
+	return !slices.ContainsFunc(d.Answers, func(a answered) bool { return !a.Met })
+}
+
+func (d *answersDocument) text(w io.Writer, width int) { answerTable([]answerer{d}, width).write(w) }
+
+// answerTable prints the answers for all platforms in one table.
+func (c *Console) answerTable(all []answerer) error {
+	answerTable(all, c.width()).write(c.Out)
+	return enough(all)
+}
+
+// answerTable has a column for the platform if there are several.
+func answerTable(all []answerer, width int) *table {
+	t := &table{width: width, head: []string{"REQUIRED", "MET", "WHY"}}
+	if len(all) > 1 {
+		t.head = slices.Insert(t.head, 1, "PLATFORM")
+	}
+	for i := range all[0].(*answersDocument).Answers {
+		for _, one := range all {
+			d := one.(*answersDocument)
+			a := d.Answers[i]
+			row := []string{strings.TrimSpace(a.Name + " " + a.Constraint), yesNo(a.Met), a.Reason}
+			if len(all) > 1 {
+				row = slices.Insert(row, 1, d.Platform)
+			}
+			t.row(row...)
 		}
-		t.write(w)
-	}, enough)
+	}
+	return t
 }
 
 func answerOf(set *provides.Set, text string) answered {

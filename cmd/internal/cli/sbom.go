@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -11,11 +12,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/baseplan/baseplan/lifecycle/base"
+	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
 	"github.com/baseplan/baseplan/sbom/format"
-	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 func (c *Console) sbomCommand() *cobra.Command {
@@ -164,12 +165,15 @@ func (c *Console) sbomGenerateCommand() *cobra.Command {
 		Use:   "generate IMAGE",
 		Short: "Generate an SBOM from the package databases of an image",
 		Long: `Reads the package databases (dpkg, apk, rpm) of an image and prints an SBOM of their
-packages. Nothing is unpacked to disk.`,
+packages. Nothing is unpacked to disk.
+
+An index has an SBOM for each platform. --platform selects one of them; --file run.cdx.json
+writes all of them, to run.linux-amd64.cdx.json and so on, and prints the names.`,
 		Example: "  baseplan sbom generate registry.example/run:noble --file run.cdx.json\n  baseplan sbom generate docker://my-run-image --format spdx",
 		Args:    cobra.ExactArgs(1),
 	}
 	spelled := cmd.Flags().StringP("format", "f", string(sbom.CycloneDX), "cyclonedx, spdx or syft")
-	file := cmd.Flags().String("file", "", "write to this file instead of standard output")
+	file := cmd.Flags().String("file", "", "write to this file instead of standard output; of an index, to a file for each platform")
 	completeFlag(cmd, "format", formats...)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if !slices.Contains(formats, *spelled) {
@@ -182,26 +186,65 @@ packages. Nothing is unpacked to disk.`,
 		if err != nil {
 			return err
 		}
-		data, err := s.generated(cmd.Context(), args[0], sbom.Format(*spelled))
+		all, err := onPlatforms(cmd.Context(), s, args[0], func(ctx context.Context, s *source, img *image.Image) (generated, error) {
+			data, err := s.generated(ctx, img, sbom.Format(*spelled))
+			return generated{platformOf(img), data}, err
+		})
 		if err != nil {
 			return err
 		}
-		if *file != "" {
-			return platform.WriteFile(*file, data)
-		}
-		_, err = c.Out.Write(data)
-		return err
+		return c.writeGenerated(all, args[0], *file)
 	}
 	return cmd
 }
 
-// generated returns a generated SBOM, or an error if the image has no package database.
-func (s *source) generated(ctx context.Context, ref string, f sbom.Format) ([]byte, error) {
-	img, err := s.open(ctx, reference.Parse(ref))
-	if err != nil {
-		return nil, err
+// A generated SBOM is that of one platform, or of the image if that is "".
+type generated struct {
+	platform string
+	data     []byte
+}
+
+func (c *Console) writeGenerated(all []generated, name, file string) error {
+	switch {
+	case len(all) == 1 && file != "":
+		return platform.WriteFile(file, all[0].data)
+	case len(all) == 1:
+		_, err := c.Out.Write(all[0].data)
+		return err
+	case file == "":
+		return &hinted{fmt.Errorf("%s has %d platforms, each with an SBOM of its own", name, len(all)), "select one with --platform, or use --file for a file for each platform"}
 	}
-	defer img.Close()
+	names := map[string]string{}
+	for _, g := range all {
+		path := platformFile(file, g.platform)
+		if other, ok := names[path]; ok {
+			return &hinted{fmt.Errorf("%s has two images for %s", name, other), "use the digest of one of them"}
+		}
+		names[path] = g.platform
+	}
+	for _, g := range all {
+		path := platformFile(file, g.platform)
+		if err := platform.WriteFile(path, g.data); err != nil {
+			return err
+		}
+		fmt.Fprintln(c.Out, path)
+	}
+	return nil
+}
+
+// platformFile puts a platform into the name of a file, in front of the extension.
+func platformFile(file, platform string) string {
+	ext := filepath.Ext(file)
+	for _, f := range []sbom.Format{sbom.CycloneDX, sbom.SPDX, sbom.Syft} {
+		if strings.HasSuffix(file, "."+f.Ext()) {
+			ext = "." + f.Ext()
+		}
+	}
+	return strings.TrimSuffix(file, ext) + "." + strings.NewReplacer("/", "-", ":", "-").Replace(platform) + ext
+}
+
+// generated returns a generated SBOM, or an error if the image has no package database.
+func (s *source) generated(ctx context.Context, img *image.Image, f sbom.Format) ([]byte, error) {
 	doc, err := s.scan(ctx, img)
 	if err != nil {
 		return nil, err

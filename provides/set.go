@@ -15,7 +15,9 @@ import (
 // A Set is everything that one image provides. It is immutable. A nil *Set means
 // that the image's contents are unknown; it provides nothing.
 type Set struct {
-	document *sbom.Document
+	document     *sbom.Document
+	architecture string // the image's own, as [family] returns it; empty: unknown
+
 	native   []sbom.Package // sorted; packages of the image's own architecture
 	foreign  []sbom.Package // sorted; packages of other architectures (multiarch)
 	mapping  []Mapping      // effective
@@ -34,17 +36,28 @@ func From(doc *sbom.Document, mapping []Mapping, declared *Declaration) (*Set, [
 	if doc == nil {
 		return nil, nil
 	}
-	s := &Set{document: doc, mapping: effective(mapping), named: map[string][]Provide{}, mappedTo: map[string]Mapping{}}
-	s.native, s.foreign = split(doc.Packages)
-	s.files = sync.OnceValue(s.fileNames)
+	s := newSet(doc, architecture(doc.Packages), effective(mapping))
 	refused := s.declare(declared)
+	s.complete()
+	return s, refused
+}
+
+// newSet returns a set without names. The mapping is the effective one.
+func newSet(doc *sbom.Document, architecture string, mapping []Mapping) *Set {
+	s := &Set{document: doc, architecture: architecture, mapping: mapping, named: map[string][]Provide{}, mappedTo: map[string]Mapping{}}
+	s.native, s.foreign = split(doc.Packages, architecture)
+	s.files = sync.OnceValue(s.fileNames)
+	return s
+}
+
+// complete adds all names but the declared ones.
+func (s *Set) complete() {
 	s.mapped()
 	s.packages()
 	for name, all := range s.named {
 		slices.SortStableFunc(all, compareProvides)
 		s.named[name] = slices.CompactFunc(all, func(a, b Provide) bool { return compareProvides(a, b) == 0 })
 	}
-	return s, refused
 }
 
 // declare adds the declared entries that the inventory backs.
@@ -172,12 +185,9 @@ func soname(capability string, pkg sbom.Package) (string, bool) {
 	return name, sbom.IsLibrary(name) && !strings.ContainsAny(name, "(/ ") && (wide || family(pkg.Arch) == "i386" || strings.HasPrefix(pkg.Arch, "armv"))
 }
 
-// split separates packages of the image's own architecture, which is the most
-// common one, from foreign packages.
-func split(packages []sbom.Package) (native, foreign []sbom.Package) {
-	if !slices.IsSortedFunc(packages, sbom.Compare) {
-		packages = slices.SortedFunc(slices.Values(packages), sbom.Compare)
-	}
+// architecture returns the image's own architecture, which is the most common one of
+// its packages; "" if there is none.
+func architecture(packages []sbom.Package) string {
 	count := map[string]int{}
 	for _, pkg := range packages {
 		if pkg.Type.OS() {
@@ -190,6 +200,14 @@ func split(packages []sbom.Package) (native, foreign []sbom.Package) {
 		if n > most || n == most && arch < own {
 			own, most = arch, n
 		}
+	}
+	return own
+}
+
+// split separates packages of the image's own architecture from foreign packages.
+func split(packages []sbom.Package, own string) (native, foreign []sbom.Package) {
+	if !slices.IsSortedFunc(packages, sbom.Compare) {
+		packages = slices.SortedFunc(slices.Values(packages), sbom.Compare)
 	}
 	for _, pkg := range packages {
 		if arch := family(pkg.Arch); pkg.Type.OS() && arch != "" && arch != own {

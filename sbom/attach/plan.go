@@ -124,7 +124,8 @@ func blobOf(mediaType string, data []byte) packedBlob {
 	return packedBlob{ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}, data}
 }
 
-// pack creates a referrer (image-spec, "Guidelines for Artifact Usage"). It is deterministic.
+// pack creates a referrer, or an artifact of its own if there is no subject (image-spec, "Guidelines
+// for Artifact Usage"). It is deterministic.
 func (p *plan) pack(artifactType string, layer packedBlob, created time.Time, annotations map[string]string) (*packed, error) {
 	if err := checkSize(layer.data); err != nil {
 		return nil, fmt.Errorf("packing an artifact of type %s: %w", artifactType, err)
@@ -136,8 +137,10 @@ func (p *plan) pack(artifactType string, layer packedBlob, created time.Time, an
 		ArtifactType: artifactType,
 		Config:       config.desc,
 		Layers:       []ocispec.Descriptor{layer.desc},
-		Subject:      &p.subject,
 		Annotations:  map[string]string{},
+	}
+	if p.subject.Digest != "" {
+		m.Subject = &p.subject
 	}
 	for k, v := range annotations {
 		m.Annotations[k] = v

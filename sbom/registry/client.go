@@ -31,6 +31,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/baseplan/baseplan/sbom/reference"
+	"github.com/baseplan/baseplan/sbom/registry/watch"
 )
 
 const userAgent = "baseplan"
@@ -167,4 +168,16 @@ type withContext struct {
 // RoundTrip implements [http.RoundTripper].
 func (w withContext) RoundTrip(req *http.Request) (*http.Response, error) {
 	return w.next.RoundTrip(req.WithContext(w.ctx))
+}
+
+// Digest returns the digest of the manifest or index that a reference names now, with one
+// request.
+func (c *Client) Digest(ctx context.Context, ref name.Reference) (string, error) {
+	ctx, asked := watch.Until(ctx, c.Stall, "asking for a digest")
+	defer asked()
+	found, err := remote.Head(ref, c.Options(ctx, ref.Context())...)
+	if err != nil {
+		return "", fmt.Errorf("asking for the digest of %s: %w", ref, c.Refused(ref.Context(), watch.Cause(ctx, err)))
+	}
+	return found.Digest.String(), nil
 }

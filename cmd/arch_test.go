@@ -69,7 +69,7 @@ var walls = []wall{
 }
 
 // pure packages do no I/O: same bytes in, same bytes out.
-var pure = []string{"sbom/tomlfile/keys", "sbom/tomlfile", "sbom", "sbom/format", "provides", "resolver", "resolver/advise", "extensions"}
+var pure = []string{"sbom/tomlfile/keys", "sbom/tomlfile", "sbom", "sbom/format", "provides", "provides/catalog", "resolver", "resolver/advise", "extensions"}
 
 // effects are what a pure package must not import.
 var effects = []string{"os", "os/exec", "net", "net/http", "flag", "log", "syscall"}
@@ -313,6 +313,7 @@ var marks = []string{`"@"`, `'@'`, `"docker://"`, `"oci:"`, `"tar:"`, `"sha256:"
 // otherMarks are files that cut something else at "@".
 var otherMarks = map[string]string{
 	"provides/pattern.go":            "package URLs",
+	"provides/catalog/codec.go":      "package URLs",
 	"sbom/format/spelling.go":        "package URLs",
 	"lifecycle/platform/settings.go": "IDs of modules, which have none",
 }

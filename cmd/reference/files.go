@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/provides/catalog"
 	"github.com/baseplan/baseplan/sbom/attach"
 )
 
@@ -87,7 +88,8 @@ func descriptions(root string) ([]described, error) {
 	label, err2 := labelSample()
 	written, err3 := writtenSample()
 	explained, err4 := explainedSample(resolution)
-	if err := errors.Join(err, err1, err2, err3, err4); err != nil {
+	listed, err5 := catalogSample()
+	if err := errors.Join(err, err1, err2, err3, err4, err5); err != nil {
 		return nil, err
 	}
 	return []described{
@@ -146,6 +148,13 @@ func descriptions(root string) ([]described, error) {
 		{
 			name: "label " + attach.SBOMLabel, writer: "image publisher, `baseplan sbom attach --as layer`", reader: "analyzer, restorer, creator, rebaser, `baseplan`",
 			about: "The diff ID of the layer that holds the image's SBOM, `/cnb/sbom/*.{cdx,spdx,syft}.json`. It is used only if that layer is the image's last.",
+		},
+		{
+			name: "catalog of run images", writer: "`baseplan catalog push`", reader: "creator, `baseplan select`, `baseplan catalog show`",
+			about: "What the run images of an operator provide, so that one can be chosen without reading the inventory of each: an artifact in a registry of type `" + catalog.Type + "`,\n" +
+				"with one layer of that type, this JSON. Packages are listed once, with the images that have them; what they provide follows from them as from an SBOM, by the mapping of whoever reads the catalog.\n" +
+				"Times and the order of the images have no influence on it, so the same images have the same digest. A signature is one over the artifact's manifest, as `cosign sign` makes it.",
+			typ: "catalog.File", format: "json", sample: listed, language: "json",
 		},
 		{
 			name: "<cache-dir>/run-image/<algorithm>-<hex>.json", writer: "restorer, creator", reader: "restorer, creator",

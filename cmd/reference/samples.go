@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/provides"
+	"github.com/baseplan/baseplan/provides/catalog"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
 )
@@ -99,6 +101,27 @@ func reportSample() (string, error) {
 		Config:      &extensions.Config{User: "1000:1000", WorkingDir: "/workspace", Env: []string{"PATH=/usr/bin:/bin"}},
 	}.Encode()
 	return string(data), err
+}
+
+func catalogSample() (string, error) {
+	entry := func(tag, digest, version string) catalog.Entry {
+		return catalog.Entry{
+			Image: catalog.Image{
+				Name: "registry.example/run:" + tag, Digest: "sha256:" + strings.Repeat(digest, 64), OS: "linux", Arch: "amd64", Distro: "debian", Release: "12", Size: 48_000_000, Packages: 105,
+			},
+			Part: provides.Part{Architecture: "amd64", Packages: []sbom.Package{
+				{Type: sbom.Deb, Name: "curl", Version: version, Arch: "amd64", PURL: "pkg:deb/debian/curl@" + version + "?arch=amd64", Files: []string{"/usr/bin/curl"}},
+				{Type: sbom.Deb, Name: "mawk", Version: "1.3.4", Arch: "amd64", PURL: "pkg:deb/debian/mawk@1.3.4?arch=amd64", Provides: []sbom.VirtualPackage{{Name: "awk"}}, Files: []string{"/usr/bin/mawk"}},
+			}},
+		}
+	}
+	data, err := catalog.Encode([]catalog.Entry{entry("1", "a", "7.88.1-10"), entry("2", "b", "7.88.1-12")})
+	if err != nil {
+		return "", err
+	}
+	var b bytes.Buffer
+	err = json.Indent(&b, data, "", "  ")
+	return b.String(), err
 }
 
 func labelSample() (string, error) {

@@ -19,7 +19,7 @@ type source struct {
 
 // folders maps the names of packages with file types to their directories.
 var folders = map[string]string{
-	"platform": "lifecycle/platform", "attach": "sbom/attach", "provides": "provides", "extensions": "extensions", "sbom": "sbom",
+	"platform": "lifecycle/platform", "attach": "sbom/attach", "provides": "provides", "extensions": "extensions", "sbom": "sbom", "catalog": "provides/catalog",
 }
 
 func readSource(root string) (*source, error) {

@@ -20,7 +20,7 @@ const (
 	maxHeld   = 50_000_000 // packages of all images
 )
 
-// A File is a catalog as JSON (docs/reference/files.md, "catalog").
+// A File is a catalog as JSON (docs/reference/files.md, "catalog of run images").
 type File struct {
 	Version  string        `json:"version"`
 	Images   []ImageEntry  `json:"images"`   // sorted by name, platform and digest

@@ -17,7 +17,6 @@ import (
 // A Standalone is an artifact with one layer that belongs to no image, such as a
 // catalog of run images.
 type Standalone struct {
-	Reference string // by digest
 	Digest    v1.Hash
 	Data      []byte    // content of the layer
 	Signature Signature // zero if signatures are not required
@@ -63,7 +62,7 @@ func readStandalone(ctx context.Context, trust trust, repo *repository, ref name
 	if m.ArtifactType != artifactType || i < 0 {
 		return nil, &trustError{UnknownType, fmt.Sprintf("it is not an artifact of type %s", artifactType)}
 	}
-	s := &Standalone{Reference: repo.at(desc.Digest.String()), Digest: hash(desc.Digest.String())}
+	s := &Standalone{Digest: hash(desc.Digest.String())}
 	if trust.restricted() {
 		if s.Signature, err = trust.manifest(ctx, repo, s.Digest); err != nil {
 			return nil, err

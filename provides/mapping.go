@@ -48,22 +48,30 @@ func DecodeMapping(data []byte, name string) ([]Mapping, error) {
 
 // CheckMapping returns an error if a table is invalid.
 func CheckMapping(table []Mapping) error {
+	for _, err := range MappingErrors(table) {
+		return err
+	}
+	return nil
+}
+
+// MappingErrors returns all errors of a table.
+func MappingErrors(table []Mapping) (all []error) {
 	seen := map[string]bool{}
 	for i, m := range table {
 		switch {
 		case m.Name == "" || strings.TrimSpace(m.Name) != m.Name:
-			return fmt.Errorf("[[provides]] number %d: key \"name\": give the name that buildpacks require", i+1)
+			all = append(all, fmt.Errorf("[[provides]] number %d: key \"name\": give the name that buildpacks require", i+1))
 		case seen[m.Name]:
-			return fmt.Errorf("[[provides]] %q occurs twice: put its packages into one entry", m.Name)
+			all = append(all, fmt.Errorf("[[provides]] %q occurs twice: put its packages into one entry", m.Name))
 		}
 		seen[m.Name] = true
 		for _, text := range m.Packages {
 			if _, err := ParsePattern(text); err != nil {
-				return fmt.Errorf("[[provides]] %q: key \"packages\": %w", m.Name, err)
+				all = append(all, fmt.Errorf("[[provides]] %q: key \"packages\": %w", m.Name, err))
 			}
 		}
 	}
-	return nil
+	return all
 }
 
 // effective merges the operator's table over the built-in one by name. An entry

@@ -105,6 +105,7 @@ func TestScripts(t *testing.T) {
 		platform.LifecycleMetadataLabel: `{"runImage": {"topLayer": "sha256:0"}, "stack": {"runImage": {"image": "` + registry.Name + `/run:curl"}}}`,
 	})
 	maps.Copy(images, explained(t, images["plain"]))
+	maps.Copy(images, policied(t))
 	registry.PushIndex("explain:index", lifecycletest.Index(map[string]v1.Image{"amd64": lifecycletest.Arch(images["app1"], "amd64"), "arm64": lifecycletest.Arch(images["app2"], "arm64")}))
 	for name, img := range images {
 		registry.Push("run:"+name, img)

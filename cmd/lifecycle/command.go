@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/baseplan/baseplan/cmd/internal/console"
-	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle"
 	"github.com/baseplan/baseplan/lifecycle/api"
 	"github.com/baseplan/baseplan/lifecycle/buildpack"
@@ -204,21 +203,8 @@ func (c *command) readSettings() error {
 	return err
 }
 
-// policy returns the policy of flags and variables, then of baseplan.toml. Unset values stay
-// empty: a default must not be stricter than what another phase was given.
-func (c *command) policy() platform.Policy {
-	p := c.settings.Policy
-	p.RunSBOM = cmp.Or(c.RunSBOM, p.RunSBOM)
-	p.Proof = cmp.Or(extensions.Proof(c.RunImageProof), p.Proof)
-	p.Select = cmp.Or(c.Selection, p.Select)
-	p.ExtendInCreator = cmp.Or(c.ExtendInCreate, p.ExtendInCreator)
-	p.ExtendNetwork = cmp.Or(c.ExtendNetwork, p.ExtendNetwork)
-	if len(c.RunSBOMKeys) > 0 {
-		p.Keys = c.RunSBOMKeys
-	}
-	p.TrustedRoot = cmp.Or(c.TrustedRoot, p.TrustedRoot)
-	return p
-}
+// policy returns this phase's own policy.
+func (c *command) policy() platform.Policy { return c.Inputs.Policy(c.settings.Policy) }
 
 // store returns the store of buildpacks.
 func (c *command) store() buildpack.Store {

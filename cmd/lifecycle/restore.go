@@ -74,10 +74,8 @@ func closeCache(kept cache.Cache) error {
 
 // completeBases resolves what the detector left open about the base images, and records it.
 func (c *command) completeBases(ctx context.Context, opener *image.Opener, analyzed *platform.Analyzed, group platform.Group, runFile *platform.RunFile) (*platform.Analyzed, error) {
-	policy, resolution := c.policy(), c.resolution()
-	if resolution != nil { // the builder's policy applies where it is stricter
-		policy = policy.Stricter(resolution.Policy)
-	}
+	resolution := c.resolution()
+	policy := c.policyAfter(resolution)
 	reader, err := c.reader(opener, policy)
 	if err != nil {
 		return nil, err
@@ -106,6 +104,14 @@ func (c *command) completeBases(ctx context.Context, opener *image.Opener, analy
 		err = c.write(c.ownFile("resolution.toml"), bases.Resolution)
 	}
 	return bases.Analyzed, err
+}
+
+// policyAfter returns the policy of a phase after detection: the builder's applies where it is stricter.
+func (c *command) policyAfter(r *platform.Resolution) platform.Policy {
+	if r == nil {
+		return c.policy()
+	}
+	return c.policy().Stricter(r.Policy)
 }
 
 // restorer returns the restorer without what earlier phases left.

@@ -5,6 +5,4 @@ import "github.com/baseplan/baseplan/resolver"
 // For the tests of the package.
 var ParseAge = parseAge
 
-func (in *Inputs) SetBy(key string) string { return in.setBy[key] }
-
 func (m ResolvedModule) Module() resolver.Module { return m.module() }

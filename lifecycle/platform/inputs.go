@@ -116,6 +116,10 @@ type Inputs struct {
 	setBy map[string]string
 }
 
+// SetBy returns the flag ("-run-sbom-key") or variable ("CNB_RUN_SBOM_KEY") that set the input with this variable,
+// or "" if it has its default.
+func (in *Inputs) SetBy(variable string) string { return in.setBy[variable] }
+
 // ErrHelp is returned by [Parse] for -help.
 var ErrHelp = flag.ErrHelp
 

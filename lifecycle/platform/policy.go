@@ -8,6 +8,22 @@ import (
 	"github.com/baseplan/baseplan/extensions"
 )
 
+// Policy returns the policy of a phase: its flags and variables, then that of its baseplan.toml. Unset values
+// stay empty: a default must not be stricter than what another phase was given.
+func (in *Inputs) Policy(file Policy) Policy {
+	p := file
+	p.RunSBOM = cmp.Or(in.RunSBOM, p.RunSBOM)
+	p.Proof = cmp.Or(extensions.Proof(in.RunImageProof), p.Proof)
+	p.Select = cmp.Or(in.Selection, p.Select)
+	p.ExtendInCreator = cmp.Or(in.ExtendInCreate, p.ExtendInCreator)
+	p.ExtendNetwork = cmp.Or(in.ExtendNetwork, p.ExtendNetwork)
+	if len(in.RunSBOMKeys) > 0 {
+		p.Keys = in.RunSBOMKeys
+	}
+	p.TrustedRoot = cmp.Or(in.TrustedRoot, p.TrustedRoot)
+	return p
+}
+
 // Stricter combines a phase's own policy with the one recorded by the detector. Of two
 // values it takes the one that skips fewer Dockerfiles; a value that is not set does not
 // count. Keys and identities are the phase's own if it has any of either, else the recorded

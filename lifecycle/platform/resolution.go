@@ -184,7 +184,7 @@ func DecodeResolution(data []byte, name string) (*Resolution, error) {
 	if err := tomlfile.DecodeVersioned(data, name, &r, &r.Version, sbom.CheckFileVersion); err != nil {
 		return nil, err
 	}
-	if err := checkIdentities(r.Identities); err != nil {
+	for _, err := range checkIdentities(r.Identities) {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
 	r.Policy.Extensions, r.Policy.Identities = r.Extensions, r.Identities

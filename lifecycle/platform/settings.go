@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -79,68 +80,86 @@ var allowed = map[string][]string{
 
 // DecodeSettings decodes baseplan.toml. The name is used in errors.
 func DecodeSettings(data []byte, name string) (*Settings, error) {
-	var s Settings
-	if err := tomlfile.DecodeVersionedStrict(data, name, &s, &s.Version, sbom.CheckFileVersion); err != nil {
-		return nil, err
+	s, problems := CheckSettings(data, name)
+	if len(problems) > 0 {
+		return nil, problems[0]
 	}
-	if err := s.Policy.Check(); err != nil {
-		return nil, fmt.Errorf("reading %s: [policy]: %w", name, err)
-	}
-	if s.Policy.Built != nil {
-		return nil, fmt.Errorf("reading %s: [policy]: key \"built\": the detector records the build time; remove the key", name)
-	}
-	if err := checkExtensions(s.Extensions); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", name, err)
-	}
-	if err := checkIdentities(s.Identities); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", name, err)
-	}
-	s.Policy.Extensions, s.Policy.Identities = s.Extensions, s.Identities
-	if err := provides.CheckMapping(s.Mapping); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", name, err)
-	}
-	return &s, nil
+	return s, nil
 }
 
-func checkIdentities(all []attach.Identity) error {
-	for i, identity := range all {
-		if err := identity.Check(); err != nil {
-			return fmt.Errorf("[[identities]], element %d: %w", i+1, err)
+// CheckSettings is like [DecodeSettings], but returns all errors. The settings are nil if the file cannot be decoded.
+func CheckSettings(data []byte, name string) (*Settings, []error) {
+	var s Settings
+	if err := tomlfile.DecodeVersionedStrict(data, name, &s, &s.Version, sbom.CheckFileVersion); err != nil {
+		return nil, []error{err}
+	}
+	var all []error
+	add := func(where string, errs []error) {
+		for _, err := range errs {
+			all = append(all, fmt.Errorf("reading %s: %s%w", name, where, err))
 		}
 	}
-	return nil
+	add("[policy]: ", s.Policy.problems())
+	if s.Policy.Built != nil {
+		add("[policy]: ", []error{errors.New("key \"built\": the detector records the build time; remove the key")})
+	}
+	add("", checkExtensions(s.Extensions))
+	add("", checkIdentities(s.Identities))
+	add("", provides.MappingErrors(s.Mapping))
+	s.Policy.Extensions, s.Policy.Identities = s.Extensions, s.Identities
+	return &s, all
+}
+
+func checkIdentities(table []attach.Identity) (all []error) {
+	for i, identity := range table {
+		if err := identity.Check(); err != nil {
+			all = append(all, fmt.Errorf("[[identities]], element %d: %w", i+1, err))
+		}
+	}
+	return all
 }
 
 // Check returns an error that names the first key with an invalid value.
 func (p Policy) Check() error {
-	for _, key := range []string{"run-sbom", "proof", "select", "extend-in-creator", "extend-network"} {
-		if err := p.checkKey(key); err != nil {
-			return fmt.Errorf("key %q: %w", key, err)
-		}
-	}
-	if _, err := parseAge(p.MaxImageAge); err != nil {
-		return fmt.Errorf("key \"max-image-age\": %w", err)
+	for _, err := range p.problems() {
+		return err
 	}
 	return nil
 }
 
-// checkExtensions returns an error that names the first invalid entry of [[extensions]].
-func checkExtensions(table []ExtensionProof) error {
+func (p Policy) problems() (all []error) {
+	for _, key := range []string{"run-sbom", "proof", "select", "extend-in-creator", "extend-network"} {
+		if err := p.checkKey(key); err != nil {
+			all = append(all, fmt.Errorf("key %q: %w", key, err))
+		}
+	}
+	if _, err := parseAge(p.MaxImageAge); err != nil {
+		all = append(all, fmt.Errorf("key \"max-image-age\": %w", err))
+	}
+	return all
+}
+
+// checkExtensions returns errors that name the invalid entries of [[extensions]].
+func checkExtensions(table []ExtensionProof) (all []error) {
 	seen := map[string]bool{}
 	for i, x := range table {
+		var err error
 		switch {
 		case x.ID == "":
-			return fmt.Errorf("[[extensions]], element %d: key \"id\": set the id of an extension, without its version", i+1)
+			err = fmt.Errorf("[[extensions]], element %d: key \"id\": set the id of an extension, without its version", i+1)
 		case strings.Contains(x.ID, "@"):
-			return fmt.Errorf("[[extensions]] %q: key \"id\": remove the version", x.ID)
+			err = fmt.Errorf("[[extensions]] %q: key \"id\": remove the version", x.ID)
 		case seen[x.ID]:
-			return fmt.Errorf("[[extensions]] has several entries for %q; keep one", x.ID)
+			err = fmt.Errorf("[[extensions]] has several entries for %q; keep one", x.ID)
 		case !slices.Contains(proofs(), string(x.Proof)):
-			return fmt.Errorf("[[extensions]] %q: key \"proof\": %q is not one of %s", x.ID, x.Proof, strings.Join(proofs(), ", "))
+			err = fmt.Errorf("[[extensions]] %q: key \"proof\": %q is not one of %s", x.ID, x.Proof, strings.Join(proofs(), ", "))
+		}
+		if err != nil {
+			all = append(all, err)
 		}
 		seen[x.ID] = true
 	}
-	return nil
+	return all
 }
 
 func proofs() []string {

@@ -69,6 +69,8 @@ type selection struct {
 	dirs  map[string][]string
 	names map[string]bool // directories that links lead to; see watches
 	above map[string]bool
+
+	filesOnly bool // neither commands nor libraries
 }
 
 func newSelection() *selection {
@@ -120,7 +122,7 @@ func (in *selection) wants(name string) bool {
 // watches reports whether the existence of a file at the path matters, whatever its
 // content.
 func (in *selection) watches(name string) bool {
-	return sbom.FileName(name) != "" || len(in.names) > 0 && in.holdsNames(path.Dir(name))
+	return !in.filesOnly && (sbom.FileName(name) != "" || len(in.names) > 0 && in.holdsNames(path.Dir(name)))
 }
 
 // holdsNames reports whether commands or libraries in the directory are watched.
@@ -131,7 +133,7 @@ func (in *selection) holdsNames(dir string) bool {
 
 // picks reports whether to keep an entry at the path.
 func (in *selection) picks(name string) bool {
-	return in.above[name] || in.wants(name) || in.watches(name) || sbom.IsMultiarchDir(name)
+	return in.above[name] || in.wants(name) || in.watches(name) || !in.filesOnly && sbom.IsMultiarchDir(name)
 }
 
 func hasEnding(name string, endings []string) bool {

@@ -15,6 +15,8 @@ func Documents() map[string]any {
 		"explanation":  resolveDocument{},
 		"inventory":    inventory{},
 		"platforms":    platformsDocument{},
+		"policy":       policyDocument{},
+		"policy-check": policyCheckDocument{},
 		"provides":     providesDocument{},
 		"prune":        pruneDocument{},
 		"rebase-check": rebaseCheckDocument{},

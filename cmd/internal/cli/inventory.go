@@ -56,16 +56,14 @@ func inventoriesFlags(cmd *cobra.Command) {
 // source evaluates the shared flags. Flags that a command does not have keep
 // their defaults.
 func (c *Console) source(cmd *cobra.Command) (*source, error) {
-	flags := cmd.Flags()
-	s := &source{console: c}
-	s.fresh, _ = flags.GetBool("generate")
-	dir, _ := flags.GetString("cache-dir")
-	if dir = c.cacheDir(dir); dir != "" {
-		s.cache = scan.DirCache(dir)
+	s, err := c.imageSource(cmd)
+	if err != nil {
+		return nil, err
 	}
+	flags := cmd.Flags()
+	s.fresh, _ = flags.GetBool("generate")
 	if flags.Lookup("generate") != nil { // the --sbom of attach is another
 		file, _ := flags.GetString("sbom")
-		var err error
 		if s.file, err = c.spooled(file); err != nil {
 			return nil, fmt.Errorf("reading --sbom: %w", err)
 		}
@@ -75,8 +73,17 @@ func (c *Console) source(cmd *cobra.Command) (*source, error) {
 		return nil, err
 	}
 	s.mapping, s.policy = settings.Mapping, settings.Policy
-	if s.trust, err = c.trust(cmd, s.policy); err != nil {
-		return nil, err
+	s.trust, err = c.trust(cmd, s.policy)
+	return s, err
+}
+
+// imageSource returns a source that opens images, without a policy.
+func (c *Console) imageSource(cmd *cobra.Command) (*source, error) {
+	flags := cmd.Flags()
+	s := &source{console: c}
+	dir, _ := flags.GetString("cache-dir")
+	if dir = c.cacheDir(dir); dir != "" {
+		s.cache = scan.DirCache(dir)
 	}
 	arch, err := platformFlag(cmd)
 	if err != nil {

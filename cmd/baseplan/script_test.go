@@ -116,6 +116,10 @@ func TestScripts(t *testing.T) {
 	registry.Push("scratch:run", images["scratch"])
 	multi := lifecycletest.Attested(lifecycletest.Index(map[string]v1.Image{"amd64": images["curl"], "arm64": lifecycletest.DebianArch("arm64")}))
 	registry.PushIndex("multi:run", multi)
+	registry.PushIndex("publish:multi", multi)
+	for _, tag := range []string{"single", "fresh", "lie", "layer"} {
+		registry.Push("publish:"+tag, lifecycletest.Labelled(images["curl"], map[string]string{"tag": tag}))
+	}
 	registry.Push("keyless:run", images["curl"])
 	registry.Push("labelled:run", lifecycletest.Labelled(images["curl"], map[string]string{
 		attach.ProvidesLabel: `{"version": "1.0", "provides": [{"name": "courier", "evidence": ["pkg:deb/debian/curl"]}]}`,
@@ -157,6 +161,15 @@ func TestScripts(t *testing.T) {
 			}
 			if err := tarball.WriteToFile(filepath.Join(env.WorkDir, "app1.tar"), lifecycletest.Reference("registry.example/app:1"), images["app1"]); err != nil {
 				return err
+			}
+			for list, tags := range map[string][]string{"list.txt": {"multi", "single", "none"}, "names.txt": {"multi", "single"}} {
+				text := "# What is released.\n"
+				for _, tag := range tags {
+					text += "\n" + registry.Name + "/publish:" + tag + "\n"
+				}
+				if err := os.WriteFile(filepath.Join(env.WorkDir, list), []byte(text), 0o600); err != nil {
+					return err
+				}
 			}
 			if err := writeKeys(env.WorkDir, "signer", "other"); err != nil {
 				return err

@@ -146,6 +146,12 @@ func descriptions(root string) ([]described, error) {
 			typ: "provides.Declaration", format: "json", sample: declarationSample, language: "json",
 		},
 		{
+			name: "names.toml", writer: "image publisher", reader: "`baseplan sbom publish --promise`",
+			about: "What every image of a publisher must provide, under any file name. If an image does not provide a name in a version that the constraint allows, `baseplan sbom publish` writes nothing.\n" +
+				"Names are those of `baseplan provides`. Unknown keys are errors.",
+			typ: "platform.Promise", format: "toml", sample: promiseSample, language: "toml",
+		},
+		{
 			name: "label " + attach.SBOMLabel, writer: "image publisher, `baseplan sbom attach --as layer`", reader: "analyzer, restorer, creator, rebaser, `baseplan`",
 			about: "The diff ID of the layer that holds the image's SBOM, `/cnb/sbom/*.{cdx,spdx,syft}.json`. It is used only if that layer is the image's last.",
 		},

@@ -45,9 +45,23 @@ const declarationSample = `{"version": "1.0", "provides": [
   {"name": "jre", "version": "17.0.12", "evidence": ["pkg:deb/debian/openjdk-17-jre-headless"]}]}
 `
 
+// promiseSample is an example of a publisher's file.
+const promiseSample = `version = "1.0"
+
+[[provides]]
+name = "curl"
+
+[[provides]]
+name = "jre"
+constraint = ">= 17"
+`
+
 // checkSamples decodes the handwritten samples as the phases do.
 func checkSamples() error {
 	if _, err := platform.DecodeSettings([]byte(settingsSample), "the sample of baseplan.toml"); err != nil {
+		return err
+	}
+	if _, err := platform.DecodePromise([]byte(promiseSample), "the sample of names.toml"); err != nil {
 		return err
 	}
 	_, err := provides.DecodeDeclarationFile([]byte(declarationSample), "the sample of a declaration")

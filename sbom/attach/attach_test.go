@@ -474,3 +474,26 @@ func TestAttachRespectsForeignTag(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestAttachReplacesADeclaration: builds use the declaration that was attached last, and attaching it again changes
+// nothing.
+func TestAttachReplacesADeclaration(t *testing.T) {
+	for _, kind := range []string{"no referrers API", "distribution 3"} { // go-containerregistry's API lists no annotations
+		t.Run(kind, func(t *testing.T) {
+			w := newWorld(t, registries[kind]())
+			for i := range 6 {
+				declared := []byte(fmt.Sprintf(`{"version": "1.0", "provides": [{"name": "name-%d", "evidence": ["file:/bin/sh"]}]}`, i%3))
+				for again := range 2 {
+					attached := must(quick().Attach(t.Context(), w.ref, Options{Material: material(Material{Provides: declared})}))(t)
+					if attached[0].Changed != (again == 0) {
+						t.Fatalf("declaration %d, changed: %t", i, attached[0].Changed)
+					}
+					r := must((&Finder{}).Find(shortCtx(t), w.subject()))(t)
+					if r.Declaration == nil || string(r.Declaration.Data) != string(declared) || r.Declaration.Reference != attached[0].Reference {
+						t.Fatalf("declaration %d: a build uses %v", i, r.Declaration)
+					}
+				}
+			}
+		})
+	}
+}

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -23,6 +25,47 @@ const (
 // UnsignedLabel is the reason why a label is rejected if keys are given.
 const UnsignedLabel = "a label carries no signature: attach a signed declaration (baseplan sbom attach --provides FILE --sign KEY)"
 
+// compareDeclarations sorts the newest first. The digest breaks ties, so that the order is deterministic.
+func compareDeclarations(a, b ocispec.Descriptor) int {
+	return cmp.Or(cmp.Compare(b.Annotations[ocispec.AnnotationCreated], a.Annotations[ocispec.AnnotationCreated]), cmp.Compare(a.Digest, b.Digest))
+}
+
+// declare creates the declaration's referrer. If builds would use another one, it gets the current time, so that
+// builds use this one (unless the registry lists no annotations); if they use the same declaration already, declare returns that one's digest.
+func (p *plan) declare(ctx context.Context, to *publisher, listed *referrerList) (*packed, *v1.Hash, error) {
+	layer := blobOf(DeclarationType, p.provides)
+	a, err := p.pack(DeclarationType, layer, time.Time{}, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	var others []ocispec.Descriptor
+	for _, d := range listed.entries {
+		if d.ArtifactType == DeclarationType {
+			others = append(others, d)
+		}
+	}
+	if len(others) == 0 || !p.created.IsZero() {
+		return a, nil, nil
+	}
+	used := slices.MinFunc(others, compareDeclarations)
+	if used.Digest == a.desc.Digest {
+		return a, nil, nil
+	}
+	if _, raw, err := to.repo.manifest(ctx, used.Digest.String()); err == nil {
+		m, err := decodeManifest(raw)
+		if err == nil && slices.ContainsFunc(m.Layers, func(l ocispec.Descriptor) bool { return l.Digest == layer.desc.Digest }) {
+			h := hash(used.Digest.String())
+			return nil, &h, nil
+		}
+	}
+	now := time.Now()
+	if created, err := time.Parse(time.RFC3339, used.Annotations[ocispec.AnnotationCreated]); err == nil && !created.Before(now.Truncate(time.Second)) {
+		now = created.Add(time.Second)
+	}
+	a, err = p.pack(DeclarationType, layer, now, nil)
+	return a, nil, err
+}
+
 // addDeclaration records a declaration found in a list of referrers.
 func (r *search) addDeclaration(c candidate) {
 	r.mu.Lock()
@@ -31,8 +74,7 @@ func (r *search) addDeclaration(c candidate) {
 	slices.SortFunc(r.declarations, func(a, b candidate) int {
 		return cmp.Or(
 			compareBool(a.subject != r.Digest, b.subject != r.Digest),
-			cmp.Compare(b.desc.Annotations[ocispec.AnnotationCreated], a.desc.Annotations[ocispec.AnnotationCreated]),
-			cmp.Compare(a.desc.Digest, b.desc.Digest))
+			compareDeclarations(a.desc, b.desc))
 	})
 	r.declarations = r.declarations[:min(len(r.declarations), maxDeclarations)]
 }

@@ -229,9 +229,12 @@ func (p *plan) referrers(ctx context.Context, to *publisher, listed *referrerLis
 		add(a, "sbom", d.format)
 	}
 	if p.provides != nil {
-		a, err := p.pack(DeclarationType, blobOf(DeclarationType, p.provides), time.Time{}, nil)
+		a, there, err := p.declare(ctx, to, listed)
 		if err != nil {
 			return nil, nil, err
+		}
+		if there != nil {
+			return artifacts, append(all, p.attached("provides", "", to.repo.at(there.String()), *there, false)), nil
 		}
 		add(a, "provides", "")
 	}

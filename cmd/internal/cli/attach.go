@@ -364,10 +364,7 @@ func (c *Console) writeAttached(attached []attach.Attached, output string) error
 		t.head = slices.Insert(t.head, 1, "PLATFORM")
 	}
 	for _, a := range attached {
-		d := attachedItem{Target: a.Target.String(), What: a.What, Format: a.Format, Reference: a.Reference, Digest: a.Digest.String(), Changed: a.Changed}
-		if a.Platform != nil {
-			d.Platform = a.Platform.String()
-		}
+		d := itemOf(a)
 		all.Attached = append(all.Attached, d)
 		state := "there already"
 		if a.Changed {

@@ -19,6 +19,7 @@ func Documents() map[string]any {
 		"policy-check": policyCheckDocument{},
 		"provides":     providesDocument{},
 		"prune":        pruneDocument{},
+		"published":    publishDocument{},
 		"rebase-check": rebaseCheckDocument{},
 		"resolution":   resolveDocument{},
 		"sboms":        carriedDocument{},

@@ -54,9 +54,10 @@ match the image.`,
 type carried struct {
 	image    *image.Image
 	found    *attach.Result
-	verified bool     // compared with the image
-	lies     []string // in the SBOM, but not in the image
-	omits    []string // in the image, but not in the SBOM
+	scanned  *sbom.Document // the image's packages; nil: not compared
+	verified bool           // compared with the image
+	lies     []string       // in the SBOM, but not in the image
+	omits    []string       // in the image, but not in the SBOM
 }
 
 func (s *source) findAll(ctx context.Context, img *image.Image, verify bool) (*carried, error) {
@@ -69,11 +70,10 @@ func (s *source) findAll(ctx context.Context, img *image.Image, verify bool) (*c
 	if err != nil || !verify || f.found.Found == nil {
 		return f, err
 	}
-	doc, err := s.scan(ctx, img)
-	if err != nil {
+	if f.scanned, err = s.scan(ctx, img); err != nil {
 		return nil, err
 	}
-	f.lies, f.omits = attach.Differ(f.found.Found.Document, doc)
+	f.lies, f.omits = attach.Differ(f.found.Found.Document, f.scanned)
 	return f, nil
 }
 

@@ -39,8 +39,9 @@ var limits = map[byte]int{
 // A link is one end of the pipes.
 type link struct {
 	in  io.Reader
-	mu  sync.Mutex // guards out
+	mu  sync.Mutex // guards out and buf
 	out io.Writer
+	buf []byte
 }
 
 func (l *link) send(kind byte, body []byte) error {
@@ -49,7 +50,9 @@ func (l *link) send(kind byte, body []byte) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, err := l.out.Write(append(binary.BigEndian.AppendUint32([]byte{kind}, uint32(len(body))), body...))
+	l.buf = binary.BigEndian.AppendUint32(append(l.buf[:0], kind), uint32(len(body)))
+	l.buf = append(l.buf, body...)
+	_, err := l.out.Write(l.buf)
 	return err
 }
 

@@ -69,7 +69,7 @@ func BenchmarkAgainstSyft(b *testing.B) {
 	defer host.Close()
 	ref := host.Push("debian:minbase", rootfsImage(b, lifecycletest.Minimal))
 	for b.Loop() {
-		ours, theirs := run(b, measure, baseplan, "sbom", "show", "--generate", "--output", "json", ref), run(b, measure, syft, ref)
+		ours, theirs := run(b, measure, baseplan, "sbom", "show", "--generate", "--cache-dir", "none", "--output", "json", ref), run(b, measure, syft, ref)
 		if n := strings.Count(ours.out, `"purl":`); n == 0 || fmt.Sprintln(n) != theirs.out {
 			b.Fatalf("%d packages, Syft finds %s", n, theirs.out)
 		}

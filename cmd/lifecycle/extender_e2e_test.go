@@ -60,8 +60,14 @@ func TestExtenderOfAnotherLifecycle(t *testing.T) {
 	}
 	container := s.Image(s.registry.Name+"/run:with-extender", "FROM "+run+"\nUSER 0\nADD extender.tgz /extender\n", platformtest.Files{"extender.tgz": string(tarball)})
 	for api, generated := range map[string]string{"0.12": "generated/run/acme_tool/Dockerfile", "0.13": "generated/acme_tool/run.Dockerfile"} {
-		for _, user := range []string{"0:0", "12345:0"} {
-			t.Run(api+" as "+user, func(t *testing.T) {
+		for _, c := range []struct {
+			user, how string
+			code      int
+		}{{"0:0", "auto", 0}, {"0:0", "sandbox", 0}, {"12345:0", "auto", 0}, {"12345:0", "root", 102}} {
+			if api == "0.12" && c.how != "auto" {
+				continue
+			}
+			t.Run(api+" as "+c.user+" by "+c.how, func(t *testing.T) {
 				layers, kaniko := s.Volume(platformtest.Files{
 					"analyzed.toml": fmt.Sprintf("[run-image]\nreference = \"%s/run@%s\"\nimage = %q\nextend = true\n", s.registry.Name, digest, run),
 					"group.toml":    "[[group]]\nid = \"acme/app\"\nversion = \"1\"\napi = \"0.10\"\n[[group-extensions]]\nid = \"acme/tool\"\nversion = \"1\"\napi = \"0.10\"\n",
@@ -76,11 +82,14 @@ func TestExtenderOfAnotherLifecycle(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, v := range []string{layers, kaniko} {
-					s.Shell(v, "chown -R "+user+" .")
+					s.Shell(v, "chown -R "+c.user+" .")
 				}
-				args := []string{"run", "--rm", "--network", "none", "--user", user, "-w", "/", "-v", layers + ":/layers", "-v", kaniko + ":/kaniko", "-e", "CNB_PLATFORM_API=" + api, "--entrypoint", "/extender/extender"}
-				if out, code := s.Try(nil, append(args, container, "-app", "/workspace", "-kind", "run")...); code != 0 {
-					t.Fatalf("exit code %d\n%s", code, out)
+				args := []string{"run", "--rm", "--network", "none", "--user", c.user, "-w", "/", "-v", layers + ":/layers", "-v", kaniko + ":/kaniko", "-e", "CNB_PLATFORM_API=" + api, "-e", "CNB_EXTEND_IN_CREATOR=" + c.how, "--entrypoint", "/extender/extender"}
+				if out, code := s.Try(nil, append(args, container, "-app", "/workspace", "-kind", "run")...); code != c.code || code != 0 && !strings.Contains(out, "requires root") {
+					t.Fatalf("exit code %d, want %d\n%s", code, c.code, out)
+				}
+				if c.code != 0 {
+					return
 				}
 				dir := filepath.Join(s.Do(nil, "volume", "inspect", "-f", "{{.Mountpoint}}", layers), "extended", "run", digest.String())
 				checkExtended(t, dir, base)

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -67,16 +69,33 @@ func TestExtendWithoutPrivileges(t *testing.T) {
 			t.Errorf("the files differ (-five phases +sandbox):\n%s", diff)
 		}
 	})
-	for how, text := range map[string]string{"never": "CNB_EXTEND_IN_CREATOR is never", "root": "requires root"} {
-		t.Run(how, func(t *testing.T) {
-			s.Env = []string{"CNB_EXTEND_IN_CREATOR=" + how}
+	for _, c := range []struct {
+		name, how, text string
+		options         []string
+	}{
+		{"never", "never", "CNB_EXTEND_IN_CREATOR is never", nil},
+		{"root alone", "root", "requires root", nil},
+		{"ptrace is forbidden", "auto", "a seccomp profile that permits ptrace", []string{"--security-opt=seccomp=" + withoutPtrace(t)}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s.Env = []string{"CNB_EXTEND_IN_CREATOR=" + c.how}
 			defer func() { s.Env = nil }()
-			b := s.inSandbox(t, "1000:1000")
-			if b.Exit != 22 || b.Has("BUILDING") || !b.Has("e2e/curl@1.0.0 has to extend the run image") || !b.Has("has no curl") || !b.Has(text) {
+			b := s.inSandbox(t, "1000:1000", c.options...)
+			if b.Exit != 22 || b.Has("BUILDING") || !b.Has("e2e/curl@1.0.0 has to extend the run image") || !b.Has("has no curl") || !b.Has(c.text) {
 				t.Errorf("exit code %d\n%s", b.Exit, b.Log)
 			}
 		})
 	}
+}
+
+// withoutPtrace is a profile for docker that forbids ptrace alone.
+func withoutPtrace(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "seccomp.json")
+	if err := os.WriteFile(file, []byte(`{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["ptrace"], "action": "SCMP_ACT_ERRNO"}]}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // TestSandboxAfterASwitch extends the image that an extension switched to.
@@ -96,10 +115,39 @@ func TestSandboxAfterASwitch(t *testing.T) {
 // TestSandboxedCommandFails reports the failure of a command as elsewhere.
 func TestSandboxedCommandFails(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, "failing:launch", "failing")
+	s := newStage(t, "failing:launch", "failing", "slow")
 	s.RunImage = s.run("plain", "")
 	b := s.inSandbox(t, "1000:1000")
 	if b.Exit != 102 || !b.Has("about to fail") || !b.Has("line 4: RUN echo about to fail; exit 7: exit code 7") {
+		t.Errorf("exit code %d\n%s", b.Exit, b.Log)
+	}
+	noexec := s.Do(nil, "volume", "create", "--opt=type=tmpfs", "--opt=device=tmpfs", "--opt=o=noexec,uid=1000,gid=1000")
+	defer s.Try(nil, "volume", "rm", "-f", noexec)
+	s.Before = func(string) { s.Layers = noexec }
+	b = s.inSandbox(t, "1000:1000")
+	if b.Exit != 102 || !b.Has("keeping the root file system of the sandbox in memory") || !b.Has("exit code 7") {
+		t.Errorf("layers are mounted noexec: exit code %d\n%s", b.Exit, b.Log)
+	}
+	s.Before = nil
+	s.interrupted(t)
+}
+
+// interrupted stops a creator while a command runs in the sandbox: it ends, and leaves no files.
+func (s *stage) interrupted(t *testing.T) {
+	t.Helper()
+	volume, _, _ := strings.Cut(s.Mounts[0], ":")
+	s.Put(volume, platformtest.Files{"env/E2E_REQUIRES": "slow:launch"})
+	container := "e2e-slow-" + s.site.id
+	go func() {
+		for t.Context().Err() == nil {
+			if log, _ := s.Try(nil, "logs", container); strings.Contains(log, "begins") {
+				s.Try(nil, "kill", "--signal=TERM", container)
+				return
+			}
+		}
+	}()
+	b := s.inSandbox(t, "1000:1000", "--name="+container)
+	if b.Exit != 102 || !b.Has("terminated") {
 		t.Errorf("exit code %d\n%s", b.Exit, b.Log)
 	}
 }

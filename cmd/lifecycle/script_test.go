@@ -26,6 +26,7 @@ import (
 
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
+	"github.com/baseplan/baseplan/lifecycle/platform"
 	"github.com/baseplan/baseplan/sbom/keyless"
 	"github.com/baseplan/baseplan/sbom/reference"
 )
@@ -212,16 +213,16 @@ func startPhaseTo(ts *testscript.TestScript, stdout, stderr *bytes.Buffer, args 
 
 // variables are those of the platform that a script may set.
 func variables() []string {
-	return []string{
-		"CNB_PLATFORM_API", "CNB_LAYERS_DIR", "CNB_APP_DIR", "CNB_PLATFORM_DIR", "CNB_BUILDPACKS_DIR", "CNB_EXTENSIONS_DIR",
-		"CNB_ORDER_PATH", "CNB_RUN_PATH", "CNB_STACK_PATH", "CNB_SYSTEM_PATH", "CNB_BUILD_CONFIG_DIR", "CNB_BASEPLAN_PATH", "CNB_KANIKO_DIR",
-		"CNB_NO_COLOR", "CNB_EXEC_ENV", "CNB_EXPERIMENTAL_MODE", "CNB_RUN_SBOM", "CNB_RUN_SBOM_PATH", "CNB_RUN_SBOM_KEY", "CNB_TRUSTED_ROOT", "CNB_RUN_IMAGE_PROOF",
-		"CNB_RUN_IMAGE_SELECTION", "CNB_EXTEND_IN_CREATOR", "CNB_REBASE_CHECK", "CNB_CACHE_DIR", "CNB_CACHE_IMAGE", "CNB_USE_LAYOUT", "CNB_LAYOUT_DIR",
-		"CNB_LOG_LEVEL", "CNB_REPORT_PATH", "CNB_REGISTRY_AUTH", "CNB_DEPRECATION_MODE", "CNB_SKIP_SBOM", "CNB_USER_ID", "CNB_GROUP_ID", "CNB_PARALLEL_EXPORT",
-		"CNB_RUN_IMAGE", "CNB_PREVIOUS_IMAGE", "CNB_PROCESS_TYPE", "CNB_PROJECT_METADATA_PATH", "CNB_BUILD_IMAGE", "CNB_SKIP_LAYERS", "CNB_SKIP_RESTORE",
-		"CNB_FORCE_REBASE", "CNB_ANALYZED_PATH", "CNB_GROUP_PATH", "CNB_PLAN_PATH", "CNB_GENERATED_DIR", "CNB_LAUNCH_CACHE_DIR", "CNB_INSECURE_REGISTRIES",
-		"CNB_USE_DAEMON", "HTTP_PROXY", "HTTPS_PROXY", "DOCKER_CONFIG",
+	names := []string{"CNB_PLATFORM_API", "CNB_EXPERIMENTAL_MODE", "CNB_DEPRECATION_MODE", "HTTP_PROXY", "HTTPS_PROXY", "DOCKER_CONFIG"}
+	for _, name := range platform.PhaseNames() {
+		phase, _ := platform.PhaseOf(name)
+		for _, r := range platform.InputRows(phase) {
+			if r.Env != "" && !slices.Contains(names, r.Env) {
+				names = append(names, r.Env)
+			}
+		}
 	}
+	return names
 }
 
 // open opens an image that a phase wrote.

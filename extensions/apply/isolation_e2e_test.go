@@ -40,6 +40,7 @@ var attempts = []struct{ name, command, forbidden string }{
 	{"a second chroot", `/attack chroot`, "escaped"},
 	{"device nodes", `mknod /tmp/disk b 8 0 && echo made; mknod /tmp/mem c 1 1 && echo made; true`, "made"},
 	{"tracing the parent", `/attack ptrace`, "traced"},
+	{"the parent's program", `/attack exe`, "opened"},
 	{"reading the parent's memory", `/attack memory`, "read"},
 	{"raw sockets", `/attack raw`, "opened"},
 	{"capabilities again", `/attack capabilities`, "regained"},
@@ -110,7 +111,7 @@ func TestAttacksSucceedWithoutIsolation(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("building the attack: %v\n%s", err, out)
 	}
-	for what, want := range map[string]string{"chroot": "escaped", "ptrace": "traced", "memory": "read", "raw": "opened", "fds": "leaked"} {
+	for what, want := range map[string]string{"chroot": "escaped", "ptrace": "traced", "memory": "read", "raw": "opened", "fds": "leaked", "exe": "opened"} {
 		script := "/attack " + what
 		if what == "fds" {
 			script += " 7</"

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -23,6 +24,8 @@ func main() {
 		ptrace()
 	case "memory":
 		memory()
+	case "exe":
+		exe()
 	case "raw":
 		raw()
 	case "capabilities":
@@ -114,6 +117,19 @@ func memory() {
 			if n, err := unix.ProcessVMReadv(pid, local, []unix.RemoteIovec{{Base: at, Len: 4}}, 0); err == nil && n > 0 && bytes.HasPrefix(buf[:], []byte("\x7fELF")) {
 				fmt.Println("read", pid)
 			}
+		}
+	}
+}
+
+// exe opens the program of the parent to overwrite it. A program that runs cannot be opened for that, but soon after.
+func exe() {
+	for _, pid := range append(others(), 1) {
+		if own(pid) {
+			continue
+		}
+		name := fmt.Sprintf("/proc/%d/exe", pid)
+		if fd, err := unix.Open(name, unix.O_WRONLY, 0); err == nil || errors.Is(err, unix.ETXTBSY) {
+			fmt.Println("opened", name, fd, err)
 		}
 	}
 }

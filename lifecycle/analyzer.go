@@ -239,7 +239,7 @@ func (a *Analyzer) runImage(ctx context.Context, out *Analysis) error {
 	run := &platform.RunImage{Reference: img.Reference().Record()}
 	if api.TargetData.In(a.API) {
 		run.Image = name.String()
-		if run.Target, err = targetOf(ctx, img); err != nil {
+		if run.Target, err = TargetOf(ctx, img); err != nil {
 			return err
 		}
 	}

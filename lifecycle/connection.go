@@ -72,7 +72,7 @@ func (c *connection) alternative(ctx context.Context, name reference.Reference) 
 
 // sameTarget reports whether an image has the run image's target. The target ID is not compared.
 func (c *connection) sameTarget(ctx context.Context, img *image.Image) (bool, error) {
-	have, err := targetOf(ctx, img)
+	have, err := TargetOf(ctx, img)
 	if err != nil || c.run.Target == nil {
 		return false, err
 	}

@@ -51,7 +51,7 @@ func (c *RebaseCheck) Unsafe(ctx context.Context) ([]error, error) {
 	now := &platform.Target{OS: run.OS, Arch: run.Architecture, Variant: run.Variant, Distro: &platform.Distro{}}
 	if distro != (platform.Distro{}) {
 		var err error
-		if now, err = targetOf(ctx, c.New); err != nil {
+		if now, err = TargetOf(ctx, c.New); err != nil {
 			return nil, err
 		}
 		if now.Distro == nil {

@@ -249,7 +249,7 @@ func (x *bases) pinRunImage(ctx context.Context) error {
 		}
 		run.Reference = img.Reference().Record()
 		if run.Target == nil {
-			if run.Target, err = targetOf(ctx, img); err != nil {
+			if run.Target, err = TargetOf(ctx, img); err != nil {
 				return err
 			}
 		}

@@ -21,9 +21,9 @@ import (
 // bionicStack is the stack whose images need not declare their target (platform.md, "analyzed.toml").
 const bionicStack = "io.buildpacks.stacks.bionic"
 
-// targetOf returns the target of an image from its configuration and labels. If these do not name the
+// TargetOf returns the target of an image from its configuration and labels. If these do not name the
 // distribution, it reads /etc/os-release (platform.md, "Target Data").
-func targetOf(ctx context.Context, img *image.Image) (*platform.Target, error) {
+func TargetOf(ctx context.Context, img *image.Image) (*platform.Target, error) {
 	labels := img.Config.Config.Labels
 	t := &platform.Target{
 		OS: img.Config.OS, Arch: img.Config.Architecture, Variant: img.Config.Variant, ID: labels[platform.TargetIDLabel],

@@ -110,7 +110,7 @@ func TestScripts(t *testing.T) {
 	for name, img := range images {
 		registry.Push("run:"+name, img)
 	}
-	for _, repo := range []string{"attach", "refused", "cosign", "layer", "lie", "fits", "signed"} { // one for each story, since attaching changes it
+	for _, repo := range []string{"attach", "refused", "cosign", "layer", "lie", "fits", "signed", "moving"} { // one for each story, since attaching changes it
 		registry.Push(repo+":run", images["plain"])
 	}
 	registry.Push("scratch:run", images["scratch"])

@@ -124,7 +124,7 @@ Exit codes: 0 success, 1 wrong usage or failure, 3 the answer is no (see each co
 		}
 		return err
 	}
-	root.AddCommand(c.sbomCommand(), c.providesCommand(), c.resolveCommand(), c.explainCommand(), c.checkCommand(), c.selectCommand(), c.pruneCommand(), c.rebaseCheckCommand(), c.diffCommand(),
+	root.AddCommand(c.sbomCommand(), c.providesCommand(), c.resolveCommand(), c.explainCommand(), c.checkCommand(), c.selectCommand(), c.catalogCommand(), c.pruneCommand(), c.rebaseCheckCommand(), c.diffCommand(),
 		c.adviseCommand(), c.policyCommand(), c.trustedRootCommand(), c.versionCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &hinted{err, fmt.Sprintf("see %s --help for the flags", cmd.CommandPath())}

@@ -7,6 +7,8 @@ func Documents() map[string]any {
 		"advice":       adviseDocument{},
 		"answers":      answersDocument{},
 		"attached":     attachedDocument{},
+		"catalog":      catalogDocument{},
+		"catalog-push": pushedDocument{},
 		"changes":      changes{},
 		"check":        checkDocument{},
 		"debug":        message{},

@@ -176,8 +176,12 @@ func answerTable(all []answerer, width int) *table {
 }
 
 func answerOf(set *provides.Set, text string) answered {
+	return answeredBy(set.Answer(splitRequirement(text)), text)
+}
+
+// answeredBy returns the answer to a requirement.
+func answeredBy(a provides.Answer, text string) answered {
 	name, constraint := splitRequirement(text)
-	a := set.Answer(name, constraint)
 	out := answered{Name: name, Constraint: constraint, Met: a.Met, Reason: a.Reason}
 	if a.Met {
 		for _, p := range a.By {

@@ -14,13 +14,14 @@ import (
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/provides/catalog"
 	"github.com/baseplan/baseplan/resolver"
 	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 func (c *Console) selectCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "select --run IMAGE... --requires NAME...",
+		Use:   "select (--run IMAGE... | --catalog REPO) --requires NAME...",
 		Short: "List the run images that satisfy requirements, smallest first",
 		Long: `Checks requirements against several run images. Lists the images that meet them first,
 ordered by number of packages. An image that cannot be read comes last. Exits 3 if no image
@@ -28,16 +29,26 @@ meets them, and 1 if none can be read.
 
 With --dockerfile, an image must also make that run.Dockerfile unnecessary. If the
 Dockerfile does more than install packages, no image can, and the lines that do more are
-shown.`,
-		Example: "  baseplan select --run run:tiny --run run:base --run run:full --requires curl --requires 'jre >= 17'",
-		Args:    cobra.NoArgs,
+shown.
+
+With --catalog, the images of a catalog (see baseplan catalog push) are checked instead, without
+reading their inventories. The catalog must be signed if keys or identities are given. Of the
+images that meet the requirements, the first one is current: entries with another digest than
+the image's are left out before it.`,
+		Example: `  baseplan select --run run:tiny --run run:base --run run:full --requires curl --requires 'jre >= 17'
+  baseplan select --catalog registry.example/run-images --requires curl`,
+		Args: cobra.NoArgs,
 	}
 	inventoriesFlags(cmd)
 	images := cmd.Flags().StringArray("run", nil, "run image (repeatable)")
+	fleet := cmd.Flags().String("catalog", "", "catalog of run images in a registry")
 	names := cmd.Flags().StringArray("requires", nil, "requirement with an optional version constraint (repeatable)")
 	files := cmd.Flags().StringArray("dockerfile", nil, "run.Dockerfile of an extension that provides what is required (repeatable)")
 	proof := cmd.Flags().String("proof", "", proofHelp)
-	_ = cmd.MarkFlagRequired("run")
+	cmd.MarkFlagsOneRequired("run", "catalog")
+	for _, other := range []string{"run", "dockerfile", "generate"} {
+		cmd.MarkFlagsMutuallyExclusive("catalog", other)
+	}
 	_ = cmd.MarkFlagRequired("requires")
 	completeFlag(cmd, "proof", proofs...)
 	output := outputFlag(cmd)
@@ -48,6 +59,13 @@ shown.`,
 		s, policy, err := c.judging(cmd, *proof)
 		if err != nil {
 			return err
+		}
+		if *fleet != "" {
+			choices, err := s.catalogued(cmd.Context(), *fleet, *names)
+			if err != nil {
+				return err
+			}
+			return c.choose(choices, *output)
 		}
 		extended, err := c.extensionQuestion(*files, *names)
 		if err != nil {
@@ -78,6 +96,7 @@ type choice struct {
 	Answers  []answered `json:"answers"`
 	Error    string     `json:"error,omitempty"` // why the image cannot be read
 	err      error
+	listed   *catalog.Image // its entry in a catalog; nil: there is none
 
 	Dockerfiles []platform.Verdict `json:"dockerfiles,omitempty"`
 	Never       []string           `json:"never-enough,omitempty"` // why no run image can satisfy the requirements

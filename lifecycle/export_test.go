@@ -1,4 +1,0 @@
-package lifecycle
-
-// TargetOf is for tests of the package.
-var TargetOf = targetOf

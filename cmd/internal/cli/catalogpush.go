@@ -3,10 +3,10 @@ package cli
 import (
 	"context"
 	"crypto"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -81,7 +81,7 @@ func (s *source) pushCatalog(ctx context.Context, ref string, f pushFlags, outpu
 	if err != nil {
 		return err
 	}
-	images, err := s.listed(f)
+	images, err := s.runImages(f)
 	if err != nil {
 		return err
 	}
@@ -131,27 +131,24 @@ func count(n int, one, several string) string {
 	return fmt.Sprintf("%d %s", n, several)
 }
 
-// listed returns the images of the flags, each once. They must be in registries.
-func (s *source) listed(f pushFlags) ([]string, error) {
+// runImages returns the images of the flags, each once. They must be in registries.
+func (s *source) runImages(f pushFlags) ([]string, error) {
 	all := slices.Clone(f.images)
+	for _, ref := range all {
+		if _, err := s.images.Registry.Reference(reference.Parse(ref)); err != nil {
+			return nil, &hinted{err, "a catalog lists images in registries"}
+		}
+	}
 	if f.file != "" {
 		data, err := s.console.readFile(f.file)
 		if err != nil {
 			return nil, fmt.Errorf("reading --file: %w", err)
 		}
-		for line := range strings.Lines(string(data)) {
-			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-				all = append(all, line)
-			}
+		more, err := s.listed(data, f.file)
+		if err != nil {
+			return nil, err
 		}
-	}
-	if len(all) == 0 {
-		return nil, &hinted{fmt.Errorf("%s lists no images", f.file), "write one reference on each line"}
-	}
-	for _, ref := range all {
-		if _, err := s.images.Registry.Reference(reference.Parse(ref)); err != nil {
-			return nil, &hinted{err, "a catalog lists images in registries"}
-		}
+		all = append(all, more...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all), nil
@@ -178,7 +175,7 @@ func (s *source) entries(ctx context.Context, images []string, skip bool) ([]cat
 	}
 	all := slices.Concat(found...)
 	if len(all) == 0 {
-		return nil, &hinted{fmt.Errorf("none of the images can be read"), "the warnings say why"}
+		return nil, errors.New("none of the images can be read")
 	}
 	return all, nil
 }

@@ -116,7 +116,7 @@ func (p *publishing) images(args []string, list string) ([]*publication, error) 
 		if err != nil {
 			return nil, fmt.Errorf("reading --file: %w", err)
 		}
-		if args, err = p.listed(data, list); err != nil {
+		if args, err = p.source.listed(data, list); err != nil {
 			return nil, err
 		}
 	}
@@ -142,7 +142,7 @@ func (p *publishing) images(args []string, list string) ([]*publication, error) 
 }
 
 // listed returns the images in a file.
-func (p *publishing) listed(data []byte, file string) ([]string, error) {
+func (s *source) listed(data []byte, file string) ([]string, error) {
 	var images []string
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	for n := 1; lines.Scan(); n++ {
@@ -150,7 +150,7 @@ func (p *publishing) listed(data []byte, file string) ([]string, error) {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		if _, err := p.source.attachable(line); err != nil {
+		if _, err := s.attachable(line); err != nil {
 			return nil, &hinted{fmt.Errorf("reading %s, line %d: %w", file, n, err), "use one image in a registry in each line"}
 		}
 		images = append(images, line)

@@ -117,6 +117,7 @@ func TestScripts(t *testing.T) {
 	multi := lifecycletest.Attested(lifecycletest.Index(map[string]v1.Image{"amd64": images["curl"], "arm64": lifecycletest.DebianArch("arm64")}))
 	registry.PushIndex("multi:run", multi)
 	registry.PushIndex("publish:multi", multi)
+	registry.PushIndex("prune:run", multi)
 	for _, tag := range []string{"single", "fresh", "lie", "layer"} {
 		registry.Push("publish:"+tag, lifecycletest.Labelled(images["curl"], map[string]string{"tag": tag}))
 	}

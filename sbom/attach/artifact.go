@@ -202,7 +202,7 @@ func (a artifact) failed(ctx context.Context, err error) Finding {
 
 // readPart reads one layer; ok is false if it turns out not to be an SBOM.
 func (r *search) readPart(ctx context.Context, a artifact, p part) (f Finding, ok bool) {
-	a.MediaType = p.desc.MediaType
+	a.MediaType, a.blob, a.Finding.attested = p.desc.MediaType, p.desc.Digest, p.attested
 	if r.trust.restricted() && !p.attested {
 		var err error
 		repo, _ := a.store.(*repository)
@@ -300,6 +300,7 @@ func (r *search) evaluate(ctx context.Context, f Finding, data []byte) Finding {
 		f.Result, f.Detail = Unreadable, clip(err.Error())
 		return f
 	}
+	f.format = doc.Format
 	bare, err := format.Unwrap(data)
 	if err != nil {
 		f.Result, f.Detail = Unreadable, clip(err.Error())

@@ -20,7 +20,10 @@ import (
 
 // With tag e2e every test that runs on all registries runs on Debian's
 // docker-registry too: distribution 2.8, which knows nothing of referrers.
-func init() { registries["docker-registry"] = func() http.Handler { return dockerRegistry() } }
+func init() {
+	registries["docker-registry"] = func() http.Handler { return dockerRegistry() }
+	deleting["docker-registry"] = registries["docker-registry"]
+}
 
 var dockerRegistry = sync.OnceValue(func() http.Handler {
 	binary, err := exec.LookPath("docker-registry")
@@ -37,7 +40,7 @@ var dockerRegistry = sync.OnceValue(func() http.Handler {
 	at := l.Addr().String()
 	_ = l.Close()
 	config := filepath.Join(e2eDir, "config.yml")
-	text := fmt.Sprintf("version: 0.1\nlog: {level: info, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %q}}\nhttp: {addr: %q}\n", filepath.Join(e2eDir, "data"), at)
+	text := fmt.Sprintf("version: 0.1\nlog: {level: info, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}}\nhttp: {addr: %q}\n", filepath.Join(e2eDir, "data"), at)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		panic(err)
 	}

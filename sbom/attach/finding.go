@@ -8,6 +8,7 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/format"
@@ -62,6 +63,10 @@ type Finding struct {
 	// Set only if Result is Found.
 	Document *sbom.Document
 	SBOM     []byte // as found, without its envelope; see JSON
+
+	blob     digest.Digest // of the SBOM or its envelope in an artifact
+	attested bool          // it is in an attestation
+	format   sbom.Format   // if it was decoded, even if it is not used
 }
 
 // JSON returns the SBOM in the JSON form of its format, which matches the extension that

@@ -21,6 +21,7 @@ func Documents() map[string]any {
 		"policy-check": policyCheckDocument{},
 		"provides":     providesDocument{},
 		"prune":        pruneDocument{},
+		"pruned":       prunedDocument{},
 		"published":    publishDocument{},
 		"rebase-check": rebaseCheckDocument{},
 		"resolution":   resolveDocument{},

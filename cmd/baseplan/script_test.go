@@ -118,6 +118,7 @@ func TestScripts(t *testing.T) {
 	registry.PushIndex("multi:run", multi)
 	registry.PushIndex("publish:multi", multi)
 	registry.PushIndex("prune:run", multi)
+	registry.PushIndex("copy:run", multi)
 	for _, tag := range []string{"single", "fresh", "lie", "layer"} {
 		registry.Push("publish:"+tag, lifecycletest.Labelled(images["curl"], map[string]string{"tag": tag}))
 	}

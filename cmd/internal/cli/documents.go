@@ -11,6 +11,7 @@ func Documents() map[string]any {
 		"catalog-push": pushedDocument{},
 		"changes":      changes{},
 		"check":        checkDocument{},
+		"copied":       copiedDocument{},
 		"debug":        message{},
 		"diff":         diffDocument{},
 		"error":        message{},

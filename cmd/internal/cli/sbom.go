@@ -21,10 +21,10 @@ import (
 
 func (c *Console) sbomCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "sbom", Short: "Show, generate, attach, publish, find and remove SBOMs of images", Args: cobra.NoArgs,
+		Use: "sbom", Short: "Show, generate, attach, publish, copy, find and remove SBOMs of images", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }, // otherwise an unknown command is not an error
 	}
-	cmd.AddCommand(c.sbomShowCommand(), c.sbomGenerateCommand(), c.sbomAttachCommand(), c.sbomPublishCommand(), c.sbomPruneCommand(), c.sbomFindCommand())
+	cmd.AddCommand(c.sbomShowCommand(), c.sbomGenerateCommand(), c.sbomAttachCommand(), c.sbomPublishCommand(), c.sbomCopyCommand(), c.sbomPruneCommand(), c.sbomFindCommand())
 	return cmd
 }
 

@@ -1,0 +1,315 @@
+package attach
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+	"oras.land/oras-go/v2"
+	"oras.land/oras-go/v2/content"
+	"oras.land/oras-go/v2/errdef"
+
+	"github.com/baseplan/baseplan/sbom/registry"
+)
+
+// Errors of [Attacher.Copy] about the destination.
+var (
+	ErrNotThere   = errors.New("the image is not there")
+	ErrOtherImage = errors.New("it is another image")
+)
+
+// Copying configures [Attacher.Copy].
+type Copying struct {
+	Platform *v1.Platform // the platform of an index; nil: all
+	Image    bool         // copy the image or index as well, and replace what the destination's tag has
+}
+
+// A Copied is an artifact that is attached to an image in the source and the destination.
+type Copied struct {
+	Subject   v1.Hash // what it belongs to: the image, its index, or an artifact that is signed
+	Platform  *v1.Platform
+	What      string // "sbom", "attestation", "signature", "provides" or "artifact"
+	Type      string // its artifact type, if any
+	Reference string // at the destination
+	Digest    v1.Hash
+	Changed   bool   // false: it already existed
+	Left      string // why it was not copied; empty: it was
+}
+
+// Copy copies what is attached to an image, or to an index and all its platforms, to the same image in another
+// repository: referrers, cosign's tags, and what refers to them in turn, such as signatures. What is in the image or
+// the index itself is part of it. Tags that the destination has get what they lack; referrers that are images, charts
+// and the like are left.
+func (a *Attacher) Copy(ctx context.Context, from, to name.Reference, o Copying) ([]Copied, error) {
+	r, err := a.resolve(ctx, from, o.Platform)
+	if err != nil {
+		return nil, err
+	}
+	there, err := a.destination(ctx, r, to, o)
+	if err != nil {
+		return nil, fmt.Errorf("copying to %s: %w", to, err)
+	}
+	c := &copier{from: newRepository(from.Context(), &a.Registry, limitsOfPruning), to: a.publisher(ctx, to.Context())}
+	c.from.Dial(ctx)
+	subjects := r.targets
+	if r.index != nil && there == r.desc.Digest {
+		subjects = append(slices.Clone(subjects), Target{Digest: r.desc.Digest})
+	}
+	done := make([][]Copied, len(subjects))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(4)
+	for i, t := range subjects {
+		group.Go(func() error {
+			var err error
+			if done[i], err = c.subject(ctx, t.Digest, 0); err != nil {
+				return fmt.Errorf("copying what is attached to %s: %w", c.from.at(t.Digest.String()), err)
+			}
+			for k := range done[i] {
+				done[i][k].Platform = t.Platform
+			}
+			return nil
+		})
+	}
+	err = group.Wait()
+	return slices.Concat(done...), err
+}
+
+// destination returns the digest of the image at the destination, which it may copy first.
+func (a *Attacher) destination(ctx context.Context, r *resolved, to name.Reference, o Copying) (v1.Hash, error) {
+	digests := []v1.Hash{r.desc.Digest}
+	if o.Platform != nil {
+		for _, t := range r.targets {
+			digests = append(digests, t.Digest)
+		}
+	}
+	found, err := remote.Head(to, a.Registry.Options(ctx, to.Context())...)
+	switch {
+	case err == nil && slices.Contains(digests, found.Digest):
+		return found.Digest, nil
+	case err != nil && registry.Status(err) != http.StatusNotFound:
+		return v1.Hash{}, a.Registry.Refused(to.Context(), err)
+	case !o.Image && err != nil:
+		return v1.Hash{}, ErrNotThere
+	case !o.Image:
+		return v1.Hash{}, fmt.Errorf("%w: %s, not %s", ErrOtherImage, found.Digest, r.desc.Digest)
+	}
+	var image remote.Taggable = r.index
+	if r.index == nil {
+		image = r.targets[0].Image
+	}
+	if err := remote.Push(to, image, a.Registry.Options(ctx, to.Context(), r.targets[0].Ref.Context())...); err != nil {
+		return v1.Hash{}, a.Registry.Refused(to.Context(), err)
+	}
+	return r.desc.Digest, nil
+}
+
+// A copier copies from one repository to another.
+type copier struct {
+	from *repository
+	to   *publisher
+	seen sync.Map // subjects (v1.Hash)
+}
+
+// maxDepth limits how far artifacts are followed: an SBOM, its signature, the signature's timestamp.
+const maxDepth = 3
+
+// subject copies what refers to a manifest.
+func (c *copier) subject(ctx context.Context, of v1.Hash, depth int) ([]Copied, error) {
+	if _, again := c.seen.LoadOrStore(of, true); again || depth > maxDepth {
+		return nil, nil
+	}
+	all, err := c.referrers(ctx, of)
+	if err != nil {
+		return all, err
+	}
+	for _, suffix := range []string{sbomTagSuffix, attestationTagSuffix, signatureTagSuffix} {
+		one, err := c.tag(ctx, of, suffix)
+		if err != nil {
+			return all, err
+		}
+		if one != nil {
+			all = append(all, *one)
+		}
+	}
+	for _, x := range slices.Clone(all) {
+		if x.Left != "" {
+			continue
+		}
+		more, err := c.subject(ctx, x.Digest, depth+1)
+		all = append(all, more...)
+		if err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+// referrers copies the referrers of a manifest.
+func (c *copier) referrers(ctx context.Context, of v1.Hash) ([]Copied, error) {
+	var listed []ocispec.Descriptor
+	err := c.from.Referrers(ctx, ocispec.Descriptor{Digest: digest.Digest(of.String())}, "", func(page []ocispec.Descriptor) error {
+		listed = append(listed, page...)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing the referrers: %w", err)
+	}
+	if len(listed) == 0 {
+		return nil, nil
+	}
+	there, err := c.to.referrersOf(ctx, of)
+	if err != nil {
+		return nil, err
+	}
+	var all []Copied
+	var entries []ocispec.Descriptor
+	for _, d := range listed {
+		x, desc, err := c.referrer(ctx, of, d, there)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, x)
+		if x.Left == "" {
+			entries = append(entries, desc)
+		}
+	}
+	if there.api || !slices.ContainsFunc(all, func(x Copied) bool { return x.Changed }) {
+		return all, nil
+	}
+	_, _, err = c.to.mergeInto(ctx, digestTag(of, ""), mergeReferrers(entries))
+	return all, err
+}
+
+// referrer copies one referrer, and returns its entry for a list of referrers.
+func (c *copier) referrer(ctx context.Context, of v1.Hash, d ocispec.Descriptor, there *referrerList) (Copied, ocispec.Descriptor, error) {
+	x := Copied{Subject: of, Digest: hash(d.Digest.String()), Reference: c.to.repo.at(d.Digest.String()), Type: d.ArtifactType}
+	if err := d.Digest.Validate(); err != nil {
+		x.Left = "the list of referrers holds an invalid digest"
+		return x, d, nil
+	}
+	desc, raw, err := c.from.manifest(ctx, d.Digest.String())
+	if errors.Is(err, errdef.ErrNotFound) {
+		x.Left = "it is listed, but missing"
+		return x, d, nil
+	}
+	if err != nil {
+		return x, d, fmt.Errorf("reading %s: %w", c.from.at(d.Digest.String()), err)
+	}
+	m, err := decodeManifest(raw)
+	if err != nil || m.Subject == nil || m.Subject.Digest.String() != of.String() {
+		x.Left = "it is listed, but refers to something else"
+		return x, d, nil
+	}
+	desc.ArtifactType, desc.Annotations = cmp.Or(m.ArtifactType, m.Config.MediaType), m.Annotations
+	x.Type = desc.ArtifactType
+	if x.What, x.Left = kindOfCopy(desc); x.Left != "" {
+		return x, desc, nil
+	}
+	if slices.ContainsFunc(there.entries, func(e ocispec.Descriptor) bool { return e.Digest == desc.Digest }) {
+		return x, desc, nil
+	}
+	x.Changed = true
+	return x, desc, c.graph(ctx, desc)
+}
+
+// kindOfCopy says what an artifact is, and why it is not copied if it is nothing that describes an image.
+func kindOfCopy(d ocispec.Descriptor) (what, left string) {
+	kind, _, attested, why := kindOf(d)
+	switch {
+	case kind == declarationKind:
+		return "provides", ""
+	case attested:
+		return "attestation", ""
+	case kind == sbomKind:
+		return "sbom", ""
+	case kind == other && why == "a signature":
+		return "signature", ""
+	case kind == other && !strings.HasPrefix(why, "the result") && !strings.HasPrefix(why, "a statement") && !strings.HasPrefix(why, "a note"):
+		return "artifact", "it is " + why
+	}
+	return "artifact", ""
+}
+
+// graph copies a manifest with its blobs, without its subject.
+func (c *copier) graph(ctx context.Context, desc ocispec.Descriptor) error {
+	bare := ocispec.Descriptor{MediaType: desc.MediaType, Digest: desc.Digest, Size: desc.Size}
+	err := oras.CopyGraph(ctx, c.from.Repository, c.to.writes.Repository, bare, oras.CopyGraphOptions{
+		FindSuccessors: func(ctx context.Context, fetcher content.Fetcher, node ocispec.Descriptor) ([]ocispec.Descriptor, error) {
+			all, err := content.Successors(ctx, fetcher, node)
+			if err != nil || node.MediaType != ocispec.MediaTypeImageManifest {
+				return all, err
+			}
+			raw, err := content.FetchAll(ctx, fetcher, node)
+			if err != nil {
+				return nil, err
+			}
+			m, err := decodeManifest(raw)
+			if err != nil || m.Subject == nil {
+				return all, err
+			}
+			return slices.DeleteFunc(all, func(d ocispec.Descriptor) bool { return d.Digest == m.Subject.Digest }), nil
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("copying %s: %w", c.from.at(desc.Digest.String()), err)
+	}
+	return nil
+}
+
+// tag copies one of cosign's tags; nil: the source does not have it.
+func (c *copier) tag(ctx context.Context, of v1.Hash, suffix string) (*Copied, error) {
+	tag := digestTag(of, suffix)
+	desc, raw, err := c.from.manifest(ctx, tag)
+	if errors.Is(err, errdef.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", c.from.tagged(tag), err)
+	}
+	x := &Copied{Subject: of, Digest: hash(desc.Digest.String()), Reference: c.to.repo.tagged(tag), Type: desc.MediaType}
+	x.What = map[string]string{sbomTagSuffix: "sbom", attestationTagSuffix: "attestation", signatureTagSuffix: "signature"}[suffix]
+	ours := &tagged{desc, raw}
+	layers, err := ours.layers()
+	if err != nil {
+		x.Left = err.Error()
+		return x, nil
+	}
+	if err := c.graph(ctx, desc); err != nil {
+		return nil, err
+	}
+	_, x.Changed, err = c.to.mergeInto(ctx, tag, func(old *tagged) (*packed, error) {
+		if old == nil {
+			return &packed{desc: desc, data: raw}, nil
+		}
+		has, err := old.layers()
+		if err != nil {
+			return nil, err
+		}
+		var lacks []ocispec.Descriptor
+		for _, l := range layers {
+			if !slices.ContainsFunc(has, func(h ocispec.Descriptor) bool { return h.Digest == l.Digest }) {
+				lacks = append(lacks, l)
+			}
+		}
+		switch {
+		case len(lacks) == 0:
+			return nil, nil
+		case suffix == sbomTagSuffix: // its signature is over the manifest
+			x.Left = "the destination's tag has another SBOM"
+			return nil, nil
+		}
+		return packCosign(append(has, lacks...), nil)
+	})
+	return x, err
+}

@@ -89,6 +89,7 @@ type base struct {
 type lack struct {
 	packages []string // sorted
 	count    int
+	set      set // the packages as numbers; see [numbered]
 }
 
 // bases groups the builds by base; nothing is the number of builds that lacked

@@ -14,11 +14,11 @@ func greedily(name string, lacks []lack, images, limit int) []partial {
 		total += l.count
 	}
 	answers := []partial{{exact: true}}
-	rest := slices.Clone(lacks)
+	rest := numbered(lacks)
 	var groups [][]lack
 	for k := 1; k <= images; k++ {
 		var group []lack
-		group, rest = fill(name, rest, limit)
+		group, rest = fill(rest, limit)
 		groups = append(groups, group)
 		a := answerOf(name, groups)
 		a.atMost = max(a.served, min(total, bound(lacks, k, limit)))
@@ -28,14 +28,14 @@ func greedily(name string, lacks []lack, images, limit int) []partial {
 }
 
 // fill returns the builds for one image and the remaining ones.
-func fill(name string, rest []lack, limit int) (group, left []lack) {
+func fill(rest []lack, limit int) (group, left []lack) {
 	left = slices.Clone(rest)
+	var have set
 	for {
-		now := image(name, group)
 		at, best := -1, 0.0
 		for i, l := range left {
-			more := len(image(name, append(slices.Clone(group), l)).Packages) - len(now.Packages)
-			if len(now.Packages)+more > limit {
+			more := l.set.without(have)
+			if have.len()+more > limit {
 				continue
 			}
 			if gain := float64(l.count) / (float64(more) + 1e-9); gain > best {
@@ -45,8 +45,16 @@ func fill(name string, rest []lack, limit int) (group, left []lack) {
 		if at < 0 {
 			return group, left
 		}
+		have = have.with(left[at].set)
 		group = append(group, left[at])
 		left = slices.Delete(left, at, at+1)
+		left = slices.DeleteFunc(left, func(l lack) bool { // others that the image serves now
+			served := l.set.without(have) == 0
+			if served {
+				group = append(group, l)
+			}
+			return served
+		})
 	}
 }
 

@@ -27,6 +27,7 @@ type Pattern struct {
 	literal   string // literal prefix of the name
 	exact     bool   // the name has no wildcards
 	version   string // empty: any
+	parts     int    // of namespace and name
 }
 
 // ParsePattern parses a pattern. Qualifiers and subpaths are errors, because a
@@ -50,6 +51,7 @@ func ParsePattern(text string) (Pattern, error) {
 		return Pattern{}, fmt.Errorf("pattern %q is not of the form pkg:TYPE/NAMESPACE/NAME or pkg:TYPE/NAME", text)
 	}
 	p := Pattern{text: text, kind: sbom.Type(strings.ToLower(kind)), name: glob(unescape(name)), version: unescape(version)}
+	p.parts = strings.Count(path, "/") + 1
 	p.spelled, p.literal, p.exact = name, unescape(name), true
 	if i := strings.IndexAny(p.literal, "*[{"); i >= 0 {
 		p.literal, p.exact = p.literal[:i], false

@@ -66,7 +66,6 @@ const versionWildcard = "{version}"
 func (p Pattern) never() string {
 	of, known := names[p.kind]
 	spelled := unescape(p.spelled)
-	path, _, _ := strings.Cut(strings.TrimPrefix(p.text, "pkg:"), "@")
 	switch literal := wildcards.Replace(spelled); {
 	case !known:
 		if _, other := packageurl.KnownTypes[string(p.kind)]; !other {
@@ -76,7 +75,7 @@ func (p Pattern) never() string {
 		return "{version} may occur once; use * or [0-9] for other numbers"
 	case !of.MatchString(literal):
 		return fmt.Sprintf("names of %s packages do not have %q; the wildcards are *, [0-9] and {version}", p.kind, strangers(of, literal))
-	case strings.Count(path, "/") > 2:
+	case p.parts > 2:
 		return fmt.Sprintf("the form is pkg:%s/NAMESPACE/NAME or pkg:%s/NAME", p.kind, p.kind)
 	}
 	return ""

@@ -110,6 +110,9 @@ func TestScripts(t *testing.T) {
 	for name, img := range images {
 		registry.Push("run:"+name, img)
 	}
+	for tag, img := range advised(t) {
+		registry.Push("apps:"+tag, img)
+	}
 	for _, repo := range []string{"attach", "refused", "cosign", "layer", "lie", "fits", "signed", "moving"} { // one for each story, since attaching changes it
 		registry.Push(repo+":run", images["plain"])
 	}

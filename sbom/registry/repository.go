@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -138,4 +139,23 @@ func (c *Client) credential(n name.Repository) auth.CredentialFunc {
 		}
 		return auth.Credential{Username: found.Username, Password: found.Password, RefreshToken: found.IdentityToken, AccessToken: found.RegistryToken}, nil
 	}
+}
+
+// maxTags limits the tags of [Client.Tags].
+const maxTags = 1_000_000
+
+// Tags returns the tags of a repository, sorted.
+func (c *Client) Tags(ctx context.Context, n name.Repository) ([]string, error) {
+	var all []string
+	err := c.Repository(n, nil).Tags(ctx, "", func(page []string) error {
+		if all = append(all, page...); len(all) > maxTags {
+			return fmt.Errorf("it has more than %d tags", maxTags)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing the tags of %s: %w", n, err)
+	}
+	slices.Sort(all)
+	return all, nil
 }

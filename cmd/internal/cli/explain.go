@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -73,6 +74,7 @@ type explainedApp struct {
 	build  *platform.Explanation
 	relies []platform.RunImageRequirement
 	run    string // the run image that it is based on now, with its digest
+	distro string // ID of its distribution; empty: unknown
 }
 
 // explained opens an app image and reads its labels.
@@ -91,7 +93,7 @@ func (s *source) explained(ctx context.Context, name string) (*explainedApp, err
 		err := fmt.Errorf("%s does not record how it was built: it has no label %s", img.Name, platform.ResolutionLabel)
 		return nil, &hinted{err, "another lifecycle or an older version built it, neither extensions nor an SBOM took part, or CNB_RUN_SBOM was off; build it again, or use baseplan resolve --from LAYERS_DIR"}
 	}
-	app := &explainedApp{image: appOf(img)}
+	app := &explainedApp{image: appOf(img), distro: cmp.Or(labels[platform.DistroNameLabel], labels[platform.StackLabels+"distro.name"])}
 	if app.build, err = platform.DecodeExplanation(label); err != nil {
 		return nil, fmt.Errorf("reading label %s of %s: %w", platform.ResolutionLabel, img.Name, err)
 	}

@@ -27,12 +27,12 @@ import (
 
 // A history is what past builds lacked, with the advice.
 type history struct {
-	files    int        // builds that count
-	unknown  int        // builds whose run image was unknown
-	labels   int        // builds that are known by their label only
-	passed   int        // builds that cannot be used
-	past     []lacking  // the builds that a run image can help, or that need no help
-	helpless []helpless // builds that none can help, in the order of the files
+	files    int             // builds that count
+	unknown  int             // builds whose run image was unknown
+	labels   int             // builds that are known by their label only
+	passed   int             // builds that cannot be used
+	past     []advisedBuilds // the builds that a run image can help, or that need no help
+	helpless []helpless      // builds that none can help, in the order of the files
 	plans    []advise.Plan
 
 	families map[string]family   // by run image
@@ -40,8 +40,8 @@ type history struct {
 	names    map[string]addition // by their text
 }
 
-// A lacking is what some builds lacked in their run image.
-type lacking struct {
+// advisedBuilds are builds with what they lacked in their run image.
+type advisedBuilds struct {
 	base    string
 	lacks   []missing
 	mapping []provides.Mapping // the operator's
@@ -78,7 +78,7 @@ func (c *Console) readHistory(cmd *cobra.Command, a adviseFlags) (*history, erro
 	if err != nil {
 		return nil, err
 	}
-	listed, err := s.listed(cmd.Context(), a)
+	listed, err := s.listedBuilds(cmd.Context(), a)
 	if err != nil {
 		return nil, err
 	}
@@ -113,8 +113,8 @@ func (c *Console) readHistory(cmd *cobra.Command, a adviseFlags) (*history, erro
 	return h, s.families(cmd.Context(), h)
 }
 
-// listed returns the builds that the arguments and flags name, in order.
-func (s *source) listed(ctx context.Context, a adviseFlags) (all []listedBuild, err error) {
+// listedBuilds returns the builds that the arguments and flags name, in order.
+func (s *source) listedBuilds(ctx context.Context, a adviseFlags) (all []listedBuild, err error) {
 	for _, arg := range a.files {
 		files, err := resolutionsIn(arg)
 		if err != nil {
@@ -298,7 +298,7 @@ func (h *history) add(r foundBuild, count int) {
 		return
 	}
 	h.files += count
-	b := lacking{base: cmp.Or(r.Result.RunImage, r.RunImage.Image), mapping: r.Mapping, count: count}
+	b := advisedBuilds{base: cmp.Or(r.Result.RunImage, r.RunImage.Image), mapping: r.Mapping, count: count}
 	h.learn(b.base, r)
 	for _, v := range r.Verdicts {
 		if v.Image != string(extensions.Run) || !extensions.Outcome(v.Verdict).Left() || !r.Result.ExtendRun || v.Along {

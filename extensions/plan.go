@@ -28,10 +28,7 @@ func (c *Case) plan(d *Dockerfile, base Base) proof {
 	all := proof{met: true, can: true}
 	var asked bool
 	var lacking []string
-	for _, req := range c.Resolution.Requirements {
-		if req.Consumed || !d.provides(req) || len(req.Contexts) > 0 && !slices.Contains(req.Contexts, d.Image.context()) {
-			continue
-		}
+	for _, req := range d.Asked(c.Resolution) {
 		asked = true
 		if !slices.Contains(all.names, req.Name) {
 			all.names = append(all.names, req.Name)
@@ -60,6 +57,18 @@ func (c *Case) plan(d *Dockerfile, base Base) proof {
 		return proof{reasons: []string{fmt.Sprintf("nothing that the extension provides is required at %s", d.Image.context())}}
 	}
 	all.reasons = append(lacking, all.reasons...)
+	return all
+}
+
+// Asked returns the requirements that a proof by plan is about: those on the
+// extension in the Dockerfile's context.
+func (d *Dockerfile) Asked(r *resolver.Resolution) []resolver.Requirement {
+	var all []resolver.Requirement
+	for _, req := range r.Requirements {
+		if !req.Consumed && d.provides(req) && (len(req.Contexts) == 0 || slices.Contains(req.Contexts, d.Image.context())) {
+			all = append(all, req)
+		}
+	}
 	return all
 }
 

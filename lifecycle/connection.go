@@ -18,6 +18,7 @@ type connection struct {
 	run     *platform.RunImage // as analyzed
 	found   base.Image         // the run image as read by the analyzer
 	runFile *platform.RunFile  // other run images; nil: none
+	catalog *catalogChoice     // nil: there is no catalog, or no choice
 }
 
 // connect lets a detector and a generator read images where a verdict depends on them.
@@ -33,6 +34,10 @@ func (c *connection) connect(d *Detector, g *Generator) {
 		d.Inventory, g.RunInventory = read, read
 	}
 	g.Alternatives = c.alternatives
+	if g.Policy.Catalog != "" && g.Policy.Select == "auto" {
+		c.catalog = &catalogChoice{connection: c, name: reference.Parse(g.Policy.Catalog), log: logger(g.Log)}
+		g.FromCatalog = c.catalog.images
+	}
 }
 
 // alternatives reads the other images of run.toml that can be read and are for the same target.
@@ -65,6 +70,9 @@ func (c *connection) alternative(ctx context.Context, name reference.Reference) 
 	defer func() { err = errors.Join(err, img.Close()) }()
 	if same, err = c.sameTarget(ctx, img); err != nil || !same {
 		return base.Image{}, false, err
+	}
+	if c.catalog.has(ctx, name, img.Digest.String()) { // chosen from there
+		return base.Image{}, false, nil
 	}
 	other, err := reader.Read(ctx, img, name)
 	return other, true, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -44,6 +45,8 @@ type Generator struct {
 	Lookup         func(context.Context, reference.Reference) (base.Image, error)
 	// Alternatives reads the other run images for the same target; nil: none.
 	Alternatives func(context.Context) ([]base.Image, error)
+	// FromCatalog yields the run images of a catalog that meet needs; nil: there is no catalog.
+	FromCatalog func(context.Context, []base.Need) iter.Seq[base.Image]
 
 	// Settle is called after each executable, before its output is read. It ends processes that the executable
 	// left running, if this process has more privileges than they. Nil: they may keep running.
@@ -82,7 +85,8 @@ func (g *Generator) Run(ctx context.Context) (*Generation, error) {
 	out := &Generation{Group: group, Plan: g.plan()}
 	out.Judged, err = base.Judge(ctx, base.Question{
 		Dockerfiles: files, Resolution: g.Detection.Resolution, Run: g.Detection.RunImage, Policy: g.Policy, Built: g.Built, Mapping: g.Mapping,
-		ReadRun: g.RunInventory, ReadBuild: g.BuildInventory, Lookup: g.Lookup, Alternatives: g.Alternatives, Log: g.Log,
+		ReadRun: g.RunInventory, ReadBuild: g.BuildInventory, Lookup: g.Lookup, Alternatives: g.Alternatives, FromCatalog: g.FromCatalog,
+		Log: g.Log,
 	})
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -212,7 +216,7 @@ func (g *Generator) analyzed(judged *base.Judgement) *platform.Analyzed {
 		if api.TargetData.In(g.API) {
 			run.Image = judged.RunImage
 		}
-		if _, found := g.RunFile.Names(reference.Parse(judged.RunImage)); !found {
+		if _, found := g.RunFile.Names(reference.Parse(judged.RunImage)); !found && !judged.Chosen() {
 			logger(g.Log).Warn(fmt.Sprintf("the run image %s, which an extension selected, is not in run.toml", judged.RunImage))
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/baseplan/baseplan/lifecycle/fail"
 	"github.com/baseplan/baseplan/lifecycle/image"
 	"github.com/baseplan/baseplan/lifecycle/platform"
+	"github.com/baseplan/baseplan/sbom/reference"
 )
 
 // create runs all phases in this process (platform.md, "creator"; docs/design.md, "Sandbox").
@@ -55,7 +56,7 @@ func (x *creation) prepare() (*lifecycle.Creator, error) {
 	if err != nil {
 		return nil, fail.As(fail.Analyze, "", err)
 	}
-	x.opener = x.images(namesOf(runFile)...)
+	x.opener = x.images(append(namesOf(runFile), reference.Parse(x.policy().Catalog))...)
 	if os.Geteuid() == 0 && (x.UID <= 0 || x.GID < 0) {
 		return nil, fail.As(fail.InvalidArgs, "", errors.New("buildpacks must not run as root; set the build image's user with CNB_USER_ID and CNB_GROUP_ID, or -uid and -gid"))
 	}

@@ -88,6 +88,7 @@ func drawPolicies(t *rapid.T) policies {
 		set("max-image-age", quoted([]string{"", "30d", "700h", "800h"})...)
 		set("unbound", "", "true", "false")
 		set("select", quoted([]string{"", "off", "auto"})...)
+		set("catalog", quoted([]string{"", "registry.example/catalog"})...)
 		set("extend-in-creator", quoted([]string{"", "never", "root"})...)
 		set("extend-network", quoted([]string{"", "host", "none"})...)
 		for _, id := range []string{"acme/a", "acme/b"} {
@@ -98,7 +99,7 @@ func drawPolicies(t *rapid.T) policies {
 		return b.String()
 	}
 	x := policies{Builder: one("builder"), Lifecycle: one("lifecycle")}
-	for name, values := range map[string][]string{"CNB_RUN_SBOM": sboms, "CNB_RUN_IMAGE_PROOF": proofs, "CNB_EXTEND_NETWORK": {"", "none"}, "CNB_RUN_IMAGE_SELECTION": {"", "auto"}} {
+	for name, values := range map[string][]string{"CNB_RUN_SBOM": sboms, "CNB_RUN_IMAGE_PROOF": proofs, "CNB_EXTEND_NETWORK": {"", "none"}, "CNB_RUN_IMAGE_SELECTION": {"", "auto"}, "CNB_RUN_IMAGE_CATALOG": {"", "registry.example/other"}} {
 		x.Env = append(x.Env, name+"="+rapid.SampledFrom(values).Draw(t, name))
 	}
 	slices.Sort(x.Env)
@@ -181,7 +182,7 @@ func recorded(t *testing.T, p platform.Policy) platform.Policy {
 func inWords(p platform.Policy) map[string]string {
 	words := map[string]string{
 		"run-sbom": cmp.Or(string(p.RunSBOM), "auto"), "proof": cmp.Or(string(p.Proof), "installs"), "max-image-age": cmp.Or(p.MaxImageAge, "any"),
-		"select": cmp.Or(p.Select, "off"), "extend-in-creator": cmp.Or(p.ExtendInCreator, "auto"), "extend-network": cmp.Or(p.ExtendNetwork, "host"), "unbound": "false",
+		"select": cmp.Or(p.Select, "off"), "catalog": cmp.Or(p.Catalog, "none"), "extend-in-creator": cmp.Or(p.ExtendInCreator, "auto"), "extend-network": cmp.Or(p.ExtendNetwork, "host"), "unbound": "false",
 		"proof of acme/a": string(p.ProofOf("acme/a", "")), "proof of acme/b": string(p.ProofOf("acme/b", "")),
 	}
 	if p.Unbound != nil && *p.Unbound {

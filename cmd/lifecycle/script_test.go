@@ -91,6 +91,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"copy": copyImage, "save": saveImage, "delete": deleteImage, "relabel": changeImage, "layer": addLayer, "attach": attachSBOM,
 		"attach-unbound": attachUnbound, "keys": makeKeys, "authority": makeAuthorities, "attest": attest, "certify": certify,
 		"registry": startRegistry, "proxy": startProxy, "odd": oddPhase, "poison": poisonCache,
+		"baseplan": runBaseplan,
 	}
 }
 

@@ -27,6 +27,7 @@ run-sbom = "auto"
 proof = "plan"
 keys = ["/cnb/keys/publisher.pub"]
 select = "auto"
+catalog = "registry.example/run-images"
 extend-in-creator = "never"
 
 [[provides]]

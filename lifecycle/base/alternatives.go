@@ -16,7 +16,7 @@ import (
 // any: fewest packages first, then in their order (docs/design.md, "Resolution"). If the policy selects automatically,
 // the best one replaces the run image, as if an extension had switched to it.
 func (x *judging) alternatives(ctx context.Context) {
-	if !x.out.ExtendRun || x.off() || x.Alternatives == nil || ctx.Err() != nil {
+	if !x.out.ExtendRun || x.off() || x.Alternatives == nil && x.FromCatalog == nil || ctx.Err() != nil {
 		return
 	}
 	if never := x.out.NeverEnough(extensions.Run); never != nil {
@@ -24,6 +24,26 @@ func (x *judging) alternatives(ctx context.Context) {
 			orDiscard(x.Log).Info(fmt.Sprintf("Not looking for another run image, since none can satisfy the build: %s", strings.Join(never, "; ")))
 		}
 		return
+	}
+	enough := x.listed(ctx)
+	if x.selects() && x.FromCatalog != nil {
+		enough = append(enough, x.catalogued(ctx, enough)...)
+	}
+	slices.SortStableFunc(enough, func(a, b *Judgement) int { return cmp.Compare(a.packages(), b.packages()) })
+	for _, judged := range enough {
+		x.out.Enough = append(x.out.Enough, judged.Run.Reference)
+	}
+	if x.selects() && len(enough) > 0 {
+		x.take(enough[0])
+	}
+}
+
+func (j *Judgement) packages() int { return len(j.Run.Document().Packages) }
+
+// listed returns the judgements on the images of run.toml that are enough.
+func (x *judging) listed(ctx context.Context) []*Judgement {
+	if x.Alternatives == nil {
+		return nil
 	}
 	all, err := x.Alternatives(ctx)
 	if err != nil {
@@ -35,15 +55,20 @@ func (x *judging) alternatives(ctx context.Context) {
 			enough = append(enough, judged)
 		}
 	}
-	slices.SortStableFunc(enough, func(a, b *Judgement) int {
-		return cmp.Compare(len(a.Run.Document().Packages), len(b.Run.Document().Packages))
-	})
-	for _, judged := range enough {
-		x.out.Enough = append(x.out.Enough, judged.Run.Reference)
+	return enough
+}
+
+// catalogued returns the judgement on the best image of the catalog that is enough, unless one of these is as good.
+func (x *judging) catalogued(ctx context.Context, than []*Judgement) []*Judgement {
+	for image := range x.FromCatalog(ctx, x.needs()) {
+		if slices.ContainsFunc(than, func(j *Judgement) bool { return j.packages() <= len(image.Document().Packages) }) {
+			break
+		}
+		if judged := x.on(ctx, image); judged != nil {
+			return []*Judgement{judged}
+		}
 	}
-	if x.selects() && len(enough) > 0 {
-		x.take(enough[0])
-	}
+	return nil
 }
 
 func (x *judging) selects() bool { return x.Policy.Select == "auto" }
@@ -54,7 +79,7 @@ func (x *judging) on(ctx context.Context, image Image) *Judgement {
 		return nil
 	}
 	q := x.Question
-	q.Run, q.Build, q.ReadBuild, q.Alternatives = image, x.out.Build, nil, nil
+	q.Run, q.Build, q.ReadBuild, q.Alternatives, q.FromCatalog = image, x.out.Build, nil, nil, nil
 	judged, err := Judge(ctx, q)
 	if err != nil || judged.ExtendRun || judged.Switched {
 		return nil
@@ -72,6 +97,9 @@ func (x *judging) take(best *Judgement) {
 	x.out = best
 	orDiscard(x.Log).Info(fmt.Sprintf("Selecting run image %s, which needs no extension", best.Run.Reference))
 }
+
+// Chosen reports whether the run image was chosen by what it has, and not by an extension.
+func (j *Judgement) Chosen() bool { return j.Switched && !j.ExtendRun && len(j.Enough) > 0 }
 
 // Unapplied returns an error for a build that cannot apply the remaining Dockerfiles. It names each extension, what
 // the run image lacks, and the run images in run.toml that would satisfy the build.

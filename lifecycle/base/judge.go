@@ -3,6 +3,7 @@ package base
 import (
 	"context"
 	"fmt"
+	"iter"
 	"log/slog"
 	"slices"
 	"time"
@@ -37,6 +38,10 @@ type Question struct {
 	// Alternatives reads the other run images for the same target. It is called only if a run.Dockerfile remains
 	// to be applied; nil: there are none.
 	Alternatives func(context.Context) ([]Image, error)
+
+	// FromCatalog yields the images of a catalog for the same target that meet all needs, best first, with their
+	// inventories. It is called only if the policy selects automatically; nil: there is no catalog.
+	FromCatalog func(context.Context, []Need) iter.Seq[Image]
 
 	Log *slog.Logger // nil: silent
 }

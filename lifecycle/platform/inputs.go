@@ -104,6 +104,7 @@ type Inputs struct {
 	RunImageProof  string
 	Settings       string // path of baseplan.toml
 	Selection      string
+	Catalog        reference.Reference // of run images
 	ExtendInCreate string
 	ExtendNetwork  string
 	ExtendDisk     int64 // bytes

@@ -256,6 +256,8 @@ func value(of setter) string {
 		return *v.to
 	case imageName:
 		return v.to.String()
+	case registryName:
+		return v.to.String()
 	case imageNames:
 		return reference.Join(*v.to, ",")
 	case choice:

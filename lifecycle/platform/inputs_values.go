@@ -30,6 +30,8 @@ type (
 	}
 	imageName  struct{ to *reference.Reference }
 	imageNames struct{ to *[]reference.Reference }
+
+	registryName struct{ to *reference.Reference }
 )
 
 // optional is the value of a flag. It ignores empty values, since platforms pass on empty
@@ -147,6 +149,20 @@ func (v imageName) Set(s string) error {
 		}
 	}
 	*v.to = reference.Parse(s)
+	return nil
+}
+
+// Set sets a reference in a registry.
+func (v registryName) Set(s string) error {
+	*v.to = reference.Parse(s)
+	return checkRegistry(*v.to)
+}
+
+// checkRegistry returns an error for a reference that is not in a registry. The zero value is none.
+func checkRegistry(ref reference.Reference) error {
+	if !ref.IsZero() && (ref.Kind != reference.Registry || ref.Err() != nil) {
+		return errors.New("must be a reference in a registry")
+	}
 	return nil
 }
 

@@ -15,6 +15,7 @@ func (in *Inputs) Policy(file Policy) Policy {
 	p.RunSBOM = cmp.Or(in.RunSBOM, p.RunSBOM)
 	p.Proof = cmp.Or(extensions.Proof(in.RunImageProof), p.Proof)
 	p.Select = cmp.Or(in.Selection, p.Select)
+	p.Catalog = cmp.Or(in.Catalog.String(), p.Catalog)
 	p.ExtendInCreator = cmp.Or(in.ExtendInCreate, p.ExtendInCreator)
 	p.ExtendNetwork = cmp.Or(in.ExtendNetwork, p.ExtendNetwork)
 	if len(in.RunSBOMKeys) > 0 {

@@ -13,6 +13,7 @@ import (
 	"github.com/baseplan/baseplan/provides"
 	"github.com/baseplan/baseplan/sbom"
 	"github.com/baseplan/baseplan/sbom/attach"
+	"github.com/baseplan/baseplan/sbom/reference"
 	"github.com/baseplan/baseplan/sbom/tomlfile"
 )
 
@@ -40,6 +41,7 @@ type Policy struct {
 	Unbound         *bool            `toml:"unbound,omitempty" json:"unbound,omitempty"`                     // whether cosign's .sbom tags count if keys are given; nil: not set
 	TrustedRoot     string           `toml:"trusted-root,omitempty" json:"trusted-root,omitempty"`           // path of Sigstore's trusted root; in resolution.toml its content
 	Select          string           `toml:"select,omitempty" json:"select,omitempty"`                       // off (default), auto
+	Catalog         string           `toml:"catalog,omitempty" json:"catalog,omitempty"`                     // reference of a catalog of run images
 	ExtendInCreator string           `toml:"extend-in-creator,omitempty" json:"extend-in-creator,omitempty"` // auto (default), never, root, sandbox
 	ExtendNetwork   string           `toml:"extend-network,omitempty" json:"extend-network,omitempty"`       // host (default), none
 
@@ -132,6 +134,9 @@ func (p Policy) problems() (all []error) {
 		if err := p.checkKey(key); err != nil {
 			all = append(all, fmt.Errorf("key %q: %w", key, err))
 		}
+	}
+	if err := checkRegistry(reference.Parse(p.Catalog)); err != nil {
+		all = append(all, fmt.Errorf("key \"catalog\": %q: %w", p.Catalog, err))
 	}
 	if _, err := parseAge(p.MaxImageAge); err != nil {
 		all = append(all, fmt.Errorf("key \"max-image-age\": %w", err))

@@ -39,6 +39,7 @@ var policyKeys = []policyKey{
 	{name: "max-image-age", env: proofVariable, fileOnly: true, stricter: true, def: "any", value: ofPolicy(func(p platform.Policy) string { return p.MaxImageAge })},
 	{name: "provides", env: proofVariable, fileOnly: true, recorded: true, def: "built-in", value: mappedNames},
 	{name: "select", env: "CNB_RUN_IMAGE_SELECTION", def: "off", value: ofPolicy(func(p platform.Policy) string { return p.Select })},
+	{name: "catalog", env: "CNB_RUN_IMAGE_CATALOG", def: "none", value: ofPolicy(func(p platform.Policy) string { return p.Catalog })},
 	{name: "extend-in-creator", env: "CNB_EXTEND_IN_CREATOR", def: "auto", value: ofPolicy(func(p platform.Policy) string { return p.ExtendInCreator })},
 	{name: "extend-network", env: "CNB_EXTEND_NETWORK", def: "host", value: ofPolicy(func(p platform.Policy) string { return p.ExtendNetwork })},
 }

@@ -217,6 +217,7 @@ func matches(t *testing.T, pattern, name string) bool {
 // references as [reference.Reference].
 var texts = map[string]string{
 	"lifecycle/image Layout.Name":       "an annotation",
+	"lifecycle/base Required.Name":      "of the build plan",
 	"sbom/attach Attached.Reference":    "where an SBOM is, which may be a file",
 	"sbom/attach Declaration.Reference": "where a declaration is, which may be a file",
 	"sbom/attach Finding.Reference":     "where an SBOM is, which may be a file",

@@ -122,6 +122,7 @@ func TestScripts(t *testing.T) {
 	registry.PushIndex("publish:multi", multi)
 	registry.PushIndex("prune:run", multi)
 	registry.PushIndex("copy:run", multi)
+	registry.PushIndex("github:run", multi)
 	for _, tag := range []string{"single", "fresh", "lie", "layer"} {
 		registry.Push("publish:"+tag, lifecycletest.Labelled(images["curl"], map[string]string{"tag": tag}))
 	}
@@ -142,7 +143,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"cosign-sbom": cosignSBOM, "tuf": serveTUF, "attest": attest},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"cosign-sbom": cosignSBOM, "tuf": serveTUF, "attest": attest, "github-attest": githubAttest},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("REGISTRY", registry.Name)
 			env.Setenv("SCHEMA", schema)

@@ -76,3 +76,31 @@ func described(img v1.Image) ([]byte, string, error) {
 	err = format.Encode(&b, doc, sbom.CycloneDX)
 	return b.Bytes(), digest.String(), err
 }
+
+// githubAttest attests an SBOM and a declaration of each platform as actions/attest does with push-to-registry, and the SBOM of the
+// second as oras attaches a bundle. The trusted root is trusted.json: github-attest IMAGE ISSUER SUBJECT.
+func githubAttest(ts *testscript.TestScript, _ bool, args []string) {
+	authority := keylesstest.New()
+	ts.Check(os.WriteFile(ts.MkAbs("trusted.json"), authority.TrustedRoot(), 0o600))
+	ref, err := name.ParseReference(args[0])
+	ts.Check(err)
+	index, err := remote.Index(ref)
+	ts.Check(err)
+	m, err := index.IndexManifest()
+	ts.Check(err)
+	attest := func(to name.Digest, predicateType, predicate string, annotated bool) {
+		statement := keylesstest.Statement(predicateType, json.RawMessage(predicate), to.DigestStr())
+		annotations := map[string]string{"org.opencontainers.image.created": "2026-11-01T00:00:00.000Z"}
+		if annotated {
+			annotations["dev.sigstore.bundle.content"], annotations["dev.sigstore.bundle.predicateType"] = "dsse-envelope", predicateType
+		}
+		lifecycletest.ReferArtifact(to, keylesstest.BundleType, authority.Sign(statement, keylesstest.Signing{Issuer: args[1], Subject: args[2]}), annotations)
+	}
+	const declared = `{"version": "1.0", "provides": [{"name": "transfer", "version": "1.0", "evidence": ["pkg:deb/debian/bash"]}]}`
+	for i, arch := range []string{"amd64", "arm64"} {
+		to := ref.Context().Digest(m.Manifests[i].Digest.String())
+		attest(to, "https://cyclonedx.org/bom", ts.ReadFile("run.linux-"+arch+".cdx.json"), i == 0)
+		declaration := lifecycletest.ReferArtifact(to, attach.DeclarationType, []byte(declared), nil)
+		attest(declaration, "https://slsa.dev/provenance/v1", "{}", true)
+	}
+}

@@ -75,9 +75,9 @@ func TestOtherUser(t *testing.T) {
 func TestPublish(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	p := s.full(s.registry.Name + "/app:five")
-	p.Publish, p.CacheImage = true, s.registry.Name+"/cache:five"
-	p.RunImage = s.runImage(s.registry.Name+"/run:full", "")
+	p := s.full(s.repository + "/app:five")
+	p.Publish, p.CacheImage = true, s.repository+"/cache:five"
+	p.RunImage = s.runImage(s.repository+"/run:full", "")
 	s.Do(nil, "push", "-q", p.RunImage)
 	first := built(t, p.FivePhases(app("one")))
 	again := built(t, p.FivePhases(app("one")))
@@ -85,7 +85,7 @@ func TestPublish(t *testing.T) {
 		t.Errorf("nothing is restored from the cache image:\n%s", again.Log)
 	}
 	q := *p
-	q.Name, q.CacheImage, q.Cache = s.registry.Name+"/app:creator", "", ""
+	q.Name, q.CacheImage, q.Cache = s.repository+"/app:creator", "", ""
 	built(t, q.Creator(app("one")))
 	digests := map[string]bool{digestIn(t, first.Log, p.Name): true, digestIn(t, again.Log, q.Name): true}
 	if len(digests) != 1 {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
@@ -18,17 +19,33 @@ import (
 // image, a builder and run images.
 type site struct {
 	platformtest.Docker
+	repository string // prefix of the site's images in the registry
+	lifecycle  string
+	id         string // in names of images, so that tests can run side by side
+}
+
+// shared is what all sites have in common, since a daemon takes seconds to load the image of the
+// lifecycle, and to compress Debian for a registry that does not have it.
+var shared struct {
+	sync.Mutex
+	sites     int
 	registry  *lifecycletest.Host
 	lifecycle string
-	id        string // in names of images, so that tests can run side by side
 }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{Docker: platformtest.New(t), registry: lifecycletest.Registry()}
-	t.Cleanup(s.registry.Close)
-	_, s.id, _ = strings.Cut(s.registry.Name, ":")
-	s.lifecycle = platformtest.Lifecycle(s.Docker, "baseplan-e2e/lifecycle:"+s.id)
+	shared.Lock()
+	defer shared.Unlock()
+	s := &site{Docker: platformtest.New(t)}
+	if shared.registry == nil {
+		shared.registry = lifecycletest.Registry()
+		shared.lifecycle = platformtest.Lifecycle(s.Docker, "baseplan-e2e/lifecycle:phases")
+	}
+	shared.sites++
+	_, port, _ := strings.Cut(shared.registry.Name, ":")
+	s.id = fmt.Sprintf("%s-%d", port, shared.sites)
+	s.repository, s.lifecycle = shared.registry.Name+"/"+s.id, shared.lifecycle
 	return s
 }
 

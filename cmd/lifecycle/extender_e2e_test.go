@@ -34,7 +34,7 @@ func TestExtenderWithoutRoot(t *testing.T) {
 	s.forget()
 	s.Cache, s.LaunchCache, s.Kaniko = "", "", s.Volume(nil)
 	s.Shell(s.Kaniko, "chown 1000:1000 .")
-	s.Publish, s.Name, s.User = true, s.site.registry.Name+"/app:user", "1000:1000"
+	s.Publish, s.Name, s.User = true, s.site.repository+"/app:user", "1000:1000"
 	s.five(t, extended)
 	s.Do(nil, "pull", "-q", s.Name)
 	if diff := gocmp.Diff(want, s.filesOfRunImage()); diff != "" {
@@ -47,7 +47,7 @@ func TestExtenderWithoutRoot(t *testing.T) {
 func TestExtenderOfAnotherLifecycle(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	run := s.runImage(s.registry.Name+"/run:plain", "")
+	run := s.runImage(s.repository+"/run:plain", "")
 	s.Do(nil, "push", "-q", run)
 	base := pulled(t, run)
 	digest, err := base.Digest()
@@ -58,7 +58,7 @@ func TestExtenderOfAnotherLifecycle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	container := s.Image(s.registry.Name+"/run:with-extender", "FROM "+run+"\nUSER 0\nADD extender.tgz /extender\n", platformtest.Files{"extender.tgz": string(tarball)})
+	container := s.Image(s.repository+"/run:with-extender", "FROM "+run+"\nUSER 0\nADD extender.tgz /extender\n", platformtest.Files{"extender.tgz": string(tarball)})
 	for api, generated := range map[string]string{"0.12": "generated/run/acme_tool/Dockerfile", "0.13": "generated/acme_tool/run.Dockerfile"} {
 		for _, c := range []struct {
 			user, how string
@@ -69,7 +69,7 @@ func TestExtenderOfAnotherLifecycle(t *testing.T) {
 			}
 			t.Run(api+" as "+c.user+" by "+c.how, func(t *testing.T) {
 				layers, kaniko := s.Volume(platformtest.Files{
-					"analyzed.toml": fmt.Sprintf("[run-image]\nreference = \"%s/run@%s\"\nimage = %q\nextend = true\n", s.registry.Name, digest, run),
+					"analyzed.toml": fmt.Sprintf("[run-image]\nreference = \"%s/run@%s\"\nimage = %q\nextend = true\n", s.repository, digest, run),
 					"group.toml":    "[[group]]\nid = \"acme/app\"\nversion = \"1\"\napi = \"0.10\"\n[[group-extensions]]\nid = \"acme/tool\"\nversion = \"1\"\napi = \"0.10\"\n",
 					generated:       "ARG base_image\nFROM ${base_image}\nUSER root\nRUN echo tool > /opt/tool && chown 1:2 /opt/tool\nARG user_id\nARG group_id\nUSER ${user_id}:${group_id}\n",
 				}), s.Volume(nil)

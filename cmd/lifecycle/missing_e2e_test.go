@@ -18,7 +18,7 @@ import (
 func missingRunImage(t *testing.T, s *site, api string) *platformtest.Platform {
 	t.Helper()
 	p := s.full("baseplan-e2e/app:missing-" + s.id)
-	p.API, p.RunImage = api, s.registry.Name+"/run:missing"
+	p.API, p.RunImage = api, s.repository+"/run:missing"
 	return p
 }
 
@@ -67,7 +67,7 @@ func TestRunImageIsMissing(t *testing.T) {
 		t.Parallel()
 		s := newSite(t)
 		p := missingRunImage(t, s, "0.15")
-		p.Publish, p.Name = true, s.registry.Name+"/app:missing"
+		p.Publish, p.Name = true, s.repository+"/app:missing"
 		failsAt(t, p.FivePhases(app("one")), "analyzer", 32, "opening image "+p.RunImage+":", "no such image")
 		failsAt(t, p.Creator(app("one")), "creator", 32, "opening image "+p.RunImage+":", "no such image")
 	})
@@ -123,7 +123,7 @@ func TestMissingRunImageIsNeeded(t *testing.T) {
 	t.Run("extend", func(t *testing.T) {
 		t.Parallel()
 		s := newStage(t, "curl:launch", "curl")
-		s.RunImage = s.site.registry.Name + "/run:missing"
+		s.RunImage = s.site.repository + "/run:missing"
 		failsAt(t, s.FivePhases(app("one")), "restorer", 42, "opening image docker://"+s.RunImage, "opening image "+s.RunImage)
 		b := s.Creator(app("one"))
 		failsAt(t, b, "creator", 42, "===> RESTORING", "opening image docker://"+s.RunImage, "opening image "+s.RunImage)
@@ -134,7 +134,7 @@ func TestMissingRunImageIsNeeded(t *testing.T) {
 	t.Run("require", func(t *testing.T) {
 		t.Parallel()
 		s := newStage(t, "curl:launch")
-		s.RunImage = s.site.registry.Name + "/run:missing"
+		s.RunImage = s.site.repository + "/run:missing"
 		const known, way = "are unknown: the analyzer did not find it in the docker daemon.", "If it has what is missing, pull it before the build."
 		failsAt(t, s.FivePhases(app("one")), "detector", 20, known, way)
 		failsAt(t, s.Creator(app("one")), "creator", 20, known, way)

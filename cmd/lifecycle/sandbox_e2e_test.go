@@ -27,7 +27,7 @@ var unprivileged = []struct {
 func (s *stage) inSandbox(t *testing.T, user string, options ...string) platformtest.Built {
 	t.Helper()
 	s.Cache, s.LaunchCache, s.Kaniko = "", "", ""
-	s.API, s.Publish, s.Name = "0.12", true, s.site.registry.Name+"/app:sandbox"
+	s.API, s.Publish, s.Name = "0.12", true, s.site.repository+"/app:sandbox"
 	s.User, s.Options = user, options
 	s.forget()
 	return s.Creator(platformtest.Files{"main.sh": ""})

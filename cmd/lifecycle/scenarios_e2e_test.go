@@ -39,10 +39,10 @@ func newStage(t *testing.T, requires string, extensions ...string) *stage {
 	for _, e := range extensions {
 		ids = append(ids, "e2e/"+e)
 	}
-	env := s.Volume(platformtest.Files{"env/E2E_REQUIRES": requires, "env/E2E_SWITCH_TO": s.registry.Name + "/run:switched"})
+	env := s.Volume(platformtest.Files{"env/E2E_REQUIRES": requires, "env/E2E_SWITCH_TO": s.repository + "/run:switched"})
 	st := &stage{site: s, Platform: platformtest.Platform{
 		Docker: s.Docker, API: "0.15", Lifecycle: s.lifecycle, UID: 1000, GID: 1000,
-		Builder: s.builder(s.registry.Name+"/builder:extensions", orderOf([]string{"e2e/needs"}, ids), 1000),
+		Builder: s.builder(s.repository+"/builder:extensions", orderOf([]string{"e2e/needs"}, ids), 1000),
 		Name:    "baseplan-e2e/app:" + s.id, Mounts: []string{env + ":/platform"},
 	}}
 	s.Do(nil, "push", "-q", st.Builder) // a build image that is extended has to be in a registry
@@ -56,7 +56,7 @@ func (s *stage) forget() { s.Try(nil, "rmi", "-f", s.Name) }
 // run makes a run image in the registry and the daemon: Debian with more instructions.
 func (s *stage) run(tag, more string) string {
 	s.T.Helper()
-	name := s.site.runImage(s.site.registry.Name+"/run:"+tag, more)
+	name := s.site.runImage(s.site.repository+"/run:"+tag, more)
 	s.Do(nil, "push", "-q", name)
 	return name
 }
@@ -220,7 +220,7 @@ func TestRunImageIsExtended(t *testing.T) {
 	}
 	t.Run("published by the creator", func(t *testing.T) {
 		p := s.Platform
-		p.Publish, p.Name, p.Cache, p.LaunchCache, p.Kaniko = true, s.site.registry.Name+"/app:extended", "", "", ""
+		p.Publish, p.Name, p.Cache, p.LaunchCache, p.Kaniko = true, s.site.repository+"/app:extended", "", "", ""
 		built(t, p.Creator(platformtest.Files{"main.sh": ""}))
 		s.Do(nil, "pull", "-q", p.Name)
 		t.Cleanup(func() { s.Try(nil, "rmi", "-f", p.Name) })
@@ -285,11 +285,11 @@ func TestStaleSBOMLayer(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "curl:launch", "curl")
 	base := s.run("plain", "")
-	layered := s.site.registry.Name + "/run:layered"
+	layered := s.site.repository + "/run:layered"
 	s.attach(base, "--as", "layer", "--tag", layered)
 	s.Do(nil, "pull", "-q", layered)
 	t.Cleanup(func() { s.Try(nil, "rmi", "-f", layered) })
-	s.RunImage = s.Image(s.site.registry.Name+"/run:stale", "FROM "+layered+"\nUSER 0\n"+apt+"curl\nUSER 1001:1000\n", nil)
+	s.RunImage = s.Image(s.site.repository+"/run:stale", "FROM "+layered+"\nUSER 0\n"+apt+"curl\nUSER 1001:1000\n", nil)
 	s.Do(nil, "push", "-q", s.RunImage)
 	s.both(t, plain, func(t *testing.T, b platformtest.Built) {
 		if !b.Has("stale") {

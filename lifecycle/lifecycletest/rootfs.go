@@ -31,7 +31,8 @@ func Rootfs(t testing.TB, name string, packages ...string) string {
 		return file
 	}
 	made := file + ".part.tar"
-	cmd := exec.Command("mmdebstrap", "--variant=minbase", "--include="+strings.Join(append(packages, "ca-certificates"), ","), "bookworm", made)
+	// apt-get update would download translations, too.
+	cmd := exec.Command("mmdebstrap", "--variant=minbase", `--aptopt=Acquire::Languages "none"`, "--include="+strings.Join(append(packages, "ca-certificates"), ","), "bookworm", made)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("making %s: %v (apt-get install mmdebstrap)\n%s", name, err, out)
 	}

@@ -54,7 +54,7 @@ func newBed(t *testing.T) *bed {
 		t.Fatal(err)
 	}
 	_, b.id, _ = strings.Cut(b.open, ":")
-	b.lifecycle = platformtest.Lifecycle(b.Docker, "baseplan-e2e/compat-lifecycle:"+b.id)
+	b.lifecycle = platformtest.Lifecycle(b.Docker, "baseplan-e2e/lifecycle:compat")
 	b.builder = b.newBuilder("baseplan-e2e/compat-builder:" + b.id)
 	b.extending = b.Image("baseplan-e2e/compat-extending:"+b.id, "FROM "+b.builder+"\nCOPY order.toml /cnb/order.toml\n", platformtest.Files{"order.toml": order + orderExtensions})
 	b.run = b.newRun("baseplan-e2e/compat-run:"+b.id, "")

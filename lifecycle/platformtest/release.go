@@ -26,7 +26,8 @@ var released struct {
 }
 
 // Release returns the directory of a distribution of the test's module for this machine, as
-// `make dist` builds it. It is built once per process.
+// `make dist` builds it. It is built once per process, or once for all processes that have the
+// same BASEPLAN_E2E_RELEASE, the path of a directory that does not exist yet.
 func Release(t testing.TB) string {
 	t.Helper()
 	released.Lock()
@@ -34,18 +35,28 @@ func Release(t testing.TB) string {
 	if released.dir != "" {
 		return released.dir
 	}
+	dir := os.Getenv("BASEPLAN_E2E_RELEASE")
+	if dir != "" {
+		defer lifecycletest.Exclusive(t, dir)()
+		if _, err := os.Stat(dir); err == nil {
+			released.dir = dir
+			return dir
+		}
+	} else {
+		// Each package has its own directory, and reuses that of its last run.
+		dir = filepath.Join(lifecycletest.Cache(), "release-"+filepath.Base(os.Args[0]))
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
 	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
 		t.Fatalf("finding the module: %v", err)
 	}
-	// Each package has its own directory, and reuses that of its last run.
-	dir := filepath.Join(lifecycletest.Cache(), "release-"+filepath.Base(os.Args[0]))
-	if err := os.RemoveAll(dir); err != nil {
-		t.Fatal(err)
-	}
 	dist := exec.Command("go", "run", "./cmd/dist", "-out", dir, "-version", Version, "-platforms", "linux/"+runtime.GOARCH)
 	dist.Dir = string(module[:len(module)-1])
 	if out, err := dist.CombinedOutput(); err != nil {
+		_ = os.RemoveAll(dir)
 		t.Fatalf("making a release: %v\n%s", err, out)
 	}
 	released.dir = dir
@@ -58,7 +69,7 @@ func Tarball(release string) string {
 }
 
 // Lifecycle loads the release's lifecycle image into the daemon, for phases that need no build
-// image.
+// image. It stays there, until another one gets its tag.
 func Lifecycle(d Docker, tag string) string {
 	d.T.Helper()
 	file := filepath.Join(d.T.TempDir(), "lifecycle.tar")
@@ -74,7 +85,6 @@ func Lifecycle(d Docker, tag string) string {
 		d.T.Fatalf("writing the lifecycle image: %v", err)
 	}
 	d.Do(nil, "load", "-q", "-i", file)
-	d.T.Cleanup(func() { d.Try(nil, "rmi", "-f", tag) })
 	return tag
 }
 

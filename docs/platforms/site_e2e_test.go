@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/BurntSushi/toml"
@@ -34,15 +35,13 @@ const (
 	secret = "s3cret"
 )
 
-// newSite starts a registry that wants a password of whoever pushes or pulls.
+// guarded is the registry of all sites, since a daemon takes seconds to compress Debian for a registry that does
+// not have it. It wants a password of whoever pushes or pulls.
+var guarded = sync.OnceValue(func() *lifecycletest.Host { return lifecycletest.Registry().Guarded(user, secret) })
+
 func newSite(t *testing.T) *site {
 	t.Helper()
-	registry := lifecycletest.Registry()
-	t.Cleanup(registry.Close)
-	guarded := registry.Guarded(user, secret)
-	t.Cleanup(guarded.Close)
-
-	s := &site{Docker: platformtest.New(t), registry: guarded.Name, release: platformtest.Release(t)}
+	s := &site{Docker: platformtest.New(t), registry: guarded().Name, release: platformtest.Release(t)}
 	t.Setenv("DOCKER_CONFIG", s.credentials())
 	s.builder = s.made(packBuilder(t))
 	s.lacking = s.runImage("lacking", "")

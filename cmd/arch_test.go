@@ -219,6 +219,8 @@ var texts = map[string]string{
 	"lifecycle/image Layout.Name":       "an annotation",
 	"lifecycle/base Required.Name":      "of the build plan",
 	"sbom/attach Attached.Reference":    "where an SBOM is, which may be a file",
+	"sbom/attach Copied.Reference":      "where an artifact is, by digest or tag",
+	"sbom/attach Prunable.Reference":    "where an artifact is, by digest or tag",
 	"sbom/attach Declaration.Reference": "where a declaration is, which may be a file",
 	"sbom/attach Finding.Reference":     "where an SBOM is, which may be a file",
 	"sbom/attach Subject.Names":         "digests",

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 
@@ -14,8 +13,6 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/errdef"
-	"oras.land/oras-go/v2/registry/remote/auth"
-	"oras.land/oras-go/v2/registry/remote/errcode"
 
 	"github.com/baseplan/baseplan/sbom/registry"
 )
@@ -145,35 +142,16 @@ func unique(tag string) (*packed, error) {
 	}, config)
 }
 
-// delete deletes a manifest or a tag (distribution-spec, "Content Management").
+// delete deletes a manifest or a tag. What is gone already is no error.
 func (p *publisher) delete(ctx context.Context, reference string) error {
-	ref := p.writes.Reference
-	scheme := "https"
-	if p.writes.PlainHTTP {
-		scheme = "http"
-	}
-	ctx = auth.AppendRepositoryScope(ctx, ref, auth.ActionPull, auth.ActionDelete)
-	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, fmt.Sprintf("%s://%s/v2/%s/manifests/%s", scheme, ref.Host(), ref.Repository, reference), nil)
-	if err != nil {
-		return err
-	}
-	resp, err := p.writes.Client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	switch resp.StatusCode {
-	case http.StatusAccepted, http.StatusOK, http.StatusNoContent, http.StatusNotFound:
+	err := p.writes.DeleteReference(ctx, reference)
+	switch registry.Status(err) {
+	case http.StatusNotFound:
 		return nil
 	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotImplemented:
-		return fmt.Errorf("deleting %s: %w (status %d)", reference, ErrCannotDelete, resp.StatusCode)
+		return fmt.Errorf("deleting %s: %w (status %d)", reference, ErrCannotDelete, registry.Status(err))
 	}
-	answer := &errcode.ErrorResponse{Method: req.Method, URL: req.URL, StatusCode: resp.StatusCode}
-	var body struct{ Errors errcode.Errors }
-	if json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&body) == nil {
-		answer.Errors = body.Errors
-	}
-	return answer
+	return err
 }
 
 // has reports whether a tag exists.

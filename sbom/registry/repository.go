@@ -92,6 +92,40 @@ func (r *Repository) PushBlob(ctx context.Context, desc ocispec.Descriptor, data
 	}
 }
 
+// DeleteReference deletes a manifest by its digest, or a tag (distribution-spec, "Content Management").
+// oras-go deletes no tags.
+func (r *Repository) DeleteReference(ctx context.Context, reference string) error {
+	scheme := "https"
+	if r.PlainHTTP {
+		scheme = "http"
+	}
+	address := fmt.Sprintf("%s://%s/v2/%s/manifests/%s", scheme, r.Repository.Reference.Host(), r.Repository.Reference.Repository, reference)
+	ctx = auth.AppendRepositoryScope(ctx, r.Repository.Reference, auth.ActionPull, auth.ActionDelete)
+	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, address, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := r.Client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode/100 == 2 {
+		return nil
+	}
+	return answerOf(req, resp)
+}
+
+// answerOf returns the error of a response.
+func answerOf(req *http.Request, resp *http.Response) *errcode.ErrorResponse {
+	answer := &errcode.ErrorResponse{Method: req.Method, URL: req.URL, StatusCode: resp.StatusCode}
+	var body struct{ Errors errcode.Errors }
+	if json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&body) == nil {
+		answer.Errors = body.Errors
+	}
+	return answer
+}
+
 // refusing returns a [RefusedError] for a response with status 401 or 403, of the registry or
 // of its token server.
 type refusing struct {
@@ -110,12 +144,7 @@ func (r refusing) Do(req *http.Request) (*http.Response, error) {
 		return resp, nil
 	}
 	defer resp.Body.Close()
-	answer := &errcode.ErrorResponse{Method: req.Method, URL: req.URL, StatusCode: resp.StatusCode}
-	var body struct{ Errors errcode.Errors }
-	if json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&body) == nil {
-		answer.Errors = body.Errors
-	}
-	return nil, r.client.Refused(r.name, answer)
+	return nil, r.client.Refused(r.name, answerOf(req, resp))
 }
 
 // credential passes the keychain's credentials to oras-go.

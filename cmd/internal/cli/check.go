@@ -60,7 +60,7 @@ nothing would change, 3 otherwise. Of an index, every platform is checked, or th
 			if err != nil {
 				return nil, err
 			}
-			q := base.Question{Lookup: s.lookup, Policy: policy, Built: c.now(), Log: c.log()}
+			q := base.Question{Lookup: s.lookup, Policy: policy, Built: c.now(), Log: s.log()}
 			return &checked{base.Check(ctx, q, d, b), b, platformOf(img)}, nil
 		})
 		if err != nil {

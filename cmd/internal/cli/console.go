@@ -131,10 +131,13 @@ func (c *Console) fail(err error, hint string) {
 }
 
 // log returns a logger that prints warnings like warn and, with --debug, everything.
-func (c *Console) log() *slog.Logger { return slog.New(logHandler{c}) }
+func (c *Console) log() *slog.Logger { return slog.New(logHandler{c, ""}) }
 
 // A logHandler is a [slog.Handler] that prints messages on the console.
-type logHandler struct{ c *Console }
+type logHandler struct {
+	c      *Console
+	prefix string
+}
 
 func (h logHandler) Enabled(_ context.Context, level slog.Level) bool {
 	return level >= slog.LevelWarn || h.c.debug
@@ -143,10 +146,10 @@ func (h logHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
 func (h logHandler) WithGroup(string) slog.Handler      { return h }
 
 func (h logHandler) Handle(_ context.Context, r slog.Record) error {
-	if r.Level < slog.LevelWarn {
-		h.c.message("debug", r.Message)
+	if text := h.prefix + r.Message; r.Level < slog.LevelWarn {
+		h.c.message("debug", text)
 	} else {
-		h.c.warn("%s", r.Message)
+		h.c.warn("%s", text)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"runtime"
 	"strings"
@@ -36,6 +37,7 @@ type source struct {
 	fresh   bool            // --generate: ignore attached SBOMs
 	policy  platform.Policy // of the operator
 	exactly bool            // --platform was given: an image for another one is an error
+	about   string          // the platform, if several are read
 }
 
 // inventoryFlags adds the flags that select an inventory.
@@ -174,9 +176,17 @@ func isFor(img *image.Image, want *v1.Platform) bool {
 // reader returns a reader of inventories under the operator's policy.
 func (s *source) reader() *base.Reader {
 	return &base.Reader{
-		Images: &s.images, Policy: s.policy.RunSBOM, Fresh: s.fresh, Mapping: s.mapping, Log: s.console.log(), Scan: s.scan,
+		Images: &s.images, Policy: s.policy.RunSBOM, Fresh: s.fresh, Mapping: s.mapping, Log: s.log(), Scan: s.scan,
 		Finder: &attach.Finder{Platform: s.file, Trust: s.trust, Registry: s.images.Registry},
 	}
+}
+
+// log returns a logger whose messages begin with the platform if several are read.
+func (s *source) log() *slog.Logger {
+	if s.about == "" {
+		return s.console.log()
+	}
+	return slog.New(logHandler{s.console, s.about + ": "})
 }
 
 // other returns the source for images that --sbom does not describe.

@@ -59,7 +59,7 @@ func onPlatforms[T any](ctx context.Context, s *source, name string, do func(con
 	for i, img := range images {
 		group.Go(func() error {
 			var err error
-			if all[i], err = do(ctx, s.on(img), img); err != nil && len(images) > 1 {
+			if all[i], err = do(ctx, s.on(img, len(images) > 1), img); err != nil && len(images) > 1 {
 				return fmt.Errorf("platform %s: %w", platformOf(img), err)
 			}
 			return err
@@ -69,12 +69,15 @@ func onPlatforms[T any](ctx context.Context, s *source, name string, do func(con
 }
 
 // on returns the source for other images of an image's platform.
-func (s *source) on(img *image.Image) *source {
+func (s *source) on(img *image.Image, several bool) *source {
 	if img.Platform == nil || s.exactly {
 		return s
 	}
 	o := *s
 	o.images.Platform = img.Platform
+	if several {
+		o.about = platformOf(img)
+	}
 	return &o
 }
 

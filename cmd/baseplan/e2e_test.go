@@ -24,7 +24,7 @@ func TestDaemonImage(t *testing.T) {
 	baseplan := func(args string) string {
 		t.Helper()
 		var out, errs bytes.Buffer
-		if code := cli.Run(t.Context(), strings.Fields(args), &cli.Console{Out: &out, Err: &errs}); code != cli.Enough {
+		if code := cli.Run(t.Context(), strings.Fields(args), &cli.Console{Out: &out, Err: &errs, Getenv: os.Getenv}); code != cli.Enough {
 			t.Errorf("baseplan %s: exit code %d\n%s%s", args, code, &out, &errs)
 		}
 		return out.String() + errs.String()

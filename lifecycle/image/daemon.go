@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"sync"
 	"time"
 
@@ -44,9 +45,23 @@ func (o *Opener) openDaemon(ctx context.Context, ref reference.Reference, _ bool
 
 // daemon returns a client of the docker daemon that negotiates the API version.
 func (o *Opener) daemon() (*client.Client, error) {
-	opts := []client.Opt{client.FromEnv, client.WithUserAgent("baseplan")}
-	if o.DockerHost != "" {
-		opts = append(opts, client.WithHost(o.DockerHost))
+	docker := Docker{Host: o.DockerHost, Environment: true}
+	if o.FindDocker != nil {
+		var err error
+		if docker, err = o.FindDocker(); err != nil {
+			return nil, err
+		}
+	}
+	opts := []client.Opt{client.WithUserAgent("baseplan"), client.WithAPIVersionFromEnv()}
+	switch {
+	case docker.Environment:
+		opts = append(opts, client.FromEnv)
+	case docker.TLS != nil:
+		transport := &http.Transport{TLSClientConfig: docker.TLS}
+		opts = append(opts, client.WithHTTPClient(&http.Client{Transport: transport, CheckRedirect: client.CheckRedirect}))
+	}
+	if docker.Host != "" {
+		opts = append(opts, client.WithHost(docker.Host))
 	}
 	if o.DialDocker != nil {
 		opts = append(opts, client.WithDialContext(o.DialDocker))

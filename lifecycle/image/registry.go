@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -22,11 +23,21 @@ import (
 type Opener struct {
 	Registry   registry.Client
 	Platform   *v1.Platform // selects an image of an index; nil: linux and this program's architecture
-	DockerHost string       // address of the daemon; empty: as the docker CLI finds it
+	DockerHost string       // address of the daemon; empty: DOCKER_HOST, else the default socket
+
+	// FindDocker finds the daemon when an image in it is opened; nil: DockerHost.
+	FindDocker func() (Docker, error)
 
 	// DialDocker connects to the daemon, for a process that is no longer permitted to; nil:
 	// net.Dial.
 	DialDocker func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Docker is a docker daemon.
+type Docker struct {
+	Host        string      // its address
+	TLS         *tls.Config // nil: no TLS
+	Environment bool        // DOCKER_TLS_VERIFY and DOCKER_CERT_PATH say what TLS is
 }
 
 func (o *Opener) platform() v1.Platform {

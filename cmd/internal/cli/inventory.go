@@ -12,6 +12,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
 
+	"github.com/baseplan/baseplan/cmd/internal/dockercontext"
 	"github.com/baseplan/baseplan/extensions"
 	"github.com/baseplan/baseplan/lifecycle/base"
 	"github.com/baseplan/baseplan/lifecycle/image"
@@ -95,8 +96,17 @@ func (c *Console) imageSource(cmd *cobra.Command) (*source, error) {
 	insecure, _ := flags.GetStringSlice("insecure-registry")
 	insecure = append(insecure, strings.FieldsFunc(c.env("CNB_INSECURE_REGISTRIES"), func(r rune) bool { return r == ',' || r == ' ' })...)
 	s.exactly = flags.Changed("platform")
-	s.images = image.Opener{Registry: registry.Client{Keychain: keychain, Insecure: insecure}, Platform: arch}
+	s.images = image.Opener{Registry: registry.Client{Keychain: keychain, Insecure: insecure}, Platform: arch, FindDocker: c.findDocker}
 	return s, nil
+}
+
+// findDocker finds the docker daemon as the docker CLI does.
+func (c *Console) findDocker() (image.Docker, error) {
+	d, err := dockercontext.Finder{Getenv: c.env}.Find()
+	if err == nil && c.debug {
+		c.message("debug", fmt.Sprintf("docker daemon at %s, from %s", d.Host, d.From))
+	}
+	return d.Docker, err
 }
 
 var proofs = []string{string(extensions.ByPlan), string(extensions.Installs), string(extensions.ByEffect), string(extensions.Strict)}

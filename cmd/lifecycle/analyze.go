@@ -38,6 +38,9 @@ func (c *command) analyze(ctx context.Context) error {
 }
 
 func (c *command) writeAnalysis(found *lifecycle.Analysis) error {
+	if found.Analyzed.RunImage != nil {
+		c.meter.last().Inventory = found.RunImage.Inventory()
+	}
 	return errors.Join(c.write(c.Analyzed, found.Analyzed), c.writeInventory(found.RunImage))
 }
 

@@ -37,7 +37,8 @@ type command struct {
 	settings       platform.Settings  // of baseplan.toml
 	transfers      *console.Transfers // nil: not a terminal
 	warnedVerifier bool               // the missing verifier of identities has been reported
-	sharesUser     bool               // buildpacks run in this container as the same user and can write the same files
+	meter          meter
+	sharesUser     bool // buildpacks run in this container as the same user and can write the same files
 }
 
 // phases are the phases: a verb for messages, the exit code of errors that have none, and what runs them.

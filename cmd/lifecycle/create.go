@@ -89,6 +89,7 @@ var headings = map[platform.Phase]string{
 
 func (x *creation) begin(phase platform.Phase) error {
 	x.log.Info("===> " + headings[phase])
+	x.meter.begin(phase)
 	if err := x.late[phase]; err != nil || phase != platform.Build {
 		return err
 	}

@@ -114,6 +114,7 @@ func (c *command) writeDetection(g *lifecycle.Generation) error {
 	if g.Resolution == nil {
 		return nil
 	}
+	c.meter.last().Resolved(g.Resolution)
 	return c.write(c.ownFile("resolution.toml"), g.Resolution)
 }
 

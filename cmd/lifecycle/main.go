@@ -101,7 +101,7 @@ func run(ctx context.Context, name string, args []string, now func() time.Time) 
 	for _, text := range in.EarlyFlags {
 		log.Debug(text)
 	}
-	if err := c.run(ctx); err != nil {
+	if err := c.measured(func() error { return c.run(ctx) }); err != nil {
 		if ctx.Err() != nil {
 			err = fmt.Errorf("%w: interrupted", err)
 		}

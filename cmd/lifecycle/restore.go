@@ -101,6 +101,7 @@ func (c *command) completeBases(ctx context.Context, opener *image.Opener, analy
 		}
 	}
 	if bases.Resolution != nil {
+		c.meter.last().Resolved(bases.Resolution)
 		err = c.write(c.ownFile("resolution.toml"), bases.Resolution)
 	}
 	return bases.Analyzed, err

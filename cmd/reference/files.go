@@ -89,7 +89,8 @@ func descriptions(root string) ([]described, error) {
 	written, err3 := writtenSample()
 	explained, err4 := explainedSample(resolution)
 	listed, err5 := catalogSample()
-	if err := errors.Join(err, err1, err2, err3, err4, err5); err != nil {
+	measured, err6 := metricsSample(resolution)
+	if err := errors.Join(err, err1, err2, err3, err4, err5, err6); err != nil {
 		return nil, err
 	}
 	return []described{
@@ -165,6 +166,12 @@ func descriptions(root string) ([]described, error) {
 		{
 			name: "<cache-dir>/run-image/<algorithm>-<hex>.json", writer: "restorer, creator", reader: "restorer, creator",
 			about: "A generated inventory as Syft JSON, named by the digest of the image, next to `committed` and `staging` of the build cache. Only the newest are kept.",
+		},
+		{
+			name: "file of -report-file", writer: "every phase", reader: "platform",
+			about: "What a phase did and how long it took, if `-report-file` or `CNB_METRICS_PATH` names a file; a failure to write it is a warning. With the extension `.prom` or `.txt` it is OpenMetrics text of gauges,\n" +
+				"`baseplan_…` with the label `phase` (see [the operator's tutorial](../tutorials/operator.md#metrics)). With `.jsonl` it has one JSON object for each phase:",
+			typ: "platform.MetricsLine", format: "json", sample: measured, language: "json",
 		},
 		{
 			name: "extension.toml", writer: "extension author", reader: "detector, creator, `baseplan`",

@@ -139,6 +139,18 @@ func catalogSample() (string, error) {
 	return b.String(), err
 }
 
+// metricsSample returns the metrics of a detector with this resolution.toml.
+func metricsSample(resolution string) (string, error) {
+	r, err := platform.DecodeResolution([]byte(resolution), "the sample of resolution.toml")
+	if err != nil {
+		return "", err
+	}
+	p := platform.PhaseMetrics{Phase: platform.Detect.String(), Seconds: 0.125}
+	p.Resolved(r)
+	data, err := platform.Metrics{Version: "1.0.0", Phases: []platform.PhaseMetrics{p}}.EncodeAs("metrics.jsonl")
+	return string(data), err
+}
+
 func labelSample() (string, error) {
 	return platform.EncodeLabel(platform.Requirements{Version: sbom.FileVersion, Requirements: []platform.RunImageRequirement{
 		{Name: "curl", Constraint: ">= 7", Rule: string(provides.Deb), Evidence: []string{"pkg:deb/debian/curl"}, RequiredBy: "acme/app"},

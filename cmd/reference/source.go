@@ -132,6 +132,8 @@ func (s *source) kind(pkg string, e ast.Expr) (kind, nested string) {
 			return "boolean", ""
 		case "int", "int64":
 			return "integer", ""
+		case "float64":
+			return "number", ""
 		}
 		return s.named(pkg + "." + e.Name)
 	}

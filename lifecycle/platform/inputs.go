@@ -110,6 +110,7 @@ type Inputs struct {
 	ExtendDisk     int64 // bytes
 	ExtendMemory   int64 // bytes; 0: unlimited
 	RebaseCheck    string
+	MetricsFile    string // of -report-file
 
 	EarlyFlags []string // messages about accepted flags of a later Platform API version
 
@@ -161,7 +162,7 @@ func Parse(p Phase, v api.Version, args []string, getenv func(string) string) (I
 		images = append(images, reference.Parse(arg))
 	}
 	in.Images = append(images, in.Images...)
-	in.expand()
+	in.expand(p)
 	return in, fail.As(fail.InvalidArgs, "", in.check(p, fs.Args()))
 }
 
@@ -226,22 +227,26 @@ func (r input) lookUp(in *Inputs, getenv func(string) string) error {
 // has reports whether p contains all phases of q.
 func (p Phase) has(q Phase) bool { return p&q == q }
 
-// expand expands <layers> in paths and cleans them: platforms pass paths such as
+// expand expands <layers> and <phase> in paths and cleans them: platforms pass paths such as
 // "/workspace/." and "/layers/", and layers have clean paths for directories.
-func (in *Inputs) expand() {
+func (in *Inputs) expand(p Phase) {
 	for _, dir := range []*string{&in.App, &in.Layers} {
 		if *dir != "" {
 			*dir = filepath.Clean(*dir)
 		}
 	}
 	for _, path := range []*string{
-		&in.Analyzed, &in.Group, &in.Plan, &in.Generated, &in.Extended, &in.ProjectMetadata, &in.Report,
+		&in.Analyzed, &in.Group, &in.Plan, &in.Generated, &in.Extended, &in.ProjectMetadata, &in.Report, &in.MetricsFile,
 	} {
 		*path = strings.Replace(*path, layersPlaceholder, in.Layers, 1)
 	}
+	in.MetricsFile = strings.Replace(in.MetricsFile, phasePlaceholder, p.String(), 1)
 }
 
-const layersPlaceholder = "<layers>"
+const (
+	layersPlaceholder = "<layers>"
+	phasePlaceholder  = "<phase>"
+)
 
 // Orders returns the possible paths of order.toml. The first that exists is used.
 func (in *Inputs) Orders() []string {

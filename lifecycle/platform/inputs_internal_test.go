@@ -245,6 +245,8 @@ func values(value setter) []string {
 		return v.of[:2]
 	case text:
 		return []string{"one", "two"}
+	case metricsName:
+		return []string{"one.prom", "two.jsonl"}
 	}
 	return []string{"r.example/one", "r.example/two"}
 }
@@ -256,6 +258,8 @@ func value(of setter) string {
 		return *v.to
 	case imageName:
 		return v.to.String()
+	case metricsName:
+		return *v.to
 	case registryName:
 		return v.to.String()
 	case imageNames:

@@ -125,6 +125,7 @@ var added = []input{
 	{env: "CNB_EXTEND_NETWORK", in: Extend | Create, to: choiceVar(func(i *Inputs) *string { return &i.ExtendNetwork }, allowed["extend-network"]...), help: "network of the commands in Dockerfiles: host, none (default from baseplan.toml, else host)"},
 	{env: "CNB_EXTEND_DISK", def: "20G", in: Extend | Create, to: func(i *Inputs) setter { return byteSize{&i.ExtendDisk} }, help: "size that the run image and what its Dockerfiles write may have in a sandbox, such as 20G"},
 	{env: "CNB_EXTEND_MEMORY", in: Extend | Create, to: func(i *Inputs) setter { return byteSize{&i.ExtendMemory} }, help: "memory of all commands in a sandbox together, such as 500M (default unlimited)"},
+	{flag: "report-file", env: "CNB_METRICS_PATH", in: all, to: func(i *Inputs) setter { return metricsName{&i.MetricsFile} }, help: "file for metrics of the phase: OpenMetrics text (.prom, .txt) or JSON lines (.jsonl); <phase> in it is the name of the phase"},
 	{env: "CNB_REBASE_CHECK", in: Rebase, to: choiceVar(func(i *Inputs) *string { return &i.RebaseCheck }, "fail", "warn", "off"), help: "what to do if the new run image lacks a requirement of the app: fail, warn, off (default fail)"},
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +33,7 @@ type (
 	imageNames struct{ to *[]reference.Reference }
 
 	registryName struct{ to *reference.Reference }
+	metricsName  struct{ to *string }
 )
 
 // optional is the value of a flag. It ignores empty values, since platforms pass on empty
@@ -156,6 +158,15 @@ func (v imageName) Set(s string) error {
 func (v registryName) Set(s string) error {
 	*v.to = reference.Parse(s)
 	return checkRegistry(*v.to)
+}
+
+// Set sets the path of a metrics file.
+func (v metricsName) Set(s string) error {
+	if !slices.Contains(metricsFormats, filepath.Ext(s)) {
+		return fmt.Errorf("the extension decides the format; use one of %s", strings.Join(metricsFormats, ", "))
+	}
+	*v.to = s
+	return nil
 }
 
 // checkRegistry returns an error for a reference that is not in a registry. The zero value is none.

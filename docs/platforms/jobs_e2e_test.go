@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 
@@ -21,19 +20,16 @@ import (
 // a checkout that is root's.
 func TestGitLab(t *testing.T) {
 	s := newSite(t)
-	j := gitlab(t)
-	if j.Image.Name != "registry.example/builder:bookworm" || len(j.Image.Entrypoint) != 1 || j.Image.Entrypoint[0] != "" {
-		t.Errorf("the job's image is %+v", j.Image)
-	}
 	var checkout string
+	var j job
 	run := func(image string) (string, int) {
+		j = gitlab(t, map[string]string{"builder": s.builder, "run-image": image})
 		checkout = s.Volume(source())         // GitLab cleans it for each job
 		s.Shell(checkout, "chmod -R a+rwX .") // GitLab's umask
 		args := []string{"run", "--rm", "-i", "--network", "host", "-v", checkout + ":/builds/acme/app", "-w", "/builds/acme/app", "--entrypoint", j.Image.Entrypoint[0]}
 		predefined := map[string]string{
 			"CI_PROJECT_DIR": "/builds/acme/app", "CI_REGISTRY": s.registry, "CI_REGISTRY_IMAGE": s.registry + "/acme/app",
 			"CI_REGISTRY_USER": user, "CI_REGISTRY_PASSWORD": secret, "CI_COMMIT_REF_SLUG": "main", "CI_COMMIT_SHA": "0123abc",
-			"CNB_RUN_IMAGE": image, // a variable of the project's
 		}
 		for name, value := range predefined {
 			args = append(args, "-e", name+"="+value)
@@ -43,7 +39,7 @@ func TestGitLab(t *testing.T) {
 		}
 		// GitLab runs after_script in a shell of its own, whatever came before.
 		script := "(set -e\n" + strings.Join(j.Script, "\n") + "\n); code=$?; (set -e\n" + strings.Join(j.AfterScript, "\n") + "\n); exit $code\n"
-		return s.Try(strings.NewReader(script), append(args, s.builder, "sh")...)
+		return s.Try(strings.NewReader(script), append(args, j.Image.Name, "sh")...)
 	}
 	if log, code := run(s.lacking); code != 0 {
 		t.Errorf("without curl in the run image the exit code is %d\n%s", code, log)
@@ -149,10 +145,12 @@ func TestSpringBoot(t *testing.T) {
 	}
 }
 
-// pushLifecycle pushes the lifecycle image of the release and gives its name.
-func (s *site) pushLifecycle(t *testing.T) string {
+// pushLifecycle pushes the lifecycle image of the release, with more flags of cmd/dist, and gives its name.
+func (s *site) pushLifecycle(t *testing.T, flags ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "run", "./cmd/dist", "-out", t.TempDir(), "-version", "1.0.0", "-platforms", "linux/"+runtime.GOARCH, "-push", s.registry+"/lifecycle:1.0.0")
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{
+		"run", "./cmd/dist", "-out", t.TempDir(), "-version", "1.0.0", "-platforms", "linux/" + runtime.GOARCH, "-push", s.registry + "/lifecycle:1.0.0",
+	}, flags...)...)
 	cmd.Dir = "../.."
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("pushing the lifecycle image: %v\n%s", err, out)
@@ -163,43 +161,46 @@ func (s *site) pushLifecycle(t *testing.T) string {
 	return name
 }
 
-// TestGitHub runs the workflow's scripts in order, on this machine as a runner, with the release served where the
-// workflow looks for it.
+// TestGitHub runs the workflow's scripts and the action in order, on this machine as a runner, with the release served
+// where the action looks for it.
 func TestGitHub(t *testing.T) {
 	s := newSite(t)
 	releases := httptest.NewServer(http.StripPrefix("/v1.0.0/", http.FileServer(http.Dir(s.release))))
 	t.Cleanup(releases.Close)
 	w := workflow(t)
-	temp, checkout := t.TempDir(), t.TempDir()
-	dockerfile := "FROM " + platformtest.Debian(s.Docker) + "\nLABEL io.buildpacks.base.distro.name=debian io.buildpacks.base.distro.version=12\nUSER 1000:1000\n"
-	if err := os.MkdirAll(filepath.Join(checkout, "run"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(checkout, "run", "Dockerfile"), []byte(dockerfile), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	image := strings.NewReplacer("ghcr.io", s.registry, "${{ github.repository }}", "acme/images").Replace(w.Env["IMAGE"])
 	t.Cleanup(func() { s.Try(nil, "rmi", "-f", image) })
-	paths := filepath.Join(temp, "path")
-	env := append(os.Environ(), "DOCKER_BUILDKIT=0", "DOCKER_API_VERSION=1.41", "RUNNER_TEMP="+temp, "GITHUB_PATH="+paths,
-		"IMAGE="+image, "BASEPLAN="+w.Env["BASEPLAN"], "RELEASES="+releases.URL)
-	ran := 0
+	gh := newRunner(t, "DOCKER_BUILDKIT=0", "DOCKER_API_VERSION=1.41", "IMAGE="+image, "RUNNER_ARCH="+map[string]string{"amd64": "X64", "arm64": "ARM64"}[runtime.GOARCH])
+	dockerfile := "FROM " + platformtest.Debian(s.Docker) + "\nLABEL io.buildpacks.base.distro.name=debian io.buildpacks.base.distro.version=12\nUSER 1000:1000\n"
+	if err := os.MkdirAll(filepath.Join(gh.dir, "run"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(gh.dir, "run", "Dockerfile"), []byte(dockerfile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ran, log := 0, ""
 	for _, step := range w.Jobs["publish"].Steps {
-		if step.Run == "" {
+		var out string
+		var err error
+		switch {
+		case step.Run != "":
+			out, err = gh.bash(t, step.Run)
+		case strings.HasPrefix(step.Uses, "baseplan/baseplan@"):
+			with := map[string]string{"releases": releases.URL}
+			for name, text := range step.With {
+				with[name] = strings.ReplaceAll(text, "${{ env.IMAGE }}", image)
+			}
+			out, err = gh.use(t, with)
+		default:
 			continue // checkout and login, which are GitHub's and docker's
 		}
-		more, _ := os.ReadFile(paths)
-		cmd := exec.CommandContext(t.Context(), "bash", "-e", "-c", here(step.Run))
-		cmd.Dir = checkout
-		cmd.Env = append(slices.Clone(env), "PATH="+strings.TrimSpace(string(more))+":"+os.Getenv("PATH"))
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%s: %v\n%s", step.Name, err, out)
+		if log += out; err != nil {
+			t.Fatalf("%s: %v\n%s", step.Name, err, log)
 		}
 		ran++
 	}
-	if ran != 5 {
-		t.Errorf("%d scripts ran, want 5", ran)
+	if ran != 2 {
+		t.Errorf("%d steps ran, want 2", ran)
 	}
 
 	r := s.taskRun(t, "tekton/creator.yaml", map[string]string{"APP_IMAGE": s.registry + "/app:github", "BUILDER_IMAGE": s.builder, "RUN_IMAGE": image, "RUN_SBOM": "attached"})

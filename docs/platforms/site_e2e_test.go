@@ -43,7 +43,7 @@ func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{Docker: platformtest.New(t), registry: guarded().Name, release: platformtest.Release(t)}
 	t.Setenv("DOCKER_CONFIG", s.credentials())
-	s.builder = s.made(packBuilder(t))
+	s.builder = s.made("builder:bookworm", platformtest.Debian(s.Docker), packBuilder(t))
 	s.lacking = s.runImage("lacking", "")
 	s.enough = s.runImage("bookworm", "RUN apt-get update && apt-get install -y --no-install-recommends curl && rm -rf /var/lib/apt/lists/*")
 	return s
@@ -81,8 +81,8 @@ func (s *site) runImage(tag, more string) string {
 	return s.pushed(s.Image(s.registry+"/run:"+tag, "FROM "+platformtest.Debian(s.Docker)+"\n"+more+"\n"+cnbUser+"USER 1000:1000\n", nil))
 }
 
-// made is the builder that builder.toml describes.
-func (s *site) made(b builder) string {
+// made is a builder, made from an image.
+func (s *site) made(tag, base string, b builder) string {
 	s.T.Helper()
 	lifecycle, err := os.ReadFile(filepath.Join(s.release, here(path.Base(b.Lifecycle.URI))))
 	if err != nil {
@@ -103,7 +103,7 @@ func (s *site) made(b builder) string {
 			add(s.T, context, dir, "cnb/"+kind+"/"+strings.ReplaceAll(e.ID, "/", "_")+"/"+e.Version)
 		}
 	}
-	return s.pushed(s.Image(s.registry+"/builder:bookworm", "FROM "+platformtest.Debian(s.Docker)+"\n"+cnbUser+`
+	return s.pushed(s.Image(s.registry+"/"+tag, "FROM "+base+"\n"+cnbUser+`
 ENV CNB_USER_ID=1000 CNB_GROUP_ID=1000
 ADD lifecycle.tgz /cnb
 COPY cnb /cnb

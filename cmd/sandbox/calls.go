@@ -8,19 +8,15 @@ import (
 	"gvisor.dev/gvisor/pkg/sentry/arch"
 	"gvisor.dev/gvisor/pkg/sentry/kernel"
 	"gvisor.dev/gvisor/pkg/sentry/syscalls"
+
+	"github.com/baseplan/baseplan/extensions/apply/abi"
 )
 
-// System calls that Linux does not have, for the first process alone: what takes very many
-// system calls otherwise is one here. The numbers are those of package apply.
-const (
-	callUnpack = 1900 + iota // unpack(dir, from, file): unpack the layer in the file from, or if file is 0, the one that arrives in frames
-	callScan                 // scan(dir, to, skip, n): write the metadata of all files, without those at the paths in n bytes of skip
-)
-
+// addCalls adds the system calls that Linux does not have.
 func addCalls() {
 	for _, table := range kernel.SyscallTables() {
-		table.Table[callUnpack] = syscalls.Supported("unpack", firstOnly(unpack))
-		table.Table[callScan] = syscalls.Supported("scan", firstOnly(scan))
+		table.Table[abi.CallUnpack] = syscalls.Supported("unpack", firstOnly(unpack))
+		table.Table[abi.CallScan] = syscalls.Supported("scan", firstOnly(scan))
 		table.Init()
 	}
 }

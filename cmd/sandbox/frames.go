@@ -14,6 +14,8 @@ import (
 	"gvisor.dev/gvisor/pkg/sentry/vfs"
 	"gvisor.dev/gvisor/pkg/usermem"
 	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/baseplan/baseplan/extensions/apply/abi"
 )
 
 // A fileReader reads an open file.
@@ -58,7 +60,7 @@ func (r *layerReader) next() error {
 		return err
 	}
 	n := int(binary.BigEndian.Uint32(head[1:]))
-	if n > 128<<10 || head[0] != 'd' && head[0] != 'e' {
+	if n > abi.Chunk || head[0] != abi.FrameData && head[0] != abi.FrameEnd {
 		return fmt.Errorf("unexpected frame %q", head)
 	}
 	r.buf = slices.Grow(r.buf[:0], n)[:n]
@@ -66,7 +68,7 @@ func (r *layerReader) next() error {
 		return err
 	}
 	switch {
-	case head[0] == 'd':
+	case head[0] == abi.FrameData:
 		r.left = r.buf
 		return nil
 	case n == 0:

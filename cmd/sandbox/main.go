@@ -32,6 +32,8 @@ import (
 	"gvisor.dev/gvisor/runsc/config"
 	"gvisor.dev/gvisor/runsc/specutils"
 	"gvisor.dev/gvisor/runsc/starttime"
+
+	"github.com/baseplan/baseplan/extensions/apply/abi"
 )
 
 // emptyRoot is the root file system: an EROFS image with the mount points and a link
@@ -43,14 +45,6 @@ var emptyRoot []byte
 
 // id is the name of the only container in the sandbox.
 const id = "sandbox"
-
-// Descriptors that the parent process passes.
-const (
-	programFD = 3 + iota
-	memoryFD
-	firstPipeFD
-	secondPipeFD
-)
 
 type options struct {
 	disk, memory int64
@@ -99,7 +93,7 @@ func (o *options) run() (int, error) {
 	}
 	var inMemory []int
 	if o.inMemory {
-		root, err := unix.FcntlInt(memoryFD, unix.F_DUPFD_CLOEXEC, secondPipeFD+1)
+		root, err := unix.FcntlInt(abi.MemoryFD, unix.F_DUPFD_CLOEXEC, abi.SecondPipeFD+1)
 		if err != nil {
 			return 0, err
 		}
@@ -181,14 +175,14 @@ func (o *options) bootArgs(conf *config.Config, control int) (*boot.Args, error)
 		ID: id, Spec: o.spec(), Conf: conf,
 		ControllerFD: control,
 		GoferFDs:     []int{root},
-		PassFDs:      []boot.FDMapping{{Guest: 3, Host: firstPipeFD}, {Guest: 4, Host: secondPipeFD}},
-		ExecFD:       programFD,
+		PassFDs:      []boot.FDMapping{{Guest: abi.QuestionsFD, Host: abi.FirstPipeFD}, {Guest: abi.AnswersFD, Host: abi.SecondPipeFD}},
+		ExecFD:       abi.ProgramFD,
 		// The root is EROFS; /work is a tmpfs whose content is in the file of the parent.
 		GoferMountConfs: []specutils.GoferMountConf{
 			{Lower: specutils.Erofs, Upper: specutils.NoOverlay},
 			{Lower: specutils.NoneLower, Upper: specutils.AnonOverlay},
 		},
-		GoferFilestoreFDs: []int{memoryFD},
+		GoferFilestoreFDs: []int{abi.MemoryFD},
 		NumCPU:            max(minProcessors, runtime.NumCPU()),
 		StartupTimer:      starttime.Timer("sandbox"),
 		DevGoferFD:        -1, PinRingFD: -1, UserLogFD: -1, PodInitConfigFD: -1, RootfsUpperTarFD: -1,
@@ -197,7 +191,7 @@ func (o *options) bootArgs(conf *config.Config, control int) (*boot.Args, error)
 		args.TotalMem = uint64(o.memory)
 	}
 	for fd := range 3 {
-		dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, secondPipeFD+1)
+		dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, abi.SecondPipeFD+1)
 		if err != nil {
 			return nil, fmt.Errorf("duplicating descriptor %d: %w", fd, err)
 		}

@@ -14,6 +14,8 @@ import (
 	"gvisor.dev/gvisor/pkg/sentry/arch"
 	"gvisor.dev/gvisor/pkg/sentry/kernel"
 	"gvisor.dev/gvisor/pkg/sentry/vfs"
+
+	"github.com/baseplan/baseplan/extensions/apply/abi"
 )
 
 // scan is what tree.scan in package apply does.
@@ -103,7 +105,7 @@ func (s *scanner) attrs(pop *vfs.PathOperation) (string, error) {
 	slices.Sort(names)
 	var text strings.Builder
 	for _, name := range names {
-		if !keptXattr(name) {
+		if !abi.KeptXattr(name) {
 			continue
 		}
 		value, err := s.w.fs.GetXattrAt(s.w.t, creds, pop, &vfs.GetXattrOptions{Name: name, Size: linux.XATTR_SIZE_MAX})
@@ -115,15 +117,15 @@ func (s *scanner) attrs(pop *vfs.PathOperation) (string, error) {
 	return text.String(), nil
 }
 
-// write writes a record: the length of the name and of the attributes, the numbers in the order of
-// package apply, the name, and the attributes.
+// write writes a record, the name, and the attributes.
 func (s *scanner) write(name string, st *linux.Statx, attrs string) error {
-	for _, n := range []uint64{
+	record := abi.Record{
 		uint64(len(name)), uint64(len(attrs)),
 		unix.Mkdev(st.DevMajor, st.DevMinor), st.Ino, uint64(st.Mode), uint64(st.Nlink), uint64(st.UID), uint64(st.GID),
 		unix.Mkdev(st.RdevMajor, st.RdevMinor), st.Size,
 		uint64(st.Mtime.Sec), uint64(st.Mtime.Nsec), uint64(st.Ctime.Sec), uint64(st.Ctime.Nsec),
-	} {
+	}
+	for _, n := range record {
 		s.buf = binary.LittleEndian.AppendUint64(s.buf, n)
 	}
 	s.buf = append(append(s.buf, name...), attrs...)

@@ -14,6 +14,8 @@ import (
 	"gvisor.dev/gvisor/pkg/control/client"
 	"gvisor.dev/gvisor/pkg/urpc"
 	"gvisor.dev/gvisor/runsc/boot"
+
+	"github.com/baseplan/baseplan/extensions/apply/abi"
 )
 
 // capabilities are those of root in the sandbox. The commands of Dockerfiles have fewer: the
@@ -72,7 +74,7 @@ func newControl() (*control, error) {
 		return nil, err
 	}
 	defer f.Close()
-	c.fd, err = unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, secondPipeFD+1)
+	c.fd, err = unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, abi.SecondPipeFD+1)
 	return c, err
 }
 

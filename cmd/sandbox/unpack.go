@@ -22,6 +22,8 @@ import (
 	"gvisor.dev/gvisor/pkg/sentry/arch"
 	"gvisor.dev/gvisor/pkg/sentry/kernel"
 	"gvisor.dev/gvisor/pkg/sentry/vfs"
+
+	"github.com/baseplan/baseplan/extensions/apply/abi"
 )
 
 // unpack is what tree.unpack in package apply does, and leaves out what is rare. After an error the
@@ -37,7 +39,7 @@ func unpack(t *kernel.Task, args arch.SyscallArguments) error {
 	u := &unpacker{walker: walker{t, t.Kernel().VFS(), dir.VirtualDentry()}, times: map[string]time.Time{}, buf: make([]byte, 64<<10)}
 	layer := io.Reader(&layerReader{t: t, from: from})
 	if args[2].Int() != 0 {
-		layer = bufio.NewReaderSize(fileReader{t, from}, 128<<10)
+		layer = bufio.NewReaderSize(fileReader{t, from}, abi.Chunk)
 	}
 	err := u.unpack(layer)
 	u.close()
@@ -136,7 +138,7 @@ func (u *unpacker) openAll(name string) error {
 			name, i = path.Join(to, name[i:]), 0
 			continue
 		}
-		if err := u.put(&tar.Header{Typeflag: tar.TypeDir, Name: name[:i], Mode: 0o755, ModTime: epoch}, nil); err != nil {
+		if err := u.put(&tar.Header{Typeflag: tar.TypeDir, Name: name[:i], Mode: 0o755, ModTime: abi.Epoch}, nil); err != nil {
 			return err
 		}
 	}
@@ -145,9 +147,6 @@ func (u *unpacker) openAll(name string) error {
 	}
 	return err
 }
-
-// epoch is the modification time of directories without one of their own.
-var epoch = time.Date(1980, time.January, 1, 0, 0, 1, 0, time.UTC)
 
 // saveTime records the directory's modification time before its content changes.
 func (u *unpacker) saveTime() error {
@@ -278,7 +277,7 @@ func (u *unpacker) setMetadata(pop *vfs.PathOperation, h *tar.Header) error {
 	}
 	for record, value := range h.PAXRecords {
 		name, ok := strings.CutPrefix(record, "SCHILY.xattr.")
-		if !ok || !keptXattr(name) {
+		if !ok || !abi.KeptXattr(name) {
 			continue
 		}
 		err := u.fs.SetXattrAt(u.t, u.t.Credentials(), pop, &vfs.SetXattrOptions{Name: name, Value: value})

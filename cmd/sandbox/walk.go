@@ -3,8 +3,6 @@
 package main
 
 import (
-	"strings"
-
 	"gvisor.dev/gvisor/pkg/abi/linux"
 	"gvisor.dev/gvisor/pkg/errors/linuxerr"
 	"gvisor.dev/gvisor/pkg/fspath"
@@ -88,9 +86,4 @@ func (w fileWriter) Write(p []byte) (written int, err error) {
 		}
 	}
 	return written, nil
-}
-
-// keptXattr is the function of this name in package apply.
-func keptXattr(name string) bool {
-	return name == "security.capability" || strings.HasPrefix(name, "user.") || strings.HasPrefix(name, "system.posix_acl_")
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/extensions/apply/abi"
 	"github.com/baseplan/baseplan/resolver"
 )
 
@@ -76,7 +77,7 @@ func (f *fixture) apply(t testing.TB, dockerfiles ...*extensions.Dockerfile) (*R
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
-		return os.Chtimes(name, epoch, epoch) // the copy may have been made in another second than the last one
+		return os.Chtimes(name, abi.Epoch, abi.Epoch) // the copy may have been made in another second than the last one
 	}))
 	b, err := f.begin(f.config)
 	check(t, err)
@@ -332,7 +333,7 @@ EOF
 `))
 	check(t, err)
 	owner := fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid())
-	at := fmt.Sprint(epoch.Unix())
+	at := fmt.Sprint(abi.Epoch.Unix())
 	want := map[string]string{
 		"d": "40755 " + owner, "link": "120777 " + owner + " -> d",
 		"d/a": "100644 " + owner + " " + at + " hello", "new": "40755 " + owner, "new/deep": "40755 " + owner, "new/deep/b": "100644 " + owner + " " + at + " b",

@@ -15,12 +15,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-)
 
-// System calls that only the kernel of a sandbox has (see cmd/sandbox).
-const (
-	callUnpack = 1900 + iota
-	callScan
+	"github.com/baseplan/baseplan/extensions/apply/abi"
 )
 
 // unpackLayers lets the kernel unpack the layers of the image into an empty tree. That takes a fraction of the time
@@ -50,7 +46,7 @@ func (in *guest) unpackLayer(dir, layer int) error {
 	if _, err := in.exchange(question{Layer: &layer}); err != nil {
 		return err
 	}
-	if _, _, errno := unix.Syscall(callUnpack, uintptr(dir), answersFD, 0); errno != 0 {
+	if _, _, errno := unix.Syscall(abi.CallUnpack, uintptr(dir), abi.AnswersFD, 0); errno != 0 {
 		return fmt.Errorf("layer %d: %w", layer, errno)
 	}
 	return nil
@@ -77,7 +73,7 @@ func (t *tree) unpackCached(l *Layer) error {
 	if err != nil {
 		return err
 	}
-	if _, _, errno := unix.Syscall(callUnpack, uintptr(dir.fd), f.Fd(), 1); errno != 0 {
+	if _, _, errno := unix.Syscall(abi.CallUnpack, uintptr(dir.fd), f.Fd(), 1); errno != 0 {
 		return errno
 	}
 	return nil
@@ -96,7 +92,7 @@ func (t *tree) scanByKernel(skip map[string]bool) (snapshot, error) {
 	to := os.NewFile(uintptr(fd), "snapshot")
 	defer to.Close()
 	paths := []byte(strings.Join(slices.Sorted(maps.Keys(skip)), "\x00") + "\x00")
-	if _, _, errno := unix.Syscall6(callScan, uintptr(dir.fd), uintptr(fd), uintptr(unsafe.Pointer(&paths[0])), uintptr(len(paths)), 0, 0); errno != 0 {
+	if _, _, errno := unix.Syscall6(abi.CallScan, uintptr(dir.fd), uintptr(fd), uintptr(unsafe.Pointer(&paths[0])), uintptr(len(paths)), 0, 0); errno != 0 {
 		return nil, &pathError{"reading", t.dir, errno}
 	}
 	info, err := to.Stat()
@@ -111,11 +107,11 @@ func (t *tree) scanByKernel(skip map[string]bool) (snapshot, error) {
 	return s, errors.Join(err, unix.Munmap(records))
 }
 
-// parseSnapshot parses the records of a snapshot: 14 numbers, a path, and attributes.
+// parseSnapshot parses the records of a snapshot.
 func parseSnapshot(records []byte) (snapshot, error) {
 	s := make(snapshot, 0, len(records)/180)
 	for len(records) > 0 {
-		var n [14]uint64
+		var n abi.Record
 		size, err := binary.Decode(records, binary.LittleEndian, &n)
 		records = records[size:]
 		if err != nil || n[0] > uint64(len(records)) || n[1] > uint64(len(records))-n[0] {

@@ -20,6 +20,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	symbolic "github.com/tonistiigi/dchapes-mode"
+
+	"github.com/baseplan/baseplan/extensions/apply/abi"
 )
 
 // A transfer holds the arguments of a COPY or an ADD.
@@ -152,7 +154,7 @@ func (w *copier) put(dest string, e sourceFile, top bool) error {
 	if top {
 		return nil // the directory itself already exists
 	}
-	h := &tar.Header{Name: path.Join(dest, e.name), Mode: unixMode(e.mode), Uid: w.uid, Gid: w.gid, ModTime: epoch}
+	h := &tar.Header{Name: path.Join(dest, e.name), Mode: unixMode(e.mode), Uid: w.uid, Gid: w.gid, ModTime: abi.Epoch}
 	if !e.mtime.IsZero() {
 		h.ModTime = e.mtime
 	}

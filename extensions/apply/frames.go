@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+
+	"github.com/baseplan/baseplan/extensions/apply/abi"
 )
 
 // The Applier and the program in its sandbox talk through two pipes, in frames: a byte for the
@@ -18,22 +20,19 @@ const (
 	frameJob    = 'j' // to the sandbox, first: a job
 	frameAsk    = 'q' // from the sandbox: a question
 	frameAnswer = 'a' // to the sandbox: an answer; data may follow
-	frameData   = 'd' // a part of a file
-	frameEnd    = 'e' // the end of a file; the body is empty, or an error
+	frameData   = abi.FrameData
+	frameEnd    = abi.FrameEnd
 	frameStdout = 'o' // output of a command
 	frameStderr = 'x'
 	frameLog    = 'l' // a log record as JSON
 	frameDone   = 'r' // from the sandbox, last: a report
 )
 
-// chunk is the largest part of a file or of an output.
-const chunk = 128 << 10
-
 // limits are the largest bodies by kind. Only jobs, which hold Dockerfiles, may be large: the side
 // outside does not trust what it receives.
 var limits = map[byte]int{
-	frameJob: 64 << 20, frameAsk: 64 << 10, frameAnswer: 1 << 20, frameData: chunk, frameEnd: 64 << 10,
-	frameStdout: chunk, frameStderr: chunk, frameLog: 1 << 20, frameDone: 1 << 20,
+	frameJob: 64 << 20, frameAsk: 64 << 10, frameAnswer: 1 << 20, frameData: abi.Chunk, frameEnd: 64 << 10,
+	frameStdout: abi.Chunk, frameStderr: abi.Chunk, frameLog: 1 << 20, frameDone: 1 << 20,
 }
 
 // A link is one end of the pipes.
@@ -79,7 +78,7 @@ func (l *link) sendParts(kind byte, p []byte) (n int, err error) {
 // sendFile sends the content of r. An error of r reaches the other end as an error of its file.
 func (l *link) sendFile(r io.Reader) error {
 	w := &fileWriter{to: l}
-	_, err := io.CopyBuffer(w, onlyReader{r}, make([]byte, chunk))
+	_, err := io.CopyBuffer(w, onlyReader{r}, make([]byte, abi.Chunk))
 	if w.err != nil {
 		return w.err
 	}
@@ -193,7 +192,7 @@ func (r *fileReader) next() {
 }
 
 func (r *fileReader) Close() error {
-	_, err := io.CopyBuffer(onlyWriter{io.Discard}, onlyReader{r}, make([]byte, chunk))
+	_, err := io.CopyBuffer(onlyWriter{io.Discard}, onlyReader{r}, make([]byte, abi.Chunk))
 	return err
 }
 

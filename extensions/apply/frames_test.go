@@ -21,12 +21,14 @@ import (
 	"testing/iotest"
 
 	"pgregory.net/rapid"
+
+	"github.com/baseplan/baseplan/extensions/apply/abi"
 )
 
 // TestFiles: what is sent arrives, in whatever pieces it is read, and the next frame is what follows.
 func TestFiles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		content := rapid.SliceOfN(rapid.Byte(), 0, 3*chunk).Draw(t, "content")
+		content := rapid.SliceOfN(rapid.Byte(), 0, 3*abi.Chunk).Draw(t, "content")
 		failure := rapid.SampledFrom([]error{nil, errors.New("the disk is full")}).Draw(t, "failure")
 		take := rapid.IntRange(0, len(content)).Draw(t, "taken before closing")
 		var wire bytes.Buffer

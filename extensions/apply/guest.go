@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/extensions/apply/abi"
 )
 
 // guestName is the name (os.Args[0]) of this program in a sandbox.
@@ -35,12 +36,6 @@ const (
 	etcDir   = workDir + "/etc" // /etc is a link to it
 )
 
-// Descriptors of the pipes that link a guest to the [Applier] outside.
-const (
-	questionsFD = 3 + iota
-	answersFD
-)
-
 // A guest is the side in the sandbox of the link to the [Applier] outside.
 type guest struct {
 	link
@@ -51,10 +46,10 @@ type guest struct {
 // runGuest does the job of the [Applier] outside.
 func runGuest() {
 	closeOnExec()
-	in := &guest{link: link{in: os.NewFile(answersFD, "answers"), out: os.NewFile(questionsFD, "questions")}, contexts: map[int]string{}}
+	in := &guest{link: link{in: os.NewFile(abi.AnswersFD, "answers"), out: os.NewFile(abi.QuestionsFD, "questions")}, contexts: map[int]string{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
-		waitHangUp(answersFD)
+		waitHangUp(abi.AnswersFD)
 		cancel()
 	}()
 	r, err := in.work(ctx)

@@ -21,6 +21,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"golang.org/x/sys/unix"
 
+	"github.com/baseplan/baseplan/extensions/apply/abi"
 	"github.com/baseplan/baseplan/resolver"
 )
 
@@ -205,7 +206,7 @@ func (a *archiver) addWhiteout(name string) error {
 	if strings.HasPrefix(base, whiteout) {
 		return nil // no lower layer can contain it
 	}
-	return a.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(dir+whiteout+base, "/"), Mode: 0o600, ModTime: epoch, Format: tar.FormatPAX})
+	return a.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(dir+whiteout+base, "/"), Mode: 0o600, ModTime: abi.Epoch, Format: tar.FormatPAX})
 }
 
 func (a *archiver) add(f *file) error {
@@ -214,7 +215,7 @@ func (a *archiver) add(f *file) error {
 	}
 	h := header(f)
 	if a.unchangedDir(f) {
-		h.ModTime = epoch
+		h.ModTime = abi.Epoch
 	}
 	if f.linked() {
 		if first, ok := a.first[f.inode()]; ok {

@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/baseplan/baseplan/extensions/apply/abi"
 )
 
 // A mount is a directory or file that exists only during a RUN (Dockerfile reference, "RUN
@@ -187,7 +189,7 @@ func (b *build) fillMount(ctx context.Context, m mount, real string) error {
 			return err
 		}
 	}
-	return b.tree.put(&tar.Header{Typeflag: tar.TypeDir, Name: real, Mode: mode, Uid: m.uid, Gid: m.gid, ModTime: epoch}, nil)
+	return b.tree.put(&tar.Header{Typeflag: tar.TypeDir, Name: real, Mode: mode, Uid: m.uid, Gid: m.gid, ModTime: abi.Epoch}, nil)
 }
 
 // firstMissing returns the topmost component of a path that does not exist; empty: all exist.

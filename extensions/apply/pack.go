@@ -14,6 +14,8 @@ import (
 
 	continuity "github.com/containerd/continuity/fs"
 	"golang.org/x/sys/unix"
+
+	"github.com/baseplan/baseplan/extensions/apply/abi"
 )
 
 // packContext writes the files of a build context as a tar. Of special files, of those that this
@@ -124,7 +126,7 @@ func unpackFile(root *os.Root, h *tar.Header, content io.Reader) (err error) {
 		_, err = io.Copy(f, content)
 		err = errors.Join(err, f.Close())
 	}
-	return errors.Join(err, root.Chmod(h.Name, mode&(fs.ModePerm|fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky)), root.Chtimes(h.Name, time.Time{}, epoch))
+	return errors.Join(err, root.Chmod(h.Name, mode&(fs.ModePerm|fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky)), root.Chtimes(h.Name, time.Time{}, abi.Epoch))
 }
 
 // leftOut returns the test for files that .dockerignore excludes and no instruction can reach.

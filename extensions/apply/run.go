@@ -22,6 +22,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"golang.org/x/sys/unix"
+
+	"github.com/baseplan/baseplan/extensions/apply/abi"
 )
 
 // run executes RUN.
@@ -357,7 +359,7 @@ func (b *build) addNetworkFiles() (back func() error, err error) {
 			return nil, errors.Join(err, back())
 		}
 		undo = append(undo, func() error { return b.restoreFile(name, own) })
-		h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, ModTime: epoch}
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, ModTime: abi.Epoch}
 		if err := b.tree.put(h, bytes.NewReader(content)); err != nil {
 			return nil, errors.Join(err, back())
 		}

@@ -28,6 +28,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/extensions/apply/abi"
 )
 
 // A Sandbox applies Dockerfiles without any privilege: in a kernel in user space, where this
@@ -482,7 +483,7 @@ func (o *supervisor) store(q *question, content io.Reader) error {
 		return nil
 	}
 	file, digest, _, err := spool(dir, "layer-*.tar", func(w io.Writer) error {
-		n, err := io.CopyBuffer(onlyWriter{w}, onlyReader{o.limited(content)}, make([]byte, chunk))
+		n, err := io.CopyBuffer(onlyWriter{w}, onlyReader{o.limited(content)}, make([]byte, abi.Chunk))
 		o.received += n
 		if err == nil && o.Disk > 0 && o.received > o.Disk {
 			err = fmt.Errorf("the layers exceed the limit of %d bytes: %w", o.Disk, unix.ENOSPC)

@@ -18,11 +18,9 @@ import (
 
 	continuity "github.com/containerd/continuity/fs"
 	"golang.org/x/sys/unix"
-)
 
-// epoch is the modification time of files without one of their own. Files of a build context
-// have just been generated, and the same content must give the same layer.
-var epoch = time.Date(1980, time.January, 1, 0, 0, 1, 0, time.UTC)
+	"github.com/baseplan/baseplan/extensions/apply/abi"
+)
 
 // A tree is a directory used as the root of a file system. Names are paths in it. Symbolic
 // links are followed as in a chroot, and every change is made through a descriptor of the
@@ -124,7 +122,7 @@ func (t *tree) mkdirAll(name string, uid, gid int) error {
 		info, err := t.root.Lstat(below(real[:i]))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			err = t.put(&tar.Header{Typeflag: tar.TypeDir, Name: real[:i], Mode: 0o755, Uid: uid, Gid: gid, ModTime: epoch}, nil)
+			err = t.put(&tar.Header{Typeflag: tar.TypeDir, Name: real[:i], Mode: 0o755, Uid: uid, Gid: gid, ModTime: abi.Epoch}, nil)
 		case err == nil && !info.IsDir():
 			err = fmt.Errorf("%s is not a directory", real[:i])
 		}
@@ -344,7 +342,7 @@ func setXattrs(dir int, base string, h *tar.Header) error {
 	var f *os.File
 	for record, value := range h.PAXRecords {
 		name, ok := strings.CutPrefix(record, paxXattr)
-		if !ok || !keptXattr(name) {
+		if !ok || !abi.KeptXattr(name) {
 			continue
 		}
 		if f == nil {

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
+	"github.com/baseplan/baseplan/extensions/apply/abi"
 	_ "github.com/baseplan/baseplan/testdata/seed"
 )
 
@@ -31,7 +32,7 @@ func archive(items ...item) []byte {
 	var buf bytes.Buffer
 	tw := tar.NewWriter(&buf)
 	for _, it := range items {
-		h := &tar.Header{Typeflag: tar.TypeReg, Name: string(it), Mode: 0o644, Uid: os.Getuid(), Gid: os.Getgid(), ModTime: epoch}
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: string(it), Mode: 0o644, Uid: os.Getuid(), Gid: os.Getgid(), ModTime: abi.Epoch}
 		content := string(it)
 		if name, target, ok := strings.Cut(string(it), " -> "); ok {
 			h.Typeflag, h.Name, h.Linkname, content = tar.TypeSymlink, name, target, ""

@@ -7,16 +7,12 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/baseplan/baseplan/extensions/apply/abi"
 )
 
 // paxXattr is the prefix of extended attributes in PAX records.
 const paxXattr = "SCHILY.xattr."
-
-// keptXattr reports whether an extended attribute belongs to the file rather than to the
-// machine, as labels of security modules and metadata of overlay file systems do.
-func keptXattr(name string) bool {
-	return name == "security.capability" || strings.HasPrefix(name, "user.") || strings.HasPrefix(name, "system.posix_acl_")
-}
 
 // xattrs returns the kept extended attributes of an open file.
 func xattrs(fd int) (map[string]string, error) {
@@ -30,7 +26,7 @@ func xattrs(fd int) (map[string]string, error) {
 	}
 	found := map[string]string{}
 	for name := range strings.SplitSeq(string(list[:size]), "\x00") {
-		if !keptXattr(name) {
+		if !abi.KeptXattr(name) {
 			continue
 		}
 		value := make([]byte, 64<<10) // Linux's maximum

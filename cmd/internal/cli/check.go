@@ -61,7 +61,7 @@ nothing would change, 3 otherwise. Of an index, every platform is checked, or th
 				return nil, err
 			}
 			q := base.Question{Lookup: s.lookup, Policy: policy, Built: c.now(), Log: s.log()}
-			return &checked{base.Check(ctx, q, d, b), b, platformOf(img)}, nil
+			return &checked{base.Check(ctx, q, d, b), b, platformOf(img), s.titleOf(img)}, nil
 		})
 		if err != nil {
 			return err
@@ -103,6 +103,7 @@ type checked struct {
 	extensions.Verdict
 	image    base.Image
 	platform string
+	title    string // the image's name, and the platform unless a heading has it
 }
 
 func (v *checked) on() string { return v.platform }
@@ -113,7 +114,7 @@ func (v *checked) document() any {
 }
 
 func (v *checked) text(w io.Writer, width int) {
-	fmt.Fprintf(w, "%s on %s: %s\n\n", v.Dockerfile.Path, v.image.Reference, v.Outcome)
+	fmt.Fprintf(w, "%s on %s: %s\n\n", v.Dockerfile.Path, v.title, v.Outcome)
 	t := &table{width: width, head: []string{"LINE", "EFFECT", "INSTRUCTION", "WHY"}}
 	for _, i := range v.Instructions {
 		t.row(fmt.Sprint(i.Line), yesNo(i.Effect), shorten(i.Text, width/3), i.Reason)

@@ -53,6 +53,7 @@ match the image.`,
 // carried is everything attached to an image.
 type carried struct {
 	image    *image.Image
+	title    string // its name, and the platform unless a heading has it
 	found    *attach.Result
 	scanned  *sbom.Document // the image's packages; nil: not compared
 	verified bool           // compared with the image
@@ -61,7 +62,7 @@ type carried struct {
 }
 
 func (s *source) findAll(ctx context.Context, img *image.Image, verify bool) (*carried, error) {
-	f := &carried{image: img, verified: verify}
+	f := &carried{image: img, title: s.titleOf(img), verified: verify}
 	done := s.console.progress("reading the SBOMs of %s", titleOf(img))
 	reader := s.reader()
 	var err error
@@ -150,7 +151,7 @@ func (f *carried) document() any {
 
 // text prints the SBOMs as a tree.
 func (f *carried) text(w io.Writer, width int) {
-	fmt.Fprintf(w, "%s\n%s\n", titleOf(f.image), f.image.Digest)
+	fmt.Fprintf(w, "%s\n%s\n", f.title, f.image.Digest)
 	for i, x := range f.found.Searched {
 		branch, stem := "├─ ", "│  "
 		if i == len(f.found.Searched)-1 {

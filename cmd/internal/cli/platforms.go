@@ -100,6 +100,14 @@ func titleOf(img *image.Image) string {
 	return img.Name.String()
 }
 
+// titleOf returns the name of an image, and its platform unless a heading names it.
+func (s *source) titleOf(img *image.Image) string {
+	if s.about != "" {
+		return img.Name.String()
+	}
+	return titleOf(img)
+}
+
 // A platformsDocument is the JSON output for an index of several platforms.
 type platformsDocument struct {
 	envelope

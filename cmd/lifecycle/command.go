@@ -124,11 +124,13 @@ func (c *command) group() (platform.Group, error) {
 }
 
 // analyzed reads analyzed.toml. It returns the zero value if the file does not exist.
-func (c *command) analyzed() (*platform.Analyzed, error) {
-	if c.Analyzed == "" {
+func (c *command) analyzed() (*platform.Analyzed, error) { return c.analyzedAt(c.Analyzed) }
+
+func (c *command) analyzedAt(path string) (*platform.Analyzed, error) {
+	if path == "" {
 		return &platform.Analyzed{}, nil
 	}
-	a, err := ignoreNotExist(platform.ReadFileIn(c.Layers, c.Analyzed, platform.DecodeAnalyzed))
+	a, err := ignoreNotExist(platform.ReadFileIn(c.Layers, path, platform.DecodeAnalyzed))
 	if a == nil && err == nil {
 		a = &platform.Analyzed{}
 	}

@@ -26,7 +26,7 @@ func (c *command) detect(ctx context.Context) error {
 	if err := refuseRoot(); err != nil {
 		return err
 	}
-	analyzed, err := c.analyzed()
+	analyzed, err := c.fromAnalyzer()
 	if err != nil {
 		return err
 	}
@@ -51,6 +51,16 @@ func (c *command) detect(ctx context.Context) error {
 		return err
 	}
 	return c.writeDetection(made)
+}
+
+// fromAnalyzer returns what the analyzer left. Before Platform API 0.10, analyzed.toml is no input of the detector. If baseplan's
+// analyzer wrote it, it is read anyway, so that the run image is a provider as in the creator.
+func (c *command) fromAnalyzer() (*platform.Analyzed, error) {
+	path := c.Analyzed
+	if _, err := os.Lstat(c.ownFile("run-image.toml")); path == "" && err == nil {
+		path = filepath.Join(c.Layers, "analyzed.toml")
+	}
+	return c.analyzedAt(path)
 }
 
 // detector returns the detector and the generator without what the analyzer left.

@@ -24,7 +24,7 @@ func drawn(t *rapid.T) *sbom.Document {
 	doc := &sbom.Document{Packages: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) sbom.Package {
 		pick := func(label string, of ...string) string { return rapid.SampledFrom(of).Draw(t, label) }
 		p := sbom.Package{Type: sbom.Deb, Name: pick("name", "curl", "openjdk-17-jre-headless", "tree"), Version: pick("version", "", "1.2-1", "2.0+b", "1:3.1-2"), Arch: pick("arch", "amd64", "i386", "all")}
-		p.PURL = pick("purl", "", "pkg:deb/debian/"+p.Name+"@"+p.Version, "pkg:deb/debian/"+p.Name+"@3.1-2?arch="+p.Arch, "pkg:deb/debian/"+p.Name+"@2.0%2Bb?epoch=1#x", "pkg:deb/"+p.Name)
+		p.PURL = pick("purl", "", "pkg:deb/debian/"+p.Name+"@"+p.Version, "pkg:deb/debian/"+p.Name+"@3.1-2?arch="+p.Arch, "pkg:deb/debian/"+p.Name+"@3.1-2", "pkg:deb/debian/"+p.Name+"@2.0%2Bb?epoch=1#x", "pkg:deb/"+p.Name)
 		p.Files = rapid.SliceOfNDistinct(rapid.SampledFrom(files), 0, 2, rapid.ID[string]).Draw(t, "files")
 		slices.Sort(p.Files)
 		p.Absent = rapid.SliceOfNDistinct(rapid.SampledFrom(files), 0, 1, rapid.ID[string]).Draw(t, "absent")
@@ -86,6 +86,31 @@ func TestAnswers(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestSpelledVersions: package URLs may spell one version differently, and each image keeps its own.
+func TestSpelledVersions(t *testing.T) {
+	var entries []catalog.Entry
+	for i, spelled := range []string{"1:2-1", "2-1", "1%3A2-1", ""} {
+		purl := strings.TrimSuffix("pkg:rpm/fedora/tree@"+spelled, "@") + "?arch=x86_64"
+		entries = append(entries, catalog.Entry{
+			Image: catalog.Image{Name: fmt.Sprintf("registry.example/run:%d", i), Digest: digestOf(i), OS: "linux", Arch: "amd64", Packages: 1},
+			Part:  provides.Part{Architecture: "amd64", Packages: []sbom.Package{{Type: sbom.RPM, Name: "tree", Version: "1:2-1", Arch: "x86_64", PURL: purl}}},
+		})
+	}
+	data, err := catalog.Encode(entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := catalog.Decode(data, "it")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, a := range c.Answers("pkg:rpm/tree", "", nil) {
+		if want := entries[i].Part.Packages[0].PURL; !a.Met || a.By[0].Evidence[0].PURL != want {
+			t.Errorf("image %d has %+v, want %s\n%s", i, a, want, data)
+		}
+	}
 }
 
 func TestDecode(t *testing.T) {

@@ -22,7 +22,7 @@ func Encode(entries []Entry) ([]byte, error) {
 		return nil, fmt.Errorf("encoding a catalog: %d images are over the limit of %d", len(entries), MaxImages)
 	}
 	e := &encoder{groups: map[string]*encoded{}, contents: map[string]int{}, sets: map[string]int{}}
-	e.file.Version = sbom.FileVersion
+	e.file = File{Version: sbom.FileVersion, Images: []ImageEntry{}, Sets: []string{}, Contents: []Contents{}, Packages: []PackageFile{}}
 	for i, entry := range entries {
 		image := ImageEntry{Image: entry.Image, Architecture: entry.Part.Architecture, Files: entry.Part.Files}
 		if err := image.check(); err != nil {

@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
+
+	"github.com/baseplan/baseplan/sbom/keyless/keylesstest"
+	"github.com/baseplan/baseplan/sbom/registry"
 )
 
 const standaloneType = "application/vnd.example.thing.v1+json"
@@ -126,4 +129,37 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.writes = append(r.writes, req.URL.Path)
 	}
 	r.next.ServeHTTP(w, req)
+}
+
+// TestStandaloneIdentity: cosign sign, with a certificate, signs an artifact as it signs a declaration.
+func TestStandaloneIdentity(t *testing.T) {
+	a := newAuthority(t)
+	for kind, handler := range registries {
+		t.Run(kind, func(t *testing.T) {
+			w := newWorld(t, handler())
+			tag := w.ref.Context().Tag("catalog")
+			pushed, err := (&Attacher{Settle: time.Millisecond}).Push(t.Context(), tag, standaloneType, []byte("{}"), PushOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			desc, _, err := newRepository(tag.Context(), &registry.Client{}, Limits{}).manifest(t.Context(), tag.TagStr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			read := func(of Identity) error {
+				_, err := (&Finder{Trust: a.trust(of)}).Standalone(shortCtx(t), tag, standaloneType)
+				return err
+			}
+			if err := read(exactly); err == nil || !strings.Contains(err.Error(), "carries no signature") {
+				t.Errorf("reading unsigned: %v", err)
+			}
+			w.refer(desc, typeBundle, typeBundle, a.bundle(keylesstest.Signing{}, signingPredicates[0], raw("{}"), pushed.Digest.String()), nil)
+			if err := read(exactly); err != nil {
+				t.Error(err)
+			}
+			if err := read(Identity{Issuer: testIssuer, Subject: "other"}); err == nil || !strings.Contains(err.Error(), "matches none of the given identities") {
+				t.Errorf("reading by another identity: %v", err)
+			}
+		})
+	}
 }

@@ -108,7 +108,7 @@ const same = "\t"
 func (c *Catalog) Answers(name, constraint string, mapping []provides.Mapping) []provides.Answer {
 	probe := provides.NewProbe(name, constraint, mapping)
 	var found []sbom.Package
-	in := make([][]int, len(c.Images)) // indexes of found, for each image
+	in := make([][]int32, len(c.Images)) // indexes of found, for each image
 	for i := range c.packages {
 		g := &c.packages[i]
 		if !probe.Concerns(g.unversioned()) {
@@ -117,7 +117,7 @@ func (c *Catalog) Answers(name, constraint string, mapping []provides.Mapping) [
 		for _, version := range slices.Sorted(maps.Keys(g.file.Versions)) {
 			for _, span := range c.sets[g.file.Versions[version]] {
 				for image := span.from; image <= span.to; image++ {
-					in[image] = append(in[image], len(found))
+					in[image] = append(in[image], int32(len(found))) //nolint:gosec // a catalog lists at most 10 million packages
 				}
 			}
 			found = append(found, g.at(version))

@@ -133,6 +133,7 @@ func TestDecode(t *testing.T) {
 		{"descending", doc(image, `"0,0"`, ""), "sets[0]: want ascending"},
 		{"empty set", doc(image, `""`, ""), "sets[0]: want ascending"},
 		{"set out of range", doc(image, "", `{"name":"curl","versions":{"1":0}}`), "packages[0] (curl): key \"versions\""},
+		{"too many packages", manyPackages(), "the images have over 10000000 packages"},
 		{"contents out of range", doc(image, "", `{"name":"curl","contents":1,"versions":{}}`), "packages[0] (curl): key \"contents\""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -144,9 +145,27 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// manyPackages is a small catalog in which each of many images has many packages.
+func manyPackages() string {
+	var b strings.Builder
+	b.WriteString(`{"version":"1.0","images":[`)
+	for i := range 4000 {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `{"image":"r.example/run:%05d","digest":"%s","os":"linux","arch":"amd64"}`, i, digestOf(1))
+	}
+	b.WriteString(`],"sets":["0-3999"],"packages":[{"name":"curl","versions":{"0":0`)
+	for i := range 2600 {
+		fmt.Fprintf(&b, `,"1.%d":0`, i)
+	}
+	b.WriteString(`}}]}`)
+	return b.String()
+}
+
 // FuzzDecode: a catalog that is accepted answers without a panic, and only about its own images.
 func FuzzDecode(f *testing.F) {
-	data, err := catalog.Encode(lifecycletest.Fleet("registry.example", digestOf(1), 3, 2))
+	data, err := catalog.Encode(lifecycletest.Fleet("registry.example", digestOf(1), 1, 2))
 	if err != nil {
 		f.Fatal(err)
 	}

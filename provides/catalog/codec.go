@@ -16,8 +16,8 @@ import (
 
 // Limits of a catalog, so that a hostile one takes neither much memory nor much time.
 const (
-	MaxImages = 20_000
-	maxHeld   = 50_000_000 // packages of all images
+	MaxImages = 10_000
+	maxHeld   = 10_000_000 // packages of all images
 )
 
 // A File is a catalog as JSON (docs/reference/files.md, "catalog of run images").

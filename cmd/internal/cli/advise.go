@@ -74,7 +74,7 @@ type adviseDocument struct {
 	envelope
 	Builds   int          `json:"builds"`
 	Unknown  int          `json:"unknown"`     // builds whose run image was unknown
-	Labels   int          `json:"labels"`      // builds of which only the label of the app image is known
+	Labels   int          `json:"labels"`      // builds whose extensions are known by the label of the app image only
 	Passed   int          `json:"passed-over"` // files and app images that cannot be used
 	Helpless []helpless   `json:"not-helped-by-any-run-image"`
 	Plans    []advisePlan `json:"plans"` // with no new run image, with one, and so on
@@ -90,9 +90,9 @@ type advisePlan struct {
 }
 
 type adviseImage struct {
-	Base   string     `json:"base"`
-	Add    []addition `json:"add"`
-	Builds int        `json:"builds"`
+	Base   string      `json:"base"`
+	Add    []*addition `json:"add"`
+	Builds int         `json:"builds"`
 }
 
 func (h *history) document() adviseDocument {
@@ -100,11 +100,7 @@ func (h *history) document() adviseDocument {
 	for _, p := range h.plans {
 		out := advisePlan{RunImages: []adviseImage{}, NeedExtension: h.left(p), Spare: p.Spare, Exact: p.Exact, AtLeast: h.files - p.AtMost, Above: p.AtMost - p.Served}
 		for _, img := range p.Images {
-			add := []addition{}
-			for _, text := range img.Packages {
-				add = append(add, h.names[text])
-			}
-			out.RunImages = append(out.RunImages, adviseImage{img.Base, add, img.Builds})
+			out.RunImages = append(out.RunImages, adviseImage{img.Base, h.added(img), img.Builds})
 		}
 		d.Plans = append(d.Plans, out)
 	}
@@ -123,7 +119,11 @@ func (h *history) text(w io.Writer, width int) {
 	t.write(w)
 	t = &table{width: width, head: []string{"RUN IMAGE", "BUILDS", "ADD"}}
 	for _, img := range h.last().Images {
-		t.row(img.Base, fmt.Sprint(img.Builds), strings.Join(img.Packages, ", "))
+		var add []string
+		for _, a := range h.added(img) {
+			add = append(add, a.String())
+		}
+		t.row(img.Base, fmt.Sprint(img.Builds), strings.Join(add, ", "))
 	}
 	t.writeBelow(w)
 	t = &table{width: width, head: []string{"NOT HELPED", "BUILDS", "WHY"}}
@@ -146,7 +146,7 @@ func (h *history) notes() (all []string) {
 		all = append(all, fmt.Sprintf("Passed over, see the warnings: %s.", counted(h.passed, "build", "builds")))
 	}
 	if h.labels > 0 {
-		all = append(all, fmt.Sprintf("Known only by the label of the app image: %s. The label does not record what a Dockerfile does; it is assumed to install only what the build plan requires.", counted(h.labels, "build", "builds")))
+		all = append(all, fmt.Sprintf("Extensions known only by the label of the app image: %s. The label does not record what a Dockerfile does; it is assumed to install only what the build plan requires.", counted(h.labels, "build", "builds")))
 	}
 	return all
 }

@@ -29,15 +29,15 @@ import (
 type history struct {
 	files    int             // builds that count
 	unknown  int             // builds whose run image was unknown
-	labels   int             // builds that are known by their label only
+	labels   int             // builds whose extensions are known by the label of the app image only
 	passed   int             // builds that cannot be used
 	past     []advisedBuilds // the builds that a run image can help, or that need no help
 	helpless []helpless      // builds that none can help, in the order of the files
 	plans    []advise.Plan
 
-	families map[string]family   // by run image
-	learned  map[string]string   // packages by family and name of the build plan, as past builds had them
-	names    map[string]addition // by their text
+	families  map[string]family    // by run image
+	learned   map[string]string    // packages by family and name of the build plan, as past builds had them
+	additions map[string]*addition // by run image and key; see [history.named]
 }
 
 // advisedBuilds are builds with what they lacked in their run image.
@@ -82,7 +82,7 @@ func (c *Console) readHistory(cmd *cobra.Command, a adviseFlags) (*history, erro
 	if err != nil {
 		return nil, err
 	}
-	h := &history{families: map[string]family{}, learned: map[string]string{}, names: map[string]addition{}}
+	h := &history{families: map[string]family{}, learned: map[string]string{}, additions: map[string]*addition{}}
 	found, failed, err := s.readBuilds(cmd.Context(), listed)
 	if err != nil {
 		return nil, err
@@ -103,7 +103,7 @@ func (c *Console) readHistory(cmd *cobra.Command, a adviseFlags) (*history, erro
 			continue
 		}
 		h.add(r, listed[i].count)
-		if r.labelled {
+		if r.labelled && r.Result.ExtendRun {
 			h.labels += listed[i].count
 		}
 	}

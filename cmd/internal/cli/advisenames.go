@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,53 +24,104 @@ type family struct {
 
 // An addition is a package to add to a run image.
 type addition struct {
-	Package string `json:"package,omitempty"` // absent: no package is known that provides the name
-	Name    string `json:"name,omitempty"`    // of the build plan, if that requires it
-	Version string `json:"version,omitempty"` // the constraint of the name
+	Package string        `json:"package,omitempty"` // absent: no package is known that provides the names
+	Names   []plannedName `json:"names,omitempty"`   // of build plans, that require it
 }
 
-func (a addition) String() string {
-	name := strings.TrimSpace(a.Name + " " + a.Version)
-	switch {
-	case a.Package == "":
-		return name + " (no package is known)"
-	case a.Name == "":
-		return a.Package
-	case a.Name == a.Package:
-		return name
+// A plannedName is a name of the build plan with a constraint.
+type plannedName struct {
+	Name    string `json:"name"`
+	Version string `json:"version,omitempty"`
+}
+
+func (a *addition) String() string {
+	if a.Package == "" {
+		return a.Names[0].Name + " (no package is known)"
 	}
-	return a.Package + " (as " + name + ")"
+	var versions, names []string
+	for _, n := range a.Names {
+		switch {
+		case n.Name != a.Package:
+			names = append(names, strings.TrimSpace(n.Name+" "+n.Version))
+		case n.Version != "":
+			versions = append(versions, n.Version)
+		}
+	}
+	if names != nil {
+		versions = append(versions, "as "+strings.Join(names, ", "))
+	}
+	if versions == nil {
+		return a.Package
+	}
+	return fmt.Sprintf("%s (%s)", a.Package, strings.Join(versions, ", "))
 }
 
-// named returns the builds with the texts of what they lacked.
+// named returns the builds with the keys of what they lacked: the package, or the name if no package is known. An
+// addition is per run image.
 func (h *history) named() []advise.Build {
+	known := map[string]string{} // packages by what asks for them
 	var all []advise.Build
 	for _, p := range h.past {
 		b := advise.Build{Base: p.base, Count: p.count}
+		mapping := ""
+		if len(p.mapping) > 0 {
+			mapping = fmt.Sprint(p.mapping)
+		}
 		for _, m := range p.lacks {
-			a := h.addition(m, h.families[p.base], p.mapping)
-			h.names[a.String()] = a
-			b.Lacks = append(b.Lacks, a.String())
+			asked := fmt.Sprint(p.base, "\x00", m, "\x00", mapping)
+			pkg, done := known[asked]
+			if !done {
+				pkg = h.packageOf(m, h.families[p.base], p.mapping)
+				known[asked] = pkg
+			}
+			b.Lacks = append(b.Lacks, h.ask(p.base, pkg, m))
 		}
 		all = append(all, b)
 	}
 	return all
 }
 
-// addition returns the package for what a build lacked: by the mapping, or as another build had it.
-func (h *history) addition(m missing, f family, mapping []provides.Mapping) addition {
-	if m.pkg != "" {
-		return addition{Package: m.pkg}
+// ask notes that a build requires a package, or a name if that is empty, of a run image, and returns the key.
+func (h *history) ask(base, pkg string, m missing) (key string) {
+	if key = pkg; key == "" {
+		key = m.name + " "
 	}
-	a := addition{Name: m.name, Version: m.version}
+	a := h.additions[base+"\x00"+key]
+	if a == nil {
+		a = &addition{Package: pkg}
+		h.additions[base+"\x00"+key] = a
+	}
+	if n := (plannedName{m.name, m.version}); m.name != "" && !slices.Contains(a.Names, n) {
+		a.Names = append(a.Names, n)
+		slices.SortFunc(a.Names, func(x, y plannedName) int {
+			return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.Version, y.Version))
+		})
+	}
+	return key
+}
+
+// added returns what to add to a run image.
+func (h *history) added(img advise.NewImage) []*addition {
+	all := []*addition{}
+	for _, key := range img.Packages {
+		all = append(all, h.additions[img.Base+"\x00"+key])
+	}
+	return all
+}
+
+// packageOf returns the package for what a build lacked: by the mapping, or as another build had it; "" if none is known.
+func (h *history) packageOf(m missing, f family, mapping []provides.Mapping) string {
+	if m.pkg != "" {
+		return m.pkg
+	}
 	packages, mapped := provides.PackagesFor(m.name, m.version, f.kind, f.distro, mapping)
 	switch {
 	case len(packages) > 0:
-		a.Package = packages[0]
+		return packages[0]
 	case !mapped:
-		a.Package = h.learned[string(f.kind)+" "+m.name]
+		return h.learned[string(f.kind)+" "+m.name]
 	}
-	return a
+	return ""
 }
 
 // manager is the package manager at the beginning of a reason.
@@ -97,6 +149,10 @@ func (h *history) learn(base string, r foundBuild) {
 		for _, i := range v.Instructions {
 			if m := manager.FindStringSubmatch(i.Reason); m != nil && f.kind == "" {
 				f.kind = managers[m[1]]
+			}
+			for _, pkg := range i.Lacks { // a Dockerfile installs it, so it exists
+				pkg, _, _ = strings.Cut(pkg, "=")
+				h.learned[string(f.kind)+" "+pkg] = pkg
 			}
 		}
 	}

@@ -104,6 +104,9 @@ func (d *policyCheckDocument) check(data []byte, root, trustedRoot string) {
 	if p.RunSBOM == platform.Off {
 		d.add(policyWarning, "[policy]: key \"run-sbom\" is off, so the phases ignore all other keys about run images and what they provide")
 	}
+	if p.Catalog != "" && p.Select != "auto" {
+		d.add(policyWarning, "[policy]: key \"catalog\" has no effect unless \"select\" is auto, here or by CNB_RUN_IMAGE_SELECTION")
+	}
 	for _, x := range p.Extensions {
 		if x.Proof == p.Proof {
 			d.add(policyWarning, "[[extensions]] %q: key \"proof\" is %s for all extensions; remove the entry", x.ID, x.Proof)

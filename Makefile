@@ -48,7 +48,7 @@ tidy: ## go.mod, its go line, and the graph of the release
 cross: ## builds for other systems what a platform imports, and baseplan
 	.ci/cross
 
-bench: ## benchmarks, and last the table of what is promised; needs tar, openssl and 10 GB of disk, and for Syft root and mmdebstrap
+bench: ## benchmarks, and last the table of what is promised; needs tar, openssl and 10 GB of disk, and for Syft and the sandbox root and mmdebstrap
 	go test -run '^$$' -bench . -benchmem ./sbom/format ./provides ./resolver ./extensions ./lifecycle ./lifecycle/layers ./lifecycle/cache ./lifecycle/image ./extensions/apply ./cmd/launcher
 	@if command -v mmdebstrap >/dev/null; then go test -tags e2e -run '^$$' -bench ScanSecond ./sbom/scan; fi
 	go run ./cmd/bench

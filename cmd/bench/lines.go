@@ -170,53 +170,62 @@ func restores(b *bench) (lines []line, err error) {
 	return []line{all[0].line("restore of 160 MB", "").against("openssl, tar -x", all[0].wall, all[1].wall)}, nil
 }
 
-// result is a line of the go command's benchmarks.
-var result = regexp.MustCompile(`(?m)^Benchmark(\S+?)(?:-\d+)?\s+\d+\t\s*(.*)$`)
+// result is a line of the go command's benchmarks, and value a part of it.
+var (
+	result = regexp.MustCompile(`(?m)^Benchmark(\S+?)(?:-\d+)?\s+\d+\t\s*(.*)$`)
+	value  = regexp.MustCompile(`([0-9.e+]+) (\S+)`)
+)
 
-// goTest runs benchmarks of a package and returns what they report by name, in their unit.
-func (b *bench) goTest(unit string, args ...string) (map[string]float64, error) {
+// goTest runs benchmarks of a package and returns the least of what they report, by name and unit.
+func (b *bench) goTest(args ...string) (map[string]map[string]float64, error) {
 	out, err := exec.CommandContext(b.ctx, "go", append([]string{"test", "-run", "^$"}, args...)...).CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("go test %q: %w\n%s", args, err, out)
 	}
-	found := map[string]float64{}
-	value := regexp.MustCompile(`([0-9.e+]+) ` + regexp.QuoteMeta(unit) + `\b`)
+	found := map[string]map[string]float64{}
 	for _, r := range result.FindAllSubmatch(out, -1) {
-		if v := value.FindSubmatch(r[2]); v != nil {
-			name := string(r[1])
+		name := string(r[1])
+		if found[name] == nil {
+			found[name] = map[string]float64{}
+		}
+		for _, v := range value.FindAllSubmatch(r[2], -1) {
 			n, err := strconv.ParseFloat(string(v[1]), 64)
 			if err != nil {
 				return nil, err
 			}
-			if old, ok := found[name]; !ok || n < old {
-				found[name] = n
+			unit := string(v[2])
+			if old, ok := found[name][unit]; !ok || n < old {
+				found[name][unit] = n
 			}
 		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("go test %q reports no %s:\n%s", args, unit, out)
+		return nil, fmt.Errorf("go test %q reports nothing:\n%s", args, out)
 	}
 	return found, nil
 }
 
+// seconds returns the duration of n seconds.
+func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
+
 // launches starts a process with the launcher and without.
 func launches(b *bench) ([]line, error) {
-	ns, err := b.goTest("ns/op", "-bench", "Launch/(without|layers=2)", "-count", strconv.Itoa(b.times), "./cmd/launcher")
+	ns, err := b.goTest("-bench", "Launch/(without|layers=2)", "-count", strconv.Itoa(b.times), "./cmd/launcher")
 	if err != nil {
 		return nil, err
 	}
-	with, without := time.Duration(ns["Launch/layers=2"]), time.Duration(ns["Launch/without"])
+	with, without := time.Duration(ns["Launch/layers=2"]["ns/op"]), time.Duration(ns["Launch/without"]["ns/op"])
 	return []line{line{what: "start by the launcher", time: short(with), goal: "3 ms more"}.against("without", with, without)}, nil
 }
 
 // givesUp resolves hard groups until the search gives up.
 func givesUp(b *bench) (lines []line, err error) {
-	ns, err := b.goTest("ns/op", "-bench", "GiveUp", "-count", strconv.Itoa(b.times), "./resolver")
+	ns, err := b.goTest("-bench", "GiveUp", "-count", strconv.Itoa(b.times), "./resolver")
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range []string{"pigeons", "satisfiability_of_100"} {
-		lines = append(lines, line{what: "giving up on a hard group: " + strings.ReplaceAll(name, "_", " "), time: short(time.Duration(ns["GiveUp/"+name])), goal: "1 s"})
+		lines = append(lines, line{what: "giving up on a hard group: " + strings.ReplaceAll(name, "_", " "), time: short(time.Duration(ns["GiveUp/"+name]["ns/op"])), goal: "1 s"})
 	}
 	return lines, nil
 }
@@ -224,11 +233,34 @@ func givesUp(b *bench) (lines []line, err error) {
 // syft generates the SBOM of a Debian image, where one can be made.
 func syft(b *bench) ([]line, error) {
 	if _, err := exec.LookPath("mmdebstrap"); err != nil {
-		return []line{{what: "SBOM generation", with: "left out: mmdebstrap is not installed, which makes the Debian image", goal: "0.25"}}, nil
+		return []line{{what: "SBOM generation", with: "left out: " + noDebian, goal: "0.25"}}, nil
 	}
-	wall, err := b.goTest("wall-ratio", "-tags", "e2e", "-bench", "AgainstSyft", "-benchtime", "1x", "./sbom/scan")
+	all, err := b.goTest("-tags", "e2e", "-bench", "AgainstSyft", "-benchtime", "1x", "./sbom/scan")
 	if err != nil {
 		return nil, err
 	}
-	return []line{{what: "SBOM generation", with: "Syft", ratio: fmt.Sprintf("%.2f", wall["AgainstSyft"]), goal: "0.25"}}, nil
+	m := all["AgainstSyft"]
+	return []line{line{what: "SBOM generation", time: short(seconds(m["s"])), peak: megabytes(m["MB"]), goal: "0.25"}.against("Syft", seconds(m["s"]), seconds(m["s-syft"]))}, nil
 }
+
+const noDebian = "mmdebstrap is not installed, which makes the Debian image"
+
+// sandboxes apply Dockerfiles to a Debian image, where one can be made.
+func sandboxes(b *bench) (lines []line, err error) {
+	if _, err := exec.LookPath("mmdebstrap"); err != nil {
+		return []line{{what: "start of a sandbox", with: "left out: " + noDebian, goal: "0.5 s"}}, nil
+	}
+	all, err := b.goTest("-tags", "e2e", "-bench", "Sandbox/(test|start-130MB|apt-get)$", "-benchtime", fmt.Sprintf("%dx", b.times), "./extensions/apply")
+	if err != nil {
+		return nil, err
+	}
+	start, install := all["Sandbox/start-130MB"], all["Sandbox/apt-get"]
+	begun, installed := seconds(start["s-to-first-output-sandbox"]), seconds(install["s-sandbox"])
+	return []line{
+		{what: "test of a sandbox", time: short(seconds(all["Sandbox/test"]["s"])), goal: "0.3 s"},
+		line{what: "start of a sandbox, 130 MB", time: short(begun), peak: megabytes(start["MB-memory"]), goal: "0.5 s, 300 MB"}.against("isolated root", begun, seconds(start["s-to-first-output-isolated"])),
+		line{what: "apt-get install in a sandbox", time: short(installed), peak: megabytes(install["MB-memory"]), goal: "2"}.against("isolated root", installed, seconds(install["s-isolated"])),
+	}, nil
+}
+
+func megabytes(n float64) string { return fmt.Sprintf("%.0f MB", n) }

@@ -73,7 +73,7 @@ type benchmark struct {
 }
 
 var benchmarks = []benchmark{
-	{"export", exports}, {"restore", restores}, {"launch", launches}, {"large", large}, {"resolve", givesUp}, {"sbom", syft},
+	{"export", exports}, {"restore", restores}, {"launch", launches}, {"large", large}, {"resolve", givesUp}, {"sbom", syft}, {"sandbox", sandboxes},
 }
 
 // A bench is what the benchmarks share.

@@ -74,6 +74,9 @@ func BenchmarkAgainstSyft(b *testing.B) {
 			b.Fatalf("%d packages, Syft finds %s", n, theirs.out)
 		}
 		b.Logf("baseplan %v, %.0f MB; Syft %v, %.0f MB", ours.wall, ours.peakMB, theirs.wall, theirs.peakMB)
+		b.ReportMetric(ours.wall.Seconds(), "s")
+		b.ReportMetric(ours.peakMB, "MB")
+		b.ReportMetric(theirs.wall.Seconds(), "s-syft")
 		b.ReportMetric(ours.wall.Seconds()/theirs.wall.Seconds(), "wall-ratio")
 		b.ReportMetric(ours.peakMB/theirs.peakMB, "memory-ratio")
 	}

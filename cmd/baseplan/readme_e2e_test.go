@@ -37,7 +37,7 @@ func TestReadmeDocker(t *testing.T) {
 		t.Log(inShell(t, tree, command, "DOCKER_BUILDKIT=0"))
 	}
 	ours := builder + "-baseplan"
-	t.Cleanup(func() { d.Try(nil, "rmi", "-f", ours) })
+	t.Cleanup(func() { d.Try(nil, "rmi", "-f", ours, registry.Name+"/lifecycle:"+build.Version) })
 	if out := d.Do(nil, "run", "--rm", "-e", "CNB_PLATFORM_API=0.15", "--entrypoint", "/cnb/lifecycle/analyzer", ours, "-version"); out != build.Version {
 		t.Errorf("the builder's analyzer calls itself %q", out)
 	}

@@ -69,7 +69,7 @@ type runner struct {
 func newRunner(t *testing.T, env ...string) *runner {
 	t.Helper()
 	temp := t.TempDir()
-	return &runner{t.TempDir(), temp, append([]string{"RUNNER_OS=Linux", "RUNNER_ARCH=X64", "RUNNER_TEMP=" + temp, "GITHUB_PATH=" + filepath.Join(temp, "path")}, env...)}
+	return &runner{t.TempDir(), temp, append([]string{"no_proxy=*", "RUNNER_OS=Linux", "RUNNER_ARCH=X64", "RUNNER_TEMP=" + temp, "GITHUB_PATH=" + filepath.Join(temp, "path")}, env...)}
 }
 
 // bash runs a script of a step.

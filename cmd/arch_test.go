@@ -171,8 +171,8 @@ var callers = []struct {
 	{"github.com/google/go-containerregistry/pkg/v1/remote", "With*", openers, "registries have one opener, with one policy for credentials, retries and limits"},
 	{"github.com/google/go-containerregistry/pkg/v1/remote", "DefaultTransport", append(openers, "sbom/registry/watch"), "registries have one opener"},
 	{"github.com/google/go-containerregistry/pkg/v1/remote/transport", "New*", openers, "registries have one opener"},
-	{"net/http", "Transport", openers, "registries have one opener"},
-	{"net/http", "Client", append(openers, "sbom/keyless/trustedroot", "extensions/apply"), "registries have one opener; trusted roots and the files of ADD are not in one"},
+	{"net/http", "Transport", append(openers, "lifecycle/image"), "registries have one opener; a docker daemon is none"},
+	{"net/http", "Client", append(openers, "sbom/keyless/trustedroot", "extensions/apply", "lifecycle/image"), "registries have one opener; trusted roots, the files of ADD and a docker daemon are not in one"},
 	{"net/http", "Default*", []string{"extensions/apply"}, "registries have one opener"},
 }
 

@@ -41,35 +41,55 @@ func (c *RebaseCheck) Recorded(v api.Version) (names platform.RunImageNames, err
 // Unsafe returns why a rebase is not safe: the app image is not rebasable, or the run images differ in their targets.
 // Unknown values of the app image match any. The names of run images are left to the caller.
 func (c *RebaseCheck) Unsafe(ctx context.Context) ([]error, error) {
-	app, run, labels := c.App.Config, c.New.Config, c.App.Config.Config.Labels
+	run := c.New.Config
 	var all []error
-	if labels[platform.RebasableLabel] == "false" {
+	if c.App.Config.Config.Labels[platform.RebasableLabel] == "false" {
 		all = append(all, fmt.Errorf("%s is not rebasable (label %s); build it again", c.App.Name, platform.RebasableLabel))
 	}
-	before := platform.Target{OS: app.OS, Arch: app.Architecture, Variant: app.Variant}
-	distro := platform.Distro{Name: labels[platform.DistroNameLabel], Version: labels[platform.DistroVersionLabel]}
-	now := &platform.Target{OS: run.OS, Arch: run.Architecture, Variant: run.Variant, Distro: &platform.Distro{}}
-	if distro != (platform.Distro{}) {
+	before := AppTarget(c.App)
+	now := &platform.Target{OS: run.OS, Arch: run.Architecture, Variant: run.Variant}
+	if before.Distro != nil {
 		var err error
 		if now, err = TargetOf(ctx, c.New); err != nil {
 			return nil, err
 		}
-		if now.Distro == nil {
-			now.Distro = &platform.Distro{}
-		}
 	}
+	return append(all, TargetsDiffer(before, now, c.Name)...), nil
+}
+
+// AppTarget returns the target that an app image was built for. Distro is nil if it is unknown.
+func AppTarget(img *image.Image) *platform.Target {
+	labels := img.Config.Config.Labels
+	t := &platform.Target{OS: img.Config.OS, Arch: img.Config.Architecture, Variant: img.Config.Variant}
+	if distro := (platform.Distro{Name: labels[platform.DistroNameLabel], Version: labels[platform.DistroVersionLabel]}); distro != (platform.Distro{}) {
+		t.Distro = &distro
+	}
+	return t
+}
+
+// TargetsDiffer returns how the target of a run image differs from the one that an app image was built for, whose
+// unknown values match any.
+func TargetsDiffer(before, now *platform.Target, run reference.Reference) []error {
+	var was, is platform.Distro
+	if before.Distro != nil {
+		was = *before.Distro
+	}
+	if now.Distro != nil {
+		is = *now.Distro
+	}
+	var all []error
 	for _, d := range []struct{ what, before, now string }{
 		{"os", before.OS, now.OS},
 		{"architecture", before.Arch, now.Arch},
 		{"variant", before.Variant, now.Variant},
-		{"distribution", distro.Name, now.Distro.Name},
-		{"version of the distribution", distro.Version, now.Distro.Version},
+		{"distribution", was.Name, is.Name},
+		{"version of the distribution", was.Version, is.Version},
 	} {
 		if d.before != "" && d.before != d.now {
-			all = append(all, fmt.Errorf("the %s of %s is %q, but the app image was built for %q", d.what, c.Name, d.now, d.before))
+			all = append(all, fmt.Errorf("the %s of %s is %q, but the app image was built for %q", d.what, run, d.now, d.before))
 		}
 	}
-	return all, nil
+	return all
 }
 
 // Required returns what the app image relies on, according to its label; without the label, nothing.

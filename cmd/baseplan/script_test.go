@@ -100,6 +100,9 @@ func TestScripts(t *testing.T) {
 	t.Cleanup(registry.Close)
 	registry.Push("rebase:new", images["plain"])
 	images["app"] = app(t, images["curl"], registry.Push("rebase:old", images["curl"]))
+	images["unrecorded"] = lifecycletest.Labelled(images["plain"], map[string]string{
+		platform.LifecycleMetadataLabel: "{}", platform.DistroNameLabel: "debian", platform.DistroVersionLabel: "12",
+	})
 	// Platforms before API 0.12 record the names of run images elsewhere.
 	images["older"] = lifecycletest.Labelled(images["app"], map[string]string{
 		platform.LifecycleMetadataLabel: `{"runImage": {"topLayer": "sha256:0"}, "stack": {"runImage": {"image": "` + registry.Name + `/run:curl"}}}`,

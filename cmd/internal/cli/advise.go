@@ -41,11 +41,11 @@ Exits 0 if no build would then need an extension, 3 if some still would.`, advis
   baseplan advise --from 'registry.example/shop:*' --from registry.example/blog --images 2 --packages 10
   baseplan advise --from-file apps.txt --output json`,
 	}
-	var a adviseFlags
+	a := buildFlags{flag: "from"}
 	fl := cmd.Flags()
 	images := fl.Int("images", 3, "maximum number of new run images")
 	packages := fl.Int("packages", 0, "maximum number of packages to add to each (0: no limit)")
-	fl.StringArrayVar(&a.from, "from", nil, "app image of a build, or REPOSITORY:PATTERN for all images whose tag matches (repeatable)")
+	fl.StringArrayVar(&a.named, "from", nil, "app image of a build, or REPOSITORY:PATTERN for all images whose tag matches (repeatable)")
 	fl.StringVar(&a.list, "from-file", "", "file with an app image, a pattern or a resolution.toml in each line, and optionally the number of builds")
 	fl.String("baseplan", "", "baseplan.toml of the operator, for app images")
 	output := outputFlag(cmd)

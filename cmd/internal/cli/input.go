@@ -11,6 +11,9 @@ import (
 // stdin is the name of standard input as a file.
 const stdin = "-"
 
+// calledStdin is the name of standard input for people.
+const calledStdin = "standard input"
+
 // readFile reads a file, or standard input if it is named "-".
 func (c *Console) readFile(path string) ([]byte, error) {
 	if path != stdin {
@@ -23,7 +26,7 @@ func (c *Console) readFile(path string) ([]byte, error) {
 	c.In = nil
 	data, err := io.ReadAll(in)
 	if err != nil {
-		return nil, fmt.Errorf("standard input: %w", err)
+		return nil, fmt.Errorf("%s: %w", calledStdin, err)
 	}
 	return data, nil
 }

@@ -169,6 +169,17 @@ func (s *source) open(ctx context.Context, ref reference.Reference) (*image.Imag
 	return img, nil
 }
 
+// checkReferences returns an error if a name is that of no image. Commands call it before they download anything. An
+// empty name is that of a flag that is not given.
+func checkReferences(names ...string) error {
+	for _, name := range names {
+		if ref := reference.Parse(name); ref.Kind == reference.Malformed {
+			return openHint(ref.Err())
+		}
+	}
+	return nil
+}
+
 // openHint adds a hint to an error about a name.
 func openHint(err error) error {
 	if errors.Is(err, image.ErrNotFound) || errors.Is(err, reference.ErrMalformed) {

@@ -22,7 +22,7 @@ func (c *Console) left(path string) (*outcome, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading --from: %w", err)
 		}
-		return alone(platform.DecodeResolution(data, "standard input"))
+		return alone(platform.DecodeResolution(data, calledStdin))
 	}
 	info, err := os.Stat(path)
 	switch {

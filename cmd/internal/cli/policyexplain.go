@@ -143,7 +143,7 @@ func (c *Console) policies(cmd *cobra.Command, f policyFlags) (*policies, error)
 		}
 		builder.givenName = path
 		if path == stdin {
-			builder.givenName = "standard input"
+			builder.givenName = calledStdin
 		}
 	}
 	other := builder

@@ -21,8 +21,8 @@ type Reason string
 
 // The reasons.
 const (
-	Outdated   Reason = "stale"      // an SBOM that does not describe the image
-	NotSigned  Reason = "unsigned"   // by none of the given keys and identities, and the image has what is signed
+	Outdated   Reason = "stale"      // an SBOM that does not describe the image, even if builds use it
+	NotSigned  Reason = "unsigned"   // not signed, or signed by others than the given keys and identities, and the image has what they signed
 	Superseded Reason = "superseded" // builds use another one of the same kind
 )
 
@@ -33,7 +33,7 @@ type Pruning struct {
 	Scan     func(context.Context, Target) (*sbom.Document, error) // the image's packages; required
 }
 
-// A Prunable is an SBOM or a declaration that builds do not use and that may be removed.
+// A Prunable is an SBOM or a declaration that is stale or that builds do not use, and that may be removed.
 type Prunable struct {
 	Target    name.Digest // the image or index that it is attached to
 	Platform  *v1.Platform
@@ -56,11 +56,12 @@ var limitsOfPruning = Limits{Candidates: 512, Stage: 5 * time.Minute, Total: 10 
 // Prunable returns what is attached to an image, or to the platforms of an index and itself, and may be removed:
 //
 //   - SBOMs about another image, or with packages that the image lacks;
-//   - SBOMs and declarations that none of the keys and identities signed, if one is signed;
+//   - SBOMs and declarations that none of the keys and identities signed, even if others did, if one is signed;
 //   - SBOMs of the same format, carrier and signer as a better one, and earlier declarations. Without keys and
 //     identities, this excludes what is signed.
 //
-// It never returns what a build would use, carriers in images and indexes, other artifacts than SBOMs and
+// It returns an SBOM that a build would use only if it is about another image or has packages that the image lacks:
+// without it, builds generate one. It never returns carriers in images and indexes, other artifacts than SBOMs and
 // declarations by their type, and SBOMs that cannot be read or are merely incomplete. If something cannot be read
 // from the registry, it returns an error.
 func (a *Attacher) Prunable(ctx context.Context, ref name.Reference, o Pruning) ([]Prunable, error) {
@@ -171,9 +172,6 @@ func (j *judge) sboms(ctx context.Context) ([]Prunable, error) {
 // reason returns why builds do not need an SBOM, or "".
 func (j *judge) reason(ctx context.Context, i int) (Reason, string, error) {
 	f := j.open.Searched[i]
-	if used := j.strict.Found; used != nil && same(*used, f) {
-		return "", "", nil
-	}
 	if f.Result == WrongSubject || f.Result == Contradictory {
 		return Outdated, f.Detail, nil
 	}
@@ -184,12 +182,15 @@ func (j *judge) reason(ctx context.Context, i int) (Reason, string, error) {
 		lies, _ := Differ(f.Document, j.doc)
 		return Outdated, fmt.Sprintf("it lists packages that the image lacks, such as %s", lies[0]), nil
 	}
+	if used := j.strict.Found; used != nil && same(*used, f) {
+		return "", "", nil
+	}
 	k := slices.IndexFunc(j.strict.Searched, func(s Finding) bool { return same(s, f) })
 	if k < 0 {
 		return "", "", nil
 	}
 	s := j.strict.Searched[k]
-	if s.Result == Unsigned && j.strict.Found != nil {
+	if s.Result == Unsigned && slices.ContainsFunc(j.strict.Searched, func(o Finding) bool { return o.Result == Found && !j.stale(o) }) {
 		return NotSigned, s.Detail, nil
 	}
 	if s.Result != Found {

@@ -162,6 +162,11 @@ func TestPrune(t *testing.T) {
 						"cosign-sbom": NotSigned, "cosign-attestation": NotSigned,
 					}
 				}
+				for _, p := range found {
+					if names[p.Digest.String()] == "another's" && !strings.Contains(p.Detail, "is signed, but not by the key given") {
+						t.Errorf("another's: %s", p.Detail)
+					}
+				}
 				if !maps.Equal(got, want) {
 					t.Fatalf("got %v, want %v", got, want)
 				}
@@ -248,6 +253,36 @@ func TestPruneKeepsAll(t *testing.T) {
 	}
 }
 
+// TestPruneStaleAndUsed: an SBOM that builds use, but with packages that the image lacks, goes as well. What is not
+// signed then stays, since nothing signed is left.
+func TestPruneStaleAndUsed(t *testing.T) {
+	key := ecdsaKey(t)
+	for name, o := range map[string]Options{"unsigned": {}, "signed": {Sign: key}, "cosign": {As: AsCosign}} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, ggcrRegistry(true))
+			trust := Trust{}
+			if o.Sign != nil {
+				trust.Keys = publicOf(key)
+				attachAs(t, w, packagesAt("2026-01-01T00:00:00Z", "bash=5.2"))
+			}
+			o.Material = material(Material{SBOMs: [][]byte{packagesAt("2026-01-01T00:00:00Z", "bash=5.2", "wget=1.21")}})
+			must(quick().Attach(t.Context(), w.ref, o))(t)
+			pruning := Pruning{Scan: inTheImage, Trust: trust}
+			found := must(quick().Prunable(shortCtx(t), w.ref, pruning))(t)
+			if len(found) != 1 || found[0].Reason != Outdated || !strings.Contains(found[0].Detail, "wget") {
+				t.Fatalf("it finds %v", found)
+			}
+			check(t, quick().Remove(shortCtx(t), found[0]))
+			if again := must(quick().Prunable(shortCtx(t), w.ref, pruning))(t); len(again) > 0 {
+				t.Errorf("then it finds %v", again)
+			}
+			if r := must((&Finder{Trust: trust}).Find(shortCtx(t), w.subject()))(t); r.Found != nil {
+				t.Errorf("a build uses %+v", r.Found)
+			}
+		})
+	}
+}
+
 // TestPruneSignedArtifacts: an SBOM that is signed separately is superseded only for those who name the signer, and
 // its signature goes with it.
 func TestPruneSignedArtifacts(t *testing.T) {
@@ -322,11 +357,14 @@ func TestPruneOfTheIndex(t *testing.T) {
 		return doc, err
 	}
 	w.refer(w.subjectDesc(true), sbom.CycloneDX.MediaType(), sbom.CycloneDX.MediaType(), packagesAt("2026-01-01T00:00:00Z", "bash=5.2", "curl=7.88"), nil)
+	for _, d := range must(w.index.IndexManifest())(t).Manifests {
+		fits[d.Digest.String()] = true
+	}
 	if found := must(quick().Prunable(shortCtx(t), w.ref, Pruning{Scan: scan}))(t); len(found) > 0 {
 		t.Errorf("though both platforms use it, it finds %v", found)
 	}
 	attached := must(quick().Attach(t.Context(), w.ref, Options{Material: material(Material{SBOMs: [][]byte{packagesAt("2026-01-01T00:00:00Z", "bash=5.2")}})}))(t)
-	fits[attached[0].Target.DigestStr()] = true
+	fits = map[string]bool{attached[0].Target.DigestStr(): true}
 	if found := must(quick().Prunable(shortCtx(t), w.ref, Pruning{Scan: scan}))(t); len(found) > 0 {
 		t.Errorf("though it is right for one platform, it finds %v", found)
 	}

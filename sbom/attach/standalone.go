@@ -72,6 +72,9 @@ func readStandalone(ctx context.Context, trust trust, repo *repository, ref name
 	return s, err
 }
 
+// ErrOtherArtifact is wrapped by errors of [Attacher.Push] for a tag that has an image or an artifact of another type.
+var ErrOtherArtifact = errors.New("the tag has something else")
+
 // PushOptions configure [Attacher.Push].
 type PushOptions struct {
 	Sign    crypto.Signer // ECDSA P-256 or Ed25519 private key; nil: unsigned
@@ -79,8 +82,8 @@ type PushOptions struct {
 }
 
 // Push pushes an artifact with one layer of its own type to a tag. The same data
-// gives the same digest, and pushing it again changes nothing. The signature is
-// pushed before the tag, so the tag never names an artifact without it.
+// gives the same digest, and pushing it again changes nothing. A tag of something else
+// is not overwritten. The signature is pushed before the tag, so the tag never names an artifact without it.
 func (a *Attacher) Push(ctx context.Context, tag name.Tag, artifactType string, data []byte, o PushOptions) (Attached, error) {
 	out, err := a.pushStandalone(ctx, tag, artifactType, data, o)
 	if err != nil {
@@ -102,9 +105,15 @@ func (a *Attacher) pushStandalone(ctx context.Context, tag name.Tag, artifactTyp
 		}
 	}
 	to := a.publisher(ctx, tag.Context())
-	now, _, err := to.repo.manifest(ctx, tag.TagStr())
-	if err != nil && !errors.Is(err, errdef.ErrNotFound) {
+	now, raw, err := to.repo.manifest(ctx, tag.TagStr())
+	switch {
+	case errors.Is(err, errdef.ErrNotFound):
+	case err != nil:
 		return Attached{}, err
+	default:
+		if m, err := decodeManifest(raw); err != nil || m.ArtifactType != artifactType {
+			return Attached{}, ErrOtherArtifact
+		}
 	}
 	digest := hash(packed.desc.Digest.String())
 	out := p.attached("artifact", "", p.target.Ref.Name(), digest, now.Digest != packed.desc.Digest)

@@ -7,6 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -81,6 +82,12 @@ func TestStandalone(t *testing.T) {
 			}
 			if other := push([]byte(`{"a":2}`), PushOptions{}); !other.Changed || other.Digest == first.Digest {
 				t.Errorf("pushed other data: %+v", other)
+			}
+			if _, err := a.Push(ctx, tag, "application/vnd.example.other", data, PushOptions{}); !errors.Is(err, ErrOtherArtifact) {
+				t.Errorf("pushing another type: %v", err)
+			}
+			if s, err := read(Trust{}); err != nil || string(s.Data) != `{"a":2}` {
+				t.Errorf("after that, read %+v, %v", s, err)
 			}
 			if _, err := read(restricted); err == nil {
 				t.Error("a signature counts for other data")

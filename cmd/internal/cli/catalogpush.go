@@ -38,7 +38,7 @@ creator (CNB_RUN_IMAGE_CATALOG) choose from it with one request instead of readi
 inventory of each image.
 
 REPO is a repository in a registry; without a tag, the tag is latest. Pushing the same images
-again changes nothing. Push the catalog again whenever an image changes: an entry with
+again changes nothing, and a tag of something else is not overwritten. Push the catalog again whenever an image changes: an entry with
 another digest than the image's is ignored.
 
 If an image cannot be read, nothing is pushed, unless --skip-unreadable is set.
@@ -111,6 +111,9 @@ func (s *source) pushCatalog(ctx context.Context, ref string, f pushFlags, outpu
 	done := s.console.progress("pushing %s", tag)
 	pushed, err := (&attach.Attacher{Registry: s.images.Registry}).Push(ctx, tag, catalog.Type, data, o)
 	done()
+	if errors.Is(err, attach.ErrOtherArtifact) {
+		return fmt.Errorf("%s is not a catalog; use another repository or tag", tag)
+	}
 	if err != nil {
 		return err
 	}

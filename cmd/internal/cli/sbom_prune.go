@@ -24,17 +24,19 @@ import (
 func (c *Console) sbomPruneCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prune IMAGE...",
-		Short: "Remove SBOMs and declarations of images that builds do not use",
-		Long: `Lists what is attached to images, and to the platforms of an index, but not used by builds,
-and removes it with --yes or after a question on a terminal:
+		Short: "Remove SBOMs and declarations that are wrong or that builds do not use",
+		Long: `Lists what is attached to images, and to the platforms of an index, and is wrong or not used
+by builds, and removes it with --yes or after a question on a terminal:
 
-stale       an SBOM about another image, or with packages that the image lacks
-unsigned    with --key or --identity: what none of these signed, if something is signed
+stale       an SBOM about another image, or with packages that the image lacks, even if builds
+            use it: without it, they generate one
+unsigned    with --key or --identity: what is not signed or signed by others, if an SBOM that is
+            right is signed by one of these
 superseded  an SBOM of the same format, signer and place as the one that builds use, or an
             earlier declaration; what is signed only with --key or --identity
 
-It never removes the SBOM that a build would use, SBOMs that cannot be read, other artifacts,
-or what is in the image or index itself. The registry must support deletion.
+It never removes an SBOM that builds use and that is right, SBOMs that cannot be read, other
+artifacts, or what is in the image or index itself. The registry must support deletion.
 
 Exits 0 if nothing remains to be removed, and 3 if something was found and not removed.`,
 		Example: "  baseplan sbom prune registry.example/run:noble --key cosign.pub\n  baseplan sbom prune registry.example/run:noble registry.example/run:jammy --yes",
@@ -232,7 +234,7 @@ func (p *sbomPruning) failures() error {
 func (p *sbomPruning) text(w io.Writer, width int) {
 	t := &table{width: width, head: []string{"IMAGE", "PLATFORM", "WHAT", "CARRIER", "REASON", "STATE", "DETAIL"}}
 	for _, i := range p.document().Items {
-		state := "unused"
+		state := "not removed"
 		switch {
 		case i.Error != "":
 			state = failed

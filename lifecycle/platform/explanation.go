@@ -1,7 +1,6 @@
 package platform
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -257,18 +256,26 @@ func DecodeExplanation(label string) (*Explanation, error) {
 	if err := sbom.CheckFileVersion(e.Version); err != nil {
 		return nil, err
 	}
-	data, err := json.Marshal(e) // all texts at once
-	if err != nil {
+	if err := checkPrintable(e); err != nil {
 		return nil, err
-	}
-	var texts any
-	if err := json.NewDecoder(bytes.NewReader(data)).Decode(&texts); err != nil {
-		return nil, err
-	}
-	if !printable(texts) {
-		return nil, errors.New("it has control characters")
 	}
 	return &e, nil
+}
+
+// checkPrintable returns an error if a text in v does not consist of graphic characters.
+func checkPrintable(v any) error {
+	data, err := json.Marshal(v) // all texts at once
+	if err != nil {
+		return err
+	}
+	var texts any
+	if err := json.Unmarshal(data, &texts); err != nil {
+		return err
+	}
+	if !printable(texts) {
+		return errors.New("it has control characters")
+	}
+	return nil
 }
 
 // printable reports whether all texts of a JSON value consist of graphic characters.

@@ -274,6 +274,19 @@ func FuzzExplanation(f *testing.F) {
 	})
 }
 
+func TestDecodeRequirements(t *testing.T) {
+	for label, says := range map[string]string{
+		`{"version": "1.0", "requirements": [{"name": "curl", "constraint": ">= 1"}]}`: "",
+		`{"version": "1.0", "requirements": [{"name": "curl\u001b[2J"}]}`:              "control characters",
+		`{"version": "1.0", "requirements": [{"name": "curl", "rule": "\u202e"}]}`:     "control characters",
+	} {
+		_, err := platform.DecodeRequirements(label)
+		if (err == nil) != (says == "") || err != nil && !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", label, err)
+		}
+	}
+}
+
 func TestDecodeExplanation(t *testing.T) {
 	for label, says := range map[string]string{
 		``:                   "unexpected end",

@@ -75,6 +75,9 @@ func DecodeRequirements(label string) ([]RunImageRequirement, error) {
 	if err := sbom.CheckFileVersion(r.Version); err != nil {
 		return nil, err
 	}
+	if err := checkPrintable(r); err != nil {
+		return nil, err
+	}
 	for _, req := range r.Requirements {
 		if _, err := provides.ParseConstraint(req.Constraint); err != nil {
 			return nil, fmt.Errorf("requirement %q: %w", req.Name, err)

@@ -128,6 +128,8 @@ func TestDecode(t *testing.T) {
 		{"daemon", doc(strings.Replace(image, "registry.example/run:1", "docker://run", 1), "", ""), "is not a reference in a registry"},
 		{"no digest", doc(strings.Replace(image, "sha256:", "", 1), "", ""), `key "digest"`},
 		{"negative size", doc(strings.Replace(image, `"size":1`, `"size":-1`, 1), "", ""), "negative"},
+		{"control characters", doc(strings.Replace(image, `"size"`, `"distro":"debian\u001b]0;x","size"`, 1), "", ""), "control characters"},
+		{"control characters in a declared name", doc(strings.Replace(image, `"size"`, `"provides":[{"name":"a\u202e","evidence":"x"}],"size"`, 1), "", ""), "control characters"},
 		{"twice", doc(image+","+image, "", ""), "there twice"},
 		{"image out of range", doc(image, `"1"`, ""), "sets[0]: there is no image 1"},
 		{"descending", doc(image, `"0,0"`, ""), "sets[0]: want ascending"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/package-url/packageurl-go"
 
@@ -109,6 +110,15 @@ func (e *ImageEntry) check() error {
 	ref := reference.Parse(e.Name)
 	if ref.IsZero() || ref.Kind != reference.Registry || ref.Err() != nil {
 		return fmt.Errorf("key \"image\": %q is not a reference in a registry", e.Name)
+	}
+	texts := []string{e.Name, e.OS, e.Arch, e.Variant, e.Distro, e.Release}
+	for _, d := range e.Declared {
+		texts = append(texts, d.Name, d.Version, d.Full, d.Evidence)
+	}
+	for _, text := range texts {
+		if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			return fmt.Errorf("%q: %q has control characters", e.Name, text)
+		}
 	}
 	for key, digest := range map[string]string{"digest": e.Digest, "index": e.Index} {
 		if !isDigest(digest) && (key == "digest" || digest != "") {

@@ -82,7 +82,7 @@ func columnsOf(w io.Writer) int {
 // progress shows a message during long work, on a terminal only. The returned func
 // removes it. With --debug, it logs how long the work took.
 func (c *Console) progress(format string, args ...any) (done func()) {
-	message := fmt.Sprintf(format, args...)
+	message := plain(fmt.Sprintf(format, args...))
 	c.status.add(message)
 	started := time.Now()
 	return func() {
@@ -108,7 +108,7 @@ type message struct {
 
 // message prints a line of a kind: error, warning or debug.
 func (c *Console) message(kind, text string) {
-	line := fmt.Sprintf("%s: %s\n", kind, text)
+	line := fmt.Sprintf("%s: %s\n", kind, plain(text))
 	if c.asJSON {
 		line = jsonLine(message{envelope: envelopeOf(kind), Message: text})
 	}
@@ -177,7 +177,7 @@ func (c *Console) answer(output string, document any, text func(w io.Writer, wid
 			return err
 		}
 	} else {
-		text(c.Out, c.width())
+		text(plainWriter{c.Out}, c.width())
 	}
 	if !enough {
 		return errNotEnough

@@ -51,6 +51,27 @@ func TestTables(t *testing.T) {
 	})
 }
 
+// TestPlain: what a foreign text says to the terminal is not printed, and a cell is one line.
+func TestPlain(t *testing.T) {
+	var out, errs bytes.Buffer
+	c := &Console{Out: &out, Err: &errs}
+	tab := &table{head: []string{"NAME", "WHY"}}
+	tab.row("a\x1b[2J\u202eé", "first:\n  second\r\nthird\tx\n")
+	c.warn("b\x07\nc")
+	if err := c.answer("text", nil, func(w io.Writer, _ int) {
+		tab.write(w)
+		fmt.Fprintf(w, "not safe: %s\n", "\u009b1m")
+	}, true); err != nil {
+		t.Fatal(err)
+	}
+	if want := "NAME      WHY\na\ufffd[2J\ufffdé  first: second; third x\nnot safe: \ufffd1m\n"; out.String() != want {
+		t.Errorf("printed %q, want %q", &out, want)
+	}
+	if want := "warning: b\ufffd\nc\n"; errs.String() != want {
+		t.Errorf("warned %q, want %q", &errs, want)
+	}
+}
+
 // A screen is the last line of a terminal.
 type screen struct {
 	above []string

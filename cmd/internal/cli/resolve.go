@@ -178,7 +178,7 @@ func (r *resolution) undetected(err error, p planFolder) error {
 	c := r.source.console
 	fmt.Fprintf(c.Err, "no group of %s resolves on %s\n", r.flags.order, r.run.Reference)
 	for i, t := range undetected.Tries {
-		fmt.Fprintf(c.Err, "\ngroup %d: %v\n", i+1, t.Err)
+		fmt.Fprintf(plainWriter{c.Err}, "\ngroup %d: %v\n", i+1, t.Err)
 		for k, e := range t.Group {
 			if t.Outcomes[k] != resolver.Pass {
 				fmt.Fprintf(c.Err, "  %s has no plan in %s, so it counts as not detected\n", e.Module, p.dir)

@@ -115,7 +115,7 @@ func inventoryOf(b base.Image) inventory {
 
 func (c *Console) writeInventory(b base.Image) {
 	d := b.Document()
-	fmt.Fprintf(c.Out, "image      %s\ndigest     %s\ninventory  %s\ndistro     %s\npackages   %d\n",
+	fmt.Fprintf(plainWriter{c.Out}, "image      %s\ndigest     %s\ninventory  %s\ndistro     %s\npackages   %d\n",
 		b.Reference, b.Digest, c.provenance(b), distroName(d.Distro), len(d.Packages))
 	for _, f := range []struct {
 		fact sbom.Facts

@@ -22,7 +22,14 @@ const (
 	below  = 4
 )
 
-func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
+// row adds a row. Each cell is one line of plain text.
+func (t *table) row(cells ...string) {
+	row := make([]string, len(cells))
+	for i, c := range cells {
+		row[i] = oneLine(c)
+	}
+	t.rows = append(t.rows, row)
+}
 
 // write prints the table, or nothing if it is empty.
 func (t *table) write(w io.Writer) {

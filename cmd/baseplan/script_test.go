@@ -123,6 +123,7 @@ func TestScripts(t *testing.T) {
 	multi := lifecycletest.Attested(lifecycletest.Index(map[string]v1.Image{"amd64": images["curl"], "arm64": lifecycletest.DebianArch("arm64")}))
 	registry.PushIndex("multi:run", multi)
 	registry.PushIndex("publish:multi", multi)
+	registry.Push("publish:scratch", images["scratch"])
 	registry.PushIndex("prune:run", multi)
 	registry.PushIndex("copy:run", multi)
 	registry.PushIndex("github:run", multi)

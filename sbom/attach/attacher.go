@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -16,6 +17,9 @@ import (
 	"github.com/baseplan/baseplan/sbom/registry"
 	"github.com/baseplan/baseplan/sbom/registry/watch"
 )
+
+// ErrNoImage is wrapped by errors about an image that is not in the registry.
+var ErrNoImage = errors.New("no such image")
 
 // An Attacher attaches SBOMs and provides declarations to images in a registry. The
 // zero value works anonymously.
@@ -196,6 +200,9 @@ func (a *Attacher) resolve(ctx context.Context, ref name.Reference, platform *v1
 	ctx, resolving := watch.Until(ctx, a.Registry.Stall, "resolving the image")
 	defer resolving()
 	desc, err := remote.Get(ref, a.Registry.Options(ctx, ref.Context())...)
+	if registry.Status(err) == http.StatusNotFound {
+		return nil, fmt.Errorf("resolving %s: %w", ref, ErrNoImage)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("resolving %s: %w", ref, a.Registry.Refused(ref.Context(), watch.Cause(ctx, err)))
 	}

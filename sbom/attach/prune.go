@@ -311,6 +311,11 @@ func (j *judge) declarations(ctx context.Context) ([]Prunable, error) {
 	if at < 0 {
 		return nil, nil // the label
 	}
+	r, err := (&Finder{Registry: j.attacher.Registry, Trust: j.options.Trust}).begin(Subject{Ref: j.target.Ref, Digest: j.target.Digest, Index: j.target.Index})
+	if err != nil {
+		return nil, err
+	}
+	r.repo.Dial(ctx)
 	var out []Prunable
 	for i, c := range all {
 		p := Prunable{
@@ -329,11 +334,6 @@ func (j *judge) declarations(ctx context.Context) ([]Prunable, error) {
 				continue
 			}
 		default:
-			r, err := (&Finder{Registry: j.attacher.Registry, Trust: j.options.Trust}).begin(Subject{Ref: j.target.Ref, Digest: j.target.Digest, Index: j.target.Index})
-			if err != nil {
-				return nil, err
-			}
-			r.repo.Dial(ctx)
 			switch _, _, err := r.readDeclaration(ctx, c); {
 			case isUnsigned(err):
 				p.Reason, p.Detail = NotSigned, err.Error()

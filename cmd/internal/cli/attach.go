@@ -77,7 +77,7 @@ generated, with its password in COSIGN_PASSWORD).`,
 		attached, err := a.Attach(cmd.Context(), ref, *options)
 		done()
 		if err != nil {
-			return err
+			return openHint(err)
 		}
 		return c.writeAttached(attached, *output)
 	}
@@ -366,9 +366,9 @@ func (c *Console) writeAttached(attached []attach.Attached, output string) error
 	for _, a := range attached {
 		d := itemOf(a)
 		all.Attached = append(all.Attached, d)
-		state := "there already"
+		state := thereAlready
 		if a.Changed {
-			state = "attached"
+			state = nowAttached
 		}
 		row := []string{a.What, string(a.Format), state, a.Reference}
 		if indexed {

@@ -135,18 +135,13 @@ func (c *Console) resolutionsIn(arg string) ([]listedBuild, error) {
 
 // listedIn parses a list of builds.
 func listedIn(text string) (all []listedBuild, err error) {
-	for i, line := range strings.Split(text, "\n") {
-		line, _, _ = strings.Cut(line, "#")
-		words := strings.Fields(line)
-		if len(words) == 0 {
-			continue
-		}
+	for n, words := range listLines(text) {
 		b := listedBuild{name: words[0], count: 1}
 		if len(words) > 1 {
 			b.count, err = strconv.Atoi(words[1])
 		}
 		if err != nil || len(words) > 2 || b.count < 1 || b.count > maxCount {
-			return nil, fmt.Errorf("line %d: %q is not a build; write an app image or a file, and optionally a number of builds up to %d", i+1, strings.TrimSpace(line), maxCount)
+			return nil, fmt.Errorf("line %d: %q is not a build; write an app image or a file, and optionally a number of builds up to %d", n, strings.Join(words, " "), maxCount)
 		}
 		b.image = !isFile(b.name)
 		all = append(all, b)

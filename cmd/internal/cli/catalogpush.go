@@ -119,19 +119,12 @@ func (s *source) pushCatalog(ctx context.Context, ref string, f pushFlags, outpu
 	}
 	d := pushedDocument{envelopeOf("catalog-push"), pushed.Reference, pushed.Digest.String(), pushed.Changed, written.Images}
 	return s.console.answer(output, d, func(w io.Writer, _ int) {
-		state := "there already"
+		state := thereAlready
 		if d.Changed {
 			state = "pushed"
 		}
-		fmt.Fprintf(w, "%s: %s, %s\n", d.Reference, state, count(len(d.Images), "image", "images"))
+		fmt.Fprintf(w, "%s: %s, %s\n", d.Reference, state, counted(len(d.Images), "image", "images"))
 	}, true)
-}
-
-func count(n int, one, several string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, several)
 }
 
 // runImages returns the images of the flags, each once. They must be in registries.

@@ -64,7 +64,7 @@ func TestPlain(t *testing.T) {
 	}, true); err != nil {
 		t.Fatal(err)
 	}
-	if want := "NAME      WHY\na\ufffd[2J\ufffdé  first: second; third x\nnot safe: \ufffd1m\n"; out.String() != want {
+	if want := "NAME     WHY\na\ufffd[2J\ufffdé  first: second; third x\nnot safe: \ufffd1m\n"; out.String() != want {
 		t.Errorf("printed %q, want %q", &out, want)
 	}
 	if want := "warning: b\ufffd\nc\n"; errs.String() != want {

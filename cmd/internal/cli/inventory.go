@@ -185,6 +185,9 @@ func openHint(err error) error {
 	if errors.Is(err, image.ErrNotFound) || errors.Is(err, reference.ErrMalformed) {
 		return &hinted{err, "IMAGE is a registry reference, docker://NAME, oci:DIR or tar:FILE"}
 	}
+	if errors.Is(err, attach.ErrNoImage) {
+		return &hinted{err, "check the name, and push the image before what is attached to it"}
+	}
 	return err
 }
 

@@ -49,7 +49,7 @@ Commands, libraries and package URLs are listed only with --all.`,
 			if len(args) > 1 {
 				return answersOf(b, platformOf(img), args[1:]), nil
 			}
-			return &provided{b, platformOf(img), *all}, nil
+			return &provided{Image: b, platform: platformOf(img), all: *all}, nil
 		})
 		switch {
 		case err != nil:
@@ -58,6 +58,9 @@ Commands, libraries and package URLs are listed only with --all.`,
 			return c.providesFile(answers, args[0])
 		case len(args) > 1 && *output != "json":
 			return c.answerTable(answers)
+		}
+		if p, ok := answers[0].(*provided); ok && len(answers) == 1 {
+			p.alone = true
 		}
 		return c.answerAll(*output, args[0], answers)
 	}
@@ -68,6 +71,7 @@ Commands, libraries and package URLs are listed only with --all.`,
 type provided struct {
 	base.Image
 	platform string
+	alone    bool // no other platform is shown, so its text names the platform
 	all      bool // show commands, libraries and package URLs
 }
 
@@ -93,6 +97,9 @@ func (c *Console) providesFile(all []answerer, name string) error {
 }
 
 func (p *provided) text(w io.Writer, width int) {
+	if p.alone && p.platform != "" {
+		fmt.Fprintf(w, "platform  %s\n", p.platform)
+	}
 	counts := map[provides.Kind]int{}
 	t := &table{width: width, head: []string{"NAME", "VERSION", "KIND", "EVIDENCE"}}
 	for _, x := range p.Set.All() {
@@ -155,10 +162,11 @@ func (c *Console) answerTable(all []answerer) error {
 	return enough(all)
 }
 
-// answerTable has a column for the platform if there are several.
+// answerTable has a column for the platform of images in an index.
 func answerTable(all []answerer, width int) *table {
 	t := &table{width: width, head: []string{"REQUIRED", "MET", "WHY"}}
-	if len(all) > 1 {
+	inIndex := all[0].on() != ""
+	if inIndex {
 		t.head = slices.Insert(t.head, 1, "PLATFORM")
 	}
 	for i := range all[0].(*answersDocument).Answers {
@@ -166,7 +174,7 @@ func answerTable(all []answerer, width int) *table {
 			d := one.(*answersDocument)
 			a := d.Answers[i]
 			row := []string{strings.TrimSpace(a.Name + " " + a.Constraint), yesNo(a.Met), a.Reason}
-			if len(all) > 1 {
+			if inIndex {
 				row = slices.Insert(row, 1, d.Platform)
 			}
 			t.row(row...)

@@ -1,12 +1,12 @@
 package cli
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -32,8 +32,8 @@ flags, and verifies the result as sbom find --verify does: a build uses an SBOM 
 the image's package databases and, if it was signed, is signed. With --key or --identity, it
 must be signed by one of these. Publishing the same again changes nothing.
 
---file LIST reads the images from a file, one in each line. Empty lines and lines that begin
-with # are ignored.
+--file LIST reads the images from a file, one in each line. Empty lines and what follows a # at
+the start of a word are ignored.
 
 --promise FILE has names and version constraints that every image must provide (files.md of
 the reference). If an image lacks one or cannot be read, nothing is written for any image.
@@ -133,9 +133,12 @@ func (p *publishing) images(args []string, list string) ([]*publication, error) 
 	if len(all) == 1 {
 		return all, nil
 	}
-	for flag, set := range map[string]bool{"sbom": p.material.document != nil, "tag": p.options.Tag != (name.Tag{})} {
-		if set {
-			return nil, &hinted{fmt.Errorf("--%s is about one image, and %d are given", flag, len(all)), "publish that image by itself"}
+	for _, x := range []struct {
+		flag string
+		set  bool
+	}{{"sbom", p.material.document != nil}, {"tag", p.options.Tag != (name.Tag{})}} {
+		if x.set {
+			return nil, &hinted{fmt.Errorf("--%s is about one image, and %d are given", x.flag, len(all)), "publish that image by itself"}
 		}
 	}
 	return all, nil
@@ -144,24 +147,35 @@ func (p *publishing) images(args []string, list string) ([]*publication, error) 
 // listed returns the images in a file.
 func (s *source) listed(data []byte, file string) ([]string, error) {
 	var images []string
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
+	for n, words := range listLines(string(data)) {
+		line := strings.Join(words, " ")
 		if _, err := s.attachable(line); err != nil {
 			return nil, &hinted{fmt.Errorf("reading %s, line %d: %w", file, n, err), "use one image in a registry in each line"}
 		}
 		images = append(images, line)
 	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", file, err)
-	}
 	if len(images) == 0 {
 		return nil, &hinted{fmt.Errorf("reading %s: it names no image", file), "use one image in a registry in each line"}
 	}
 	return images, nil
+}
+
+// listLines returns the words of each line of a list that is not empty, with its number. A word that begins with # begins
+// a comment.
+func listLines(text string) iter.Seq2[int, []string] {
+	return func(yield func(int, []string) bool) {
+		n := 0
+		for line := range strings.Lines(text) {
+			n++
+			words := strings.Fields(line)
+			if i := slices.IndexFunc(words, func(w string) bool { return strings.HasPrefix(w, "#") }); i >= 0 {
+				words = words[:i]
+			}
+			if len(words) > 0 && !yield(n, words) {
+				return
+			}
+		}
+	}
 }
 
 // A publication is one image to publish, with a row for each platform.

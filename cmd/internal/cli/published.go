@@ -165,7 +165,7 @@ func (c *Console) published(all []*publication, output string) error {
 			if r.Digest != "" {
 				packages = fmt.Sprint(r.Packages)
 			}
-			if r.Verified {
+			if r.Used != "" {
 				signed = yesNo(r.By() != "")
 			}
 			t.row(r.Image, r.Platform, packages, signed, r.State, r.detail())
@@ -173,7 +173,7 @@ func (c *Console) published(all []*publication, output string) error {
 		t.write(w)
 	}, good)
 	if failures > 0 {
-		return fmt.Errorf("%d of %d images failed", failures, len(all))
+		return fmt.Errorf("%d of %s failed", failures, counted(len(all), "image", "images"))
 	}
 	return err
 }

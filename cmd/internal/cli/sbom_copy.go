@@ -91,7 +91,7 @@ func copyHint(err error, from, to name.Reference) error {
 	case errors.Is(err, attach.ErrOtherImage):
 		return &hinted{err, "SBOMs are about one digest: copy the same image with all platforms to DST first or use --with-image, or name by its digest what DST is a copy of"}
 	}
-	return err
+	return openHint(err)
 }
 
 // A copiedDocument is the output of `sbom copy --output json`.

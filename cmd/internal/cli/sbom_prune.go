@@ -224,7 +224,7 @@ func (p *sbomPruning) failures() error {
 	if n == 0 {
 		return nil
 	}
-	err := fmt.Errorf("%d of %d images failed", n, len(p.images))
+	err := fmt.Errorf("%d of %s failed", n, counted(len(p.images), "image", "images"))
 	if errors.Is(all, attach.ErrCannotDelete) {
 		return &hinted{err, "allow deletion in the registry (docker's: REGISTRY_STORAGE_DELETE_ENABLED=true), or remove the listed digests with the registry's own interface"}
 	}

@@ -6,7 +6,6 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -144,11 +143,11 @@ func (s *source) attachOptions(cmd *cobra.Command, f attachFlags) (*attach.Optio
 }
 
 func (s *source) signer(path string) (crypto.Signer, error) {
-	data, err := os.ReadFile(path)
+	data, err := s.console.readFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading --sign: %w", err)
 	}
-	return attach.ParseSigner(data, path, func() ([]byte, error) { return []byte(s.console.env("COSIGN_PASSWORD")), nil })
+	return attach.ParseSigner(data, called(path), func() ([]byte, error) { return []byte(s.console.env("COSIGN_PASSWORD")), nil })
 }
 
 // A material builds and checks what is attached to each image.

@@ -71,6 +71,22 @@ func TestSelectFromCatalog(t *testing.T) {
 	}
 }
 
+// TestSelectUnreadable: if the images of a catalog cannot be read, the error says so.
+func TestSelectUnreadable(t *testing.T) {
+	registry, down := lifecycletest.Registry(), lifecycletest.Registry()
+	defer registry.Close()
+	image := down.Push("run:curl", lifecycletest.Debian("curl"))
+	var out bytes.Buffer
+	if code := cli.Run(context.Background(), []string{"catalog", "push", registry.Name + "/catalog", "--cache-dir", "none", "--run", image}, &cli.Console{Out: &out, Err: &out}); code != cli.Enough {
+		t.Fatal(&out)
+	}
+	down.Close()
+	code := cli.Run(context.Background(), []string{"select", "--catalog", registry.Name + "/catalog", "--requires", "curl", "--platform", "linux/amd64"}, &cli.Console{Out: &out, Err: &out})
+	if want := "has no current image for linux/amd64: of 1 image, 1 cannot be read, the last because of: "; code != cli.Failure || !strings.Contains(out.String(), want) {
+		t.Errorf("exit code %d: %s, want %s", code, &out, want)
+	}
+}
+
 // BenchmarkSelectFromCatalog chooses from 1,000 images with everything that belongs to it: the catalog is fetched from
 // a registry and decoded, three requirements are judged, and the digest of the chosen image is asked for.
 func BenchmarkSelectFromCatalog(b *testing.B) {

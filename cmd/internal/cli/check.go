@@ -87,7 +87,7 @@ func (c *Console) readDockerfile(path, kind string, args []string) (*extensions.
 		}
 		buildArgs = append(buildArgs, extensions.Arg{Name: name, Value: value})
 	}
-	return extensions.Parse(filepath.ToSlash(path), content, extensions.ImageKind(kind), buildArgs...)
+	return extensions.Parse(filepath.ToSlash(called(path)), content, extensions.ImageKind(kind), buildArgs...)
 }
 
 // A checkDocument is the output of `check --output json`.

@@ -102,8 +102,8 @@ build plan, and decides which Dockerfiles of image extensions still need to be a
 
 An IMAGE is a registry reference, docker://NAME, oci:DIR or tar:FILE.
 
-Every flag can also be set in the environment: --cache-dir as BASEPLAN_CACHE_DIR. A file
-named - is standard input.
+Every flag can also be set in the environment: --cache-dir as BASEPLAN_CACHE_DIR. The one
+exception is --file of sbom generate. A file to read that is named - is standard input.
 
 Exit codes: 0 success, 1 wrong usage or failure, 3 the answer is no (see each command).`,
 		Version:       build.String(),

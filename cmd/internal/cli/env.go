@@ -23,7 +23,7 @@ func (c *Console) setFromEnv(cmd *cobra.Command) error {
 	var failed error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		value := c.env(variable(f.Name))
-		if value == "" || f.Changed || excluded(cmd, f) || failed != nil {
+		if _, only := f.Annotations[onlyFlag]; only || value == "" || f.Changed || excluded(cmd, f) || failed != nil {
 			return
 		}
 		if err := cmd.Flags().Set(f.Name, value); err != nil {
@@ -32,6 +32,9 @@ func (c *Console) setFromEnv(cmd *cobra.Command) error {
 	})
 	return failed
 }
+
+// onlyFlag annotates a flag that no variable sets: the variable has another meaning for other commands.
+const onlyFlag = "baseplan-only-flag"
 
 // excluded reports whether a flag that is set excludes this one.
 func excluded(cmd *cobra.Command, f *pflag.Flag) bool {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -44,7 +45,7 @@ Exits 0 if no extension had to be applied, and 3 if one had to. With --since, ex
 	cmd.MarkFlagsMutuallyExclusive("html", "since")
 	output := outputFlag(cmd, "markdown")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := checkOutput("html", f.html); err != nil {
+		if err := errors.Join(checkOutput("html", f.html), checkReferences(args[0], since)); err != nil {
 			return err
 		}
 		s, err := c.source(cmd)

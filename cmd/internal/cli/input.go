@@ -14,6 +14,14 @@ const stdin = "-"
 // calledStdin is the name of standard input for people.
 const calledStdin = "standard input"
 
+// called returns the name of a file to read, for people.
+func called(path string) string {
+	if path == stdin {
+		return calledStdin
+	}
+	return path
+}
+
 // readFile reads a file, or standard input if it is named "-".
 func (c *Console) readFile(path string) ([]byte, error) {
 	if path != stdin {

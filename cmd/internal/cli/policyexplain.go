@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -44,7 +45,7 @@ passes to every phase that knows them.`,
 	completeFlag(cmd, "flag", inputNames(func(r platform.InputRow) string { return r.Flag }, "=")...)
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := f.check(); err != nil {
+		if err := errors.Join(f.check(), checkReferences(f.builder, f.lifecycle)); err != nil {
 			return err
 		}
 		x, err := c.policies(cmd, f)
@@ -141,10 +142,7 @@ func (c *Console) policies(cmd *cobra.Command, f policyFlags) (*policies, error)
 		if builder.given, err = c.settings(cmd); err != nil {
 			return nil, err
 		}
-		builder.givenName = path
-		if path == stdin {
-			builder.givenName = calledStdin
-		}
+		builder.givenName = called(path)
 	}
 	other := builder
 	if f.lifecycle != "" {

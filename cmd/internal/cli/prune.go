@@ -66,6 +66,9 @@ Exits 0 on success; with --exit-code, exits 3 if a Dockerfile remains to be appl
 }
 
 func (c *Console) prune(cmd *cobra.Command, f pruneFlags) error {
+	if err := checkReferences(f.run, f.build); err != nil {
+		return err
+	}
 	s, policy, err := c.judging(cmd, f.proof)
 	if err != nil {
 		return err

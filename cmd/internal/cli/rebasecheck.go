@@ -36,6 +36,9 @@ list, it also reports that the rebaser requires -force.`,
 	inventoryFlags(cmd)
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := checkReferences(args...); err != nil {
+			return err
+		}
 		s, err := c.source(cmd)
 		if err != nil {
 			return err

@@ -74,7 +74,7 @@ resolves, or if the final run image lacks something that it was expected to prov
 }
 
 func (c *Console) resolve(cmd *cobra.Command, f resolveFlags) error {
-	if err := errors.Join(checkOutput("write", f.write), checkOutput("html", f.html)); err != nil {
+	if err := errors.Join(checkOutput("write", f.write), checkOutput("html", f.html), checkReferences(f.run, f.build)); err != nil {
 		return err
 	}
 	if f.from != "" {

@@ -173,7 +173,8 @@ writes all of them, to run.linux-amd64.cdx.json and so on, and prints the names.
 		Args:    cobra.ExactArgs(1),
 	}
 	spelled := cmd.Flags().StringP("format", "f", string(sbom.CycloneDX), "cyclonedx, spdx or syft")
-	file := cmd.Flags().String("file", "", "write to this file instead of standard output; of an index, to a file for each platform")
+	file := cmd.Flags().String("file", "", "write to this file instead of standard output; of an index, to a file for each platform (no variable sets it)")
+	_ = cmd.Flags().SetAnnotation("file", onlyFlag, nil) // BASEPLAN_FILE names a list to read
 	completeFlag(cmd, "format", formats...)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if !slices.Contains(formats, *spelled) {

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -46,14 +47,14 @@ the image's are left out before it.`,
 	files := cmd.Flags().StringArray("dockerfile", nil, "run.Dockerfile of an extension that provides what is required (repeatable)")
 	proof := cmd.Flags().String("proof", "", proofHelp)
 	cmd.MarkFlagsOneRequired("run", "catalog")
-	for _, other := range []string{"run", "dockerfile", "generate"} {
+	for _, other := range []string{"run", "dockerfile", "generate", "proof"} {
 		cmd.MarkFlagsMutuallyExclusive("catalog", other)
 	}
 	_ = cmd.MarkFlagRequired("requires")
 	completeFlag(cmd, "proof", proofs...)
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := checkRequirements(*names); err != nil {
+		if err := errors.Join(checkRequirements(*names), checkReferences(*images...)); err != nil {
 			return err
 		}
 		s, policy, err := c.judging(cmd, *proof)

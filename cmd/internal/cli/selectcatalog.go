@@ -20,12 +20,14 @@ func (s *source) catalogued(ctx context.Context, ref string, names []string) ([]
 		return nil, err
 	}
 	all := s.answered(found, names)
+	total, unread := len(all), []error(nil)
 	for len(all) > 0 && all[0].Enough {
 		now, err := s.digest(ctx, all[0].Image)
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case err != nil:
+			unread = append(unread, err)
 			s.console.warn("leaving out %s: %v", all[0].Image, err)
 		case all[0].listed.Current(now):
 			return all, nil
@@ -33,6 +35,9 @@ func (s *source) catalogued(ctx context.Context, ref string, names []string) ([]
 			s.console.warn("%s", base.Stale(*all[0].listed, now))
 		}
 		all = all[1:]
+	}
+	if len(all) == 0 && unread != nil {
+		return nil, fmt.Errorf("the catalog %s has no current image for %s: of %s, %d cannot be read, the last because of: %w", ref, s.images.Platform, counted(total, "image", "images"), len(unread), unread[len(unread)-1])
 	}
 	if len(all) == 0 {
 		return nil, fmt.Errorf("the catalog %s has no current image for %s", ref, s.images.Platform)

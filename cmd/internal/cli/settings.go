@@ -22,5 +22,5 @@ func (c *Console) settings(cmd *cobra.Command) (*platform.Settings, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--baseplan: %w", err)
 	}
-	return platform.DecodeSettings(data, path)
+	return platform.DecodeSettings(data, called(path))
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -33,6 +34,14 @@ func (c *Console) trust(cmd *cobra.Command, p platform.Policy) (attach.Trust, er
 		t.Unbound, _ = flags.GetBool("allow-unbound")
 	}
 	keys, _ := flags.GetStringSlice("key")
+	if i := slices.Index(keys, stdin); i >= 0 {
+		data, err := c.readFile(stdin)
+		if err != nil {
+			return t, fmt.Errorf("reading --key: %w", err)
+		}
+		keys = slices.Clone(keys)
+		keys[i] = string(data)
+	}
 	given, err := identities(cmd)
 	if err != nil {
 		return t, err
@@ -46,6 +55,13 @@ func (c *Console) trust(cmd *cobra.Command, p platform.Policy) (attach.Trust, er
 	}
 	if len(t.Identities) > 0 {
 		path, _ := flags.GetString("trusted-root")
+		if path == stdin {
+			data, err := c.readFile(stdin)
+			if err != nil {
+				return t, fmt.Errorf("reading --trusted-root: %w", err)
+			}
+			path = string(data)
+		}
 		t.Verify, err = c.verifier(cmp.Or(path, c.env("CNB_TRUSTED_ROOT"), p.TrustedRoot))
 	}
 	return t, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -35,11 +36,11 @@ type Copying struct {
 	Image    bool         // copy the image or index as well, and replace what the destination's tag has
 }
 
-// A Copied is an artifact that is attached to an image in the source and the destination.
+// A Copied is the image, or an artifact that is attached to it, in the source and the destination.
 type Copied struct {
 	Subject   v1.Hash // what it belongs to: the image, its index, or an artifact that is signed
 	Platform  *v1.Platform
-	What      string // "sbom", "attestation", "signature", "provides" or "artifact"
+	What      string // "image", "sbom", "attestation", "signature", "provides" or "artifact"
 	Type      string // its artifact type, if any
 	Reference string // at the destination
 	Digest    v1.Hash
@@ -51,14 +52,20 @@ type Copied struct {
 // repository: referrers, cosign's tags, and what refers to them in turn, such as signatures. What is in the image or
 // the index itself is part of it. Tags that the destination has get what they lack; referrers that are images, charts
 // and the like are left.
+//
+// With an error, it returns what was copied before. The tag of the image is written last.
 func (a *Attacher) Copy(ctx context.Context, from, to name.Reference, o Copying) ([]Copied, error) {
 	r, err := a.resolve(ctx, from, o.Platform)
 	if err != nil {
 		return nil, err
 	}
-	there, err := a.destination(ctx, r, to, o)
+	there, tagged, err := a.destination(ctx, r, to, o)
 	if err != nil {
 		return nil, fmt.Errorf("copying to %s: %w", to, err)
+	}
+	var image []Copied
+	if o.Image {
+		image = []Copied{{Subject: there, What: "image", Type: string(r.desc.MediaType), Reference: to.Name(), Digest: there, Changed: !tagged}}
 	}
 	c := &copier{from: newRepository(from.Context(), &a.Registry, limitsOfPruning), to: a.publisher(ctx, to.Context())}
 	c.from.Dial(ctx)
@@ -67,12 +74,12 @@ func (a *Attacher) Copy(ctx context.Context, from, to name.Reference, o Copying)
 		subjects = append(slices.Clone(subjects), Target{Digest: r.desc.Digest})
 	}
 	done := make([][]Copied, len(subjects))
-	group, ctx := errgroup.WithContext(ctx)
+	group, each := errgroup.WithContext(ctx)
 	group.SetLimit(4)
 	for i, t := range subjects {
 		group.Go(func() error {
 			var err error
-			if done[i], err = c.subject(ctx, t.Digest, 0); err != nil {
+			if done[i], err = c.subject(each, t.Digest, 0); err != nil {
 				return fmt.Errorf("copying what is attached to %s: %w", c.from.at(t.Digest.String()), err)
 			}
 			for k := range done[i] {
@@ -81,12 +88,20 @@ func (a *Attacher) Copy(ctx context.Context, from, to name.Reference, o Copying)
 			return nil
 		})
 	}
-	err = group.Wait()
-	return slices.Concat(done...), err
+	if err = group.Wait(); err != nil {
+		return slices.Concat(done...), err
+	}
+	if tag, ok := to.(name.Tag); ok && !tagged {
+		if err := remote.Tag(tag, r.desc, a.Registry.Options(ctx, to.Context())...); err != nil {
+			return slices.Concat(done...), fmt.Errorf("copying to %s: %w", to, a.Registry.Refused(to.Context(), err))
+		}
+	}
+	return slices.Concat(image, slices.Concat(done...)), nil
 }
 
-// destination returns the digest of the image at the destination, which it may copy first.
-func (a *Attacher) destination(ctx context.Context, r *resolved, to name.Reference, o Copying) (v1.Hash, error) {
+// destination returns the digest of the image at the destination, and whether the reference names it already. If it
+// does not, the image is copied without its tag, so that readers of the tag never find it without what is attached.
+func (a *Attacher) destination(ctx context.Context, r *resolved, to name.Reference, o Copying) (there v1.Hash, tagged bool, err error) {
 	digests := []v1.Hash{r.desc.Digest}
 	if o.Platform != nil {
 		for _, t := range r.targets {
@@ -96,22 +111,26 @@ func (a *Attacher) destination(ctx context.Context, r *resolved, to name.Referen
 	found, err := remote.Head(to, a.Registry.Options(ctx, to.Context())...)
 	switch {
 	case err == nil && slices.Contains(digests, found.Digest):
-		return found.Digest, nil
+		return found.Digest, true, nil
 	case err != nil && registry.Status(err) != http.StatusNotFound:
-		return v1.Hash{}, a.Registry.Refused(to.Context(), err)
+		return v1.Hash{}, false, a.Registry.Refused(to.Context(), err)
 	case !o.Image && err != nil:
-		return v1.Hash{}, ErrNotThere
+		return v1.Hash{}, false, ErrNotThere
 	case !o.Image:
-		return v1.Hash{}, fmt.Errorf("%w: %s, not %s", ErrOtherImage, found.Digest, r.desc.Digest)
+		return v1.Hash{}, false, fmt.Errorf("%w: %s, not %s", ErrOtherImage, found.Digest, r.desc.Digest)
+	}
+	byDigest := to.Context().Digest(r.desc.Digest.String())
+	if d, ok := to.(name.Digest); ok && d.DigestStr() != byDigest.DigestStr() {
+		return v1.Hash{}, false, fmt.Errorf("%w: %s, not %s", ErrOtherImage, d.DigestStr(), r.desc.Digest)
 	}
 	var image remote.Taggable = r.index
 	if r.index == nil {
 		image = r.targets[0].Image
 	}
-	if err := remote.Push(to, image, a.Registry.Options(ctx, to.Context(), r.targets[0].Ref.Context())...); err != nil {
-		return v1.Hash{}, a.Registry.Refused(to.Context(), err)
+	if err := remote.Push(byDigest, image, a.Registry.Options(ctx, to.Context(), r.targets[0].Ref.Context())...); err != nil {
+		return v1.Hash{}, false, a.Registry.Refused(to.Context(), err)
 	}
-	return r.desc.Digest, nil
+	return r.desc.Digest, false, nil
 }
 
 // A copier copies from one repository to another.
@@ -126,8 +145,11 @@ const maxDepth = 3
 
 // subject copies what refers to a manifest.
 func (c *copier) subject(ctx context.Context, of v1.Hash, depth int) ([]Copied, error) {
-	if _, again := c.seen.LoadOrStore(of, true); again || depth > maxDepth {
+	if _, again := c.seen.LoadOrStore(of, true); again {
 		return nil, nil
+	}
+	if depth > maxDepth {
+		return c.tooDeep(ctx, of)
 	}
 	all, err := c.referrers(ctx, of)
 	if err != nil {
@@ -154,6 +176,34 @@ func (c *copier) subject(ctx context.Context, of v1.Hash, depth int) ([]Copied, 
 	}
 	return all, nil
 }
+
+// tooDeep returns what refers to a manifest, and is not copied.
+func (c *copier) tooDeep(ctx context.Context, of v1.Hash) ([]Copied, error) {
+	var all []Copied
+	left := fmt.Sprintf("it is over %d artifacts away from the image", maxDepth)
+	err := c.from.Referrers(ctx, ocispec.Descriptor{Digest: digest.Digest(of.String())}, "", func(page []ocispec.Descriptor) error {
+		for _, d := range page {
+			all = append(all, Copied{Subject: of, What: "artifact", Type: d.ArtifactType, Reference: c.to.repo.at(d.Digest.String()), Digest: hash(d.Digest.String()), Left: left})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing the referrers: %w", err)
+	}
+	for _, suffix := range slices.Sorted(maps.Keys(tagKinds)) {
+		has, err := c.from.has(ctx, digestTag(of, suffix))
+		if err != nil {
+			return nil, err
+		}
+		if has {
+			all = append(all, Copied{Subject: of, What: tagKinds[suffix], Reference: c.to.repo.tagged(digestTag(of, suffix)), Left: left})
+		}
+	}
+	return all, nil
+}
+
+// tagKinds are what cosign's tags have.
+var tagKinds = map[string]string{sbomTagSuffix: "sbom", attestationTagSuffix: "attestation", signatureTagSuffix: "signature"}
 
 // referrers copies the referrers of a manifest.
 func (c *copier) referrers(ctx context.Context, of v1.Hash) ([]Copied, error) {
@@ -187,8 +237,10 @@ func (c *copier) referrers(ctx context.Context, of v1.Hash) ([]Copied, error) {
 	if there.api || !slices.ContainsFunc(all, func(x Copied) bool { return x.Changed }) {
 		return all, nil
 	}
-	_, _, err = c.to.mergeInto(ctx, digestTag(of, ""), mergeReferrers(entries))
-	return all, err
+	if _, _, err = c.to.mergeInto(ctx, digestTag(of, ""), mergeReferrers(entries)); err != nil {
+		return nil, err // nothing leads to them
+	}
+	return all, nil
 }
 
 // referrer copies one referrer, and returns its entry for a list of referrers.
@@ -278,7 +330,7 @@ func (c *copier) tag(ctx context.Context, of v1.Hash, suffix string) (*Copied, e
 		return nil, fmt.Errorf("reading %s: %w", c.from.tagged(tag), err)
 	}
 	x := &Copied{Subject: of, Digest: hash(desc.Digest.String()), Reference: c.to.repo.tagged(tag), Type: desc.MediaType}
-	x.What = map[string]string{sbomTagSuffix: "sbom", attestationTagSuffix: "attestation", signatureTagSuffix: "signature"}[suffix]
+	x.What = tagKinds[suffix]
 	ours := &tagged{desc, raw}
 	layers, err := ours.layers()
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -141,6 +142,54 @@ func TestCopyToAnother(t *testing.T) {
 	must(quick().Copy(shortCtx(t), w.ref, dst, Copying{Image: true}))(t)
 	if found := must(ggcr.Head(dst))(t); found.Digest != w.digest {
 		t.Errorf("the tag has %s", found.Digest)
+	}
+}
+
+// TestCopyTagsLast: if something cannot be copied, the destination's tag stays, and it says what was copied.
+func TestCopyTagsLast(t *testing.T) {
+	broken := ""
+	w := newWorld(t, intercept(ggcrRegistry(true), func(rw http.ResponseWriter, r *http.Request) bool {
+		if broken == "" || !strings.HasSuffix(r.URL.Path, "/blobs/"+broken) {
+			return false
+		}
+		rw.WriteHeader(http.StatusForbidden)
+		return true
+	}))
+	attachAs(t, w, packagesAt("2026-01-01T00:00:00Z", "bash=5.2"))
+	w.cosignTag(digestTag(w.digest, sbomTagSuffix), layerOf(packagesAt("2025-01-01T00:00:00Z", "bash=5.2"), sbom.CycloneDX.MediaType(), nil))
+	tag := must(ggcr.Image(w.ref.Context().Tag(digestTag(w.digest, sbomTagSuffix))))(t)
+	broken = must(must(tag.Layers())(t)[0].Digest())(t).String()
+	dst := mirror(t, "referrers API")
+	old := newImage(t, worldOptions{})
+	check(t, ggcr.Write(dst, old))
+	copied, err := quick().Copy(shortCtx(t), w.ref, dst, Copying{Image: true})
+	if err == nil || len(copied) != 1 || copied[0].What != "sbom" || !copied[0].Changed {
+		t.Errorf("copied %v, %v", copied, err)
+	}
+	if now := must(ggcr.Head(dst))(t); now.Digest != must(old.Digest())(t) {
+		t.Errorf("the tag has %s", now.Digest)
+	}
+	broken = ""
+	copied = must(quick().Copy(shortCtx(t), w.ref, dst, Copying{Image: true}))(t)
+	if len(copied) != 3 || copied[0].What != "image" || !copied[0].Changed || copied[0].Digest != w.digest {
+		t.Errorf("copied %v", copied)
+	}
+	if now := must(ggcr.Head(dst))(t); now.Digest != w.digest {
+		t.Errorf("now the tag has %s", now.Digest)
+	}
+}
+
+// TestCopyTooDeep: what is too far away from the image is left, and it says so.
+func TestCopyTooDeep(t *testing.T) {
+	w := newWorld(t, ggcrRegistry(true))
+	of := w.subjectDesc(false)
+	for i := range maxDepth + 2 {
+		of = w.refer(of, typeBundle, typeBundle, fmt.Appendf(nil, "%d", i), nil)
+	}
+	copied := must(quick().Copy(shortCtx(t), w.ref, mirror(t, "referrers API"), Copying{Image: true}))(t)
+	last := copied[len(copied)-1]
+	if len(copied) != maxDepth+3 || last.Digest.String() != of.Digest.String() || last.Changed || last.Left != "it is over 3 artifacts away from the image" {
+		t.Errorf("copied %v", copied)
 	}
 }
 

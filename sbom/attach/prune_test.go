@@ -328,6 +328,9 @@ func TestPruneSharedTag(t *testing.T) {
 			for _, d := range images {
 				w.cosignTag(digestTag(d.Digest, sbomTagSuffix), layerOf(stale, sbom.CycloneDX.MediaType(), nil))
 			}
+			shared := must(ggcr.Head(w.ref.Context().Tag(digestTag(images[0].Digest, sbomTagSuffix))))(t)
+			signature := digestTag(shared.Digest, signatureTagSuffix)
+			w.cosignTag(signature, simpleSigned(t, ecdsaKey(t), shared.Digest.String()))
 			attachAs(t, w, packagesAt("2026-01-01T00:00:00Z", "bash=5.2"))
 			found := must(quick().Prunable(shortCtx(t), w.ref, Pruning{Scan: inTheImage}))(t)
 			if len(found) != 2 || found[0].Reason != Outdated {
@@ -336,6 +339,9 @@ func TestPruneSharedTag(t *testing.T) {
 			check(t, quick().Remove(shortCtx(t), found[0]))
 			if again := must(quick().Prunable(shortCtx(t), w.ref, Pruning{Scan: inTheImage}))(t); len(again) != 1 || again[0].Reference != found[1].Reference {
 				t.Errorf("then it finds %v", again)
+			}
+			if _, err := ggcr.Head(w.ref.Context().Tag(signature)); err != nil {
+				t.Errorf("the signature of the other image's SBOM is gone: %v", err)
 			}
 		})
 	}

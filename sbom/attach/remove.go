@@ -20,10 +20,11 @@ import (
 // ErrCannotDelete is wrapped by errors of [Attacher.Remove] for a registry that does not delete manifests.
 var ErrCannotDelete = errors.New("the registry does not delete manifests")
 
-// Remove removes what [Attacher.Prunable] returned from its repository, with its signatures. What is gone already is
-// no error.
+// Remove removes what [Attacher.Prunable] returned from its repository. What is gone already is no error.
 //
-// Of cosign's tag for attestations, other layers stay. In a registry without the referrers API, the index that lists
+// With a referrer goes cosign's tag for its signatures; what else refers to it, such as bundles, stays, and counts for
+// nothing. Of cosign's tag for attestations, other layers stay. With cosign's tag for SBOMs, its signatures stay: the
+// tag of another image may have the same manifest. In a registry without the referrers API, the index that lists
 // the referrers is changed first, with the same care as in [Attacher.Attach], and suffices if the registry does not
 // delete.
 func (a *Attacher) Remove(ctx context.Context, p Prunable) error {
@@ -37,7 +38,7 @@ func (a *Attacher) Remove(ctx context.Context, p Prunable) error {
 
 func (p *publisher) remove(ctx context.Context, x Prunable) error {
 	if x.tag != "" {
-		return p.removeLayers(ctx, x.tag, x.blob, x.Digest)
+		return p.removeLayers(ctx, x.tag, x.blob)
 	}
 	listed, err := p.referrersOf(ctx, x.subject)
 	if err != nil {
@@ -85,7 +86,7 @@ func dropReferrer(artifact v1.Hash) merge {
 }
 
 // removeLayers removes a layer from one of cosign's tags, and the tag if no other layer remains.
-func (p *publisher) removeLayers(ctx context.Context, tag string, blob digest.Digest, signedAs v1.Hash) error {
+func (p *publisher) removeLayers(ctx context.Context, tag string, blob digest.Digest) error {
 	empty := false
 	at, _, err := p.mergeInto(ctx, tag, func(old *tagged) (*packed, error) {
 		layers, err := old.layers()
@@ -99,9 +100,6 @@ func (p *publisher) removeLayers(ctx context.Context, tag string, blob digest.Di
 		return packCosign(left, nil)
 	})
 	if err != nil || at == (v1.Hash{}) || !empty {
-		return err
-	}
-	if err := p.removeTag(ctx, digestTag(signedAs, signatureTagSuffix)); err != nil {
 		return err
 	}
 	return p.removeTag(ctx, tag)

@@ -37,7 +37,9 @@ the start of a word are ignored.
 
 --promise FILE has names and version constraints that every image must provide (files.md of
 the reference). If an image lacks one or cannot be read, nothing is written for any image.
-Otherwise, an image that fails does not affect the others.
+Otherwise, an image that fails does not affect the others. Before writing, what is to be
+attached is judged; afterwards, what a build uses, which may be another SBOM of the image, such
+as one in its last layer.
 
 Exits 0 if all is published and verified, 3 if the promise is not kept or a build would not
 use what was published, and 1 if an image failed.`,

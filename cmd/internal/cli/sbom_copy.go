@@ -21,8 +21,8 @@ func (c *Console) sbomCopyCommand() *cobra.Command {
 		Long: `Copies the SBOMs, declarations, attestations and signatures that are attached to an image, or
 to an index and all its platforms, to a mirror of it: referrers, cosign's tags, and the
 signatures of these. DST must have the same digest; if it has neither tag nor digest, the
-digest of SRC is taken. --with-image copies the image as well, and lets the tag of DST point
-to it.
+digest of SRC is taken. --with-image copies the image as well, and at the end lets the tag of
+DST point to it.
 
 What DST has already stays. SBOMs in the image's last layer and in BuildKit's attestations
 are part of the image or index.
@@ -52,6 +52,9 @@ not copied.`,
 		copied, err := a.Copy(cmd.Context(), from, to, attach.Copying{Platform: s.onlyPlatform(), Image: *withImage})
 		done()
 		if err != nil {
+			if len(copied) > 0 {
+				_ = c.copied(copied, from, to, *output) // before the error
+			}
 			return copyHint(err, from, to)
 		}
 		return c.copied(copied, from, to, *output)
@@ -105,7 +108,7 @@ type copiedDocument struct {
 type copiedItem struct {
 	Subject   string `json:"subject"` // digest of the image, the index or the artifact that it belongs to
 	Platform  string `json:"platform,omitempty"`
-	What      string `json:"what"` // sbom, attestation, signature, provides or artifact
+	What      string `json:"what"` // image, sbom, attestation, signature, provides or artifact
 	Type      string `json:"type,omitempty"`
 	Reference string `json:"reference"`
 	Digest    string `json:"digest"`
@@ -128,7 +131,8 @@ func (c *Console) copied(all []attach.Copied, from, to name.Reference, output st
 		}
 		d.Copied = append(d.Copied, item)
 	}
-	good := len(all) > 0 && !slices.ContainsFunc(all, func(x attach.Copied) bool { return x.Left != "" })
+	attached := slices.ContainsFunc(all, func(x attach.Copied) bool { return x.What != "image" })
+	good := attached && !slices.ContainsFunc(all, func(x attach.Copied) bool { return x.Left != "" })
 	return c.answer(output, d, func(w io.Writer, width int) {
 		t := &table{width: width, head: []string{"WHAT", "PLATFORM", "STATE", "WHERE"}}
 		for _, i := range d.Copied {
@@ -139,7 +143,7 @@ func (c *Console) copied(all []attach.Copied, from, to name.Reference, output st
 			t.row(i.What, i.Platform, i.State, where)
 		}
 		t.write(w)
-		if len(all) == 0 {
+		if !attached {
 			fmt.Fprintf(w, "Nothing is attached to %s. Use `baseplan sbom attach` to attach an SBOM.\n", from)
 		}
 	}, good)

@@ -235,7 +235,7 @@ func (c *Case) judge(d *Dockerfile, base Base, switched bool) Verdict {
 		v.Outcome, v.Reasons = Apply, []string{"run image SBOMs are disabled (run-sbom), so every Dockerfile is applied"}
 		return v
 	case d.AlwaysApply:
-		v.Outcome, v.Reasons = Apply, []string{"always-apply is set in the extension's extension.toml"}
+		v.Outcome, v.Reasons = Apply, []string{AlwaysApplied + " in the extension's extension.toml"}
 		v.Beyond = v.Reasons
 		return v
 	}
@@ -319,6 +319,12 @@ func (v *Verdict) alone() bool {
 	return v.Outcome == NoEffect || v.Outcome == Satisfied && !needless || v.Outcome == Switch && v.rest
 }
 
+// Reasons by which the label of an app image says more than an outcome.
+const (
+	AlwaysApplied = "always-apply is set"              // the beginning of one; the label does not record every word
+	AppliedAlong  = ", but is applied together with: " // the middle of one
+)
+
 // join marks a Dockerfile as applied with others.
 func (v *Verdict) join(outcome Outcome, left []string) {
 	why := "has no effect by itself"
@@ -328,7 +334,7 @@ func (v *Verdict) join(outcome Outcome, left []string) {
 	case Switch:
 		why = "has nothing left to do by itself on the image that it switches to"
 	}
-	v.Reasons = append([]string{fmt.Sprintf("%s, but is applied together with: %s", why, strings.Join(left, ", "))}, v.because()...)
+	v.Reasons = append([]string{why + AppliedAlong + strings.Join(left, ", ")}, v.because()...)
 	v.Outcome, v.relies, v.rest, v.Along = outcome, nil, false, true
 }
 

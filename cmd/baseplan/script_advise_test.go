@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -39,6 +40,15 @@ func advised(t *testing.T) map[string]v1.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
+	lost := platform.Explanation{} // a label without reasons does not say that it is applied along
+	if err := json.Unmarshal([]byte(label), &lost); err != nil {
+		t.Fatal(err)
+	}
+	lost.Verdicts[0].Reasons, lost.Cut = nil, &platform.ExplanationCut{Reasons: 1}
+	cut, err := json.Marshal(lost)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var many []string
 	for n := range 100 {
 		many = append(many, fmt.Sprintf("library-%d >= %d", n, n))
@@ -48,6 +58,7 @@ func advised(t *testing.T) map[string]v1.Image {
 		"java": build("java", "ubuntu", noble, "jre >= 17"), "shop": build("shop", "ubuntu", noble, "jre >= 17", "curl"),
 		"node": build("node", "alpine", alpine, "node >= 20"), "corp": build("corp", "ubuntu", noble, "corp-agent"), "many": build("many", "ubuntu", noble, many...),
 		"always": labelledApp("always", "ubuntu", label), "unlabelled": lifecycletest.Debian(),
+		"cut": labelledApp("cut", "ubuntu", string(cut)),
 	}
 	images["latest"] = images["java"]
 	images["sha256-"+strings.Repeat("2", 64)+".sig"] = lifecycletest.Scratch()

@@ -175,6 +175,7 @@ func TestStrict(t *testing.T) {
 		{"# x\n[policy]\nrun_sbom = 'auto'", `reading f, line 3: unknown key "policy.run_sbom": did you mean "policy.run-sbom"?`},
 		{"policy.run-sbmo = 'auto'", `line 1: unknown key "policy.run-sbmo": did you mean "policy.run-sbom"?`},
 		{"policy = {run-sbom = 'a', \n Run-SBOM = 'b'}", `line 2: unknown key "policy.Run-SBOM": did you mean "policy.run-sbom"?`},
+		{"[[provides]]\nname = 'a'\nversion = '1'", `line 3: unknown key "provides.version": the keys here are name`},
 		{"run-sbom = 'auto'", `line 1: unknown key "run-sbom": did you mean "policy.run-sbom"?`},
 		{"[[provides]]\nname = 'a'\n[[provides]]\nname = 'b'\npackage = ['x']", `line 5: unknown key "provides.package": did you mean "provides.packages"?`},
 		{"x = '''\n\"\"\"\n[a]\n'''", `line 1: unknown key "x": the keys here are version, policy, provides`},

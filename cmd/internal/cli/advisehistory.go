@@ -89,14 +89,14 @@ func (s *source) labelledBuild(ctx context.Context, name string) (foundBuild, st
 	if err != nil {
 		return foundBuild{}, "", err
 	}
-	if cut := app.build.Cut; cut != nil && cut.Requirements+cut.Verdicts > 0 {
+	if cut := app.build.Cut; cut != nil && cut.Requirements+cut.Verdicts+cut.Reasons > 0 {
 		return foundBuild{}, "", fmt.Errorf("label %s of %s does not say what the build lacked: %s", platform.ResolutionLabel, name, cutNote(cut))
 	}
 	r := app.build.Resolution()
 	r.Policy, r.Mapping = s.policy, s.mapping
 	for i, v := range r.Verdicts { // what the label says only by its reasons
-		r.Verdicts[i].AlwaysApply = slices.ContainsFunc(v.Reasons, func(why string) bool { return strings.HasPrefix(why, "always-apply is set") })
-		r.Verdicts[i].Along = slices.ContainsFunc(v.Reasons, func(why string) bool { return strings.Contains(why, ", but is applied together with: ") })
+		r.Verdicts[i].AlwaysApply = slices.ContainsFunc(v.Reasons, func(why string) bool { return strings.HasPrefix(why, extensions.AlwaysApplied) })
+		r.Verdicts[i].Along = slices.ContainsFunc(v.Reasons, func(why string) bool { return strings.Contains(why, extensions.AppliedAlong) })
 	}
 	return foundBuild{Resolution: &r, labelled: true, distro: app.distro}, app.image.Digest, nil
 }

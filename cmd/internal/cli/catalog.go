@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/baseplan/baseplan/lifecycle/base"
-	"github.com/baseplan/baseplan/provides/catalog"
 	"github.com/baseplan/baseplan/sbom/attach"
 	"github.com/baseplan/baseplan/sbom/reference"
 )
@@ -54,20 +53,35 @@ signature if keys or identities are given.`,
 type catalogDocument struct {
 	envelope
 	attach.Signature
-	Reference string          `json:"reference"`
-	Digest    string          `json:"digest"`
-	Images    []catalog.Image `json:"images"`
+	Reference string         `json:"reference"`
+	Digest    string         `json:"digest"`
+	Images    []catalogImage `json:"images"`
+}
+
+// A catalogImage is an image of a catalog.
+type catalogImage struct {
+	Image    string `json:"image"`
+	Digest   string `json:"digest"`
+	Index    string `json:"index,omitempty"`
+	Platform string `json:"platform"`
+	Distro   string `json:"distro,omitempty"`
+	Release  string `json:"distro-version,omitempty"`
+	Size     int64  `json:"size"`
+	Packages int    `json:"packages"`
 }
 
 func (c *Console) showCatalog(found *base.Catalog, output string) error {
-	d := catalogDocument{envelopeOf("catalog"), found.Signature, found.Reference.String(), found.Digest, append([]catalog.Image{}, found.Images...)}
+	d := catalogDocument{envelopeOf("catalog"), found.Signature, found.Reference.String(), found.Digest, []catalogImage{}}
+	for _, i := range found.Images {
+		d.Images = append(d.Images, catalogImage{i.Name, i.Digest, i.Index, i.Platform(), i.Distro, i.Release, i.Size, i.Packages})
+	}
 	return c.answer(output, d, func(w io.Writer, width int) {
 		if by := found.Signature.By(); by != "" {
 			fmt.Fprintf(w, "Signed by %s\n\n", by)
 		}
-		t := &table{width: width, head: []string{"RUN IMAGE", "PLATFORM", "DISTRO", "PACKAGES", "SIZE"}}
+		t := &table{width: width, head: []string{"RUN IMAGE", "PLATFORM", "DISTRIBUTION", "PACKAGES", "SIZE"}}
 		for _, i := range d.Images {
-			t.row(i.Name, i.Platform(), strings.TrimSpace(i.Distro+" "+i.Release), fmt.Sprint(i.Packages), megabytes(i.Size))
+			t.row(i.Image, i.Platform, strings.TrimSpace(i.Distro+" "+i.Release), fmt.Sprint(i.Packages), megabytes(i.Size))
 		}
 		t.write(w)
 	}, true)

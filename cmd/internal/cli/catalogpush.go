@@ -117,7 +117,7 @@ func (s *source) pushCatalog(ctx context.Context, ref string, f pushFlags, outpu
 	if err != nil {
 		return err
 	}
-	d := pushedDocument{envelopeOf("catalog-push"), pushed.Reference, pushed.Digest.String(), pushed.Changed, written.Images}
+	d := pushedDocument{envelopeOf("catalog-pushed"), pushed.Reference, pushed.Digest.String(), pushed.Changed, written.Images}
 	return s.console.answer(output, d, func(w io.Writer, _ int) {
 		state := thereAlready
 		if d.Changed {

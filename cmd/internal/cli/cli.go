@@ -105,6 +105,9 @@ An IMAGE is a registry reference, docker://NAME, oci:DIR or tar:FILE.
 Every flag can also be set in the environment: --cache-dir as BASEPLAN_CACHE_DIR. The one
 exception is --file of sbom generate. A file to read that is named - is standard input.
 
+With --output json, every command prints one document with its kind, except those that print
+a file: sbom generate and trusted-root.
+
 Exit codes: 0 success, 1 wrong usage or failure, 3 the answer is no (see each command).`,
 		Version:       build.String(),
 		SilenceUsage:  true,

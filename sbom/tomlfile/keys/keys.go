@@ -78,7 +78,7 @@ func unknown(t reflect.Type, tag string, key []string, siblings []field) error {
 	if meant, ok := closest(last, names); ok {
 		return fmt.Errorf("unknown key %q: did you mean %q?", spell(key), spell(append(parent[:len(parent):len(parent)], meant)))
 	}
-	if elsewhere := search(t, tag, last, nil, 0); elsewhere != nil {
+	if elsewhere := search(t, tag, last, nil, 0); elsewhere != nil && len(elsewhere) >= len(key) { // a key of a table above is known there, and is not what is meant
 		return fmt.Errorf("unknown key %q: did you mean %q?", spell(key), spell(elsewhere))
 	}
 	return fmt.Errorf("unknown key %q: the keys here are %s", spell(key), strings.Join(names, ", "))

@@ -194,7 +194,7 @@ func TestCacheDir(t *testing.T) {
 func TestStandardInput(t *testing.T) {
 	var out bytes.Buffer
 	c := &Console{Out: &out, Err: &out, In: strings.NewReader("FROM scratch AS\n")}
-	if code := Run(t.Context(), []string{"check", "-", "--run-image", "oci:none"}, c); code != Failure || !strings.Contains(out.String(), "reading -: line 1") {
+	if code := Run(t.Context(), []string{"check", "-", "--run-image", "oci:none"}, c); code != Failure || !strings.Contains(out.String(), "reading standard input: line 1") {
 		t.Errorf("exit code %d: %s", code, &out)
 	}
 	again := &Console{In: strings.NewReader("x")}

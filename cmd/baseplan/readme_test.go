@@ -110,7 +110,8 @@ func inShell(t *testing.T, dir, command string, env ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", "-euc", command)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), env...)
+	// The tests themselves may be run by make.
+	cmd.Env = append(append(os.Environ(), "MAKELEVEL=0", "MAKEFLAGS="), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", command, err, out)

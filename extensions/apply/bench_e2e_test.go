@@ -65,7 +65,6 @@ func (c closing) Close() error {
 // fastest start and test count.
 func BenchmarkSandbox(b *testing.B) {
 	w := &comparison{dir: b.TempDir()}
-	w.build(b)
 	debian := lifecycletest.Rootfs(b, lifecycletest.Minimal)
 	large := filepath.Join(w.dir, "large.tar")
 	writeLarge(b, large)
@@ -75,7 +74,7 @@ func BenchmarkSandbox(b *testing.B) {
 		best := time.Hour
 		for b.Loop() {
 			begun := time.Now()
-			s := &apply.Sandbox{Program: filepath.Join(w.dir, "sandbox"), Dir: w.dir}
+			s := &apply.Sandbox{Program: compiled(b, "../../cmd/sandbox"), Dir: w.dir}
 			if err := s.Test(b.Context()); err != nil {
 				b.Fatal(err)
 			}
@@ -99,7 +98,7 @@ func BenchmarkSandbox(b *testing.B) {
 			var isolated, sandboxed measured
 			for b.Loop() {
 				isolated.add(w.apply(b, "", c.bases, c.command))
-				sandboxed.add(w.apply(b, filepath.Join(w.dir, "sandbox"), c.bases, c.command))
+				sandboxed.add(w.apply(b, compiled(b, "../../cmd/sandbox"), c.bases, c.command))
 			}
 			n := float64(b.N)
 			b.ReportMetric(isolated.start.Seconds(), "s-to-first-output-isolated")
@@ -116,17 +115,6 @@ func BenchmarkSandbox(b *testing.B) {
 
 // A comparison applies Dockerfiles in both ways.
 type comparison struct{ dir string }
-
-func (w *comparison) build(b *testing.B) {
-	b.Helper()
-	for name, pkg := range map[string]string{"applier": "./testdata/applier", "sandbox": "../../cmd/sandbox"} {
-		cmd := exec.Command("go", "build", "-o", filepath.Join(w.dir, name), pkg)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			b.Fatalf("building %s: %v\n%s", pkg, err, out)
-		}
-	}
-}
 
 // What was measured: the shortest time until the first output, the sum of all times, and the memory of
 // the sandbox's kernel in kB.
@@ -155,7 +143,7 @@ func (w *comparison) apply(b *testing.B, sandbox string, bases []string, command
 	if err != nil {
 		b.Fatal(err)
 	}
-	cmd := exec.CommandContext(b.Context(), filepath.Join(w.dir, "applier"))
+	cmd := exec.CommandContext(b.Context(), compiled(b, "./testdata/applier"))
 	cmd.Stdin = bytes.NewReader(input)
 	begun := time.Now()
 	var out firstWrite

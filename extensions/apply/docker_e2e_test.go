@@ -19,6 +19,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	"github.com/baseplan/baseplan/extensions"
+	"github.com/baseplan/baseplan/lifecycle/lifecycletest"
 )
 
 // A daemon is docker at DOCKER_HOST, with the tools that these tests need.
@@ -69,15 +71,35 @@ func newDaemon(t *testing.T) *daemon {
 	if d.build == "" {
 		t.Fatal("no docker command with BuildKit: install Debian's docker.io, or the buildx plugin")
 	}
-	d.applier, d.sandbox = filepath.Join(d.dir, "applier"), filepath.Join(d.dir, "sandbox")
-	for program, pkg := range map[string]string{d.applier: "./testdata/applier", d.sandbox: "../../cmd/sandbox"} {
-		cmd := exec.Command("go", "build", "-o", program, pkg)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("building %s: %v\n%s", pkg, err, out)
-		}
-	}
+	d.applier, d.sandbox = compiled(t, "./testdata/applier"), compiled(t, "../../cmd/sandbox")
 	return d
+}
+
+// programs are the files of programs by package.
+var programs struct {
+	sync.Mutex
+	files map[string]string
+}
+
+// compiled returns the file of a program, which is built once.
+func compiled(t testing.TB, pkg string) string {
+	t.Helper()
+	programs.Lock()
+	defer programs.Unlock()
+	if file := programs.files[pkg]; file != "" {
+		return file
+	}
+	file := filepath.Join(lifecycletest.Cache(), "apply", filepath.Base(pkg))
+	cmd := exec.Command("go", "build", "-o", file, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building %s: %v\n%s", pkg, err, out)
+	}
+	if programs.files == nil {
+		programs.files = map[string]string{}
+	}
+	programs.files[pkg] = file
+	return file
 }
 
 func (d *daemon) docker(stdin io.Reader, args ...string) string {

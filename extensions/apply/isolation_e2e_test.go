@@ -54,12 +54,7 @@ var attempts = []struct{ name, command, forbidden string }{
 func TestIsolation(t *testing.T) {
 	d := newDaemon(t)
 	alpine := d.alpine()
-	attack := filepath.Join(d.dir, "attack")
-	cmd := exec.Command("go", "build", "-o", attack, "./testdata/attack")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building the attack: %v\n%s", err, out)
-	}
+	attack := compiled(t, "./testdata/attack")
 	for _, w := range isolated {
 		t.Run(w.name, func(t *testing.T) {
 			d := *d
@@ -105,12 +100,7 @@ func TestIsolation(t *testing.T) {
 func TestAttacksSucceedWithoutIsolation(t *testing.T) {
 	d := newDaemon(t)
 	alpine := d.alpine()
-	attack := filepath.Join(d.dir, "attack")
-	cmd := exec.Command("go", "build", "-o", attack, "./testdata/attack")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building the attack: %v\n%s", err, out)
-	}
+	attack := compiled(t, "./testdata/attack")
 	for what, want := range map[string]string{"chroot": "escaped", "ptrace": "traced", "memory": "read", "raw": "opened", "fds": "leaked", "exe": "opened"} {
 		script := "/attack " + what
 		if what == "fds" {

@@ -1,6 +1,7 @@
 package platforms_test
 
 import (
+	"errors"
 	"io"
 	"maps"
 	"os"
@@ -82,7 +83,7 @@ func gitlab(t *testing.T, inputs map[string]string) job {
 	if err := d.Decode(&jobs); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Decode(new(any)); err != io.EOF {
+	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
 		t.Errorf("the component has a third document: %v", err)
 	}
 	name := "build-image"

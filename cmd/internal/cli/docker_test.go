@@ -45,7 +45,7 @@ func TestDockerContext(t *testing.T) {
 		}
 	})
 	server := &http.Server{Handler: handler} //nolint:gosec // a test
-	go server.Serve(listener)                //nolint:errcheck // it ends with the test
+	go server.Serve(listener)
 	defer server.Close()
 	remote := httptest.NewTLSServer(handler)
 	defer remote.Close()

@@ -250,14 +250,13 @@ func sandboxes(b *bench) (lines []line, err error) {
 	if _, err := exec.LookPath("mmdebstrap"); err != nil {
 		return []line{{what: "start of a sandbox", with: "left out: " + noDebian, goal: "0.5 s"}}, nil
 	}
-	all, err := b.goTest("-tags", "e2e", "-bench", "Sandbox/(test|start-130MB|apt-get)$", "-benchtime", fmt.Sprintf("%dx", b.times), "./extensions/apply")
+	all, err := b.goTest("-tags", "e2e", "-bench", "Sandbox/(start-130MB|apt-get)$", "-benchtime", fmt.Sprintf("%dx", b.times), "./extensions/apply")
 	if err != nil {
 		return nil, err
 	}
 	start, install := all["Sandbox/start-130MB"], all["Sandbox/apt-get"]
 	begun, installed := seconds(start["s-to-first-output-sandbox"]), seconds(install["s-sandbox"])
 	return []line{
-		{what: "test of a sandbox", time: short(seconds(all["Sandbox/test"]["s"])), goal: "0.3 s"},
 		line{what: "start of a sandbox, 130 MB", time: short(begun), peak: megabytes(start["MB-memory"]), goal: "0.5 s, 300 MB"}.against("isolated root", begun, seconds(start["s-to-first-output-isolated"])),
 		line{what: "apt-get install in a sandbox", time: short(installed), peak: megabytes(install["MB-memory"]), goal: "2"}.against("isolated root", installed, seconds(install["s-isolated"])),
 	}, nil

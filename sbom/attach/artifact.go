@@ -45,10 +45,10 @@ func bareFormat(mediaType string) (f sbom.Format, ok bool) {
 	return "", false
 }
 
-// rank orders formats by the information they have on packages: Syft's has virtual provides
+// Rank orders formats by the information they have on packages: Syft's has virtual provides
 // and owned files, CycloneDX has the distribution, SPDX neither distribution nor virtual
-// provides.
-func rank(f sbom.Format) int {
+// provides. Of several SBOMs, builds use the one whose format has the lowest rank.
+func Rank(f sbom.Format) int {
 	switch f {
 	case sbom.Syft:
 		return 1
@@ -127,7 +127,7 @@ func parts(m *ocispec.Manifest, anyType bool) []part {
 		}
 	}
 	slices.SortFunc(all, func(a, b part) int {
-		return cmp.Or(cmp.Compare(rank(a.format), rank(b.format)), cmp.Compare(b.order, a.order))
+		return cmp.Or(cmp.Compare(Rank(a.format), Rank(b.format)), cmp.Compare(b.order, a.order))
 	})
 	return all
 }

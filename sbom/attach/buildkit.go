@@ -10,12 +10,14 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/content"
+
+	"github.com/baseplan/baseplan/sbom/registry"
 )
 
 // BuildKit's annotations on an attestation manifest in an image index
 // (moby/buildkit, attestation-storage.md).
 const (
-	annotationReferenceType   = "vnd.docker.reference.type"
+	annotationReferenceType   = registry.AnnotationReferenceType
 	annotationReferenceDigest = "vnd.docker.reference.digest"
 	attestationManifest       = "attestation-manifest"
 )

@@ -191,7 +191,7 @@ func readLayer(r io.Reader, dir string, limit int64) ([]layerFile, error) {
 		header, err := in.Next()
 		switch {
 		case errors.Is(err, io.EOF):
-			slices.SortStableFunc(files, func(a, b layerFile) int { return rank(a.format) - rank(b.format) })
+			slices.SortStableFunc(files, func(a, b layerFile) int { return Rank(a.format) - Rank(b.format) })
 			return files, nil
 		case err != nil && bounded.N <= 0:
 			return nil, unreadable("the layer holds more than %s", bytesOf(2*limit))

@@ -60,7 +60,7 @@ func newPlan(t Target, m Material, o Options, s *signer) (*plan, error) {
 		}
 		p.documents = append(p.documents, d)
 	}
-	slices.SortFunc(p.documents, func(a, b document) int { return cmp.Compare(rank(a.format), rank(b.format)) })
+	slices.SortFunc(p.documents, func(a, b document) int { return cmp.Compare(Rank(a.format), Rank(b.format)) })
 	if m.Provides != nil {
 		var head struct {
 			Version string `json:"version"`

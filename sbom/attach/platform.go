@@ -62,10 +62,10 @@ func ofSubject(entries []os.DirEntry, subject v1.Hash) []string {
 	byExt := func(name string) int {
 		for _, f := range []sbom.Format{sbom.Syft, sbom.CycloneDX, sbom.SPDX} {
 			if strings.HasSuffix(name, "."+f.Ext()) {
-				return rank(f)
+				return Rank(f)
 			}
 		}
-		return rank("")
+		return Rank("")
 	}
 	slices.SortFunc(names, func(a, b string) int { return cmp.Or(byExt(a)-byExt(b), strings.Compare(a, b)) })
 	return names

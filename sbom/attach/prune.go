@@ -178,8 +178,7 @@ func (j *judge) reason(ctx context.Context, i int) (Reason, string, error) {
 	if f.Result != Found {
 		return "", "", nil
 	}
-	if j.stale(f) {
-		lies, _ := Differ(f.Document, j.doc)
+	if lies := j.lies(f); len(lies) > 0 {
 		return Outdated, fmt.Sprintf("it lists packages that the image lacks, such as %s", lies[0]), nil
 	}
 	if used := j.strict.Found; used != nil && same(*used, f) {
@@ -220,14 +219,16 @@ func alike(a, b Finding) bool {
 	return a.Carrier == b.Carrier && a.Subject == b.Subject && a.format == b.format && a.attested == b.attested && a.By() == b.By()
 }
 
-// stale reports whether an SBOM has packages that the image lacks.
-func (j *judge) stale(f Finding) bool {
+// lies returns the packages of an SBOM that the image lacks.
+func (j *judge) lies(f Finding) []string {
 	if len(j.doc.Databases) == 0 || f.Document == nil {
-		return false
+		return nil
 	}
 	lies, _ := Differ(f.Document, j.doc)
-	return len(lies) > 0
+	return lies
 }
+
+func (j *judge) stale(f Finding) bool { return len(j.lies(f)) > 0 }
 
 // signed reports whether an SBOM is signed by whomever.
 func (j *judge) signed(ctx context.Context, f Finding) (bool, error) {

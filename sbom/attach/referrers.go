@@ -43,7 +43,7 @@ func (r *search) compare(a, b candidate) int {
 		attestedFirst = -compareBool(a.attested, b.attested)
 	}
 	return cmp.Or(attestedFirst,
-		cmp.Compare(rank(a.format), rank(b.format)),
+		cmp.Compare(Rank(a.format), Rank(b.format)),
 		compareBool(a.attested, b.attested),
 		cmp.Compare(b.desc.Annotations[ocispec.AnnotationCreated], a.desc.Annotations[ocispec.AnnotationCreated]),
 		cmp.Compare(a.desc.Digest, b.desc.Digest))

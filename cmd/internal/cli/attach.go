@@ -292,11 +292,7 @@ func (m *material) fitting(ctx context.Context, t attach.Target) error {
 	if m.document == nil {
 		return nil
 	}
-	subject := attach.Subject{
-		Ref: t.Ref, Digest: t.Digest, Image: t.Image, Index: t.Index,
-		HasDatabase: func(context.Context) (bool, error) { return false, nil }, // packages are compared later
-	}
-	outcome, why, err := subject.Doubt(ctx, m.document)
+	outcome, why, err := targetSubject(t).Doubt(ctx, m.document)
 	if err != nil || outcome == "" {
 		return err
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto"
 	"errors"
 	"fmt"
 	"io"
@@ -38,8 +37,8 @@ creator (CNB_RUN_IMAGE_CATALOG) choose from it with one request instead of readi
 inventory of each image.
 
 REPO is a repository in a registry; without a tag, the tag is latest. Pushing the same images
-again changes nothing, and a tag of something else is not overwritten. Push the catalog again whenever an image changes: an entry with
-another digest than the image's is ignored.
+again changes nothing, and a tag of something else is not overwritten. Push the catalog again
+whenever an image changes: an entry with another digest than the image's is ignored.
 
 If an image cannot be read, nothing is pushed, unless --skip-unreadable is set.
 
@@ -90,11 +89,9 @@ func (s *source) pushCatalog(ctx context.Context, ref string, f pushFlags, outpu
 		return err
 	}
 	if f.sign != "" {
-		var key crypto.Signer
-		if key, err = s.signer(f.sign); err != nil {
+		if o.Sign, err = s.signer(f.sign); err != nil {
 			return err
 		}
-		o.Sign = key
 	}
 	entries, err := s.entries(ctx, images, f.skip)
 	if err != nil {

@@ -292,7 +292,7 @@ func (p *publishing) lacksBefore(ctx context.Context, x *publication, t attach.T
 	return p.lacks(doc, declaration), nil
 }
 
-// targetSubject returns an image as the subject of a search for a declaration.
+// targetSubject returns an image as the subject of a search whose SBOMs are compared with the image's packages later.
 func targetSubject(t attach.Target) attach.Subject {
 	return attach.Subject{
 		Ref: t.Ref, Digest: t.Digest, Image: t.Image, Index: t.Index,
@@ -316,17 +316,12 @@ func declarationOf(found *attach.Result) *provides.Declaration {
 func (m *material) asRead(t attach.Target) (*sbom.Document, error) {
 	doc := m.inventories[t.Digest.String()]
 	best := *m
-	best.formats = slices.SortedFunc(slices.Values(m.formats), func(a, b sbom.Format) int { return formatOrder(a) - formatOrder(b) })[:1]
+	best.formats = []sbom.Format{slices.MinFunc(m.formats, func(a, b sbom.Format) int { return attach.Rank(a) - attach.Rank(b) })}
 	data, err := best.encoded(doc)
 	if err != nil {
 		return nil, err
 	}
 	return format.Decode(bytes.NewReader(data[0]), t.Ref.String())
-}
-
-// formatOrder is the order in which builds prefer formats.
-func formatOrder(f sbom.Format) int {
-	return slices.Index([]sbom.Format{sbom.Syft, sbom.CycloneDX, sbom.SPDX}, f)
 }
 
 // lacks returns the promised names that an image lacks, with the reason.
